@@ -1,0 +1,72 @@
+"""The command line. Nothing heavy is imported here: each command loads its own module when it runs."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from harness import __version__
+from harness.core.errors import INTERRUPTED, USAGE, HarnessError
+
+COMMANDS = {
+    "eval": "run a method on a task: harness eval method=vista task=pope",
+    "compare": "two or more runs, paired by sample: harness compare RUN_A RUN_B",
+    "show": "one run, or the card of method=NAME, task=NAME, model=NAME",
+    "ls": "runs in the results folder",
+    "list": "what can be named: harness list tasks|methods|models",
+    "ingest": "rebuild harness.duckdb from the run directories",
+    "doctor": "what is installed here, and what a missing part would need",
+    "completion": "shell completion: harness completion bash|zsh|fish",
+}
+
+
+def usage() -> str:
+    lines = [
+        "harness: any training-free method, on any stock vision-language model, on any task.",
+        "",
+        "usage: harness COMMAND [WORDS]",
+        "",
+        *(f"  {name:<11} {text}" for name, text in COMMANDS.items()),
+        "",
+        "  harness COMMAND --help says more; harness --version prints the version.",
+        "",
+        "first run (no network, no GPU):  harness eval method=vista task=pope",
+        "exit codes: 0 done, 1 failed, 2 wrong usage, 3 partial or missing, 4 inconclusive, 130 interrupted",
+    ]
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point. Returns the exit code; a HarnessError is one line on stderr."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0
+    if words[0] in ("-V", "--version"):
+        print(f"harness {__version__}")
+        return 0
+    name, rest = words[0], words[1:]
+    try:
+        if name not in COMMANDS and name != "complete":
+            import difflib
+
+            near = difflib.get_close_matches(name, COMMANDS, n=2, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(COMMANDS)}"
+            print(f"harness: {name} is no command: {hint}", file=sys.stderr)
+            return USAGE
+        module = importlib.import_module(f"harness.commands.{name}")
+        return module.main(rest)
+    except HarnessError as e:
+        print(f"harness: {e}", file=sys.stderr)
+        return e.exit_code
+    except KeyboardInterrupt:
+        print("harness: interrupted; the same command continues where this one stopped", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""harness completion: a script that teaches the shell to complete harness's words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.core.errors import UsageError
+
+BASH = """_harness() {
+    local words=("${COMP_WORDS[@]:1:COMP_CWORD}")
+    local line="${COMP_LINE:0:COMP_POINT}"; local word="${line##* }"
+    local IFS=$'\\n'
+    local found=($(harness complete "${line#* }" 2>/dev/null))
+    # bash splits words at "=": hand back only what stands behind it
+    if [[ "$word" == *=* && "$COMP_WORDBREAKS" == *=* ]]; then found=("${found[@]#*=}"); fi
+    COMPREPLY=("${found[@]}")
+    [[ "${COMPREPLY[0]}" == *= ]] && compopt -o nospace
+}
+complete -F _harness harness
+"""
+ZSH = """#compdef harness
+_harness() { local found; found=("${(@f)$(harness complete "${LBUFFER#* }" 2>/dev/null)}"); compadd -S '' -- $found }
+compdef _harness harness
+"""
+FISH = """complete -c harness -f -a \\
+    '(harness complete (string replace -r "^\\\\S+\\\\s?" "" -- (commandline -cp)) 2>/dev/null)'
+"""
+SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
+
+
+def main(words: Sequence[str]) -> int:
+    if not words or words[0] in ("-h", "--help"):
+        print('usage: harness completion bash|zsh|fish\n  bash: eval "$(harness completion bash)"')
+        return 0
+    if words[0] not in SCRIPTS:
+        raise UsageError(f"harness completion {words[0]}: choose {', '.join(SCRIPTS)}")
+    print(SCRIPTS[words[0]], end="")
+    return 0

@@ -1,0 +1,52 @@
+"""harness eval: run a method on a task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+HELP = """usage: harness eval task=NAME [method=NAME] [model=NAME] [KEY=VALUE ...] [-m] [--cfg job]
+
+  harness eval method=vista task=pope                       embedded model and data: no network, no GPU
+  harness eval method=vista task=pope model=llava-1.5-7b    the official benchmark on the real model
+  harness eval method=[vista,vcd] task=pope                 methods compose, in this order
+  harness eval -m method=vanilla,vista,vcd task=pope        a sweep, one run each
+  harness eval task=pope model=hf model.path=DIR            any checkpoint folder or hub name
+  harness eval task=pope model=replay model.path=answers.jsonl task.root=DIR   score answers from a file
+
+groups (choose by name; set their values by GROUP.KEY=VALUE):
+  task, method      harness list tasks, harness list methods
+  model             harness list models; the task's default model otherwise
+  decoding          task (the task's own), greedy, beam, nucleus
+  executor, logger  local; console, quiet
+
+settings:
+  limit=N           at most N samples: whole clusters, balanced over groups, drawn with seed
+  seed=0            of limit, sampling and noise
+  batch_size=auto   rows given to the model at once
+  retry=errors      ask again for the samples of a finished run that ended in an error row
+  results=results   the folder of runs/ and harness.duckdb
+  plugins=[DIR]     folders with tasks and methods of your own
+
+  -m                sweep over comma-separated values
+  --cfg job         print the resolved configuration, run nothing
+
+The same command continues an interrupted run, and answers from the store once it is finished."""
+
+
+def main(words: Sequence[str]) -> int:
+    if any(w in ("-h", "--help") for w in words):
+        print(HELP)
+        return 0
+    from harness.config.compose import run
+
+    return run(words, job)
+
+
+def job(config: dict[str, Any]) -> int:
+    """One composed run."""
+    from harness.engine.evaluate import evaluate
+    from harness.loggers.console import Console
+
+    quiet = config["logger"]["name"] == "quiet"
+    return evaluate(config, Console(quiet=quiet))

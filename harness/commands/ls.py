@@ -1,0 +1,56 @@
+"""harness ls: runs in the results folder, newest first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from harness.commands.words import parser, results_folder
+
+
+def main(words: Sequence[str]) -> int:
+    arguments = parser("ls", "runs in the results folder, newest first")
+    arguments.add_argument(
+        "filters", nargs="*", metavar="KEY=VALUE", help="task=pope method=vista model=... status=done"
+    )
+    arguments.add_argument("--json", action="store_true", help="one JSON list instead of a table")
+    given = arguments.parse_args(words)
+    from harness.engine.runs import select
+
+    found = select(results_folder(given.results), given.filters)
+    if given.json:
+        print(json.dumps([_row(r) for r in found], indent=1))
+        return 0
+    from rich.console import Console
+    from rich.table import Table
+
+    from harness.loggers.tables import interval
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("run", "status", "samples", "score", "started"):
+        table.add_column(column, no_wrap=True)
+    for run in found:
+        metric = run.primary
+        score = f"{metric.name} {interval(metric.value, metric.low, metric.high)}" if metric else ""
+        counts = run.record["counts"]
+        table.add_row(
+            run.name,
+            run.record["status"],
+            f"{counts['done']}/{counts['samples']}",
+            score,
+            run.record["started"],
+        )
+    Console(soft_wrap=True).print(table)
+    return 0
+
+
+def _row(run: Any) -> dict[str, Any]:
+    keys = ("run", "status", "task", "data", "model", "method", "seed", "limit", "started", "counts")
+    metric = run.primary
+    return {k: run.record[k] for k in keys} | {
+        "metric": metric.name if metric else None,
+        "value": metric.value if metric else None,
+        "low": metric.low if metric else None,
+        "high": metric.high if metric else None,
+    }

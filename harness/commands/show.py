@@ -1,0 +1,132 @@
+"""harness show: one run, or the card of a method, task or model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from harness.commands.words import parser, results_folder
+from harness.core.errors import UsageError
+from harness.core.registry import Plugin, Registry
+
+
+def main(words: Sequence[str]) -> int:
+    arguments = parser("show", "one run, or the card of method=NAME, task=NAME, model=NAME")
+    arguments.add_argument("what", metavar="RUN|method=NAME|task=NAME|model=NAME")
+    arguments.add_argument("--samples", type=int, default=0, metavar="N", help="also print N samples of the run")
+    arguments.add_argument(
+        "--wrong", action="store_true", help="with --samples: those with a score below 1 or an error"
+    )
+    arguments.add_argument("--json", action="store_true", help="the record and metrics as JSON")
+    arguments.add_argument("--plugins", action="append", default=[], metavar="DIR", help="folder with plug-ins")
+    given = arguments.parse_args(words)
+    group, equals, name = given.what.partition("=")
+    if equals:
+        if group not in ("method", "task", "model"):
+            raise UsageError(f"harness show {given.what}: choose method=NAME, task=NAME or model=NAME")
+        _card(Registry(given.plugins).get(group, name), as_json=given.json)
+        return 0
+    from harness.engine.runs import find
+
+    _run(find(results_folder(given.results), given.what), given)
+    return 0
+
+
+def _card(plugin: Plugin, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(plugin.raw, indent=1, ensure_ascii=False))
+        return
+    print(f"{plugin.group} {plugin.name}: {plugin.title}\n")
+    for key, value in plugin.card.items():
+        if key != "title":
+            print(f"  {key}: {_text(value)}")
+    for name, text in (plugin.raw.get("variants") or {}).items():
+        print(f"  {plugin.group}.data={name}: {_text(text)}")
+    if plugin.defaults:
+        print("\nsettings:")
+        where = f"method.{plugin.name}" if plugin.group == "method" else plugin.group
+        for key, value in plugin.defaults.items():
+            if key != "_target_":
+                print(f"  {where}.{key}={json.dumps(value) if not isinstance(value, str) else value}")
+    if plugin.presets:
+        print("\npresets:")
+        for preset in plugin.presets:
+            scope = ", ".join(f"{k}={preset[k]}" for k in ("model", "task") if preset.get(k))
+            values = ", ".join(f"{k}={v}" for k, v in preset["values"].items())
+            print(f"  {scope}: {values} ({preset.get('source', 'no source')})")
+    print(f"\nfile: {plugin.path}")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return "; ".join(f"{k}: {_text(v)}" for k, v in value.items())
+    if isinstance(value, list):
+        return "; ".join(map(_text, value))
+    return " ".join(str(value).split())
+
+
+def _run(run: Any, given: Any) -> None:
+    record = run.record
+    if given.json:
+        print(json.dumps(record | {"metrics": [asdict(m) for m in run.metrics]}, indent=1))
+        return
+    from rich.console import Console
+
+    from harness.loggers.tables import metrics_table
+
+    terminal = Console(highlight=False)
+    if run.metrics:
+        terminal.print(metrics_table(record, run.metrics))
+    environment, counts = record["environment"], record["counts"]
+    hardware, git = environment["hardware"], environment.get("git")
+    lines = {
+        "run": run.name,
+        "status": f"{record['status']}, {counts['done']} of {counts['samples']} samples, {counts['errors']} errors, "
+        f"{counts['requests']} requests of which {counts['asked']} were asked",
+        "method": f"{record['method']} {json.dumps(_numbers(record))}",
+        "model": f"{record['model']} {json.dumps(record.get('model_facts', {}))}",
+        "task": f"{record['task']} version {record['task_version']}, data {record['data']}",
+        "decoding": json.dumps(record["decoding"]),
+        "seed": f"{record['seed']}, limit {record['limit']}",
+        "time": f"{record['started']}, {record['wall_seconds']} s wall, {record['cpu_seconds']} s CPU",
+        "on": f"{hardware['cpu']}, {hardware['cores']} cores, {', '.join(hardware['gpu']) or 'no GPU'}; "
+        f"Python {environment['python']}",
+        "packages": ", ".join(f"{k} {v}" for k, v in environment["packages"].items()),
+        "commit": f"{git['commit']}{' (changed)' if git['dirty'] else ''}" if git else "outside a git checkout",
+        "command": record["command"],
+        "folder": str(run.directory.path),
+    }
+    for key, value in lines.items():
+        terminal.print(f"  {key:<9} {value}", markup=False, soft_wrap=True)
+    for note in dict.fromkeys(f"{m.name} ({m.group}): {m.note}" for m in run.metrics if m.note):
+        terminal.print(f"  note      {note}", markup=False, soft_wrap=True)
+    for message, n in record.get("errors", []):
+        terminal.print(f"  error     {n} x {message}", markup=False, soft_wrap=True)
+    if given.samples:
+        _samples(run, given, terminal)
+
+
+def _numbers(record: dict[str, Any]) -> dict[str, Any]:
+    nodes = record["config"]["method"]
+    return {
+        name: {k: v for k, v in nodes[name].items() if k != "_target_"} for name in record["methods"] if name in nodes
+    }
+
+
+def _samples(run: Any, given: Any, terminal: Any) -> None:
+    shown = 0
+    for result in run.results():
+        outcome = result.outcome
+        wrong = outcome is None or any(v < 1 for v in outcome.scores.values())
+        if shown == given.samples or (given.wrong and not wrong):
+            continue
+        shown += 1
+        said = f"{outcome.answer!r} -> {outcome.verdict}" if outcome else f"error: {result.error['message']}"
+        scores = ", ".join(f"{k}={v:g}" for k, v in outcome.scores.items()) if outcome else ""
+        terminal.print(
+            f"  {result.id} [{result.group}] wants {result.target!r}: {said}  {scores}",
+            markup=False,
+            soft_wrap=True,
+        )

@@ -1,0 +1,187 @@
+"""From words on the command line to one resolved configuration per run, by Hydra.
+
+Plug-ins enter Hydra's ConfigStore under their YAML's name; a method lives at `method.<name>`, so that methods
+compose (`method=[vista,vcd] method.vista.lam=0.1`). Presets are interpolations: visible in `--cfg job`, and what
+the user sets on the command line wins.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from harness.core.errors import UsageError
+from harness.core.registry import ROOT, Plugin, Registry, unknown
+
+GROUPS = ("task", "method", "model", "decoding", "executor", "logger")
+KEYS = ("limit", "seed", "batch_size", "retry", "results", "plugins")
+
+
+def plugin_folders(overrides: Iterable[str]) -> list[str]:
+    """The folders in `plugins=[a,b]` or `plugins=a`."""
+    for word in overrides:
+        if match := re.fullmatch(r"plugins=\[?(.*?)\]?", word):
+            return [part.strip().strip("'\"") for part in match[1].split(",") if part.strip()]
+    return []
+
+
+def choices(registry: Registry, group: str) -> list[str]:
+    """The names that `group=` accepts."""
+    if group in ("task", "method", "model"):
+        return sorted(registry.group(group))
+    return sorted(path.stem for path in (ROOT / "harness" / "config" / group).glob("*.yaml"))
+
+
+def check_names(overrides: Sequence[str], registry: Registry) -> None:
+    """Raise UsageError for a group choice that does not exist, before Hydra is even imported."""
+    for word in overrides:
+        key, equals, value = word.lstrip("+~").partition("=")
+        if not equals:
+            if word.startswith(("-", "~")):
+                continue
+            raise UsageError(f"{word!r} is no setting: write key=value, for example task=pope method=vista")
+        if key in GROUPS:
+            for name in re.split(r"[,\[\]\s'\"]+", value):
+                if name and name not in (known := choices(registry, key)):
+                    raise UsageError(unknown(key, name, known))
+        elif key.split(".")[0].split("/")[0] not in (*GROUPS, *KEYS, "hydra"):
+            near = difflib.get_close_matches(key.split(".")[0], (*GROUPS, *KEYS), n=2, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join((*GROUPS, *KEYS))}"
+            raise UsageError(f"{key} is no setting of harness eval: {hint}")
+    if not any(word.startswith("task=") for word in overrides):
+        raise UsageError(f"name a task, for example task=pope (there are: {', '.join(choices(registry, 'task'))})")
+
+
+def run(words: Sequence[str], job: Callable[[Any], int]) -> int:
+    """Compose the configuration(s) that `words` name and call `job` with each. Returns the worst exit code."""
+    overrides = [word for word in words if not word.startswith("-")]
+    registry = Registry(plugin_folders(overrides))
+    check_names(overrides, registry)
+
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    _store(registry)
+    codes: list[int] = []
+
+    def task_function(config: Any) -> int:
+        try:
+            OmegaConf.resolve(config)
+        except OmegaConfBaseException as e:
+            raise UsageError(_one_line(e, config)) from e
+        codes.append(job(OmegaConf.to_container(config)))
+        return codes[-1]
+
+    words = list(words)
+    if any(word in ("--cfg", "-c") for word in words) and "--resolve" not in words:
+        words.append("--resolve")
+    before, env = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    sys.argv, os.environ["HYDRA_FULL_ERROR"] = ["harness eval", *words], "1"
+    try:
+        hydra.main(version_base="1.3", config_path="pkg://harness.config", config_name="eval")(task_function)()
+    except (HydraException, OmegaConfBaseException) as e:
+        raise UsageError(_one_line(e, None)) from e
+    except SystemExit as e:
+        if e.code not in (0, None):
+            raise UsageError(f"harness eval cannot read its words: {' '.join(words)}") from e
+    finally:
+        sys.argv = before
+        if env is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = env
+    return max(codes, default=0)
+
+
+def _store(registry: Registry) -> None:
+    from hydra.core.config_store import ConfigStore
+    from omegaconf import OmegaConf
+
+    store = ConfigStore.instance()
+    for name, plugin in registry.methods.items():
+        store.store(
+            group="method",
+            name=name,
+            package=f"method.{name}",
+            node={"_target_": plugin.target, **{k: _preset(plugin, k) for k in plugin.defaults}},
+        )
+    for name, plugin in registry.tasks.items():
+        node = {"_target_": plugin.target, "name": name, **plugin.defaults}
+        store.store(group="task", name=name, node=node)
+        model = registry.get("model", str(plugin.raw.get("default_model", "tiny-llava")))
+        store.store(group="model", name=f"default_for_{name}", node=dict(model.raw))
+
+    def preset(method: str, key: str, *, _root_: Any) -> Any:
+        plugin = registry.methods[method]
+        return preset_value(plugin, key, _root_.model.get("family"), _root_.task.name)
+
+    def variant(*, _root_: Any) -> str:
+        if _root_.model.data == "embedded":
+            return "embedded"
+        return str(registry.tasks[_root_.task.name].raw.get("official", _root_.model.data))
+
+    def embedded(path: str) -> str:
+        return str(ROOT / "harness" / path)
+
+    def basename(path: str) -> str:
+        return str(path).rstrip("/").rsplit("/", 1)[-1]
+
+    for name, resolver in {
+        "preset": preset,
+        "variant": variant,
+        "embedded": embedded,
+        "basename": basename,
+    }.items():
+        OmegaConf.register_new_resolver(name, resolver, replace=True)
+
+
+def preset_value(plugin: Plugin, key: str, family: str | None, task: str) -> Any:
+    """The number that a method uses for a model family and task: its preset, or its default.
+
+    A preset may leave `task` or `model` out; the most specific one that fits wins.
+    """
+    best, value = -1, plugin.defaults[key]
+    for entry in plugin.presets:
+        fits = all(entry.get(k) in (None, have) for k, have in (("model", family), ("task", task)))
+        weight = sum(entry.get(k) is not None for k in ("model", "task"))
+        if fits and key in entry["values"] and weight > best:
+            best, value = weight, entry["values"][key]
+    return value
+
+
+def _preset(plugin: Plugin, key: str) -> Any:
+    if any(key in entry["values"] for entry in plugin.presets):
+        return f"${{preset:{plugin.name},{key}}}"
+    return plugin.defaults[key]
+
+
+def _one_line(error: Exception, config: Any) -> str:
+    """Hydra's and OmegaConf's errors as one sentence, with the nearest key where one was misspelt."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else type(error).__name__
+    if match := re.search(r"Could not override '([^']+)'", text):
+        keys = re.findall(r"Key '([^']+)' is not in struct", str(error))
+        text = f"{match[1]} is no setting{_near(match[1], keys)}"
+    elif match := re.search(r"Missing mandatory value: (\S+)", str(error)):
+        text = f"{match[1]} needs a value: add {match[1]}=..."
+    return text
+
+
+def _near(key: str, _keys: Sequence[str]) -> str:
+    registry = Registry()
+    known: list[str] = [*KEYS]
+    for group in ("task", "model"):
+        for plugin in registry.group(group).values():
+            known += [f"{group}.{k}" for k in plugin.defaults]
+    for plugin in registry.methods.values():
+        known += [f"method.{plugin.name}.{k}" for k in plugin.defaults]
+    for group in ("decoding", "executor", "logger"):
+        known += [f"{group}.{k}" for k in ("strategy", "num_beams", "temperature", "top_p", "top_k", "max_new_tokens")]
+    near = difflib.get_close_matches(key, sorted(set(known)), n=2, cutoff=0.6)
+    return f": did you mean {' or '.join(near)}?" if near else ": see harness eval ... --cfg job for all settings"

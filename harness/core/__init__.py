@@ -1,0 +1,30 @@
+"""The vocabulary as plain types: no torch, no duckdb, nothing heavy."""
+
+from harness.core.decoding import Decoding
+from harness.core.errors import HarnessError, Missing, Unusable, UsageError
+from harness.core.method import Method, Pipeline
+from harness.core.model import Call, Model
+from harness.core.task import Task
+from harness.core.types import Message, Metric, Outcome, Picture, Reply, Request, Result, Sample, user
+
+__all__ = [
+    "Call",
+    "Decoding",
+    "HarnessError",
+    "Message",
+    "Method",
+    "Metric",
+    "Missing",
+    "Model",
+    "Outcome",
+    "Picture",
+    "Pipeline",
+    "Reply",
+    "Request",
+    "Result",
+    "Sample",
+    "Task",
+    "Unusable",
+    "UsageError",
+    "user",
+]

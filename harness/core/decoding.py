@@ -1,0 +1,39 @@
+"""Decoding is an axis of its own, beside the method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.core.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How tokens are chosen. `temperature`, `top_p`, `top_k` matter for `nucleus` alone, `num_beams` for `beam`.
+
+    `max_new_tokens` (tokens) overrides the task's own limit when it is not None.
+    """
+
+    strategy: Literal["greedy", "beam", "nucleus"] = "greedy"
+    num_beams: int = 1
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    max_new_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.strategy not in ("greedy", "beam", "nucleus"):
+            raise UsageError(f"decoding.strategy={self.strategy} is unknown: choose greedy, beam or nucleus")
+        if self.strategy == "beam" and self.num_beams < 2:
+            raise UsageError(f"decoding.num_beams={self.num_beams} is no beam search: give 2 or more")
+        if self.strategy == "nucleus" and self.temperature <= 0:
+            raise UsageError("decoding.temperature must be above 0 (decoding=greedy is temperature 0)")
+        if not 0 < self.top_p <= 1:
+            raise UsageError(f"decoding.top_p={self.top_p} must lie in (0, 1]")
+        if self.max_new_tokens is not None and self.max_new_tokens < 1:
+            raise UsageError(f"decoding.max_new_tokens={self.max_new_tokens} must be at least 1")
+
+    @property
+    def sampled(self) -> bool:
+        return self.strategy == "nucleus"

@@ -1,0 +1,25 @@
+"""One exception family. The command line turns each into one line on stderr and its exit code."""
+
+DONE, NO, USAGE, INCOMPLETE, INCONCLUSIVE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+
+class HarnessError(Exception):
+    """Something a user can mend. The message is one sentence that says what failed and how to mend it."""
+
+    exit_code = NO
+
+
+class UsageError(HarnessError):
+    """Wrong words on the command line or in a configuration (exit 2)."""
+
+    exit_code = USAGE
+
+
+class Missing(HarnessError):
+    """A file, an extra, a model or a data set that is not there (exit 3)."""
+
+    exit_code = INCOMPLETE
+
+
+class Unusable(HarnessError):
+    """One sample that cannot be played: a corrupt picture, a field of the wrong type. Costs one error row."""

@@ -1,0 +1,27 @@
+"""A method is a training-free technique around a model.
+
+Two kinds exist. A *steering* method edits the inside of a running Hugging Face model (`harness.steering.Steering`).
+A *pipeline* method turns one request into several (crop and ask again, vote) and needs no model internals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from harness.core.types import Reply, Request
+
+
+class Method:
+    """Base of both kinds. `__init__` takes exactly the numbers in the method's YAML."""
+
+    name: str = ""
+    kind: str = "method"
+
+
+class Pipeline(Method):
+    """Sits between the task and the model. The identity pipeline is `return (yield request)`."""
+
+    kind = "pipeline"
+
+    def respond(self, request: Request) -> Generator[Request, Reply, Reply]:
+        return (yield request)

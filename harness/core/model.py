@@ -1,0 +1,65 @@
+"""A model is a backend that answers batches of requests."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.core.decoding import Decoding
+from harness.core.errors import UsageError
+from harness.core.method import Method
+from harness.core.types import Picture, Reply, Request, Sample
+
+if TYPE_CHECKING:
+    from harness.core.task import Task
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request with the sample that asked it first, and the seed of its random numbers."""
+
+    request: Request
+    sample: Sample
+    seed: int
+
+
+class Model(ABC):
+    """Subclasses answer batches; the scheduler decides when, the model decides what fits together."""
+
+    name: str = ""
+    reads_samples = False
+    """True where the answer depends on the sample and not only on the request (replay, chance, oracle)."""
+    reads_pictures = True
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Hex digest of everything in the model that can change an answer. Must not load weights."""
+
+    @abstractmethod
+    def answer(self, calls: Sequence[Call], decoding: Decoding) -> list[Reply]:
+        """One reply per call, in order. A torch or CUDA out-of-memory error passes through as MemoryError."""
+
+    def load(self, methods: Sequence[Method]) -> None:
+        """Get ready (weights, devices) to answer under these steering methods. Called once before `answer`."""
+        if methods:
+            names = ", ".join(m.name for m in methods)
+            raise UsageError(f"method={names} edits the inside of a model: model={self.name} has none to edit")
+
+    def bind(self, task: Task) -> None:
+        """Learn which task is asked. For models that answer from the task's own records."""
+
+    def see(self, picture: Picture) -> None:
+        """Decode a picture ahead of a batch, so that a corrupt one costs its own samples alone. Raises Unusable."""
+        picture.load()
+
+    def plan(self, calls: Sequence[Call], rows: int | None) -> Iterator[list[Call]]:
+        """Batches of at most `rows` calls (None: the model's own choice) in a fixed order."""
+        size = rows or 256
+        for start in range(0, len(calls), size):
+            yield list(calls[start : start + size])
+
+    def describe(self) -> dict[str, Any]:
+        """Facts for the run's record: parameters, dtype, device."""
+        return {}

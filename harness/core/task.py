@@ -1,0 +1,50 @@
+"""A task is a benchmark: samples, how one is played (an episode), how answers are scored and aggregated."""
+
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterable, Sequence
+from typing import Any
+
+from harness.core.decoding import Decoding
+from harness.core.errors import UsageError
+from harness.core.types import Metric, Outcome, Reply, Request, Result, Sample
+
+
+class Task(ABC):
+    """`__init__` takes exactly the values in the task's YAML. Scoring does no I/O, so rescoring a run is free."""
+
+    name: str = ""
+    version: str = "1"
+    decoding = Decoding()
+    """The task's own decoding, used by `decoding=task`."""
+
+    @abstractmethod
+    def samples(self) -> Iterable[Sample]:
+        """Every record, in a fixed order, with unique ids. A record that cannot be read yields a sample whose
+        `data` holds the fault and whose episode raises Unusable, so that it costs one error row."""
+
+    @abstractmethod
+    def episode(self, sample: Sample) -> Generator[Request, Reply, Outcome]:
+        """Play one sample: yield requests, receive replies, return the outcome."""
+
+    @abstractmethod
+    def aggregate(self, results: Sequence[Result]) -> list[Metric]:
+        """Metrics over finished results; error rows are missing, not wrong. Exactly one metric is primary."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Hex digest of the records and of every setting that can change a prompt or a score."""
+
+    def oracle(self, sample: Sample, request: Request) -> str:
+        """The answer that scores full marks (`model=oracle`)."""
+        raise UsageError(f"task={self.name} has no oracle: choose another model")
+
+    def chance(self, sample: Sample, request: Request, rng: random.Random) -> str:
+        """An answer drawn blindly from what the task allows (`model=chance`)."""
+        raise UsageError(f"task={self.name} has no chance level: choose another model")
+
+    def describe(self) -> dict[str, Any]:
+        """Facts for the run's record: data variant, revision, prompt, parser."""
+        return {}

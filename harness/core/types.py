@@ -1,0 +1,184 @@
+"""What flows through a run: sample -> request -> reply -> outcome -> result -> metric."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.core.errors import Unusable
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_PIXELS = 100_000_000
+"""A picture above this many pixels is refused: a decompression bomb costs one sample, not the machine."""
+
+
+class Picture:
+    """A picture that is read when it is needed: encoded bytes, or the path of a file.
+
+    Two pictures with the same encoded bytes are the same picture (`digest`, SHA-256 in hex).
+    """
+
+    def __init__(self, source: bytes | str | Path):
+        self.source = source if isinstance(source, bytes) else Path(source)
+
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.sha256(self.encoded()).hexdigest()
+
+    def encoded(self) -> bytes:
+        """The encoded bytes (PNG, JPEG, ...). Raises Unusable if the file cannot be read."""
+        if isinstance(self.source, bytes):
+            return self.source
+        try:
+            return self.source.read_bytes()
+        except OSError as e:
+            raise Unusable(f"picture {self.source} cannot be read: {e.strerror or e}") from e
+
+    def load(self) -> Image:
+        """The decoded picture, RGB. Raises Unusable if it is truncated, no picture, or absurdly large."""
+        from PIL import Image as pil
+
+        where = self.source if isinstance(self.source, Path) else f"of {len(self.source)} bytes"
+        try:
+            with pil.open(io.BytesIO(self.encoded())) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise Unusable(f"picture {where} is too large: {image.width} x {image.height} pixels")
+                return image.convert("RGB")
+        except Unusable:
+            raise
+        except Exception as e:
+            raise Unusable(f"picture {where} cannot be decoded: {e}") from e
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Picture) and (self.source == other.source or self.digest == other.digest)
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __repr__(self) -> str:
+        return f"Picture({self.source if isinstance(self.source, Path) else f'{len(self.source)} bytes'})"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a chat: text and pictures in the order in which the model shall read them."""
+
+    role: Literal["system", "user", "assistant"]
+    content: tuple[str | Picture, ...]
+
+
+def user(*content: str | Picture) -> tuple[Message, ...]:
+    """The messages of a single-turn prompt: `user(picture, "Is there a dog in the image?")`."""
+    return (Message("user", content),)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One record of a task. `cluster` names what samples share (POPE: the image), `group` the reporting split."""
+
+    id: str
+    cluster: str
+    group: str
+    target: Any
+    data: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call of a model.
+
+    `max_new_tokens` counts tokens. `draw` tells apart several samples of one prompt (temperature > 0): equal
+    requests are asked once in a run.
+    """
+
+    messages: tuple[Message, ...]
+    max_new_tokens: int
+    stop: tuple[str, ...] = ()
+    draw: int = 0
+
+    @cached_property
+    def pictures(self) -> tuple[Picture, ...]:
+        return tuple(part for m in self.messages for part in m.content if isinstance(part, Picture))
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 over everything in the request, the pixels' bytes included."""
+        content = [
+            [m.role, [["picture", p.digest] if isinstance(p, Picture) else ["text", p] for p in m.content]]
+            for m in self.messages
+        ]
+        spec = json.dumps([content, self.max_new_tokens, self.stop, self.draw], ensure_ascii=False)
+        return hashlib.sha256(spec.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a model answered. `latency` is seconds of the batch divided by its rows; `finish` says why it ended."""
+
+    text: str
+    prompt_tokens: int = 0
+    new_tokens: int = 0
+    latency: float = 0.0
+    finish: Literal["stop", "length", "given"] = "stop"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an episode ends with.
+
+    `answer` is the raw text that was scored, `verdict` what the parser read in it (None: nothing), `scores` one
+    number per score name, `details` anything JSON that a reader of samples wants to see.
+    """
+
+    answer: str
+    scores: Mapping[str, float]
+    verdict: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One line of a run's journal: a sample's outcome, or its error, with what it cost."""
+
+    id: str
+    cluster: str
+    group: str
+    target: Any
+    outcome: Outcome | None
+    error: Mapping[str, str] | None = None
+    """{"type", "message", "traceback"} when the sample could not be scored; then `outcome` is None."""
+    prompt: str = ""
+    """SHA-256 of everything that the sample asked, for pairing runs."""
+    prompt_tokens: int = 0
+    new_tokens: int = 0
+    latency: float = 0.0
+    finish: str = ""
+    calls: int = 0
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number of a run with its uncertainty.
+
+    `stderr`, `low`, `high` are None where no honest value exists (fewer than 10 clusters, see `note`).
+    """
+
+    name: str
+    value: float
+    group: str = "all"
+    stderr: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    clusters: int = 0
+    primary: bool = False
+    higher_is_better: bool | None = True
+    note: str = ""

@@ -1,0 +1,1 @@
+"""Plays a task: identity, journal, schedule, evaluate."""

@@ -1,0 +1,72 @@
+"""From a resolved configuration to the objects of a run."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any
+
+from harness.core.decoding import Decoding
+from harness.core.errors import HarnessError, UsageError
+from harness.core.method import Method
+from harness.core.model import Model
+from harness.core.task import Task
+
+VANILLA = "vanilla"
+
+
+def make(node: dict[str, Any], what: str) -> Any:
+    """The object that a node's `_target_` names, made with the node's other values.
+
+    Raises UsageError in one sentence where the class or an argument does not exist, or a value is refused.
+    """
+    module, _, name = str(node["_target_"]).rpartition(".")
+    try:
+        cls = getattr(importlib.import_module(module), name)
+    except ImportError as e:
+        raise UsageError(f"{what}: {node['_target_']} cannot be imported: {e}") from e
+    except AttributeError as e:
+        raise UsageError(f"{what}: module {module} has no class {name}: mend _target_ in its YAML") from e
+    values = {k: v for k, v in node.items() if k not in ("_target_", "card")}
+    known = inspect.signature(cls.__init__).parameters
+    for key in values:
+        if key not in known and not any(p.kind is p.VAR_KEYWORD for p in known.values()):
+            raise UsageError(f"{what}.{key} is no argument of {name}: it takes {', '.join(list(known)[1:])}")
+    try:
+        return cls(**values)
+    except HarnessError:
+        raise
+    except (TypeError, ValueError) as e:
+        raise UsageError(f"{what}: {name} refuses its values: {e}") from e
+
+
+def build_task(node: dict[str, Any]) -> Task:
+    name = node["name"]
+    task = make({k: v for k, v in node.items() if k != "name"}, "task")
+    task.name = name
+    return task
+
+
+def build_model(node: dict[str, Any]) -> Model:
+    return make(node, "model")
+
+
+def build_methods(nodes: dict[str, dict[str, Any]]) -> list[Method]:
+    """The methods in the order in which they were named; vanilla is the absence of one."""
+    methods: list[Method] = []
+    for name, node in nodes.items():
+        if name == VANILLA:
+            continue
+        method = make(node, f"method.{name}")
+        method.name = name
+        methods.append(method)
+    return methods
+
+
+def build_decoding(node: dict[str, Any], task: Task) -> Decoding:
+    values = {k: v for k, v in node.items() if v is not None}
+    if values.get("strategy") == "task":
+        own = task.decoding
+        limit = values.get("max_new_tokens", own.max_new_tokens)
+        return Decoding(own.strategy, own.num_beams, own.temperature, own.top_p, own.top_k, limit)
+    return Decoding(**values)

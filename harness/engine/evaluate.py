@@ -1,0 +1,271 @@
+"""One run from its configuration to its numbers: identity, resume, schedule, metrics, store."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.core.errors import DONE, INCOMPLETE, INTERRUPTED, NO, HarnessError, UsageError
+from harness.core.method import Method, Pipeline
+from harness.core.model import Model
+from harness.core.task import Task
+from harness.core.types import Metric, Result, Sample
+from harness.engine.build import VANILLA, build_decoding, build_methods, build_model, build_task
+from harness.engine.environment import environment
+from harness.engine.identity import code_hash, digest, run_name
+from harness.engine.journal import Journal
+from harness.engine.rundir import SCHEMA, RunDir
+from harness.engine.schedule import Interrupted, Scheduler
+from harness.engine.subset import by_cluster, subset
+
+EXIT = {"done": DONE, "partial": INCOMPLETE, "failed": NO, "interrupted": INTERRUPTED}
+
+
+class Listener(Protocol):
+    """What watches a run: a console, a logger. Its faults never fail a run."""
+
+    def started(self, record: dict[str, Any], total: int, finished: list[Result]) -> None: ...
+    def progress(self, results: list[Result], score: Callable[[], Metric | None]) -> None: ...
+    def say(self, message: str) -> None: ...
+    def ended(self, record: dict[str, Any], metrics: list[Metric], *, from_store: bool) -> None: ...
+
+
+@dataclass
+class Run:
+    """A run that is composed but not yet played."""
+
+    config: dict[str, Any]
+    task: Task
+    model: Model
+    methods: list[Method]
+    identity: dict[str, Any]
+    directory: RunDir
+
+    @property
+    def label(self) -> str:
+        return "+".join(m.name for m in self.methods) or VANILLA
+
+
+def compose(config: dict[str, Any]) -> Run:
+    """Build the parts and the identity of the run; loads no weights."""
+    task = build_task(config["task"])
+    model = build_model(config["model"])
+    methods = build_methods(config["method"])
+    decoding = build_decoding(config["decoding"], task)
+    model.bind(task)
+    identity = {
+        "task": {"name": task.name, "version": task.version, "fingerprint": task.fingerprint()},
+        "model": {"name": model.name, "fingerprint": model.fingerprint()},
+        "methods": [
+            {"name": m.name, "code": code_hash(type(m)), "values": _values(config["method"][m.name])} for m in methods
+        ],
+        "decoding": asdict(decoding),
+        "seed": config["seed"],
+        "limit": config["limit"],
+    }
+    label = "+".join(m.name for m in methods) or VANILLA
+    data = str(config["task"].get("data") or "default")
+    name = run_name(task.name, data, label, model.name, digest(identity))
+    return Run(config, task, model, methods, identity, RunDir(Path(config["results"]), name))
+
+
+def evaluate(config: dict[str, Any], listener: Listener) -> int:
+    """Play one run to its end, or answer from what is already there. Returns the exit code."""
+    rows = _rows(config["batch_size"])
+    if config["retry"] not in (None, "errors"):
+        raise UsageError(f"retry={config['retry']} is unknown: give retry=errors or leave it out")
+    run = compose(config)
+    with run.directory.locked(lambda: listener.say(f"another process plays {run.directory.name}: waiting for it")):
+        record = run.directory.record()
+        retry = config["retry"] == "errors" and bool(record) and record["status"] in ("partial", "failed")
+        if record and record["status"] in ("done", "partial", "failed") and not retry:
+            listener.ended(record, run.directory.metrics(), from_store=True)
+            return EXIT[record["status"]]
+        return _play(run, rows, listener, drop_errors=retry)
+
+
+def _play(run: Run, rows: int | None, listener: Listener, *, drop_errors: bool) -> int:
+    task, model, config = run.task, run.model, run.config
+    samples = by_cluster(subset(_samples(task), config["limit"], config["seed"]))
+    decoding = build_decoding(config["decoding"], task)
+    journal = Journal(run.directory.journal, drop_errors=drop_errors)
+    results = {r.id: r for r in journal.finished}
+    record = _record(run, decoding, len(samples))
+    run.directory.write_record(record)
+    listener.started(record, len(samples), list(results.values()))
+    began, cpu = time.monotonic(), time.process_time()
+
+    def score() -> Metric | None:
+        metrics = task.aggregate(list(results.values()))
+        return next((m for m in metrics if m.primary), None)
+
+    def report(batch: list[Result]) -> None:
+        journal.append(batch)
+        results.update((r.id, r) for r in batch)
+        listener.progress(batch, score)
+
+    status = "done"
+    counts = None
+    try:
+        with _interruptible(listener) as stop:
+            steering = [m for m in run.methods if not isinstance(m, Pipeline)]
+            pipelines = [m for m in run.methods if isinstance(m, Pipeline)]
+            missing = [s for s in samples if s.id not in results]
+            if missing:
+                model.load(steering)
+                record["model_facts"] = model.describe()
+                record["environment"] = environment() | {"hardware": _hardware()}
+            scheduler = Scheduler(
+                task, model, pipelines, decoding, seed=config["seed"], rows=rows, report=report, stop=stop
+            )
+            counts = scheduler.counts
+            scheduler.run(samples, results.keys())
+    except Interrupted:
+        status = "interrupted"
+    except BaseException:
+        record |= {"status": "interrupted", "finished": _now()}
+        run.directory.write_record(record)
+        raise
+    finally:
+        journal.close()
+    ordered = [results[s.id] for s in samples if s.id in results]
+    errors = sum(r.error is not None for r in ordered)
+    if status == "done" and errors:
+        status = "failed" if errors == len(ordered) else "partial"
+    metrics = task.aggregate(ordered) if status != "interrupted" and errors < len(ordered) else []
+    record |= {
+        "status": status,
+        "finished": _now(),
+        "wall_seconds": round(record["wall_seconds"] + time.monotonic() - began, 3),
+        "cpu_seconds": round(record["cpu_seconds"] + time.process_time() - cpu, 3),
+        "counts": {
+            "samples": len(samples),
+            "done": len(ordered),
+            "errors": errors,
+            "requests": counts.requests if counts else 0,
+            "asked": counts.asked if counts else 0,
+        },
+        "errors": Counter(f"{r.error['type']}: {r.error['message']}" for r in ordered if r.error).most_common(20),
+    }
+    if status != "interrupted":
+        run.directory.write_metrics(metrics)
+    run.directory.write_record(record)
+    if status != "interrupted":
+        _ingest(run, listener)
+    listener.ended(record, metrics, from_store=False)
+    return EXIT[status]
+
+
+def _ingest(run: Run, listener: Listener) -> None:
+    """Index the run in DuckDB. The directory is the truth, so a fault here is said, and loses nothing."""
+    from harness.store import ingest
+
+    try:
+        ingest(Path(run.config["results"]), [run.directory.path])
+    except Exception as e:
+        line = str(e).strip().splitlines()[0] if str(e).strip() else type(e).__name__
+        listener.say(f"the run is complete but not yet in harness.duckdb ({line}): harness ingest adds it later")
+
+
+def _record(run: Run, decoding: Any, total: int) -> dict[str, Any]:
+    before = run.directory.record() or {}
+    return {
+        "schema": SCHEMA,
+        "run": run.directory.name,
+        "status": "running",
+        "task": run.task.name,
+        "task_version": run.task.version,
+        "data": str(run.config["task"].get("data") or "default"),
+        "model": run.model.name,
+        "model_fingerprint": run.identity["model"]["fingerprint"],
+        "method": run.label,
+        "methods": [m.name for m in run.methods],
+        "decoding": asdict(decoding),
+        "seed": run.config["seed"],
+        "limit": run.config["limit"],
+        "identity": run.identity,
+        "config": run.config,
+        "environment": environment(),
+        "command": before.get("command") or _command(),
+        "started": before.get("started") or _now(),
+        "finished": None,
+        "wall_seconds": before.get("wall_seconds", 0.0),
+        "cpu_seconds": before.get("cpu_seconds", 0.0),
+        "counts": {"samples": total, "done": 0, "errors": 0, "requests": 0, "asked": 0},
+        "task_facts": run.task.describe(),
+        "model_facts": before.get("model_facts", {}),
+        "errors": [],
+    }
+
+
+def _samples(task: Task) -> list[Sample]:
+    samples = list(task.samples())
+    if not samples:
+        raise HarnessError(f"task={task.name} has no samples for these settings: see harness show task={task.name}")
+    twice = [id_ for id_, n in Counter(s.id for s in samples).items() if n > 1]
+    if twice:
+        raise HarnessError(f"task={task.name}: sample id {twice[0]!r} occurs twice: ids must be unique")
+    return samples
+
+
+@contextmanager
+def _interruptible(listener: Listener) -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and SIGTERM ask the run to stop after the batch; a second one stops at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+
+    def ask(number: int, _frame: Any) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+        listener.say("stopping after this batch; press Ctrl-C again to stop at once")
+
+    before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _rows(batch_size: Any) -> int | None:
+    if batch_size == "auto":
+        return None
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise UsageError(f"batch_size={batch_size} is no size: give auto or a whole number of rows, 1 or more")
+    return batch_size
+
+
+def _values(node: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in node.items() if not k.startswith("_")}
+
+
+def _hardware() -> dict[str, Any]:
+    from harness.engine.environment import hardware
+
+    return hardware()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _command() -> str:
+    import shlex
+
+    return (
+        shlex.join(["harness", *sys.argv[1:]])
+        if not sys.argv[0].startswith("harness eval")
+        else shlex.join(["harness", "eval", *sys.argv[1:]])
+    )

@@ -1,0 +1,80 @@
+"""Finished and unfinished runs as they lie in `results/runs/`, found by name or by what they ran."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import UsageError
+from harness.core.registry import unknown
+from harness.core.types import Metric, Result
+from harness.engine import journal
+from harness.engine.rundir import RunDir
+
+FILTERS = ("task", "data", "model", "method", "status", "seed", "limit")
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """One run directory."""
+
+    directory: RunDir
+    record: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.directory.name
+
+    @cached_property
+    def metrics(self) -> list[Metric]:
+        return self.directory.metrics()
+
+    @property
+    def primary(self) -> Metric | None:
+        return next((m for m in self.metrics if m.primary), None)
+
+    def results(self) -> list[Result]:
+        return journal.read(self.directory.journal)
+
+
+def stored(results: Path) -> list[StoredRun]:
+    """Every readable run, newest first."""
+    runs = []
+    for path in (results / "runs").glob("*/run.json"):
+        directory = RunDir(results, path.parent.name)
+        try:
+            record = json.loads(path.read_text())
+        except (OSError, ValueError):
+            continue
+        if isinstance(record, dict) and "status" in record:
+            runs.append(StoredRun(directory, record))
+    return sorted(runs, key=lambda r: (str(r.record.get("started")), r.name), reverse=True)
+
+
+def select(results: Path, filters: Sequence[str]) -> list[StoredRun]:
+    """Runs for which every KEY=VALUE holds. Raises UsageError for an unknown key."""
+    wanted = {}
+    for word in filters:
+        key, equals, value = word.partition("=")
+        if not equals or key not in FILTERS:
+            raise UsageError(f"{word!r} is no filter: write KEY=VALUE with one of {', '.join(FILTERS)}")
+        wanted[key] = value
+    return [r for r in stored(results) if all(str(r.record.get(k)) == v for k, v in wanted.items())]
+
+
+def find(results: Path, word: str) -> StoredRun:
+    """The run of that name, unique beginning or unique hash. Raises UsageError with the nearest names."""
+    runs = stored(results)
+    exact = [r for r in runs if r.name == word]
+    found = exact or [r for r in runs if r.name.startswith(word) or r.name.rsplit("-", 1)[-1].startswith(word)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(f"{word} may mean {len(found)} runs: {', '.join(r.name for r in found[:5])}")
+    if not runs:
+        raise UsageError(f"{results} holds no runs: harness eval makes the first one")
+    raise UsageError(unknown("run", word, [r.name for r in runs]))

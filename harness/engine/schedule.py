@@ -1,0 +1,258 @@
+"""The scheduler: plays many episodes at once, so that the model sees planned batches.
+
+Episodes are generators. The scheduler starts a window of them, collects what they ask, lets the model plan batches
+over all pending requests in a fixed order, and advances the episodes whose replies have come. Batches are planned,
+not raced: the same run gives the same numbers. A window ends where a cluster ends, and is counted over all samples
+of the run, finished ones included, so that a resumed run plans the batches that the first one would have.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import traceback
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from harness.core.decoding import Decoding
+from harness.core.errors import Missing, Unusable, UsageError
+from harness.core.method import Pipeline
+from harness.core.model import Call, Model
+from harness.core.task import Task
+from harness.core.types import Outcome, Reply, Request, Result, Sample
+
+WINDOW = 4096
+"""Samples alive at once. Requests wait for each other only inside a window."""
+
+
+class Interrupted(Exception):
+    """The run was asked to stop; everything finished is in the journal."""
+
+
+@dataclass(eq=False)
+class Episode:
+    """One sample on its way: its generator, and what it has cost so far."""
+
+    sample: Sample
+    play: Generator[Request, Reply, Outcome]
+    request: Request | None = None
+    prompts: list[str] = field(default_factory=list)
+    prompt_tokens: int = 0
+    new_tokens: int = 0
+    latency: float = 0.0
+    finish: str = ""
+
+    def advance(self, answer: Reply | Exception | None) -> Result | None:
+        """Hand over a reply (or throw its error in); returns the result once the episode has ended."""
+        try:
+            if isinstance(answer, Exception):
+                self.request = self.play.throw(answer)
+            elif answer is None:
+                self.request = next(self.play)
+            else:
+                self.prompt_tokens += answer.prompt_tokens
+                self.new_tokens += answer.new_tokens
+                self.latency += answer.latency
+                self.finish = answer.finish
+                self.request = self.play.send(answer)
+            self.prompts.append(self.request.key)
+        except StopIteration as end:
+            if isinstance(end.value, Outcome):
+                return self._result(end.value, None)
+            return self._result(None, TypeError(f"episode returned {type(end.value).__name__}, not an Outcome"))
+        except (UsageError, Missing):
+            raise
+        except Exception as e:
+            return self._result(None, e)
+        return None
+
+    def _result(self, outcome: Outcome | None, error: Exception | None) -> Result:
+        sample = self.sample
+        return Result(
+            sample.id,
+            sample.cluster,
+            sample.group,
+            sample.target,
+            outcome,
+            _error(error) if error else None,
+            prompt=hashlib.sha256("".join(self.prompts).encode()).hexdigest() if self.prompts else "",
+            prompt_tokens=self.prompt_tokens,
+            new_tokens=self.new_tokens,
+            latency=self.latency,
+            finish=self.finish,
+            calls=len(self.prompts),
+        )
+
+
+@dataclass
+class Counts:
+    """What the run has done: samples finished, error rows among them, requests made, requests really asked."""
+
+    done: int = 0
+    errors: int = 0
+    requests: int = 0
+    asked: int = 0
+
+
+class Scheduler:
+    """Plays samples with one model. `report` receives each batch's finished results, in order, to journal them."""
+
+    def __init__(
+        self,
+        task: Task,
+        model: Model,
+        pipelines: Sequence[Pipeline],
+        decoding: Decoding,
+        *,
+        seed: int,
+        rows: int | None,
+        report: Callable[[list[Result]], None],
+        stop: Callable[[], bool] = lambda: False,
+        window: int = WINDOW,
+    ):
+        self.task, self.model, self.pipelines, self.decoding = task, model, tuple(pipelines), decoding
+        self.seed, self.rows, self.report, self.stop, self.window = seed, rows, report, stop, window
+        self.counts = Counts()
+
+    def run(self, samples: Sequence[Sample], finished: Iterable[str] = ()) -> None:
+        """Play all samples whose ids are not in `finished`. Raises Interrupted when asked to stop."""
+        done = set(finished)
+        for window in windows(samples, self.window):
+            self._play([s for s in window if s.id not in done])
+
+    def _play(self, samples: Sequence[Sample]) -> None:
+        over: list[Result] = []
+        waiting: dict[str, list[Episode]] = {}
+        calls: dict[str, Call] = {}
+        for sample in samples:
+            episode = Episode(sample, self._episode(sample))
+            self._step(episode, None, waiting, calls, over)
+        self._report(over)
+        while calls:
+            asked, calls_now = waiting, list(calls.values())
+            waiting, calls = {}, {}
+            for batch in self.model.plan(calls_now, self.rows):
+                for part, answers in self._answer(batch):
+                    over = []
+                    for call, answer in zip(part, answers, strict=True):
+                        for episode in asked[self._key(call.request, call.sample)]:
+                            self._step(episode, answer, waiting, calls, over)
+                    self._report(over)
+                    if self.stop():
+                        raise Interrupted
+
+    def _episode(self, sample: Sample) -> Generator[Request, Reply, Outcome]:
+        """The task's episode, each of its requests passed through the pipelines, the first one outermost."""
+        play = self.task.episode(sample)
+        request = next(play)
+        while True:
+            try:
+                reply = yield from self._respond(request, self.pipelines)
+            except Exception as e:
+                request = play.throw(e)
+                continue
+            try:
+                request = play.send(reply)
+            except StopIteration as end:
+                return end.value
+
+    def _respond(self, request: Request, pipelines: Sequence[Pipeline]) -> Generator[Request, Reply, Reply]:
+        if not pipelines:
+            return (yield request)
+        outer = pipelines[0].respond(request)
+        inner = next(outer)
+        while True:
+            reply = yield from self._respond(inner, pipelines[1:])
+            try:
+                inner = outer.send(reply)
+            except StopIteration as end:
+                return end.value
+
+    def _step(
+        self,
+        episode: Episode,
+        answer: Reply | Exception | None,
+        waiting: dict[str, list[Episode]],
+        calls: dict[str, Call],
+        over: list[Result],
+    ) -> None:
+        result = episode.advance(answer)
+        if result is not None:
+            over.append(result)
+            return
+        request, sample = episode.request, episode.sample
+        assert request is not None
+        self.counts.requests += 1
+        key = self._key(request, sample)
+        waiting.setdefault(key, []).append(episode)
+        calls.setdefault(key, Call(request, sample, self._seed(key)))
+
+    def _key(self, request: Request, sample: Sample) -> str:
+        return f"{sample.id}\n{request.key}" if self.model.reads_samples else request.key
+
+    def _seed(self, key: str) -> int:
+        return int.from_bytes(hashlib.sha256(f"{self.seed}\n{key}".encode()).digest()[:6], "big")
+
+    def _report(self, results: list[Result]) -> None:
+        if results:
+            self.counts.done += len(results)
+            self.counts.errors += sum(r.error is not None for r in results)
+            self.report(results)
+
+    def _answer(self, batch: list[Call]) -> Iterator[tuple[list[Call], list[Reply | Exception]]]:
+        """The batch's answers. Out of memory halves it, for this and all later batches; a fault is narrowed down
+        by halves to the call that causes it, and costs that call alone."""
+        if self.rows is not None and len(batch) > self.rows:
+            for start in range(0, len(batch), self.rows):
+                yield from self._answer(batch[start : start + self.rows])
+            return
+        good: list[Call] = []
+        bad: list[tuple[Call, Exception]] = []
+        for call in batch:
+            try:
+                if self.model.reads_pictures:
+                    for picture in call.request.pictures:
+                        self.model.see(picture)
+                good.append(call)
+            except Exception as e:
+                bad.append((call, e))
+        if bad:
+            yield [call for call, _ in bad], [error for _, error in bad]
+        if not good:
+            return
+        try:
+            answers: list[Reply | Exception] = [*self.model.answer(good, self.decoding)]
+        except (UsageError, Missing):
+            raise
+        except Exception as e:
+            if len(good) == 1:
+                self.counts.asked += 1
+                yield good, [e]
+                return
+            half = len(good) // 2
+            if isinstance(e, MemoryError):
+                self.rows = half
+            yield from self._answer(good[:half])
+            yield from self._answer(good[half:])
+            return
+        self.counts.asked += len(good)
+        yield good, answers
+
+
+def windows(samples: Sequence[Sample], size: int) -> Iterator[Sequence[Sample]]:
+    """Slices of about `size` samples that never split a cluster's run of neighbours."""
+    start = 0
+    for i in range(1, len(samples) + 1):
+        ended = i == len(samples) or (i - start >= size and samples[i].cluster != samples[i - 1].cluster)
+        if ended:
+            yield samples[start:i]
+            start = i
+
+
+def _error(error: Exception) -> dict[str, str]:
+    kind = "Unusable" if isinstance(error, Unusable) else type(error).__name__
+    text = str(error).strip().splitlines() or [kind]
+    return {
+        "type": kind,
+        "message": text[0][:1000],
+        "traceback": "".join(traceback.format_exception(error))[-8000:],
+    }

@@ -1,0 +1,113 @@
+"""The terminal: live progress with rate, time left and running score, and the final table."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console as Terminal
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from harness.core.types import Metric, Result
+from harness.loggers.tables import metrics_table
+
+SCORE_EVERY = 2.0
+"""Seconds between two looks at the running score."""
+LINE_EVERY = 15.0
+"""Seconds between two progress lines where the output is no terminal."""
+
+
+class Console:
+    """Progress goes to stderr, the final table to stdout."""
+
+    def __init__(self, *, quiet: bool = False):
+        self.quiet = quiet
+        self.err = Terminal(stderr=True, highlight=False)
+        self.out = Terminal(highlight=False, soft_wrap=not sys.stdout.isatty())
+        self._bar: Progress | None = None
+
+    def started(self, record: dict[str, Any], total: int, finished: list[Result]) -> None:
+        self._total, self._done, self._errors = (
+            total,
+            len(finished),
+            sum(r.error is not None for r in finished),
+        )
+        self._new = 0
+        self._began = self._scored = self._spoke = time.monotonic()
+        self._score = ""
+        if self.quiet:
+            return
+        resumed = f", continuing after {len(finished)}" if finished else ""
+        self.err.print(
+            f"{record['task']} ({record['data']}), method {record['method']}, model {record['model']}: "
+            f"{total} samples{resumed}",
+            markup=False,
+        )
+        if self.err.is_terminal:
+            self._bar = Progress(
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[score]}"),
+                console=self.err,
+                transient=True,
+            )
+            self._bar.start()
+            self._line = self._bar.add_task("", total=total, completed=len(finished), rate="", score="")
+
+    def progress(self, results: list[Result], score: Callable[[], Metric | None]) -> None:
+        self._done += len(results)
+        self._new += len(results)
+        self._errors += sum(r.error is not None for r in results)
+        now = time.monotonic()
+        if self.quiet:
+            return
+        if now - self._scored > SCORE_EVERY:
+            metric = score()
+            self._scored = time.monotonic()
+            if metric is not None:
+                self._score = f"{metric.name} {metric.value:.3f}"
+        rate = self._new / max(now - self._began, 1e-9)
+        errors = f", {self._errors} errors" if self._errors else ""
+        if self._bar is not None:
+            self._bar.update(self._line, completed=self._done, rate=f"{rate:.1f}/s{errors}", score=self._score)
+        elif now - self._spoke > LINE_EVERY and self._done < self._total:
+            self._spoke = now
+            left = (self._total - self._done) / max(rate, 1e-9)
+            score_text = f", {self._score} so far" if self._score else ""
+            self.err.print(f"  {self._done}/{self._total}, {rate:.1f}/s, {left:.0f} s left{errors}{score_text}")
+
+    def say(self, message: str) -> None:
+        self.err.print(f"harness: {message}", markup=False)
+
+    def ended(self, record: dict[str, Any], metrics: list[Metric], *, from_store: bool) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+        if metrics:
+            self.out.print(metrics_table(record, metrics))
+        counts = record["counts"]
+        if counts["errors"]:
+            self.err.print(
+                f"harness: {counts['errors']} of {counts['done']} samples ended in an error row:",
+                markup=False,
+            )
+            for message, n in record["errors"][:5]:
+                self.err.print(f"  {n} x {message}", markup=False)
+            self.err.print("  the same command with retry=errors asks them again", markup=False)
+        if record["status"] == "interrupted":
+            self.say(f"stopped after {counts['done']} of {counts['samples']} samples; the same command continues there")
+            return
+        how = "from the store" if from_store else f"{record['wall_seconds']:.1f} s"
+        self.out.print(f"run {record['run']} ({record['status']}, {how})", markup=False)

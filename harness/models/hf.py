@@ -1,0 +1,243 @@
+"""Any stock Hugging Face image-text-to-text or causal model, with steering methods attached."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+from harness.core.decoding import Decoding
+from harness.core.errors import Missing, UsageError
+from harness.core.method import Method
+from harness.core.model import Call, Model
+from harness.core.types import Picture, Reply
+from harness.models.weights import best_device, checkpoint_digest
+
+_LOADED: dict[tuple[str, ...], tuple[Any, Any]] = {}
+"""The last loaded checkpoint: a sweep over methods loads its model once."""
+
+CPU_TOKENS = 12_000
+"""Prompt tokens in a batch on a CPU: beyond this, larger batches are no faster and only cost memory."""
+
+
+class HFModel(Model):
+    """Answers with `generate()` of transformers; batches share what prompts have in common."""
+
+    def __init__(
+        self,
+        name: str,
+        family: str | None,
+        data: str,
+        path: str,
+        revision: str | None,
+        dtype: str,
+        device: str,
+        attention: str,
+        chat: str,
+        pad: str | bool,
+    ):
+        self.name, self.family, self.data, self.path, self.revision = name, family, data, path, revision
+        self.device = best_device() if device == "auto" else device
+        self.dtype = dtype if dtype != "auto" else ("float32" if self.device in ("cpu", "mps") else "bfloat16")
+        if self.dtype not in ("float32", "bfloat16", "float16"):
+            raise UsageError(f"model.dtype={dtype} is unknown: choose auto, float32, bfloat16 or float16")
+        if attention not in ("sdpa", "eager", "flash_attention_2"):
+            raise UsageError(f"model.attention={attention} is unknown: choose sdpa, eager or flash_attention_2")
+        if chat not in ("auto", "plain"):
+            raise UsageError(f"model.chat={chat} is unknown: choose auto or plain")
+        self.attention, self.chat = attention, chat
+        self.pad = self.dtype == "float32" if pad == "auto" else bool(pad)
+        self.methods: Sequence[Any] = ()
+
+    def fingerprint(self) -> str:
+        facts = [self._checkpoint, self.dtype, self.device.split(":")[0], self.attention, self.chat]
+        return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+    @cached_property
+    def _checkpoint(self) -> str:
+        return checkpoint_digest(self.path, self.revision)
+
+    def load(self, methods: Sequence[Method]) -> None:
+        from harness.steering import Steering, View
+
+        for method in methods:
+            if not isinstance(method, Steering):
+                raise UsageError(f"method={method.name} steers nothing that model={self.name} knows: see its YAML")
+        if methods and self.attention == "flash_attention_2":
+            raise UsageError("steering methods need model.attention=sdpa: flash_attention_2 shows no attention to edit")
+        key = (self._checkpoint, self.dtype, self.device, self.attention, self.chat)
+        if key not in _LOADED:
+            _LOADED.clear()
+            _LOADED[key] = self._load()
+        self.model, self.prompts = _LOADED[key]
+        self.view = View(self.model)
+        self.methods = tuple(methods)
+
+    def _load(self) -> tuple[Any, Any]:
+        import torch
+        from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor
+        from transformers.models.auto.modeling_auto import (
+            MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as SEEING,
+        )
+        from transformers.utils import logging
+
+        from harness.models.prompts import Prompts
+
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+        if self.device.startswith("cuda") and not torch.cuda.is_available():
+            raise UsageError(f"model.device={self.device}: torch sees no CUDA device here; give model.device=cpu")
+        where = {"revision": self.revision} if self.revision else {}
+        try:
+            config = AutoConfig.from_pretrained(self.path, **where)
+            auto = AutoModelForImageTextToText if config.model_type in SEEING else AutoModelForCausalLM
+            spread = self.device in ("balanced", "sequential")
+            model = auto.from_pretrained(
+                self.path,
+                dtype=getattr(torch, self.dtype),
+                attn_implementation=self.attention,
+                device_map="auto" if spread else None,
+                **where,
+            )
+            processor = AutoProcessor.from_pretrained(self.path, **where)
+        except (OSError, ValueError, ImportError) as e:
+            reason = next((line.strip() for line in str(e).splitlines() if line.strip()), type(e).__name__)
+            raise Missing(f"model={self.name} cannot be loaded from {self.path}: {reason[:300]}") from e
+        model = (model if spread else model.to(self.device)).eval().requires_grad_(False)
+        if (tokenizer := getattr(processor, "tokenizer", processor)).pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        if model.generation_config.pad_token_id is None:
+            model.generation_config.pad_token_id = tokenizer.pad_token_id
+        return model, Prompts(processor, model.config, chat=self.chat)
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "path": self.path if not self.path.startswith("/") else self.path.rstrip("/").rsplit("/", 1)[-1],
+            "checkpoint": self._checkpoint,
+            "class": type(self.model).__name__,
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "dtype": self.dtype,
+            "device": str(self.model.device),
+            "attention": self.attention,
+        }
+
+    def see(self, picture: Picture) -> None:
+        if picture.digest not in self.prompts._seen:
+            super().see(picture)
+
+    def plan(self, calls: Sequence[Call], rows: int | None) -> Iterator[list[Call]]:
+        """Questions about one picture side by side, pictures in order of appearance, shorter questions first.
+
+        In half precision only prompts of equal length share a batch (`pad=False`): left padding changes tokens there.
+        """
+        groups: dict[tuple[str, ...], list[Call]] = {}
+        for call in calls:
+            groups.setdefault(tuple(p.digest for p in call.request.pictures), []).append(call)
+        lengths = {
+            id(c): sum(len(t) for m in c.request.messages for t in m.content if isinstance(t, str)) for c in calls
+        }
+        for members in groups.values():
+            members.sort(key=lambda c: (c.request.max_new_tokens, lengths[id(c)]))
+        if self.pad:
+            ordered = [list(g) for g in groups.values()]
+            yield from _pack(ordered, rows or self._rows(calls))
+            return
+        by_length: dict[int, list[Call]] = {}
+        for members in groups.values():
+            for call in members:
+                by_length.setdefault(self.prompts.encode(call.request).tensors["input_ids"].shape[1], []).append(call)
+        for _, members in sorted(by_length.items()):
+            yield from _pack([members], rows or self._rows(calls))
+
+    def _rows(self, calls: Sequence[Call]) -> int:
+        """Rows that fit: bounded by tokens on a CPU, by the key-value cache in free memory on a GPU."""
+        import torch
+
+        call = calls[0]
+        tokens = self.prompts.encode(call.request).tensors["input_ids"].shape[1] + call.request.max_new_tokens
+        streams = 1 + len(self.methods)
+        if not self.device.startswith("cuda"):
+            return max(1, min(128, CPU_TOKENS // (tokens * streams)))
+        config = self.view.decoder.config
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        each = 2 * config.num_hidden_layers * heads * size * self.model.dtype.itemsize
+        free, _ = torch.cuda.mem_get_info()
+        return max(1, min(256, int(0.4 * free / (tokens * streams * each * 2))))
+
+    def answer(self, calls: Sequence[Call], decoding: Decoding) -> list[Reply]:
+        from harness.steering import generate
+
+        began = time.perf_counter()
+        inputs = [self.prompts.encode(c.request) for c in calls]
+        _mark_shared(calls, inputs, self.prompts.image_id)
+        limit = decoding.max_new_tokens or max(c.request.max_new_tokens for c in calls)
+        try:
+            made = generate(self.view, inputs, self.methods, decoding, limit, [c.seed for c in calls])
+        except RuntimeError as e:
+            if "out of memory" in str(e) or "can't allocate memory" in str(e):
+                _free()
+                raise MemoryError(str(e)) from e
+            raise
+        each = (time.perf_counter() - began) / len(calls)
+        replies = []
+        for call, given, out in zip(calls, inputs, made, strict=True):
+            own = decoding.max_new_tokens or call.request.max_new_tokens
+            tokens, finish = out.tokens[:own], out.finish if len(out.tokens) <= own else "length"
+            text = self.prompts.tokenizer.decode(tokens, skip_special_tokens=True)
+            for stop in call.request.stop:
+                if stop in text:
+                    text, finish = text.split(stop, 1)[0], "stop"
+            replies.append(Reply(text.strip(" "), given.tensors["input_ids"].shape[1], len(tokens), each, finish))
+        return replies
+
+
+def _pack(groups: Sequence[list[Call]], rows: int) -> Iterator[list[Call]]:
+    """Whole groups together up to `rows`; a larger group is cut."""
+    batch: list[Call] = []
+    for group in groups:
+        if batch and len(batch) + len(group) > rows:
+            yield batch
+            batch = []
+        batch += group
+        while len(batch) >= rows:
+            yield batch[:rows]
+            batch = batch[rows:]
+    if batch:
+        yield batch
+
+
+def _mark_shared(calls: Sequence[Call], inputs: Sequence[Any], image_id: int | None) -> None:
+    """Tell the steering layer which prompts begin alike: the same pictures, and the longest common run of tokens.
+
+    The run must cover every image token and leave at least one token of the question.
+    """
+    import torch
+
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for i, call in enumerate(calls):
+        if call.request.pictures:
+            groups.setdefault(tuple(p.digest for p in call.request.pictures), []).append(i)
+    for key, members in groups.items():
+        if len(members) < 2:
+            continue
+        rows = [inputs[i].tensors["input_ids"][0] for i in members]
+        short = min(map(len, rows))
+        same = (torch.stack([r[:short] for r in rows]) == rows[0][:short]).all(0)
+        length = min(int(same.int().cumprod(0).sum()), short - 1)
+        image = (rows[0] == image_id).nonzero()
+        if len(image) and int(image[-1]) < length:
+            for i in members:
+                inputs[i].shared = ("+".join(key), length)
+
+
+def _free() -> None:
+    import gc
+
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,65 @@
+"""What identifies a Hugging Face checkpoint, found without loading it (and without importing torch)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from harness.core.errors import Missing, UsageError
+
+READ = (".json", ".safetensors", ".bin", ".gguf", ".model", ".txt", ".jinja")
+
+
+def checkpoint_digest(path: str, revision: str | None) -> str:
+    """SHA-256 over a local checkpoint's files, or the hub commit of a named one.
+
+    Raises Missing if the path is neither a folder nor a model that the hub or its local cache knows.
+    """
+    folder = Path(path)
+    if folder.is_dir():
+        files = sorted(f for f in folder.iterdir() if f.suffix in READ and f.is_file())
+        if not any(f.name == "config.json" or f.suffix == ".gguf" for f in files):
+            raise UsageError(f"model.path={path} holds no config.json: give the folder of a saved model")
+        total = hashlib.sha256()
+        for file in files:
+            total.update(f"{file.name}\0{file.stat().st_size}\0".encode())
+            with file.open("rb") as handle:
+                total.update(hashlib.file_digest(handle, "sha256").digest())
+        return total.hexdigest()
+    if path.startswith((".", "/", "~")) or path.count("/") != 1:
+        raise Missing(f"model.path={path} is no folder, and no hub name of the form owner/name")
+    return _hub_commit(path, revision)
+
+
+def _hub_commit(name: str, revision: str | None) -> str:
+    from huggingface_hub import HfApi, try_to_load_from_cache
+
+    cached = try_to_load_from_cache(name, "config.json", revision=revision)
+    if isinstance(cached, str):
+        return Path(cached).parent.name
+    if os.environ.get("HF_HUB_OFFLINE") not in (None, "", "0"):
+        raise Missing(f"model {name} is not in the local hub cache, and HF_HUB_OFFLINE is set: download it first")
+    try:
+        sha = HfApi().model_info(name, revision=revision, timeout=20).sha
+    except Exception as e:
+        reason = str(e).strip().splitlines()[0] if str(e).strip() else type(e).__name__
+        raise Missing(
+            f"model {name} cannot be found on the Hugging Face hub ({reason[:160]}): check the name and the network, "
+            "or give a local folder by model.path=DIR"
+        ) from e
+    return str(sha)
+
+
+def best_device() -> str:
+    """cuda where a GPU and a CUDA build of torch are at hand, else mps on Apple silicon, else cpu; no torch import."""
+    import importlib.util
+    import platform
+
+    spec = importlib.util.find_spec("torch")
+    version = Path(spec.origin).parent / "version.py" if spec and spec.origin else None
+    built_for_cuda = bool(version and version.exists() and "cuda: Optional[str] = '" in version.read_text())
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1")
+    if built_for_cuda and visible and any(Path(p).exists() for p in ("/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg")):
+        return "cuda"
+    return "mps" if platform.system() == "Darwin" and platform.machine() == "arm64" else "cpu"
