@@ -112,10 +112,9 @@ def _label(run: Any, other: Any) -> str:
 
 
 def _print(found: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    from harness.loggers.tables import interval, number
+    from harness.loggers.tables import interval, number, terminal
 
     a, b = found["labels"]
     table = Table(
@@ -139,10 +138,10 @@ def _print(found: dict[str, Any]) -> None:
             f"{d.right_to_wrong}/{d.wrong_to_right}",
             "" if d.mde is None else number(d.mde),
         )
-    terminal = Console(highlight=False)
-    terminal.print(table)
+    out = terminal()
+    out.print(table)
     seconds = found["seconds_per_sample"]
     if min(seconds) > 0:
-        terminal.print(f"cost: {seconds[1] / seconds[0]:.2f} times the seconds per sample of {a}", markup=False)
+        out.print(f"cost: {seconds[1] / seconds[0]:.2f} times the seconds per sample of {a}", markup=False)
     if found["left_out"]:
-        terminal.print(f"left out: {found['left_out']} samples that only one of the runs has scored", markup=False)
+        out.print(f"left out: {found['left_out']} samples that only one of the runs has scored", markup=False)

@@ -22,10 +22,9 @@ def main(words: Sequence[str]) -> int:
     if given.json:
         print(json.dumps([_row(r) for r in found], indent=1))
         return 0
-    from rich.console import Console
     from rich.table import Table
 
-    from harness.loggers.tables import interval
+    from harness.loggers.tables import interval, terminal
 
     table = Table(box=None, pad_edge=False)
     for column in ("run", "status", "samples", "score", "started"):
@@ -41,7 +40,7 @@ def main(words: Sequence[str]) -> int:
             score,
             run.record["started"],
         )
-    Console(soft_wrap=True).print(table)
+    terminal().print(table)
     return 0
 
 

@@ -72,13 +72,12 @@ def _run(run: Any, given: Any) -> None:
     if given.json:
         print(json.dumps(record | {"metrics": [asdict(m) for m in run.metrics]}, indent=1))
         return
-    from rich.console import Console
 
-    from harness.loggers.tables import metrics_table
+    from harness.loggers.tables import metrics_table, terminal
 
-    terminal = Console(highlight=False)
+    out = terminal()
     if run.metrics:
-        terminal.print(metrics_table(record, run.metrics))
+        out.print(metrics_table(record, run.metrics))
     environment, counts = record["environment"], record["counts"]
     hardware, git = environment["hardware"], environment.get("git")
     lines = {
@@ -99,13 +98,13 @@ def _run(run: Any, given: Any) -> None:
         "folder": str(run.directory.path),
     }
     for key, value in lines.items():
-        terminal.print(f"  {key:<9} {value}", markup=False, soft_wrap=True)
+        out.print(f"  {key:<9} {value}", markup=False, soft_wrap=True)
     for note in dict.fromkeys(f"{m.name} ({m.group}): {m.note}" for m in run.metrics if m.note):
-        terminal.print(f"  note      {note}", markup=False, soft_wrap=True)
+        out.print(f"  note      {note}", markup=False, soft_wrap=True)
     for message, n in record.get("errors", []):
-        terminal.print(f"  error     {n} x {message}", markup=False, soft_wrap=True)
+        out.print(f"  error     {n} x {message}", markup=False, soft_wrap=True)
     if given.samples:
-        _samples(run, given, terminal)
+        _samples(run, given, out)
 
 
 def _numbers(record: dict[str, Any]) -> dict[str, Any]:
@@ -115,7 +114,7 @@ def _numbers(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _samples(run: Any, given: Any, terminal: Any) -> None:
+def _samples(run: Any, given: Any, out: Any) -> None:
     shown = 0
     for result in run.results():
         outcome = result.outcome
@@ -125,7 +124,7 @@ def _samples(run: Any, given: Any, terminal: Any) -> None:
         shown += 1
         said = f"{outcome.answer!r} -> {outcome.verdict}" if outcome else f"error: {result.error['message']}"
         scores = ", ".join(f"{k}={v:g}" for k, v in outcome.scores.items()) if outcome else ""
-        terminal.print(
+        out.print(
             f"  {result.id} [{result.group}] wants {result.target!r}: {said}  {scores}",
             markup=False,
             soft_wrap=True,

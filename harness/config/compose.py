@@ -14,11 +14,15 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from harness.core.errors import UsageError
+from harness.core.errors import INTERRUPTED, HarnessError, UsageError
 from harness.core.registry import ROOT, Plugin, Registry, unknown
 
 GROUPS = ("task", "method", "model", "decoding", "executor", "logger")
 KEYS = ("limit", "seed", "batch_size", "retry", "results", "plugins")
+
+
+class _SweepEnds(BaseException):
+    """Not an Exception, so that Hydra lets it through without a traceback."""
 
 
 def plugin_folders(overrides: Iterable[str]) -> list[str]:
@@ -58,7 +62,8 @@ def check_names(overrides: Sequence[str], registry: Registry) -> None:
 
 def run(words: Sequence[str], job: Callable[[Any], int]) -> int:
     """Compose the configuration(s) that `words` name and call `job` with each. Returns the worst exit code."""
-    overrides = [word for word in words if not word.startswith("-")]
+    after_flag = {i + 1 for i, word in enumerate(words) if word in ("--cfg", "-c", "--package", "-p")}
+    overrides = [word for i, word in enumerate(words) if not word.startswith("-") and i not in after_flag]
     registry = Registry(plugin_folders(overrides))
     check_names(overrides, registry)
 
@@ -71,11 +76,18 @@ def run(words: Sequence[str], job: Callable[[Any], int]) -> int:
     codes: list[int] = []
 
     def task_function(config: Any) -> int:
+        """One run. Its error is one line, and a sweep goes on with its other runs; Ctrl-C ends the sweep."""
         try:
-            OmegaConf.resolve(config)
-        except OmegaConfBaseException as e:
-            raise UsageError(_one_line(e, config)) from e
-        codes.append(job(OmegaConf.to_container(config)))
+            try:
+                OmegaConf.resolve(config)
+            except OmegaConfBaseException as e:
+                raise UsageError(_one_line(e)) from e
+            codes.append(job(OmegaConf.to_container(config)))
+        except HarnessError as e:
+            print(f"harness: {e}", file=sys.stderr)
+            codes.append(e.exit_code)
+        if codes[-1] == INTERRUPTED:
+            raise _SweepEnds
         return codes[-1]
 
     words = list(words)
@@ -85,8 +97,10 @@ def run(words: Sequence[str], job: Callable[[Any], int]) -> int:
     sys.argv, os.environ["HYDRA_FULL_ERROR"] = ["harness eval", *words], "1"
     try:
         hydra.main(version_base="1.3", config_path="pkg://harness.config", config_name="eval")(task_function)()
+    except _SweepEnds:
+        pass
     except (HydraException, OmegaConfBaseException) as e:
-        raise UsageError(_one_line(e, None)) from e
+        raise UsageError(_one_line(e)) from e
     except SystemExit as e:
         if e.code not in (0, None):
             raise UsageError(f"harness eval cannot read its words: {' '.join(words)}") from e
@@ -161,19 +175,18 @@ def _preset(plugin: Plugin, key: str) -> Any:
     return plugin.defaults[key]
 
 
-def _one_line(error: Exception, config: Any) -> str:
+def _one_line(error: Exception) -> str:
     """Hydra's and OmegaConf's errors as one sentence, with the nearest key where one was misspelt."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
     if match := re.search(r"Could not override '([^']+)'", text):
-        keys = re.findall(r"Key '([^']+)' is not in struct", str(error))
-        text = f"{match[1]} is no setting{_near(match[1], keys)}"
+        text = f"{match[1]} is no setting{_near(match[1])}"
     elif match := re.search(r"Missing mandatory value: (\S+)", str(error)):
         text = f"{match[1]} needs a value: add {match[1]}=..."
     return text
 
 
-def _near(key: str, _keys: Sequence[str]) -> str:
+def _near(key: str) -> str:
     registry = Registry()
     known: list[str] = [*KEYS]
     for group in ("task", "model"):

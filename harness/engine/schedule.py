@@ -12,6 +12,7 @@ import hashlib
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from harness.core.decoding import Decoding
 from harness.core.errors import Missing, Unusable, UsageError
@@ -142,30 +143,12 @@ class Scheduler:
 
     def _episode(self, sample: Sample) -> Generator[Request, Reply, Outcome]:
         """The task's episode, each of its requests passed through the pipelines, the first one outermost."""
-        play = self.task.episode(sample)
-        request = next(play)
-        while True:
-            try:
-                reply = yield from self._respond(request, self.pipelines)
-            except Exception as e:
-                request = play.throw(e)
-                continue
-            try:
-                request = play.send(reply)
-            except StopIteration as end:
-                return end.value
+        return _drive(self.task.episode(sample), lambda request: self._respond(request, self.pipelines))
 
     def _respond(self, request: Request, pipelines: Sequence[Pipeline]) -> Generator[Request, Reply, Reply]:
         if not pipelines:
             return (yield request)
-        outer = pipelines[0].respond(request)
-        inner = next(outer)
-        while True:
-            reply = yield from self._respond(inner, pipelines[1:])
-            try:
-                inner = outer.send(reply)
-            except StopIteration as end:
-                return end.value
+        return (yield from _drive(pipelines[0].respond(request), lambda inner: self._respond(inner, pipelines[1:])))
 
     def _step(
         self,
@@ -236,6 +219,22 @@ class Scheduler:
             return
         self.counts.asked += len(good)
         yield good, answers
+
+
+def _drive(
+    play: Generator[Request, Reply, Any], ask: Callable[[Request], Generator[Request, Reply, Reply]]
+) -> Generator[Request, Reply, Any]:
+    """Run `play` to its end; whatever it asks goes through `ask`, and a failed answer is thrown into it."""
+    reply, error = None, None
+    while True:
+        try:
+            request = play.throw(error) if error else next(play) if reply is None else play.send(reply)
+        except StopIteration as end:
+            return end.value
+        try:
+            reply, error = (yield from ask(request)), None
+        except Exception as e:
+            error = e
 
 
 def windows(samples: Sequence[Sample], size: int) -> Iterator[Sequence[Sample]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +17,7 @@ from rich.progress import (
 )
 
 from harness.core.types import Metric, Result
-from harness.loggers.tables import metrics_table
+from harness.loggers.tables import metrics_table, terminal
 
 SCORE_EVERY = 2.0
 """Seconds between two looks at the running score."""
@@ -31,8 +30,8 @@ class Console:
 
     def __init__(self, *, quiet: bool = False):
         self.quiet = quiet
-        self.err = Terminal(stderr=True, highlight=False)
-        self.out = Terminal(highlight=False, soft_wrap=not sys.stdout.isatty())
+        self.err = Terminal(stderr=True, highlight=False, emoji=False, soft_wrap=True)
+        self.out = terminal()
         self._bar: Progress | None = None
 
     def started(self, record: dict[str, Any], total: int, finished: list[Result]) -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 
 from harness.core.types import Metric
+
+
+def terminal() -> Console:
+    """Where tables go: as wide as the terminal, and wide enough for every column in a file or pipe."""
+    return Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 240)
 
 
 def metrics_table(record: dict[str, Any], metrics: list[Metric]) -> Table:

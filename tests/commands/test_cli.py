@@ -1,0 +1,225 @@
+"""The command line on the toy task: words, exit codes, one-line errors, resume."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.cli import COMMANDS, main, usage
+from harness.commands.complete import candidates
+from harness.engine.journal import read
+
+PLUGINS = f"plugins=[{Path(__file__).parents[1] / 'plugins'}]"
+SUMS = ("eval", "task=sums", PLUGINS)
+
+
+def runs(folder=Path("results")):
+    return sorted(p for p in (folder / "runs").iterdir())
+
+
+def record(run):
+    return json.loads((run / "run.json").read_text())
+
+
+def test_a_run_leaves_its_record_journal_and_metrics(workdir, capsys):
+    assert main([*SUMS]) == 0
+    (run,) = runs()
+    facts = record(run)
+    assert facts["status"] == "done" and facts["counts"] == {
+        "samples": 40, "done": 40, "errors": 0, "requests": 40, "asked": 40,
+    }  # fmt: skip
+    assert facts["environment"]["packages"]["numpy"] and facts["config"]["task"]["n"] == 40
+    assert len(read(run / "samples.jsonl")) == 40
+    assert json.loads((run / "metrics.json").read_text())[0]["value"] == 1
+    assert run.name in capsys.readouterr().out
+    assert (workdir / "results" / "harness.duckdb").exists()
+
+
+def test_the_same_command_answers_from_the_store(workdir, capsys):
+    main([*SUMS])
+    (run,) = runs()
+    before = {p.name: p.stat().st_mtime_ns for p in run.iterdir()}
+    assert main([*SUMS]) == 0
+    assert before == {p.name: p.stat().st_mtime_ns for p in run.iterdir()}
+    assert "from the store" in capsys.readouterr().out
+
+
+def test_a_torn_journal_is_mended(workdir):
+    main([*SUMS])
+    (run,) = runs()
+    whole = read(run / "samples.jsonl")
+    data = (run / "samples.jsonl").read_bytes()
+    (run / "samples.jsonl").write_bytes(data[: len(data) // 2])
+    facts = record(run)
+    (run / "run.json").write_text(json.dumps(facts | {"status": "running"}))
+    assert main([*SUMS]) == 0
+    assert sorted(read(run / "samples.jsonl"), key=lambda r: r.id) == sorted(whole, key=lambda r: r.id)
+    assert record(run)["counts"]["asked"] < 40
+
+
+def test_error_rows_make_a_partial_run(workdir, capsys):
+    assert main([*SUMS, "task.bad=[3,5]"]) == 3
+    err = capsys.readouterr().err
+    assert "2 of 40 samples ended in an error row" in err and "sample s3 has no text" in err
+    assert main([*SUMS, "task.bad=[3,5]"]) == 3
+    assert main([*SUMS, "task.bad=[3,5]", "retry=errors"]) == 3
+    (run,) = runs()
+    assert len(read(run / "samples.jsonl")) == 40
+
+
+def test_nothing_scored_is_a_failed_run(workdir):
+    assert main([*SUMS, "task.n=2", "task.bad=[0,1]"]) == 1
+    assert record(runs()[0])["status"] == "failed"
+
+
+def test_limit_and_seed(workdir):
+    assert main([*SUMS, "limit=12", "seed=1"]) == 0
+    results = read(runs()[0] / "samples.jsonl")
+    assert len(results) == 12 and len({r.cluster for r in results}) == 3
+
+
+def test_a_sweep_goes_on_after_an_error(workdir, capsys):
+    assert main([*SUMS, "-m", "limit=0,4"]) == 2
+    assert "limit=0 leaves nothing to do" in capsys.readouterr().err
+    assert any(record(r)["status"] == "done" for r in runs())
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["evla"], "evla is no command: did you mean eval"),
+        (["eval", "task=pop"], "did you mean pope"),
+        (["eval", "task=sums", PLUGINS, "task.m=3"], "task.m is no setting"),
+        (["eval", "task=sums", PLUGINS, "batch_size=0"], "batch_size=0 is no size"),
+        (["eval", "task=sums", PLUGINS, "method=vista"], "has none to edit"),
+        (["list", "metods"], "choose tasks, methods or models"),
+        (["show", "method=vsta"], "did you mean vista"),
+        (["ls", "--nope"], "unrecognized arguments"),
+        (["completion", "tcsh"], "choose bash, zsh, fish"),
+    ],
+)
+def test_wrong_words_are_one_line_and_exit_2(workdir, capsys, words, says):
+    (workdir / "results" / "runs").mkdir(parents=True)
+    assert main(words) == 2
+    err = capsys.readouterr().err
+    assert says in err and len(err.strip().splitlines()) <= 2 and "Traceback" not in err
+
+
+def test_no_results_folder_is_missing(workdir, capsys):
+    assert main(["ls"]) == 3
+    assert "holds no runs" in capsys.readouterr().err
+
+
+def test_show_ls_and_compare(workdir, capsys):
+    main([*SUMS])
+    main([*SUMS, "model=chance"])
+    capsys.readouterr()
+    assert main(["ls"]) == 0
+    out = capsys.readouterr().out
+    assert "sums-default-vanilla-oracle" in out and "accuracy 1.000" in out
+    assert main(["ls", "model=chance", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["model"] == "chance" and row["status"] == "done"
+    assert main(["show", "sums-default-vanilla-oracle", "--samples", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "40 of 40 samples" in out and "s0 [even] wants '0'" in out
+    assert main(["compare", "sums-default-vanilla-chance", "sums-default-vanilla-oracle", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    whole = next(r for r in found["rows"] if r["group"] == "all")
+    assert whole["difference"]["value"] > 0.7 and whole["difference"]["low"] > 0.5
+    assert main(["compare", "sums-default-vanilla-chance", "sums-default-vanilla-oracle"]) == 0
+    assert "40 samples paired" in capsys.readouterr().out
+
+
+def test_runs_on_other_records_are_not_comparable(workdir, capsys):
+    main([*SUMS])
+    main([*SUMS, "task.n=8"])
+    assert main(["compare", *(r.name for r in runs())]) == 3
+    assert "cannot be compared" in capsys.readouterr().err
+
+
+def test_ingest_rebuilds(workdir, capsys):
+    main([*SUMS])
+    (workdir / "results" / "harness.duckdb").unlink()
+    assert main(["ingest"]) == 0
+    assert (workdir / "results" / "harness.duckdb").exists()
+
+
+def test_every_command_has_help_and_is_documented(capsys):
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    for name in COMMANDS:
+        assert name in usage()
+        try:
+            code = main([name, "--help"])
+        except SystemExit as end:
+            code = end.code
+        assert code == 0
+        assert "usage: harness" in capsys.readouterr().out
+        assert f"harness {name}" in readme, f"README.md does not mention harness {name}"
+
+
+def test_completion():
+    assert "eval" in candidates([], "ev")
+    assert candidates(["eval"], "method=vis") == ["method=vista"]
+    assert candidates(["eval"], "method=[vista,vc") == ["method=[vista,vcd"]
+    assert "method.vista.lam=" in candidates(["eval", "method=vista"], "method.vista.l")
+    assert "task.parser=" in candidates(["eval", "task=pope"], "task.p")
+    assert candidates(["list"], "m") == ["methods", "models"]
+
+
+SLOW = """
+import sys, time
+import tests.engine.toys as toys
+real = toys.Sums.oracle
+toys.Sums.oracle = lambda *a: (time.sleep(0.02), real(*a))[1]
+from harness.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def start(folder, *words):
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.Popen(
+        [sys.executable, "-c", SLOW, *SUMS, "batch_size=4", *words],
+        cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def wait_for_rows(folder, n):
+    for _ in range(500):
+        found = list(folder.glob("results/runs/*/samples.jsonl"))
+        if found and len(found[0].read_bytes().splitlines()) >= n:
+            return
+        time.sleep(0.02)
+    raise AssertionError("the run wrote nothing")
+
+
+def test_ctrl_c_finishes_the_batch_and_says_how_to_go_on(workdir):
+    process = start(workdir, "task.n=200")
+    wait_for_rows(workdir, 8)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command continues there" in err and "Traceback" not in err
+    (run,) = runs(workdir / "results")
+    kept = read(run / "samples.jsonl")
+    assert record(run)["status"] == "interrupted" and len(kept) % 4 == 0 and 8 <= len(kept) < 200
+    assert main([*SUMS, "task.n=200", "batch_size=4"]) == 0
+    assert read(run / "samples.jsonl")[: len(kept)] == kept
+    assert len(read(run / "samples.jsonl")) == 200
+
+
+def test_two_at_once_on_one_run_and_on_two(workdir):
+    processes = [start(workdir), start(workdir), start(workdir, "seed=1")]
+    errors = [p.communicate(timeout=120)[1] for p in processes]
+    assert [p.returncode for p in processes] == [0, 0, 0], errors
+    assert len(runs(workdir / "results")) == 2
+    for run in runs(workdir / "results"):
+        assert len(read(run / "samples.jsonl")) == 40

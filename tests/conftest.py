@@ -1,0 +1,19 @@
+"""Shared by all tests: results go to a temporary folder, and nothing reaches for the hub."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_DATASETS_OFFLINE"] = "1"
+os.environ.pop("HARNESS_RESULTS", None)
+os.environ.pop("HARNESS_PLUGINS", None)
+
+
+@pytest.fixture
+def workdir(tmp_path, monkeypatch):
+    """An empty current directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

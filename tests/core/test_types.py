@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image
+
+from harness.core import Decoding, Message, Picture, Request, Unusable, UsageError, user
+
+
+def png(colour="red", size=(4, 4)):
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_picture_is_its_bytes(tmp_path):
+    (tmp_path / "a.png").write_bytes(png())
+    assert Picture(png()) == Picture(tmp_path / "a.png") != Picture(png("blue"))
+    assert Picture(png()).load().size == (4, 4)
+
+
+def test_bad_pictures_are_named(tmp_path):
+    with pytest.raises(Unusable, match="cannot be decoded"):
+        Picture(png(size=(64, 64))[:60]).load()
+    with pytest.raises(Unusable, match=r"gone\.png cannot be read"):
+        Picture(tmp_path / "gone.png").load()
+
+
+def test_a_bomb_is_refused(monkeypatch):
+    monkeypatch.setattr("harness.core.types.MAX_PIXELS", 10)
+    with pytest.raises(Unusable, match="too large: 4 x 4"):
+        Picture(png()).load()
+
+
+def test_request_keys_tell_apart_what_matters():
+    base = Request(user(Picture(png()), "Is there a dog?"), 8)
+    assert base.key == Request(user(Picture(png()), "Is there a dog?"), 8).key
+    others = [
+        Request(user(Picture(png("blue")), "Is there a dog?"), 8),
+        Request(user(Picture(png()), "Is there a cat?"), 8),
+        Request(user("Is there a dog?", Picture(png())), 8),
+        Request(user(Picture(png()), "Is there ", "a dog?"), 8),
+        Request(user(Picture(png()), "Is there a dog?"), 9),
+        Request(user(Picture(png()), "Is there a dog?"), 8, draw=1),
+        Request(user(Picture(png()), "Is there a dog?"), 8, stop=("\n",)),
+        Request((Message("system", ("x",)), *user(Picture(png()), "Is there a dog?")), 8),
+    ]
+    assert len({base.key, *(r.key for r in others)}) == 9
+
+
+@pytest.mark.parametrize(
+    "values", [{"strategy": "gready"}, {"strategy": "beam"}, {"strategy": "nucleus", "temperature": 0}, {"top_p": 0}]
+)
+def test_wrong_decodings_are_refused(values):
+    with pytest.raises(UsageError):
+        Decoding(**values)

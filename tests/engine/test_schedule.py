@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.core import Decoding, Missing, Outcome, Request, Sample, user
+from harness.engine.schedule import Interrupted, Scheduler, windows
+from harness.engine.subset import by_cluster
+from tests.engine.toys import Adder, Ask2, Sums
+
+
+def play(task, model, *, rows=None, pipelines=(), stop=lambda: False, finished=(), window=4096):
+    results = []
+    batches = []
+
+    def report(batch):
+        batches.append([r.id for r in batch])
+        results.extend(batch)
+
+    scheduler = Scheduler(
+        task, model, pipelines, Decoding(), seed=0, rows=rows, report=report, stop=stop, window=window
+    )
+    scheduler.run(by_cluster(list(task.samples())), finished)
+    return results, scheduler.counts, batches
+
+
+def test_every_sample_ends_once_and_is_scored():
+    results, counts, _ = play(Sums(40), Adder())
+    assert sorted(r.id for r in results) == sorted(f"s{i}" for i in range(40))
+    assert all(r.outcome.scores["correct"] == 1 for r in results)
+    assert counts.done == 40 and counts.requests == 40
+
+
+def test_identical_requests_are_asked_once():
+    model = Adder()
+    _, counts, _ = play(Sums(70), model)
+    asked = [t for batch in model.batches for t in batch]
+    assert len(asked) == len(set(asked)) == counts.asked == 35
+
+
+def test_several_turns_and_pipelines_count_every_call():
+    results, counts, _ = play(Sums(10, turns=3), Adder(), pipelines=[Ask2()])
+    assert {r.calls for r in results} == {6}
+    assert counts.requests == 60
+    assert all(r.prompt_tokens == 18 for r in results)
+
+
+def test_out_of_memory_halves_for_good():
+    model = Adder(memory=5)
+    results, _, _ = play(Sums(35), model, rows=16)
+    assert all(r.error is None for r in results) and len(results) == 35
+    assert max(map(len, model.batches)) <= 5
+
+
+def test_a_bad_request_costs_its_own_samples():
+    results, _, _ = play(Sums(35), Adder(fail_on="3+2"), rows=16)
+    bad = [r for r in results if r.error]
+    assert {r.target for r in bad} == {"5"} and len(bad) == 1
+    assert bad[0].error["type"] == "RuntimeError" and "Traceback" in bad[0].error["traceback"]
+
+
+def test_a_bad_sample_costs_one_row():
+    results, _, _ = play(Sums(12, bad=(3,)), Adder())
+    assert [r.id for r in results if r.error] == ["s3"]
+    assert next(r for r in results if r.error).error["message"] == "sample s3 has no text"
+
+
+def test_an_episode_may_handle_a_model_error():
+    class Careful(Sums):
+        def episode(self, sample):
+            try:
+                reply = yield Request(user(f"{sample.data['text']} (0)"), 4)
+            except RuntimeError:
+                return Outcome("gave up", {"correct": 0.0})
+            return Outcome(reply.text, {"correct": 1.0})
+
+    results, _, _ = play(Careful(35), Adder(fail_on="3+2"))
+    assert sum(r.outcome.answer == "gave up" for r in results) == 1
+
+
+def test_an_episode_must_return_an_outcome():
+    class Forgetful(Sums):
+        def episode(self, sample):
+            yield Request(user("1+1 (0)"), 4)
+
+    results, _, _ = play(Forgetful(2), Adder())
+    assert all("not an Outcome" in r.error["message"] for r in results)
+
+
+def test_user_errors_end_the_run():
+    class Gone(Adder):
+        def answer(self, calls, decoding):
+            raise Missing("the weights are gone")
+
+    with pytest.raises(Missing):
+        play(Sums(3), Gone())
+
+
+def test_stop_is_heard_after_a_batch():
+    results = []
+    scheduler = Scheduler(
+        Sums(40), Adder(), [], Decoding(), seed=0, rows=8, report=results.extend, stop=lambda: len(results) >= 8
+    )
+    with pytest.raises(Interrupted):
+        scheduler.run(list(Sums(40).samples()))
+    assert 8 <= len(results) < 40
+
+
+@pytest.mark.parametrize("done", [0, 1, 2, 4])
+def test_a_resumed_run_plans_the_same_batches(done):
+    whole = Adder()
+    _, _, batches = play(Sums(40), whole, rows=8, window=16)
+    finished = {i for batch in batches[:done] for i in batch}
+    rest = Adder()
+    results, _, _ = play(Sums(40), rest, rows=8, window=16, finished=finished)
+    assert rest.batches == whole.batches[len(whole.batches) - len(rest.batches) :]
+    assert {r.id for r in results} | finished == {f"s{i}" for i in range(40)}
+
+
+@given(st.lists(st.integers(0, 5), max_size=60), st.integers(1, 20))
+def test_windows_keep_clusters_whole(clusters, size):
+    samples = by_cluster([Sample(str(i), str(c), "g", None) for i, c in enumerate(clusters)])
+    parts = list(windows(samples, size))
+    assert [s for part in parts for s in part] == samples
+    for left, right in itertools.pairwise(parts):
+        assert left[-1].cluster != right[0].cluster and len(left) >= size
