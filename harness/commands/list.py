@@ -39,7 +39,8 @@ def main(words: Sequence[str]) -> int:
 def _about(plugin: Plugin) -> str:
     parts = [plugin.title]
     if plugin.group == "method" and plugin.card.get("paper"):
-        parts.append(f"[{plugin.kind}, {plugin.card['paper']}]")
+        paper = str(plugin.card["paper"]).replace("https://arxiv.org/abs/", "arXiv ")
+        parts.append(f"[{plugin.kind}, {paper}]")
     if plugin.group == "task":
         parts.append(f"[{', '.join(plugin.raw.get('variants') or {})}]")
     return " ".join(parts)

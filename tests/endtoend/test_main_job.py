@@ -1,0 +1,154 @@
+"""The product's main job through the command line: embedded POPE with tiny-llava, vanilla, VISTA and VCD."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from harness.cli import main
+from harness.engine.journal import read
+
+REPO = Path(__file__).parents[2]
+LIMIT = "limit=180"
+
+
+def runs(folder):
+    return sorted((folder / "results" / "runs").iterdir())
+
+
+def record(run):
+    return json.loads((run / "run.json").read_text())
+
+
+def answers(run):
+    """Everything in the journal that does not depend on the clock, in sample order."""
+    return {r.id: replace(r, latency=0.0) for r in read(run / "samples.jsonl")}
+
+
+def command(*words):
+    return [sys.executable, "-m", "harness", *words]
+
+
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(REPO), "HF_HUB_OFFLINE": "1"}
+
+
+def test_vista_vanilla_and_their_comparison(workdir, capsys):
+    assert main(["eval", "task=pope", "method=vanilla", LIMIT]) == 0
+    assert main(["eval", "task=pope", "method=vista", LIMIT]) == 0
+    out = capsys.readouterr().out
+    assert "accuracy" in out and "adversarial" in out
+    assert main(["compare", "method=vanilla", "method=vista", "task=pope", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["paired"] == 180
+    vanilla = next(r for r in runs(workdir) if "vanilla" in r.name)
+    facts = record(vanilla)
+    assert facts["counts"]["asked"] < facts["counts"]["requests"] == 180
+    metrics = json.loads((vanilla / "metrics.json").read_text())
+    primary = [m for m in metrics if m["primary"]]
+    assert len(primary) == 1 and primary[0]["low"] < primary[0]["value"] < primary[0]["high"]
+    assert primary[0]["clusters"] == 10
+
+
+def test_a_neutral_vista_gives_vanillas_answers(workdir):
+    assert main(["eval", "task=pope", "method=vanilla", LIMIT]) == 0
+    assert main(["eval", "task=pope", "method=vista", "method.vista.lam=0", "method.vista.gamma=0", LIMIT]) == 0
+    a, b = (answers(r) for r in runs(workdir))
+    assert a == b
+
+
+def test_methods_compose_and_other_decodings_run(workdir):
+    few = "limit=36"
+    assert main(["eval", "task=pope", "method=[vista,vcd]", few]) == 0
+    assert main(["eval", "-m", "task=pope", "decoding=greedy,beam,nucleus", few]) == 0
+    assert len(runs(workdir)) == 4
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_kill_9_loses_nothing_and_repeats_nothing(tmp_path, seed):
+    words = ["eval", "task=pope", "limit=360", "batch_size=16"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    whole.mkdir()
+    killed.mkdir()
+    subprocess.run(command(*words), cwd=whole, env=ENVIRONMENT, check=True, capture_output=True)
+    want = answers(runs(whole)[0])
+    target = random.Random(seed).randrange(20, 300)
+    process = subprocess.Popen(
+        command(*words), cwd=killed, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while process.poll() is None:
+        journals = list(killed.glob("results/runs/*/samples.jsonl"))
+        if journals and len(journals[0].read_bytes().splitlines()) >= target:
+            os.kill(process.pid, signal.SIGKILL)
+            break
+        time.sleep(0.002)
+    process.wait()
+    (run,) = runs(killed)
+    before = read(run / "samples.jsonl")
+    assert record(run)["status"] == "running" and 0 < len(before) < 360
+    subprocess.run(command(*words), cwd=killed, env=ENVIRONMENT, check=True, capture_output=True)
+    after = read(run / "samples.jsonl")
+    assert after[: len(before)] == before, "a finished sample was asked again"
+    assert len(after) == len({r.id for r in after}) == 360, "a row is missing or stands twice"
+    assert answers(run) == want
+    assert json.loads((run / "metrics.json").read_text()) == json.loads((runs(whole)[0] / "metrics.json").read_text())
+
+
+def test_two_evals_at_once(tmp_path):
+    words = ["eval", "task=pope", "limit=36"]
+    processes = [
+        subprocess.Popen(command(*words, m), cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+        for m in ("method=vanilla", "method=vista")
+    ]
+    errors = [p.communicate(timeout=300)[1] for p in processes]
+    assert [p.returncode for p in processes] == [0, 0], errors
+    import duckdb
+
+    with duckdb.connect(str(tmp_path / "results" / "harness.duckdb"), read_only=True) as db:
+        assert db.execute("select count(*) from runs").fetchone() == (2,)
+        assert db.execute("select count(*) from samples").fetchone() == (72,)
+
+
+def test_bad_records_cost_one_row_each(tmp_path, capsys, monkeypatch):
+    """A truncated picture, a picture that is text and a label that is a number, in the official JSON layout."""
+    monkeypatch.chdir(tmp_path)
+    source = REPO / "tasks" / "pope"
+    pictures = next(p for p in sorted(source.glob("*.parquet")) if "image" in p.name and "calib" not in p.name)
+    rows = pq.read_table(pictures).to_pylist()[:4]
+    folder = tmp_path / "pope"
+    (folder / "images").mkdir(parents=True)
+    for i, row in enumerate(rows):
+        data = next(v["bytes"] if isinstance(v, dict) else v for v in row.values() if isinstance(v, bytes | dict))
+        data = data[: len(data) // 2] if i == 1 else b"no picture" if i == 2 else data
+        (folder / "images" / f"{i}.jpg").write_bytes(data)
+    questions = [
+        {"question_id": n + 1, "image": f"{n // 3}.jpg", "text": f"Is there a {o} in the image?", "label": "yes"}
+        for n, o in enumerate(["dog", "cat", "car"] * 4)
+    ]
+    questions[0]["label"] = 7
+    (folder / "coco_pope_random.json").write_text("".join(json.dumps(q) + "\n" for q in questions))
+    code = main(["eval", "task=pope", "task.data=coco", f"task.root={folder}", "task.splits=[random]"])
+    err = capsys.readouterr().err
+    assert code == 3, err
+    (run,) = runs(tmp_path)
+    results = read(run / "samples.jsonl")
+    assert len(results) == 12
+    assert sum(r.error is not None for r in results) == 1 + 3 + 3
+    assert "7 of 12 samples ended in an error row" in err and "Traceback" not in err
+
+
+def test_help_and_lists_are_fast():
+    """No timing here (benchmarks/startup.py has it): only that nothing heavy is imported."""
+    code = "import sys; from harness.cli import main; main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
+    for words in (["--help"], ["list", "methods"], ["eval", "--help"], ["complete", "eval task="]):
+        done = subprocess.run([sys.executable, "-c", code, *words], env=ENVIRONMENT, capture_output=True, check=False)
+        assert done.returncode == 0

@@ -1,0 +1,173 @@
+"""The embedded model through the real loading code of transformers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from harness.core import Call, Decoding, Message, Missing, Pipeline, Request, Sample, UsageError, user
+from harness.engine.build import build_task
+from harness.models.hf import HFModel, _pack
+from harness.models.prompts import Prompts
+
+WEIGHTS = Path(__file__).parents[2] / "harness" / "models" / "tiny" / "weights"
+GREEDY = Decoding()
+
+
+def hf(path=WEIGHTS, **other):
+    values = {
+        "name": "tiny-llava", "family": None, "data": "embedded", "path": str(path), "revision": None,
+        "dtype": "float32", "device": "cpu", "attention": "sdpa", "chat": "auto", "pad": "auto",
+    }  # fmt: skip
+    return HFModel(**values | other)
+
+
+@pytest.fixture(scope="module")
+def model():
+    made = hf()
+    made.load([])
+    return made
+
+
+@pytest.fixture(scope="module")
+def requests():
+    from harness.core.registry import Registry
+
+    plugin = Registry().tasks["pope"]
+    task = build_task({"_target_": plugin.target, "name": "pope", **plugin.defaults, "data": "embedded"})
+    samples = list(task.samples())
+    pictures = list(dict.fromkeys(s.cluster for s in samples))[:6]
+    return [next(task.episode(s)) for s in samples if s.cluster in pictures]
+
+
+def calls(requests):
+    return [Call(r, Sample(str(i), "c", "g", None), i) for i, r in enumerate(requests)]
+
+
+def test_spliced_prompts_equal_the_processors(model, requests):
+    processor = AutoProcessor.from_pretrained(WEIGHTS)
+    prompts = Prompts(processor, model.model.config, chat="auto")
+    for request in requests[:30]:
+        text = prompts._text(request)
+        wanted = processor(images=[request.pictures[0].load()], text=[text], return_tensors="pt")
+        prompts.encode(request)
+        given = prompts.encode(request).tensors
+        assert given.keys() == {k for k in wanted if k != "token_type_ids"} | (given.keys() & {"token_type_ids"})
+        for key, tensor in given.items():
+            assert torch.equal(tensor, wanted[key]), key
+
+
+def test_answers_equal_stock_generate_in_any_batch(model, requests):
+    stock = AutoModelForImageTextToText.from_pretrained(WEIGHTS, dtype=torch.float32)
+    processor = AutoProcessor.from_pretrained(WEIGHTS)
+    wanted = []
+    for request in requests[:24]:
+        text = model.prompts._text(request)
+        x = processor(images=[request.pictures[0].load()], text=[text], return_tensors="pt")
+        x.pop("token_type_ids", None)
+        out = stock.generate(**x, max_new_tokens=request.max_new_tokens, do_sample=False)
+        wanted.append(processor.decode(out[0, x["input_ids"].shape[1] :], skip_special_tokens=True).strip(" "))
+    for size in (1, 5, 24):
+        batches = [requests[i : i + size] for i in range(0, 24, size)]
+        replies = [r for batch in batches for r in model.answer(calls(batch), GREEDY)]
+        assert [r.text for r in replies] == wanted
+    assert all(r.finish == "stop" and r.new_tokens >= 1 and r.prompt_tokens > 60 for r in replies)
+
+
+def test_plans_keep_pictures_together_and_lose_nothing(model, requests):
+    given = calls(requests)
+    batches = list(model.plan(given, 20))
+    assert sorted(c.sample.id for b in batches for c in b) == sorted(c.sample.id for c in given)
+    assert max(map(len, batches)) <= 20
+    again = list(model.plan(given, 20))
+    assert [[c.sample.id for c in b] for b in batches] == [[c.sample.id for c in b] for b in again]
+
+
+def test_pack_cuts_only_what_is_too_large():
+    groups = [list("aaaa"), list("bbb"), list("ccccccc"), list("d")]
+    assert ["".join(b) for b in _pack(groups, 5)] == ["aaaa", "bbb", "ccccc", "ccd"]
+
+
+def test_half_precision_batches_only_equal_lengths(requests):
+    half = hf(dtype="bfloat16")
+    half.load([])
+    for batch in half.plan(calls(requests), 16):
+        assert len({half.prompts.encode(c.request).tensors["input_ids"].shape[1] for c in batch}) == 1
+
+
+def test_max_new_tokens_and_stop(model, requests):
+    ask = Request(
+        (*requests[0].messages[:-1], *user(requests[0].pictures[0], "Please describe this image in detail.")), 3
+    )
+    (short,) = model.answer(calls([ask]), GREEDY)
+    assert short.new_tokens == 3 and short.finish == "length"
+    (longer,) = model.answer(calls([ask]), Decoding(max_new_tokens=12))
+    assert longer.text.startswith(short.text) and longer.new_tokens > 3
+    word = longer.text.split()[1]
+    (stopped,) = model.answer(calls([Request(ask.messages, 12, stop=(word,))]), GREEDY)
+    assert word not in stopped.text and stopped.finish == "stop"
+
+
+def test_sampling_is_seeded_per_request(model, requests):
+    nucleus = Decoding("nucleus", temperature=1.5, top_p=1.0)
+    together = [r.text for r in model.answer(calls(requests[:12]), nucleus)]
+    alone = [model.answer([c], nucleus)[0].text for c in calls(requests[:12])]
+    assert together == alone
+
+
+def test_a_system_message_and_a_text_only_prompt_are_read(model, requests):
+    system = Request((Message("system", ("Be brief.",)), *requests[0].messages), 4)
+    text = Request(user("Is there a dog in the image?"), 4)
+    assert all(r.new_tokens for r in model.answer(calls([system, text]), GREEDY))
+
+
+def test_the_fingerprint_is_of_the_weights_not_the_path(tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(WEIGHTS, copy)
+    assert hf(copy).fingerprint() == hf().fingerprint() != hf(dtype="bfloat16").fingerprint()
+    with (copy / "model.safetensors").open("r+b") as file:
+        file.seek(-2, 2)
+        last = file.read(2)
+        file.seek(-2, 2)
+        file.write(bytes([last[0] ^ 1, last[1]]))
+    assert hf(copy).fingerprint() != hf().fingerprint()
+
+
+def test_a_fingerprint_needs_no_torch():
+    code = (
+        "import sys; from tests.models.test_weights_only import fingerprint; fingerprint();"
+        "sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False)
+    assert done.returncode == 0
+
+
+def test_wrong_settings_are_named(tmp_path):
+    with pytest.raises(UsageError, match=r"model.dtype=int8 is unknown"):
+        hf(dtype="int8")
+    with pytest.raises(UsageError, match=r"model.attention=fast is unknown"):
+        hf(attention="fast")
+    with pytest.raises(Missing, match="is no folder"):
+        hf(tmp_path / "gone").fingerprint()
+    with pytest.raises(UsageError, match=r"holds no config.json"):
+        hf(tmp_path).fingerprint()
+    with pytest.raises(Missing, match="HF_HUB_OFFLINE"):
+        hf("nobody/nothing").fingerprint()
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "no-such-model"}))
+    with pytest.raises(Missing, match="cannot be loaded"):
+        hf(tmp_path).load([])
+    if not torch.cuda.is_available():
+        with pytest.raises(UsageError, match="sees no CUDA device"):
+            hf(device="cuda").load([])
+
+
+def test_a_method_that_steers_nothing_is_refused():
+    with pytest.raises(UsageError, match="steers nothing"):
+        hf().load([Pipeline()])
