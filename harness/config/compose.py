@@ -79,6 +79,8 @@ def run(words: Sequence[str], job: Callable[[Any], int]) -> int:
         """One run. Its error is one line, and a sweep goes on with its other runs; Ctrl-C ends the sweep."""
         try:
             try:
+                if missing := _missing(OmegaConf.to_container(config)):
+                    raise UsageError(f"{missing} needs a value: add {missing}=...")
                 OmegaConf.resolve(config)
             except OmegaConfBaseException as e:
                 raise UsageError(_one_line(e)) from e
@@ -90,11 +92,11 @@ def run(words: Sequence[str], job: Callable[[Any], int]) -> int:
             raise _SweepEnds
         return codes[-1]
 
-    words = list(words)
-    if any(word in ("--cfg", "-c") for word in words) and "--resolve" not in words:
-        words.append("--resolve")
+    flags = [word for i, word in enumerate(words) if word.startswith("-") or i in after_flag]
+    if any(flag in ("--cfg", "-c") for flag in flags) and "--resolve" not in flags:
+        flags.append("--resolve")
     before, env = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-    sys.argv, os.environ["HYDRA_FULL_ERROR"] = ["harness eval", *words], "1"
+    sys.argv, os.environ["HYDRA_FULL_ERROR"] = ["harness eval", *flags, *overrides], "1"  # argparse wants flags first
     try:
         hydra.main(version_base="1.3", config_path="pkg://harness.config", config_name="eval")(task_function)()
     except _SweepEnds:
@@ -175,14 +177,20 @@ def _preset(plugin: Plugin, key: str) -> Any:
     return plugin.defaults[key]
 
 
+def _missing(node: Any, path: str = "") -> str:
+    """The first key that still says ???, or an empty string."""
+    if node == "???":
+        return path
+    children = node.items() if isinstance(node, dict) else ()
+    return next((found for k, v in children if (found := _missing(v, f"{path}.{k}".lstrip(".")))), "")
+
+
 def _one_line(error: Exception) -> str:
     """Hydra's and OmegaConf's errors as one sentence, with the nearest key where one was misspelt."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
     if match := re.search(r"Could not override '([^']+)'", text):
         text = f"{match[1]} is no setting{_near(match[1])}"
-    elif match := re.search(r"Missing mandatory value: (\S+)", str(error)):
-        text = f"{match[1]} needs a value: add {match[1]}=..."
     return text
 
 

@@ -23,7 +23,8 @@ MAX_PIXELS = 100_000_000
 class Picture:
     """A picture that is read when it is needed: encoded bytes, or the path of a file.
 
-    Two pictures with the same encoded bytes are the same picture (`digest`, SHA-256 in hex).
+    Two pictures with the same encoded bytes are the same picture (`digest`, SHA-256 in hex). A file that cannot be
+    read is identified by its name, so that answers about pictures that are not here can still be scored.
     """
 
     def __init__(self, source: bytes | str | Path):
@@ -31,7 +32,10 @@ class Picture:
 
     @cached_property
     def digest(self) -> str:
-        return hashlib.sha256(self.encoded()).hexdigest()
+        try:
+            return hashlib.sha256(self.encoded()).hexdigest()
+        except Unusable:
+            return hashlib.sha256(f"unread {Path(str(self.source)).name}".encode()).hexdigest()
 
     def encoded(self) -> bytes:
         """The encoded bytes (PNG, JPEG, ...). Raises Unusable if the file cannot be read."""

@@ -83,6 +83,8 @@ def evaluate(config: dict[str, Any], listener: Listener) -> int:
     rows = _rows(config["batch_size"])
     if config["retry"] not in (None, "errors"):
         raise UsageError(f"retry={config['retry']} is unknown: give retry=errors or leave it out")
+    if config["limit"] is not None and (not isinstance(config["limit"], int) or config["limit"] < 1):
+        raise UsageError(f"limit={config['limit']} leaves nothing to do: give 1 or more, or leave it out")
     run = compose(config)
     with run.directory.locked(lambda: listener.say(f"another process plays {run.directory.name}: waiting for it")):
         record = run.directory.record()

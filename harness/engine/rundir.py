@@ -55,7 +55,7 @@ class RunDir:
         """Hold the run for writing. `waiting()` is called once if another process holds it."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            file = (self.path / ".lock").open("w")
+            file = (self.path / ".lock").open("a")
         except OSError as e:
             raise Missing(f"{self.path} cannot be written ({e.strerror}): choose another folder by results=DIR") from e
         with file:

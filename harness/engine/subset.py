@@ -6,7 +6,6 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from harness.core.errors import UsageError
 from harness.core.types import Sample
 
 
@@ -22,12 +21,9 @@ def subset(samples: Sequence[Sample], limit: int | None, seed: int) -> list[Samp
     """At most `limit` samples: whole clusters in seeded order, each time from the group that has fewest so far.
 
     One cluster is taken even if it alone exceeds the limit. The order of `samples` is kept.
-    Raises UsageError if limit < 1.
     """
     if limit is None or limit >= len(samples):
         return list(samples)
-    if limit < 1:
-        raise UsageError(f"limit={limit} leaves nothing to do: give 1 or more, or leave it out")
     members: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
         members[sample.cluster].append(sample)

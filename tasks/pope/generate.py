@@ -39,7 +39,14 @@ def build(data: str, out: Path) -> None:
         s.picture.save(buffer, "JPEG", quality=88)
         images.append({"image": image, "bytes": buffer.getvalue(), "scene": s.kind, "objects": annotations[image]})
     rows = [
-        {"split": split, "question_id": q.id, "image": q.image, "question": q.text, "label": q.label, "object": q.object}
+        {
+            "split": split,
+            "question_id": q.id,
+            "image": q.image,
+            "question": q.text,
+            "label": q.label,
+            "object": q.object,
+        }
         for split in SPLITS
         for q in questions(annotations, split, SEED[data])
     ]

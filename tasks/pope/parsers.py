@@ -1,6 +1,6 @@
-"""How an answer becomes yes or no: the four rules that published numbers use.
+"""What an answer says: the four rules that published POPE numbers use, as they are in their sources.
 
-Each takes the raw answer and the label and returns "yes", "no", or None where the rule reads neither.
+A parser reads (answer, label) and returns "yes", "no" or None (neither). Only `vcd` looks at the label.
 """
 
 from __future__ import annotations
@@ -8,30 +8,32 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-Parser = Callable[[str, str], str | None]
+Parser = Callable[[str, str], "str | None"]
 
 
-def official(answer: str, label: str) -> str | None:
-    """RUCAIBox/POPE evaluate.py: first sentence, commas deleted; no iff a word is No, not or no; everything else yes."""
+def official(answer: str, label: str = "") -> str:
+    """`evaluate.py` of RUCAIBox/POPE: the first sentence, commas deleted, split on single spaces; "no" iff a word
+    is exactly No, not or no. Everything else, the empty answer included, is "yes"."""
     words = answer.split(".")[0].replace(",", "").split(" ")
-    return "no" if {"No", "not", "no"} & set(words) else "yes"
+    return "no" if any(word in ("No", "not", "no") for word in words) else "yes"
 
 
-def opera(answer: str, label: str) -> str | None:
-    """OPERA, HALC, PAI, VISTA: full stops and commas deleted; also NO and words ending in n't mean no."""
+def opera(answer: str, label: str = "") -> str:
+    """OPERA and HALC: the whole text without stops and commas; "no" iff a word is No, not, no, NO or ends in n't."""
     words = answer.replace(".", "").replace(",", "").split(" ")
-    return "no" if any(w in ("No", "not", "no", "NO") or w.endswith("n't") for w in words) else "yes"
+    return "no" if any(word in ("No", "not", "no", "NO") or word.endswith("n't") for word in words) else "yes"
 
 
-def vcd(answer: str, label: str) -> str | None:
-    """VCD, AGLA: right iff the label is a substring of the lower-cased answer, so the reading depends on the label."""
+def vcd(answer: str, label: str) -> str:
+    """VCD: right iff the label occurs anywhere in the lowered text, so "know" counts as no. An answer that holds
+    neither word is always wrong, one that holds both is always right."""
     if label in answer.lower().strip():
         return label
     return "no" if label == "yes" else "yes"
 
 
-def exact(answer: str, label: str) -> str | None:
-    """lmms-eval: the lower-cased, stripped answer must be yes or no; anything else is neither."""
+def exact(answer: str, label: str = "") -> str | None:
+    """lmms-eval: the lowered, stripped text must be the label; any other text is neither yes nor no."""
     text = answer.lower().strip()
     return text if text in ("yes", "no") else None
 
@@ -40,5 +42,6 @@ PARSERS: dict[str, Parser] = {"official": official, "opera": opera, "vcd": vcd, 
 
 
 def unparsed(answer: str) -> bool:
-    """Whether a reader finds neither a yes- nor a no-word in the answer."""
-    return not re.search(r"\b(yes|yeah|no|not|none|cannot|nope)\b|n't\b", answer.lower())
+    """No yes-word and no no-word in the answer, in any case and beside any punctuation: the verdict is a guess."""
+    words = re.findall(r"[a-z']+", answer.lower().replace("’", "'"))
+    return not any(word in ("yes", "no", "not") or word.endswith("n't") for word in words)

@@ -1,80 +1,108 @@
-"""POPE's questions from object annotations, by the algorithm of RUCAIBox/POPE (main.py and build function)."""
+"""POPE's construction of questions from object annotations (main.py of RUCAIBox/POPE), as pure functions."""
 
 from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.core import HarnessError
+from harness.core import UsageError
 
-SPLITS = ("random", "popular", "adversarial")
+SAMPLE_NUM = 3
+"""Present objects asked per image, and absent ones: six questions."""
+IMG_NUM = 500
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """An image and the distinct categories it shows; the first three in this order become the yes questions."""
+
+    image: str
+    objects: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Question:
-    """One record. `id` counts from 1 in its split."""
+    """`question_id` counts from 1 within a split."""
 
-    id: int
+    question_id: int
     image: str
-    text: str
-    label: str
     object: str
+    label: str
+
+    @property
+    def text(self) -> str:
+        return question(self.object)
 
 
-def eligible(annotations: Mapping[str, Sequence[str]], count: int = 3) -> list[str]:
-    """Images with at least `count` objects (the paper says more than three; the code is >=)."""
-    return [image for image, objects in annotations.items() if len(objects) >= count]
+def question(name: str) -> str:
+    """The article follows the first letter alone, as in the official files."""
+    return f"Is there {'an' if name[0] in 'aeiou' else 'a'} {name} in the image?"
 
 
-def frequencies(annotations: Mapping[str, Sequence[str]]) -> list[str]:
-    """Objects by the number of images they stand in, most frequent first; ties in order of appearance."""
-    counts = Counter(o for objects in annotations.values() for o in objects)
-    return sorted(counts, key=lambda o: -counts[o])
+def choose(
+    images: Sequence[Annotated], seed: int, img_num: int = IMG_NUM, sample_num: int = SAMPLE_NUM
+) -> list[Annotated]:
+    """`img_num` images with at least `sample_num` objects (the code's rule; the paper says more than three), drawn
+    without replacement. Raises UsageError if there are too few, or an image lists an object twice."""
+    for image in images:
+        if len(set(image.objects)) < len(image.objects):
+            raise UsageError(f"image {image.image} lists an object twice: give each category once")
+    fit = [image for image in images if len(image.objects) >= sample_num]
+    if len(fit) < img_num:
+        raise UsageError(f"{len(fit)} images show {sample_num} or more objects, {img_num} are wanted: give more images")
+    return random.Random(seed).sample(fit, img_num)
 
 
-def companions(annotations: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """For each object the others, by how often they share an image with it; ties in order of appearance."""
-    together: dict[str, Counter[str]] = {}
-    for objects in annotations.values():
-        for one in objects:
-            together.setdefault(one, Counter()).update(o for o in objects if o != one)
-    return {one: sorted(counts, key=lambda o: -counts[o]) for one, counts in together.items()}
+def by_frequency(images: Sequence[Annotated]) -> list[str]:
+    """The vocabulary of these images, most frequent first; ties stay in order of appearance."""
+    return [name for name, _ in Counter(name for image in images for name in image.objects).most_common()]
 
 
-def questions(
-    annotations: Mapping[str, Sequence[str]], split: str, seed: int, *, count: int = 3, vocabulary: Sequence[str] = ()
-) -> Iterator[Question]:
-    """`count` present and `count` absent objects an image, alternating, statistics over exactly these images.
+def by_cooccurrence(images: Sequence[Annotated]) -> dict[str, list[str]]:
+    """For each object the others it is seen with, most frequent first; ties stay in order of appearance."""
+    seen: dict[str, Counter[str]] = {}
+    for image in images:
+        for name in image.objects:
+            seen.setdefault(name, Counter()).update(other for other in image.objects if other != name)
+    return {name: [other for other, _ in counts.most_common()] for name, counts in seen.items()}
 
-    Present objects are the first `count` in list order. An absent one is never in the image and never asked for it
-    before: drawn uniformly from `vocabulary` (default: all annotated objects), or the first admissible one of the
-    popular or adversarial order. Raises HarnessError where no object is admissible.
+
+def poll(images: Sequence[Annotated], split: str, seed: int, sample_num: int = SAMPLE_NUM) -> list[Question]:
+    """The questions of one split: per image three times a present object and then an absent one.
+
+    An absent object was not asked for this image before. random: uniform; popular: the most frequent; adversarial:
+    the one most often seen with the present object just asked, uniform where none is left. Frequencies are those of
+    `images` alone. Raises UsageError where the official loop would never end: no absent object is left.
     """
-    popular, near = frequencies(annotations), companions(annotations)
-    names = list(vocabulary) or popular
-    rng = random.Random(seed)
-    number = 0
-    for image, objects in annotations.items():
+    if split not in ("random", "popular", "adversarial"):
+        raise UsageError(f"split {split} is unknown: choose random, popular or adversarial")
+    rng = random.Random(f"{seed}/{split}")
+    vocabulary = by_frequency(images)
+    partners = by_cooccurrence(images)
+    questions: list[Question] = []
+    for image in images:
+        if len(image.objects) < sample_num:
+            raise UsageError(f"image {image.image} shows {len(image.objects)} objects: {sample_num} are needed")
         asked: set[str] = set()
-        for present in objects[:count]:
+        for present in image.objects[:sample_num]:
             asked.add(present)
-            number += 1
-            yield Question(number, image, text(present), "yes", present)
-            order = {"random": [], "popular": popular, "adversarial": near.get(present, [])}[split]
-            banned = asked | set(objects)
-            absent = next((o for o in order if o not in banned), None)
-            if absent is None:
-                free = [o for o in names if o not in banned]
-                if not free:
-                    raise HarnessError(f"no object is left to ask about image {image}: the vocabulary is too small")
+            free = [name for name in vocabulary if name not in asked and name not in image.objects]
+            if not free:
+                raise UsageError(
+                    f"image {image.image} has no absent object left to ask for (vocabulary: {len(vocabulary)} names): "
+                    "give more varied images"
+                )
+            if split == "popular":
+                absent = free[0]
+            elif split == "adversarial":
+                allowed = set(free)
+                near = (name for name in partners[present] if name in allowed)
+                absent = next(near, None) or rng.choice(free)
+            else:
                 absent = rng.choice(free)
             asked.add(absent)
-            number += 1
-            yield Question(number, image, text(absent), "no", absent)
-
-
-def text(name: str) -> str:
-    """`Is there a dog in the image?`, with "an" before a, e, i, o, u."""
-    return f"Is there {'an' if name[0] in 'aeiou' else 'a'} {name} in the image?"
+            for name, label in ((present, "yes"), (absent, "no")):
+                questions.append(Question(len(questions) + 1, image.image, name, label))
+    return questions

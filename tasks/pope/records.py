@@ -96,8 +96,8 @@ def _hub(data: str, revision: str | None, splits: Sequence[str]) -> tuple[list[d
         except Exception as e:
             reason = str(e).strip().splitlines()[0][:200] if str(e).strip() else type(e).__name__
             raise Missing(
-                f"data set {name} cannot be loaded ({reason}): check the network, name a local folder by task.root=DIR, "
-                "or use task.data=embedded"
+                f"data set {name} cannot be loaded ({reason}): check the network, name a local folder by "
+                "task.root=DIR, or use task.data=embedded"
             ) from e
         assert isinstance(table, datasets.Dataset)
         rows += hub_rows(table, split)
@@ -128,7 +128,9 @@ def hub_rows(table: Any, split: str) -> Iterable[dict[str, Any]]:
 
 def _local(root: Path, data: str, splits: Sequence[str]) -> tuple[list[dict[str, Any]], str]:
     if not root.exists():
-        raise Missing(f"task.root={root} does not exist: give a folder of official POPE files, or one file of questions")
+        raise Missing(
+            f"task.root={root} does not exist: give a folder of official POPE files, or one file of questions"
+        )
     if root.is_file():
         return _file(root, root.parent, splits)
     rows: list[dict[str, Any]] = []
@@ -137,7 +139,9 @@ def _local(root: Path, data: str, splits: Sequence[str]) -> tuple[list[dict[str,
         found = sorted(f for f in root.rglob(f"*pope*{split}*") if f.suffix in (".json", ".jsonl", ".parquet"))
         own = [f for f in found if data in f.name] or found
         if not own:
-            raise Missing(f"task.root={root} has no file like {data}_pope_{split}.json: check task.data and task.splits")
+            raise Missing(
+                f"task.root={root} has no file like {data}_pope_{split}.json: check task.data and task.splits"
+            )
         if len(own) > 1:
             raise UsageError(f"task.root={root} has {len(own)} files for {split}: {', '.join(f.name for f in own)}")
         some, mark = _file(own[0], root, [split])
@@ -155,7 +159,11 @@ def _file(path: Path, pictures: Path, splits: Sequence[str]) -> tuple[list[dict[
     columns = {k for row in rows for k in row}
     question = next((k for k in ("question", "prompt", "text") if k in columns), None)
     label = next((k for k in ("label", "answer", "gt", "ground_truth") if k in columns), None)
-    for field, what in ((question, "question or text"), (label, "label"), ("image" if "image" in columns else None, "image")):
+    for field, what in (
+        (question, "question or text"),
+        (label, "label"),
+        ("image" if "image" in columns else None, "image"),
+    ):
         if field is None:
             raise UsageError(f"{path} has no field {what} (fields: {', '.join(sorted(columns))})")
     files = _Pictures(pictures)

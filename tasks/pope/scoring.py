@@ -1,129 +1,196 @@
-"""POPE's five metrics per split and their means, each with a standard error clustered by image."""
+"""Confusion counts and the five metrics of POPE, with intervals over images. Pure functions of finished results."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from harness.core import Metric, Outcome, Result
-from harness.stats import jackknife, mean
-from tasks.pope.parsers import PARSERS, unparsed
+from harness.core import Metric, Result
+from harness.stats import Estimate, jackknife, mean, totals
 
-TP, FP, TN, FN, NEITHER = range(5)
-"""Columns of the counts; NEITHER: the `exact` parser read neither yes nor no."""
+SPLITS = ("random", "popular", "adversarial")
+CELLS = ("TP", "FP", "TN", "FN", "neither")
+"""Positive class: yes. `neither` holds answers that parser=exact reads as neither yes nor no."""
 
-
-def outcome(answer: str, label: str, parser: str) -> Outcome:
-    """Score one answer against its label "yes" or "no"."""
-    verdict = PARSERS[parser](answer, label)
-    return Outcome(answer, {"correct": float(verdict == label)}, verdict, {"unparsed": unparsed(answer)})
+Array = NDArray[Any]
 
 
-def cell(verdict: str | None, label: str) -> int:
-    """Which count an answer adds to."""
+def cell(label: str, verdict: str | None) -> int:
+    """Index into CELLS."""
     if verdict is None:
-        return NEITHER
+        return 4
     if verdict == "yes":
-        return TP if label == "yes" else FP
-    return TN if label == "no" else FN
+        return 0 if label == "yes" else 1
+    return 2 if label == "no" else 3
 
 
-def counts(verdicts: Sequence[str | None], labels: Sequence[str]) -> np.ndarray:
-    """Confusion counts [5] in the order TP, FP, TN, FN, NEITHER. Raises ValueError unless the lengths agree."""
-    return np.bincount([cell(v, y) for v, y in zip(verdicts, labels, strict=True)], minlength=5).astype(float)
+def confusion(results: Sequence[Result]) -> dict[str, int]:
+    """Counts over scored results; error rows are left out."""
+    counts = dict.fromkeys(CELLS, 0)
+    for r in results:
+        if r.outcome is not None:
+            counts[CELLS[cell(r.target, r.outcome.verdict)]] += 1
+    return counts
 
 
-def ratio(above: Any, below: Any) -> Any:
-    """above / below, and 0 where below is 0 (the official script divides by zero there)."""
-    return np.where(below > 0, above / np.where(below > 0, below, 1), 0.0)
+def _ratio(a: Array, b: Array) -> Array:
+    """a / b, and 0 where b is 0: the rule for a run that never says yes."""
+    return np.divide(a, b, out=np.zeros(np.broadcast(a, b).shape), where=b != 0)
 
 
-def accuracy(c: Any) -> Any:
-    return ratio(c[..., TP] + c[..., TN], c.sum(-1))
+def accuracy(c: Array) -> Array:
+    """(TP + TN) / N, counts [..., 5]; NaN without rows."""
+    return (c[..., 0] + c[..., 2]) / c.sum(-1)
 
 
-def precision(c: Any) -> Any:
-    return ratio(c[..., TP], c[..., TP] + c[..., FP])
+def precision(c: Array) -> Array:
+    """TP / (TP + FP); 0 if nothing was answered yes."""
+    return _ratio(c[..., 0], c[..., 0] + c[..., 1])
 
 
-def recall(c: Any) -> Any:
-    return ratio(c[..., TP], c[..., TP] + c[..., FN])
+def recall(c: Array) -> Array:
+    """TP / (TP + FN); 0 without a yes question that was answered."""
+    return _ratio(c[..., 0], c[..., 0] + c[..., 3])
 
 
-def f1(c: Any) -> Any:
-    return ratio(2 * c[..., TP], 2 * c[..., TP] + c[..., FP] + c[..., FN])
+def f1(c: Array) -> Array:
+    """2 P R / (P + R); 0 if both are 0."""
+    p, r = precision(c), recall(c)
+    return _ratio(2 * p * r, p + r)
 
 
-def yes_ratio(c: Any) -> Any:
-    return ratio(c[..., TP] + c[..., FP], c.sum(-1))
+def yes_ratio(c: Array) -> Array:
+    """(TP + FP) / N, from the verdicts; NaN without rows."""
+    return (c[..., 0] + c[..., 1]) / c.sum(-1)
 
 
-RATES: dict[str, Callable[[Any], Any]] = {
-    "accuracy": accuracy, "precision": precision, "recall": recall, "f1": f1, "yes_ratio": yes_ratio,
-}  # fmt: skip
+METRICS: dict[str, tuple[Callable[[Array], Array], bool | None]] = {
+    "accuracy": (accuracy, True),
+    "precision": (precision, True),
+    "recall": (recall, True),
+    "f1": (f1, True),
+    "yes_ratio": (yes_ratio, None),
+}
 
 
-def metrics(results: Sequence[Result], splits: Sequence[str], *, deterministic: bool) -> list[Metric]:
-    """All rates per split, their unweighted mean over the splits, and the counts of what could not be read.
+def aggregate(results: Sequence[Result]) -> list[Metric]:
+    """Every metric per split and as unweighted mean of the splits ("mean"); primary: the mean accuracy."""
+    scored = {s: [r for r in results if r.group == s and r.outcome is not None] for s in SPLITS}
+    scored = {s: rows for s, rows in scored.items() if rows}
+    metrics: list[Metric] = []
+    for split, rows in scored.items():
+        metrics += _split(split, rows)
+    if scored:
+        metrics += _mean(scored)
+    return metrics + _failed(results)
 
-    `deterministic`: the three splits ask the same positives, so their recalls must agree; a note says if not.
+
+def _split(split: str, rows: Sequence[Result]) -> list[Metric]:
+    clusters = [r.cluster for r in rows]
+    table = totals(_one_hot(rows), clusters)
+    total = table.sum(0)
+    counts = ", ".join(f"{name} {int(n)}" for name, n in zip(CELLS, total, strict=True) if name != "neither" or n)
+    out = []
+    for name, (f, up) in METRICS.items():
+        if name == "accuracy":
+            estimate = mean([float(cell(r.target, _verdict(r)) in (0, 2)) for r in rows], clusters)
+            estimate = _noted(estimate, counts)
+        else:
+            estimate = _noted(jackknife(table, f), _undefined(name, total))
+        out.append(estimate.metric(name, split, higher_is_better=up))
+    return [*out, _unparsed(rows, split)]
+
+
+def _mean(scored: dict[str, list[Result]]) -> list[Metric]:
+    """Leaving out an image leaves it out of every split: [G, splits * 5] counts."""
+    rows = [r for split in scored.values() for r in split]
+    clusters = [r.cluster for r in rows]
+    k = len(CELLS)
+    hot, wide = _one_hot(rows), np.zeros((len(rows), len(scored) * k))
+    start = 0
+    for i, split in enumerate(scored.values()):
+        wide[start : start + len(split), i * k : (i + 1) * k] = hot[start : start + len(split)]
+        start += len(split)
+    table = totals(wide, clusters)
+    partial = "" if len(scored) == len(SPLITS) else f"mean over {', '.join(scored)} only"
+    out = []
+    for name, (f, up) in METRICS.items():
+        if name == "accuracy" and len({len(split) for split in scored.values()}) == 1:
+            # Splits of one size: the mean of the splits is the mean over rows, and 0/1 scores have the better interval.
+            estimate = mean([float(cell(r.target, _verdict(r)) in (0, 2)) for r in rows], clusters)
+        else:
+            estimate = jackknife(table, lambda c, f=f: f(c.reshape(*c.shape[:-1], -1, k)).mean(-1))
+        notes = [partial, *(_undefined(name, total) for total in table.sum(0).reshape(-1, k))]
+        if name == "recall":
+            notes.append(check_recall(scored))
+        estimate = _noted(estimate, *dict.fromkeys(notes))
+        out.append(estimate.metric(name, "mean", primary=name == "accuracy", higher_is_better=up))
+    return [*out, _unparsed(rows, "mean")]
+
+
+def check_recall(scored: dict[str, list[Result]]) -> str:
+    """The free check: the yes questions are the same in all splits, so one model must answer them alike.
+
+    Returns a warning, or "" where all is well or the questions differ.
     """
-    scored = [r for r in results if r.outcome is not None]
-    splits = [s for s in splits if any(r.group == s for r in scored)]
-    if not splits:
-        return []
-    clusters = {c: i for i, c in enumerate(dict.fromkeys(r.cluster for r in scored))}
-    table = np.zeros((len(clusters), len(splits), 5))
-    for r in scored:
-        assert r.outcome is not None
-        table[clusters[r.cluster], splits.index(r.group), cell(r.outcome.verdict, r.target)] += 1
-    found: list[Metric] = []
-    for at, split in enumerate(splits):
-        rows = [r for r in scored if r.group == split]
-        present = table[:, at].sum(-1) > 0
-        for name, rate in RATES.items():
-            higher = None if name == "yes_ratio" else True
-            primary = name == "accuracy" and len(splits) == 1
-            if name == "accuracy":
-                right = [r.outcome.scores["correct"] for r in rows if r.outcome]
-                metric = mean(right, [r.cluster for r in rows]).metric(name, split, primary=primary)
-            else:
-                estimate = jackknife(table[present, at], rate, n=len(rows))
-                metric = estimate.metric(name, split, higher_is_better=higher)
-            found.append(_noted(metric, name, table[:, at].sum(0)))
-    if len(splits) > 1:
-        flat = table.reshape(len(clusters), -1)
-        for name, rate in RATES.items():
-
-            def over(c: Any, rate: Callable[[Any], Any] = rate) -> Any:
-                return rate(c.reshape(*c.shape[:-1], len(splits), 5)).mean(-1)
-
-            estimate = jackknife(flat, over, n=len(scored))
-            higher = None if name == "yes_ratio" else True
-            found.append(estimate.metric(name, "mean", primary=name == "accuracy", higher_is_better=higher))
-        recalls = {float(recall(table[:, at].sum(0))) for at in range(len(splits))}
-        if deterministic and len(scored) == len(results) and len(recalls) > 1:
-            found = [
-                m if m.name != "recall" else Metric(**{**_fields(m), "note": "the splits' positives were answered differently"})
-                for m in found
-            ]
-    lost = len(results) - len(scored)
-    doubtful = [float(r.outcome.details.get("unparsed", False)) for r in scored if r.outcome]
-    group = "mean" if len(splits) > 1 else splits[0]
-    found.append(
-        mean(doubtful, [r.cluster for r in scored]).metric("unparsed", group, higher_is_better=False)
-    )
-    found.append(Metric("failed", float(lost), group, n=len(results), clusters=len(clusters), higher_is_better=False))
-    return found
+    asked = {s: sorted((r.cluster, r.prompt) for r in rows if r.target == "yes") for s, rows in scored.items()}
+    if any(questions != next(iter(asked.values())) for questions in asked.values()):
+        return ""
+    hits = {s: confusion([r for r in rows if r.target == "yes"])["TP"] for s, rows in scored.items()}
+    if len(set(hits.values())) == 1:
+        return ""
+    listed = ", ".join(f"{s} {n}" for s, n in hits.items())
+    return f"the same yes questions were answered differently in the splits (right: {listed}): not deterministic"
 
 
-def _noted(metric: Metric, name: str, total: np.ndarray) -> Metric:
-    if name in ("precision", "f1") and total[TP] + total[FP] == 0:
-        return Metric(**{**_fields(metric), "note": "no yes was predicted: defined as 0"})
-    return metric
+def _undefined(name: str, total: Array) -> str:
+    """The zero-division rule, where it was used."""
+    tp, fp, _, fn, _ = total
+    if name == "precision" and tp + fp == 0:
+        return "never answered yes: 0 by definition"
+    if name == "recall" and tp + fn == 0:
+        return "no yes question was answered yes or no: 0 by definition"
+    if name == "f1" and tp == 0:
+        return "no true positive: 0 by definition"
+    return ""
 
 
-def _fields(metric: Metric) -> dict[str, Any]:
-    return {k: getattr(metric, k) for k in metric.__dataclass_fields__}
+def _unparsed(rows: Sequence[Result], group: str) -> Metric:
+    """Share of answers with neither a yes-word nor a no-word (parser=exact: that are not exactly yes or no)."""
+    flags = [r.outcome.scores["unparsed"] for r in rows if r.outcome is not None]
+    table = totals([[u, 1 - u] for u in flags], [r.cluster for r in rows])
+    estimate = jackknife(table, lambda c: c[..., 0] / c.sum(-1))
+    return estimate.metric("unparsed", group, higher_is_better=False)
+
+
+def _failed(results: Sequence[Result]) -> list[Metric]:
+    """Share of rows that could not be scored; they are missing from all other metrics, not wrong."""
+    groups = {s: [r for r in results if r.group == s] for s in SPLITS}
+    groups = {s: rows for s, rows in groups.items() if rows}
+    out = []
+    for group, rows in (*groups.items(), ("mean", list(results))):
+        failed = sum(r.outcome is None for r in rows)
+        if rows:
+            note = f"{failed} of {len(rows)} rows failed and are missing" if failed else ""
+            value = failed / len(rows)
+            clusters = len({r.cluster for r in rows})
+            out.append(
+                Metric("failed", value, group, n=len(rows), clusters=clusters, higher_is_better=False, note=note)
+            )
+    return out
+
+
+def _verdict(result: Result) -> str | None:
+    return result.outcome.verdict if result.outcome is not None else None
+
+
+def _one_hot(rows: Sequence[Result]) -> Array:
+    return np.eye(len(CELLS))[[cell(r.target, _verdict(r)) for r in rows]]
+
+
+def _noted(estimate: Estimate, *notes: str) -> Estimate:
+    return replace(estimate, note="; ".join(filter(None, (estimate.note, *notes))))

@@ -1,0 +1,30 @@
+"""Every method's YAML: it builds its class, and its card is complete."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+
+import pytest
+
+from harness.core import Method
+from harness.core.registry import Registry
+
+METHODS = Registry().methods
+CARD = {"title", "paper", "year", "repository", "idea", "hooks", "cost", "differs", "confidence"}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_card(name):
+    plugin = METHODS[name]
+    module, cls = plugin.target.rsplit(".", 1)
+    made = getattr(importlib.import_module(module), cls)
+    assert issubclass(made, Method) and made.kind == plugin.kind and made.name == name
+    parameters = list(inspect.signature(made).parameters) if plugin.defaults else []
+    assert list(plugin.defaults) == parameters
+    made(**plugin.defaults)
+    assert set(plugin.card) == CARD
+    for preset in plugin.presets:
+        assert set(preset) <= {"model", "task", "values", "source"} and preset["source"]
+        assert set(preset["values"]) <= set(plugin.defaults)
+        made(**plugin.defaults | preset["values"])

@@ -1,0 +1,86 @@
+"""What every steering method inherits: it is found by its YAML, and checked on three families.
+
+`HARNESS_PLUGINS=DIR pytest tests/methods/test_every_method.py` checks the methods of a folder of your own as well.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+
+import pytest
+
+from harness.core import UsageError
+from harness.core.registry import Registry
+from harness.steering import Steering
+from tests.steering.common import differ, hooks, play, same
+from tests.steering.zoo import sample, view
+
+PLUGINS = os.environ.get("HARNESS_PLUGINS", "").split(os.pathsep)
+REGISTRY = Registry([p for p in PLUGINS if p])
+STEERING = [n for n, m in REGISTRY.methods.items() if m.kind == "steering" and n != "vanilla"]
+NAMES = ["llava", "qwen2_5_vl", "instructblip"]
+every = pytest.mark.parametrize("method", STEERING)
+families = pytest.mark.parametrize("family", NAMES)
+
+
+def make(name: str, **changes) -> Steering:
+    plugin = REGISTRY.methods[name]
+    module, cls = plugin.target.rsplit(".", 1)
+    made = getattr(importlib.import_module(module), cls)(**plugin.defaults | changes)
+    assert isinstance(made, Steering)
+    return made
+
+
+def neutral(name: str) -> Steering:
+    return make(name, **REGISTRY.methods[name].raw["neutral"])
+
+
+def batch(family: str):
+    return [sample(family, i, length=4 + 2 * i, picture=i // 2, shared=True) for i in range(3)]
+
+
+@every
+@families
+def test_neutral_strength_is_vanilla(method, family):
+    v, inputs = view(family), batch(family)
+    same(play(v, inputs, [neutral(method)]), play(v, inputs), 0)
+
+
+@every
+@families
+def test_defaults_change_something_and_leave_no_trace(method, family):
+    v, inputs = view(family), batch(family)
+    before, hung, attention = play(v, inputs), hooks(v), v.implementation
+    differ(play(v, inputs, [make(method)]), before)
+    assert (hooks(v), v.implementation) == (hung, attention)
+    same(play(v, inputs), before, 0)
+
+
+@every
+@families
+def test_batch_and_shared_prefix_equal_singles(method, family):
+    v, inputs, methods = view(family), batch(family), [make(method)]
+    same(play(v, inputs, methods), [play(v, [one], methods)[0] for one in inputs], 5e-4)
+
+
+@every
+@pytest.mark.parametrize("other", ["vista", "vcd"])
+def test_composition_runs_or_is_refused_by_name(method, other):
+    if method == other:
+        pytest.skip("with itself")
+    v, inputs = view("llava"), batch("llava")
+    try:
+        assert all(len(g.tokens) == 5 for g in play(v, inputs, [make(method), make(other)]))
+    except UsageError as e:
+        assert method in str(e) and other in str(e)
+
+
+@every
+@pytest.mark.parametrize("family", ["llama", "llava"])
+def test_text_alone_is_left_alone_or_refused(method, family):
+    v, inputs = view(family), [sample(family, i, picture=None) for i in range(2)]
+    try:
+        same(play(v, inputs, [make(method)]), play(v, inputs), 5e-4)
+    except UsageError as e:
+        assert method in str(e)

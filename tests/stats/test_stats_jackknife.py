@@ -1,0 +1,82 @@
+"""Metrics that are functions of summed counts."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.stats import jackknife, mean, totals
+
+
+def f1(c):
+    return 2 * c[..., 0] / (2 * c[..., 0] + c[..., 1] + c[..., 2])
+
+
+def ratio(c):
+    return c[..., 0] / c[..., 1]
+
+
+def test_by_hand():
+    """Ratio 6/12; without one cluster each: 5/9, 4/8, 3/7."""
+    got = jackknife([[1, 3], [2, 4], [3, 5]], ratio, n=12)
+    left = [5 / 9, 4 / 8, 3 / 7]
+    centre = sum(left) / 3
+    assert got.value == 0.5
+    assert got.stderr == pytest.approx(math.sqrt(2 / 3 * sum((x - centre) ** 2 for x in left)), rel=1e-12)
+    assert (got.low, got.n, got.clusters, got.note) == (None, 12, 3, "too few clusters")
+
+
+def test_jackknife_of_a_mean_over_equal_clusters_is_the_clustered_error():
+    rng = np.random.default_rng(0)
+    clusters = np.repeat(np.arange(30), 4)
+    scores = rng.integers(0, 2, 120).astype(float)
+    counts = totals(np.stack([scores, np.ones(120)], axis=1), clusters)
+    assert jackknife(counts, ratio).stderr == pytest.approx(mean(scores, clusters).stderr, rel=1e-12)
+
+
+def test_mean_over_splits():
+    """Three splits of three images each: the macro mean, with one column pair per split."""
+    rng = np.random.default_rng(1)
+    counts = np.concatenate([rng.integers(0, 7, (40, 3)), np.full((40, 3), 6)], axis=1)
+    got = jackknife(counts, lambda c: (c[..., :3] / c[..., 3:]).mean(axis=-1), n=720)
+    assert got.value == pytest.approx(counts[:, :3].sum() / 720, rel=1e-12)
+    assert got.low < got.value < got.high and got.n == 720
+
+
+def test_undefined_is_said():
+    zero = jackknife(np.zeros((12, 3)), f1)
+    assert math.isnan(zero.value) and zero.note == "undefined" and zero.low is None
+    fragile = np.zeros((12, 2))
+    fragile[0] = 1
+    assert jackknife(fragile, ratio).note == "undefined without one of the clusters"
+    assert jackknife(np.zeros((0, 3)), f1).note == "no items"
+
+
+def test_wrong_statistic():
+    with pytest.raises(ValueError, match=r"counts\[\.\.\., i\]"):
+        jackknife(np.ones((12, 3)), lambda c: c[0])
+
+
+TABLES = st.lists(st.tuples(*[st.floats(0, 9, allow_nan=False, width=32)] * 3), min_size=1, max_size=40)
+
+
+@settings(deadline=None)
+@given(TABLES, st.randoms())
+def test_order_of_clusters_changes_no_bit(table, random):
+    first = jackknife(table, f1)
+    second = jackknife(random.sample(table, len(table)), f1)
+    assert repr(first) == repr(second)
+
+
+def test_coverage_of_f1():
+    rng = np.random.default_rng(2)
+    hits = 0
+    for _ in range(600):
+        rate = rng.beta(8, 2, (60, 1))
+        tp, fp = rng.binomial(3, rate), rng.binomial(3, 1 - rate)
+        counts = np.concatenate([tp, fp, 3 - tp], axis=1)
+        got = jackknife(counts, f1)
+        hits += got.low <= 0.8 <= got.high
+    assert 0.92 <= hits / 600 <= 0.975
