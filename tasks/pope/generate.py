@@ -1,72 +1,142 @@
-"""Makes POPE's embedded records from held-out scenes: `python -m tasks.pope.generate [--out DIR]`.
+"""Build the embedded records: python -m tasks.pope.generate [--check] [--out DIR].
 
-The same seeds give the same bytes. Drawing needs the Noto Color Emoji font; running the task does not.
+Scenes are annotated, polled by the official algorithm, and only the chosen ones are drawn. Equal versions of Pillow,
+pyarrow and the emoji font give equal bytes.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import io
+import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.scenes import CALIBRATION, EVALUATION, scene
-from tasks.pope.polling import SPLITS, questions
+from harness.scenes import CALIBRATION, EVALUATION, font_path, scene
+from tasks.pope.polling import Annotated, choose, poll
+from tasks.pope.scoring import SPLITS
+from tasks.pope.sources import IMAGES, QUESTIONS
 
-SIDE = 224
-"""Pixels of a picture's side; the embedded model's processor shrinks it to 96."""
-IMAGES = {"embedded": 160, "calibration": 60}
-SEEDS = {"embedded": EVALUATION, "calibration": CALIBRATION}
-SEED = {"embedded": 1, "calibration": 2}
-
-
-def build(data: str, out: Path) -> None:
-    """Write `<data>_images.parquet` and `<data>_questions.parquet`."""
-    scenes = {}
-    for seed in SEEDS[data]:
-        drawn = scene(seed, size=SIDE)
-        if len(drawn.objects) >= 3:
-            scenes[f"{data}_{seed}"] = drawn
-        if len(scenes) == IMAGES[data]:
-            break
-    annotations = {image: list(s.objects) for image, s in scenes.items()}
-    images = []
-    for image, s in scenes.items():
-        buffer = io.BytesIO()
-        s.picture.save(buffer, "JPEG", quality=88)
-        images.append({"image": image, "bytes": buffer.getvalue(), "scene": s.kind, "objects": annotations[image]})
-    rows = [
-        {
-            "split": split,
-            "question_id": q.id,
-            "image": q.image,
-            "question": q.text,
-            "label": q.label,
-            "object": q.object,
-        }
-        for split in SPLITS
-        for q in questions(annotations, split, SEED[data])
-    ]
-    _write(images, out / f"{data}_images.parquet")
-    _write(rows, out / f"{data}_questions.parquet")
+SIZE = 288
+"""Side of a picture in pixels: three times the embedded model's input, large enough for people and real models."""
+QUALITY = 80
+"""WebP: its decoder is exact, so that the pixels are the same on every machine."""
+SEED = 0
 
 
-def _write(rows: Sequence[dict], path: Path) -> None:
-    pq.write_table(pa.Table.from_pylist(list(rows)), path, compression="zstd", store_schema=False)
+@dataclass(frozen=True)
+class Recipe:
+    """`candidates` scene seeds are annotated; `images` of those with three objects or more are drawn by lot."""
+
+    candidates: Sequence[int]
+    images: int
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="make POPE's embedded records")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent)
-    out = parser.parse_args().out
-    out.mkdir(parents=True, exist_ok=True)
-    for data in IMAGES:
-        build(data, out)
-        print(*(f"{p.name}: {p.stat().st_size / 1e6:.2f} MB" for p in sorted(out.glob(f"{data}_*.parquet"))), sep="\n")
+RECIPES = {"embedded": Recipe(EVALUATION[:400], 200), "calibration": Recipe(CALIBRATION[:120], 60)}
+
+
+def build(recipe: Recipe) -> tuple[pa.Table, pa.Table]:
+    """(questions, images) as tables."""
+    annotated = [Annotated(str(seed), scene(seed).objects) for seed in recipe.candidates]
+    chosen = choose(annotated, SEED, recipe.images)
+    objects = {image.image: set(image.objects) for image in chosen}
+    rows: list[dict[str, Any]] = []
+    for split in SPLITS:
+        for q in poll(chosen, split, SEED):
+            assert (q.object in objects[q.image]) == (q.label == "yes"), q
+            rows.append(
+                {
+                    "split": split,
+                    "question_id": q.question_id,
+                    "image": q.image,
+                    "text": q.text,
+                    "label": q.label,
+                    "object": q.object,
+                }
+            )
+    pictures = [_picture(image) for image in chosen]
+    questions = pa.schema(
+        [
+            ("split", pa.string()),
+            ("question_id", pa.int32()),
+            ("image", pa.string()),
+            ("text", pa.string()),
+            ("label", pa.string()),
+            ("object", pa.string()),
+        ]
+    )
+    images = pa.schema(
+        [
+            ("image", pa.string()),
+            ("seed", pa.int32()),
+            ("kind", pa.string()),
+            ("objects", pa.list_(pa.string())),
+            ("hidden", pa.bool_()),
+            ("bytes", pa.binary()),
+        ],
+        metadata=versions(),
+    )
+    return pa.Table.from_pylist(rows, questions), pa.Table.from_pylist(pictures, images)
+
+
+def _picture(image: Annotated) -> dict[str, Any]:
+    drawn = scene(int(image.image), SIZE)
+    assert drawn.objects == image.objects
+    file = io.BytesIO()
+    drawn.picture.save(file, "WEBP", quality=QUALITY, method=6)
+    return {
+        "image": image.image,
+        "seed": drawn.seed,
+        "kind": drawn.kind,
+        "objects": list(drawn.objects),
+        "hidden": bool((drawn.owner == -2).any()),
+        "bytes": file.getvalue(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """What the bytes depend on beside this code; kept in the file's metadata."""
+    font = hashlib.sha256(Path(font_path()).read_bytes()).hexdigest()[:16]
+    return {**{name: metadata.version(name) for name in ("pillow", "pyarrow", "numpy")}, "font": font}
+
+
+def write(folder: Path, questions: pa.Table, images: pa.Table) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table in ((QUESTIONS, questions), (IMAGES, images)):
+        packed = "zstd" if name == QUESTIONS else "none"
+        pq.write_table(table, folder / name, compression=packed, row_group_size=10_000, store_schema=True)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tasks.pope.generate", description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="parent of embedded/ and calibration/")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the questions differ")
+    given = parser.parse_args(words)
+    code = 0
+    for name, recipe in RECIPES.items():
+        questions, images = build(recipe)
+        folder = given.out / name
+        if given.check:
+            same = pq.read_table(folder / QUESTIONS).equals(questions)
+            code |= not same
+            print(f"{name}: questions {'equal' if same else 'differ'}")
+            continue
+        write(folder, questions, images)
+        hidden = sum(images["hidden"].to_pylist())
+        size = sum((folder / n).stat().st_size for n in (QUESTIONS, IMAGES)) / 1e6
+        print(
+            f"{name}: {len(images)} pictures, {len(questions)} questions, {size:.2f} MB; {hidden} pictures hold an "
+            "object too hidden to be annotated"
+        )
+    return int(code)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""The training loop: data-parallel steps, checkpoints that survive kill -9, a JSONL log."""
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+CHECKPOINT = "checkpoint.pt"
+
+
+class Objective(Protocol):
+    """What a stage optimises."""
+
+    name: str
+    modules: torch.nn.ModuleDict
+    """Everything that is trained or saved."""
+
+    multiple: int
+    """Pictures a step for each unit of `Settings.batch`."""
+
+    def groups(self) -> list[dict]:
+        """Parameter groups; `scale` multiplies the learning rate."""
+
+    def loss(self, rng: np.random.Generator, batch: int) -> tuple[torch.Tensor, dict[str, float]]:
+        """The loss of one random batch and figures for the log."""
+
+    def validate(self) -> dict[str, float]:
+        """Figures on calibration scenes."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long a stage lasts: `seconds` of wall time, or exactly `steps` (reproducible, for tests)."""
+
+    seconds: float = 0.0
+    steps: int = 0
+
+    def progress(self, step: int, elapsed: float) -> float:
+        """Share spent, in 0..1."""
+        return min(1.0, step / self.steps if self.steps else elapsed / self.seconds)
+
+
+@dataclass
+class Settings:
+    """Of a run. `batch` is per process; times are seconds of wall time."""
+
+    directory: Path
+    seed: int = 0
+    batch: int = 8
+    rate: float = 2e-3
+    checkpoint_every: float = 150.0
+    log_every: float = 60.0
+    stop_after: int = 0
+    """Leave after this many steps without finishing, as a crash would (tests); 0 for never."""
+
+
+def learning_rate(progress: float, warmup: float = 0.03) -> float:
+    """Share of the peak: linear warm-up, cosine to 3 %."""
+    return min(progress / warmup, 1.0) * (0.97 * 0.5 * (1 + math.cos(math.pi * progress)) + 0.03)
+
+
+def world() -> tuple[int, int]:
+    """Rank and number of processes."""
+    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+
+
+def save_atomically(state: dict, path: Path) -> None:
+    """Write beside `path`, then replace: a kill at any moment leaves a whole file."""
+    temporary = path.with_suffix(".tmp")
+    torch.save(state, temporary)
+    temporary.replace(path)
+
+
+def _average_gradients(parameters: list[torch.nn.Parameter], count: int) -> None:
+    """One flat all-reduce: far cheaper on gloo than one a tensor."""
+    flat = torch.cat([(p.grad if p.grad is not None else torch.zeros_like(p)).view(-1) for p in parameters])
+    dist.all_reduce(flat)
+    flat /= count
+    for p, g in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+        p.grad = g.view_as(p).clone()
+
+
+class Log:
+    """Appends to log.jsonl on rank 0."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "log.jsonl" if world()[0] == 0 else None
+
+    def __call__(self, **row: float | str) -> None:
+        if self.path:
+            row = {k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}
+            with self.path.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+            print(json.dumps(row), flush=True)
+
+
+def train(
+    objective: Objective, budget: Budget, settings: Settings, on_checkpoint: Callable[[float], None] | None = None
+) -> bool:
+    """Optimise until the budget is spent, going on from the stage's checkpoint if there is one.
+
+    Batches depend on (seed, stage, rank, step) only, so a resumed run equals an uninterrupted one up to the steps
+    repeated since the last checkpoint; with a budget in steps the two are equal to the bit.
+
+    Args:
+        objective: The stage.
+        budget: Its length.
+        settings: Of the run.
+        on_checkpoint: Called on rank 0 after each checkpoint with the elapsed seconds.
+
+    Returns:
+        Whether the stage is finished (False after `stop_after`).
+    """
+    rank, count = world()
+    groups = objective.groups()
+    parameters = [p for g in groups for p in g["params"]]
+    optimizer = torch.optim.AdamW(groups, lr=settings.rate, weight_decay=0.05, betas=(0.9, 0.98))
+    path = settings.directory / f"{objective.name}.{CHECKPOINT}"
+    step, before = 0, 0.0
+    if path.exists():
+        state = torch.load(path, weights_only=True)
+        objective.modules.load_state_dict(state["modules"])
+        optimizer.load_state_dict(state["optimizer"])
+        step, before = state["step"], state["elapsed"]
+    log, start, cpu = Log(settings.directory), time.monotonic(), time.process_time()
+    next_log, next_save = 0.0, settings.checkpoint_every
+    sums: dict[str, list[float]] = {}
+    while True:
+        passed = time.monotonic() - start
+        clock = torch.tensor([before + passed, passed], dtype=torch.float64)
+        if count > 1:
+            dist.broadcast(clock, 0)  # one clock, so that all processes take the same branches
+        elapsed, passed = clock.tolist()
+        progress = budget.progress(step, elapsed)
+        done, stop = progress >= 1, bool(settings.stop_after and step >= settings.stop_after)
+        if done or stop or passed > next_save:
+            next_save = passed + settings.checkpoint_every
+            if rank == 0:
+                modules = objective.modules.state_dict()
+                save_atomically(
+                    {"modules": modules, "optimizer": optimizer.state_dict(), "step": step, "elapsed": elapsed}, path
+                )
+                if on_checkpoint and not stop:
+                    on_checkpoint(elapsed)
+        if passed > next_log or done:
+            next_log = passed + settings.log_every
+            if rank == 0:
+                means = {k: float(np.mean(v)) for k, v in sums.items()}
+                log(
+                    stage=objective.name,
+                    step=step,
+                    pictures=step * settings.batch * count * objective.multiple,
+                    minutes=elapsed / 60,
+                    cpu=time.process_time() - cpu,
+                    **means,
+                    **objective.validate(),
+                )
+            sums = {}
+        if done or stop:
+            return done
+        for g in optimizer.param_groups:
+            g["lr"] = settings.rate * learning_rate(progress + 1e-4) * g["scale"]
+        rng = np.random.default_rng([settings.seed, *objective.name.encode(), rank, step])
+        loss, figures = objective.loss(rng, settings.batch)
+        optimizer.zero_grad()
+        loss.backward()
+        if count > 1:
+            _average_gradients(parameters, count)
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        step += 1
+        for k, v in {"loss": loss.item(), **figures}.items():
+            sums.setdefault(k, []).append(v)

@@ -1,0 +1,117 @@
+"""Train the embedded model: `python -m harness.models.tiny.train --out DIR --minutes 56`."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from transformers import PreTrainedTokenizerFast
+
+from harness.models.tiny import WEIGHTS, architecture, cache, tokenizer
+from harness.models.tiny.export import export
+from harness.models.tiny.joint import JointObjective
+from harness.models.tiny.loop import Budget, Settings, train, world
+from harness.models.tiny.vision import PatchHead, VisionObjective
+from harness.scenes import CALIBRATION
+
+CALIBRATION_SCENES = 256
+_EXPORT_EVERY = 480.0  # seconds
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One training run. `weights` is where exports go, None for nowhere."""
+
+    settings: Settings
+    vision: Budget
+    joint: Budget
+    scenes: Path
+    size: architecture.Size
+    weights: Path | None
+    threads: int = 1
+
+
+def _tokenizer(plan: Plan, scenes: cache.SceneArrays) -> PreTrainedTokenizerFast:
+    """Built once by rank 0, then read."""
+    directory = plan.settings.directory / "tokenizer"
+    if world()[0] == 0 and not directory.exists():
+        temporary = directory.with_name("tokenizer.tmp")
+        tokenizer.build(scenes.instances[:6000], scenes.kind[:6000]).save_pretrained(temporary)
+        temporary.replace(directory)
+    if dist.is_initialized():
+        dist.barrier()
+    return PreTrainedTokenizerFast.from_pretrained(directory)
+
+
+def run(plan: Plan) -> JointObjective | None:
+    """Both stages, in this process as one of `world()`; None if stopped before the end."""
+    torch.set_num_threads(plan.threads)
+    torch.manual_seed(plan.settings.seed)  # equal initial weights in all processes
+    scenes = cache.load(plan.scenes)
+    calibration = cache.load(plan.scenes / "calibration")
+    vocabulary = _tokenizer(plan, scenes)
+    model = architecture.build(plan.size, len(vocabulary))
+    architecture.initialise(model, vocabulary)
+    head = PatchHead(plan.size.width)
+    if not train(VisionObjective(model, head, scenes, calibration), plan.vision, plan.settings):
+        return None
+    joint = JointObjective(model, head, vocabulary, scenes, calibration)
+    if dist.is_initialized():
+        for value in joint.modules.state_dict().values():
+            dist.broadcast(value, 0)
+    last, best = 0.0, float("inf")
+
+    def keep(elapsed: float) -> None:
+        """Export the best model so far, by the loss on calibration scenes."""
+        nonlocal last, best
+        final = plan.joint.progress(0, elapsed) >= 1 if not plan.joint.steps else True
+        if plan.weights is None or not (final or elapsed - last >= _EXPORT_EVERY or last == 0):
+            return
+        loss = joint.validate()["val_loss"]
+        if loss < best:
+            last, best = elapsed, loss
+            export(model, vocabulary, plan.weights)
+
+    return joint if train(joint, plan.joint, plan.settings, keep) else None
+
+
+def _process(rank: int, count: int, port: int, plan: Plan) -> None:
+    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=count)
+    run(plan)
+    dist.destroy_process_group()
+
+
+def main() -> None:
+    """Train the embedded model; call again with the same --out to go on after an interruption."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="checkpoints, tokenizer and log")
+    parser.add_argument("--minutes", type=float, default=56, help="wall time of both stages")
+    parser.add_argument("--vision-share", type=float, default=0.25, help="share of it spent on stage 1")
+    parser.add_argument("--cache", type=Path, required=True, help="drawn scenes, about 30 KB each; made if missing")
+    parser.add_argument("--scenes", type=int, default=80_000, help="number of training scenes")
+    parser.add_argument("--processes", type=int, default=2, help="data-parallel processes, one thread each")
+    parser.add_argument("--batch", type=int, default=16, help="scenes a step, all processes together")
+    parser.add_argument("--rate", type=float, default=2e-3, help="peak learning rate")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="where the model is exported")
+    parser.add_argument("--port", type=int, default=29533, help="of the processes' rendezvous on this machine")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    cache.build(args.cache, cache.TRAINING[: args.scenes], args.processes)
+    cache.build(args.cache / "calibration", CALIBRATION[:CALIBRATION_SCENES], args.processes)
+    seconds = args.minutes * 60
+    plan = Plan(
+        settings=Settings(args.out, args.seed, args.batch // args.processes, args.rate),
+        vision=Budget(seconds * args.vision_share),
+        joint=Budget(seconds * (1 - args.vision_share)),
+        scenes=args.cache,
+        size=architecture.Size(),
+        weights=args.weights,
+    )
+    mp.spawn(_process, (args.processes, args.port, plan), nprocs=args.processes)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""Embedded pictures: synthetic COCO-like scenes drawn from colour emoji, with exact annotations.
+
+`scene(seed, size)` gives the same objects at the same relative places for every `size`. Needs numpy and Pillow,
+and the Noto Color Emoji font only while drawing.
+"""
+
+from harness.scenes.layouts import SCENE_TYPES, SceneType
+from harness.scenes.render import GRID, Instance, Scene, scene
+from harness.scenes.seeds import CALIBRATION, EVALUATION, TRAINING
+from harness.scenes.sprites import FontMissingError, font_path
+from harness.scenes.vocabulary import BY_NAME, CATEGORIES, NAMES, SHOWS_ALSO, Category, article, plural
+
+__all__ = [
+    "BY_NAME",
+    "CALIBRATION",
+    "CATEGORIES",
+    "EVALUATION",
+    "GRID",
+    "NAMES",
+    "SCENE_TYPES",
+    "SHOWS_ALSO",
+    "TRAINING",
+    "Category",
+    "FontMissingError",
+    "Instance",
+    "Scene",
+    "SceneType",
+    "article",
+    "font_path",
+    "plural",
+    "scene",
+]

@@ -1,0 +1,20 @@
+"""Uncertainty of every number: clustered intervals, jackknife, paired comparison. NumPy and SciPy only."""
+
+from harness.stats.clusters import clustered_error, codes, totals
+from harness.stats.intervals import MIN_CLUSTERS, Estimate, mean, wilson
+from harness.stats.jackknife import jackknife
+from harness.stats.paired import Difference, paired_jackknife, paired_mean
+
+__all__ = [
+    "MIN_CLUSTERS",
+    "Difference",
+    "Estimate",
+    "clustered_error",
+    "codes",
+    "jackknife",
+    "mean",
+    "paired_jackknife",
+    "paired_mean",
+    "totals",
+    "wilson",
+]

@@ -1,0 +1,77 @@
+"""Delete-one-cluster jackknife for anything that is a function of summed counts: F1, precision, ratios."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from harness.stats.clusters import Floats, canonical
+from harness.stats.intervals import MIN_CLUSTERS, TOO_FEW, Estimate, student
+
+Statistic = Callable[[Floats], Any]
+"""Counts [..., k] -> values [...]; NaN where undefined."""
+
+
+def jackknife(
+    counts: ArrayLike, f: Statistic, bounds: tuple[float, float] = (0.0, 1.0), *, n: int | None = None
+) -> Estimate:
+    """`f` of the summed counts with a 95 % interval.
+
+    `counts` [G, k]: one row per cluster (see `totals`), for example TP, FP, FN, TN. `n`: rows behind them, by
+    default the sum of all counts, which is right where each row falls into one cell.
+    """
+    table = matrix(counts)
+    count = len(table)
+    total = column_sums(table)
+    rows = round(float(total.sum())) if n is None else n
+    if count == 0:
+        return Estimate(math.nan, None, None, None, rows, 0, "no items")
+    value = float(evaluate(f, total))
+    if count < 2:
+        return Estimate(value, None, None, None, rows, count, TOO_FEW)
+    stderr = spread(evaluate(f, total - table))
+    if not math.isfinite(value):
+        return Estimate(value, None, None, None, rows, count, "undefined")
+    if not math.isfinite(stderr):
+        return Estimate(value, None, None, None, rows, count, "undefined without one of the clusters")
+    if count < MIN_CLUSTERS:
+        return Estimate(value, stderr, None, None, rows, count, TOO_FEW)
+    low, high = student(value, stderr, count, bounds)
+    return Estimate(value, stderr, low, high, rows, count)
+
+
+def matrix(counts: ArrayLike) -> Floats:
+    """Counts as a finite [G, k] table, in an order that the clusters' names cannot change."""
+    table = np.asarray(counts, dtype=np.float64)
+    if table.ndim != 2:
+        raise ValueError(f"counts must have shape [clusters, k], not {table.shape}")
+    if not np.isfinite(table).all():
+        raise ValueError("counts hold NaN or infinity: leave out the rows that failed")
+    return canonical(table)
+
+
+def column_sums(table: Floats) -> Floats:
+    """Exact sums over clusters [k]."""
+    return np.array([math.fsum(c.tolist()) for c in table.T])
+
+
+def evaluate(f: Statistic, counts: Floats) -> Floats:
+    """`f` without warnings about 0/0. Raises ValueError if it does not reduce the last axis."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        out = np.asarray(f(counts), dtype=np.float64)
+    if out.shape != counts.shape[:-1]:
+        raise ValueError(f"the statistic turned {counts.shape} into {out.shape}: write it with counts[..., i]")
+    return out
+
+
+def spread(left_out: Floats) -> float:
+    """`sqrt((G-1)/G * sum (theta_(c) - mean)^2)` of the values [G] without one cluster each."""
+    if not np.isfinite(left_out).all():
+        return math.nan
+    count = len(left_out)
+    away = left_out - math.fsum(left_out.tolist()) / count
+    return math.sqrt((count - 1) / count * math.fsum((away * away).tolist()))

@@ -1,0 +1,195 @@
+"""Where the parts of a stock model are, found through its public getters."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harness.core.errors import UsageError
+from harness.steering.inputs import SEQUENCES, Inputs
+from harness.steering.method import ATTENTION, Steering
+
+MLP = ("mlp", "feed_forward", "ffn", "block_sparse_moe")
+ATTENTION_BLOCK = ("self_attn", "attention", "attn")
+OUTPUT_PROJECTION = ("o_proj", "out_proj", "dense", "wo")
+WRAPPERS = (
+    "vision_start_token_id",
+    "vision_end_token_id",
+    "boi_token_id",
+    "boi_token_index",
+    "eoi_token_id",
+    "eoi_token_index",
+)
+"""Configuration names of tokens that only wrap a picture's tokens."""
+
+
+class View:
+    """The parts of a model that methods touch. Raises UsageError where a model has no autoregressive decoder."""
+
+    def __init__(self, model: Any):
+        name = type(model).__name__
+        decoder = model.get_decoder() if hasattr(model, "get_decoder") else None
+        if decoder is None or decoder is model or getattr(model.config, "is_encoder_decoder", False):
+            raise UsageError(f"{name} has no autoregressive decoder to steer: choose a decoder-only language model")
+        self.model, self.decoder, self.head = model, decoder, model.get_output_embeddings()
+        self.image_token_id: int | None = getattr(model.config, "image_token_id", None)
+        pixels = inspect.signature(model.forward).parameters.get("pixel_values")
+        self.needs_picture = pixels is not None and pixels.default is inspect.Parameter.empty
+        """BLIP-like: forward demands a picture, so text alone goes to the language model inside."""
+        self.shares_prefix = not self.needs_picture
+        """The Q-Former of InstructBLIP reads the question: its image features cannot be shared."""
+        self.text_model = model.language_model if self.needs_picture else model
+        self.softcap: float | None = getattr(decoder.config, "final_logit_softcapping", None)
+        self._checked: set[type] = set()
+
+    # -- parts
+
+    @cached_property
+    def layers(self) -> Sequence[nn.Module]:
+        for name in ("layers", "h", "blocks"):
+            if isinstance(found := getattr(self.decoder, name, None), nn.ModuleList):
+                return found
+        raise UsageError(f"{type(self.decoder).__name__} keeps its layers where steering cannot find them")
+
+    @cached_property
+    def norm(self) -> nn.Module:
+        for name in ("norm", "ln_f", "final_layernorm", "final_layer_norm"):
+            if isinstance(found := getattr(self.decoder, name, None), nn.Module):
+                return found
+        raise UsageError(f"{type(self.decoder).__name__} keeps its final norm where steering cannot find it")
+
+    def mlp(self, l: int) -> nn.Module:
+        """The module whose output the MLP branch adds to the residual stream (Gemma: the norm after its MLP)."""
+        layer = self.layers[l]
+        for name in ("post_feedforward_layernorm", "post_mlp_layernorm"):
+            if hasattr(layer, name):
+                return getattr(layer, name)
+        return self._part(layer, MLP, "MLP")
+
+    def attention_output(self, l: int) -> nn.Module:
+        """The module whose output the attention branch adds to the residual stream."""
+        layer = self.layers[l]
+        if hasattr(layer, "post_self_attn_layernorm"):
+            return layer.post_self_attn_layernorm
+        if hasattr(layer, "post_feedforward_layernorm") and hasattr(layer, "post_attention_layernorm"):
+            return layer.post_attention_layernorm
+        return self.attention(l)
+
+    def attention(self, l: int) -> nn.Module:
+        return self._part(self.layers[l], ATTENTION_BLOCK, "self-attention")
+
+    def projection(self, l: int) -> nn.Module:
+        """The linear map from head outputs to the attention block's output."""
+        return self._part(self.attention(l), OUTPUT_PROJECTION, "attention output projection")
+
+    def _part(self, module: nn.Module, names: Sequence[str], what: str) -> nn.Module:
+        for name in names:
+            if isinstance(found := getattr(module, name, None), nn.Module):
+                return found
+        raise UsageError(f"{type(module).__name__} has no {what} that steering knows: choose a method that needs none")
+
+    @property
+    def depth(self) -> int:
+        return len(self.layers)
+
+    @property
+    def n_heads(self) -> int:
+        return self.decoder.config.num_attention_heads
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.get_input_embeddings().weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.model.dtype
+
+    @property
+    def implementation(self) -> str:
+        """Name of the decoder's attention implementation."""
+        return self.decoder.config._attn_implementation
+
+    @cached_property
+    def window(self) -> int | None:
+        """Length of the shortest sliding window of the layers, in tokens; None where all layers see everything."""
+        kinds = set(getattr(self.decoder.config, "layer_types", None) or ["full_attention"])
+        return None if kinds == {"full_attention"} else int(getattr(self.decoder.config, "sliding_window", None) or 1)
+
+    @cached_property
+    def eos(self) -> tuple[int, ...]:
+        found = self._setting("eos_token_id")
+        return () if found is None else tuple(found) if isinstance(found, list | tuple) else (int(found),)
+
+    @cached_property
+    def pad(self) -> int:
+        found = self._setting("pad_token_id")
+        return int(found) if found is not None else self.eos[0] if self.eos else 0
+
+    def _setting(self, name: str) -> Any:
+        for owner in (self.model.generation_config, getattr(self.text_model, "generation_config", None)):
+            if (found := getattr(owner, name, None)) is not None:
+                return found
+        return None
+
+    @property
+    def rope_deltas(self) -> Tensor | None:
+        """Offsets between columns and M-RoPE positions of the last prompts, state of the model. None: no M-RoPE."""
+        return getattr(self.model.base_model, "rope_deltas", None)
+
+    @rope_deltas.setter
+    def rope_deltas(self, value: Tensor | None) -> None:
+        if hasattr(self.model.base_model, "rope_deltas"):
+            self.model.base_model.rope_deltas = value
+
+    # -- helpers
+
+    def unembed(self, h: Tensor, norm: bool = True) -> Tensor:
+        """Logits [..., V] in float32 of hidden states [..., d], with or without the final norm (logit lens)."""
+        h = h.to(self.head.weight.device)
+        z = self.head(self.norm(h) if norm else h).float()
+        return z if self.softcap is None else torch.tanh(z / self.softcap) * self.softcap
+
+    def without_image(self, sample: Inputs) -> Inputs:
+        """The sample without pictures, their tokens, and tokens that only wrap them."""
+        ids = sample.tensors["input_ids"][0]
+        config = self.model.config
+        drop = [self.image_token_id, *(getattr(config, name, None) for name in WRAPPERS)]
+        keep = ~torch.isin(ids, torch.tensor([t for t in drop if isinstance(t, int)], dtype=ids.dtype))
+        before = lambda n: int(keep[:n].sum())  # noqa: E731
+        tensors = {k: v[:, keep] for k, v in sample.tensors.items() if k in SEQUENCES}
+        shared = (sample.shared[0], before(sample.shared[1])) if sample.shared else None
+        question = (before(sample.question[0]), before(sample.question[1])) if sample.question else None
+        return Inputs(tensors, shared, question)
+
+    def require(self, methods: Sequence[Steering]) -> None:
+        """Refuse methods that need parts which this model lacks. Raises UsageError."""
+        for method in methods:
+            if type(method) in self._checked:
+                continue
+            for l in method.layers(self):
+                if method.has("mlp"):
+                    self.mlp(l)
+                if method.has("attention_output", *ATTENTION):
+                    self.attention(l)
+                if method.has("heads"):
+                    self.projection(l)
+            if method.has(*ATTENTION):
+                self._require_attention(method)
+            self._checked.add(type(method))
+
+    def _require_attention(self, method: Steering) -> None:
+        name = type(self.model).__name__
+        if getattr(self.decoder.config, "attn_logit_softcapping", None):
+            raise UsageError(f"method={method.name} edits attention, but {name} caps its attention scores: not covered")
+        if any(hasattr(self.attention(l), "sinks") for l in method.layers(self)):
+            raise UsageError(f"method={method.name} edits attention, but {name} has attention sinks: not covered")
+        if self.implementation not in ("sdpa", STEERED):
+            raise UsageError(f"method={method.name} edits attention, which needs model.attention=sdpa")
+
+
+STEERED = "harness_steered"

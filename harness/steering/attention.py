@@ -1,0 +1,123 @@
+"""The attention function that methods see through. It is chosen for the decoder alone, and only while they run.
+
+Everything goes through the stock SDPA kernel; only the query rows that a method edits are computed explicitly. If no
+point changes anything, the result is the stock one, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from harness.core.errors import UsageError
+from harness.steering.anatomy import STEERED
+from harness.steering.method import ATTENTION, Steering
+from harness.steering.run import Run
+
+_EDITS: dict[nn.Module, tuple[Run, int, Sequence[Steering]]] = {}
+"""Attention block -> who edits it, while a run is attached."""
+
+
+def watch(run: Run, module: nn.Module, layer: int, methods: Sequence[Steering]) -> None:
+    _EDITS[module] = (run, layer, methods)
+
+
+def unwatch(module: nn.Module) -> None:
+    _EDITS.pop(module, None)
+
+
+def steered_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """Attention of query [B, H, Q, D] over key and value [B, Hk, K, D]; output [B, Q, H, D]."""
+
+    def stock() -> Tensor:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **kwargs)[0]
+
+    if module not in _EDITS:
+        return stock(), None
+    run, layer, methods = _EDITS[module]
+    if kwargs.get("softcap") is not None or kwargs.get("s_aux") is not None:
+        names = ", ".join(m.name for m in methods)
+        raise UsageError(f"method={names} edits attention, but this model caps its scores or has sinks: not covered")
+    length, columns = query.shape[2], key.shape[2]
+    every = any(m.attention_rows == "all" for m in methods) and length > 1
+    first = 0 if every else length - 1
+    rows = run.rows("all" if any(m.scope == "all" for m in methods) else "main")
+    run.columns, run.where = columns, query.device
+
+    q, k, v = query[rows, :, first:], key[rows], value[rows]
+    scores = _grouped(q, k.transpose(2, 3)) * (scaling if scaling is not None else query.shape[-1] ** -0.5)
+    scores, edited = _chain(scores, "attention_logits", layer, methods, run)
+    mask = _mask(attention_mask, rows, first, length, columns, query.device)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min) if mask.dtype == torch.bool else scores + mask
+    weights = F.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
+    weights, edited_after = _chain(weights, "attention_weights", layer, methods, run)
+    if not (edited or edited_after):
+        return stock(), None
+    new = _grouped(weights, v).transpose(1, 2)
+    if first == 0 and len(q) == len(query):
+        return new.contiguous(), None
+    out = stock().clone()
+    out[rows, first:] = new
+    return out, None
+
+
+def _grouped(left: Tensor, right: Tensor) -> Tensor:
+    """[b, H, R, x] @ [b, Hk, x, y] without repeating keys or values: the H / Hk heads of a group are stacked rows."""
+    b, heads, rows, size = left.shape
+    groups = right.shape[1]
+    return (left.reshape(b, groups, heads // groups * rows, size) @ right).reshape(b, heads, rows, right.shape[-1])
+
+
+def _mask(given: Tensor | None, rows: slice, first: int, length: int, columns: int, device: Any) -> Tensor | None:
+    """The mask of the edited rows. Without padding none is given, and causality is left to the kernel."""
+    if given is not None:
+        given = given[rows] if given.shape[0] > 1 else given
+        return given[:, :, first:, :columns]
+    if length == 1:
+        return None
+    last = torch.arange(first, length, device=device) + columns - length
+    return (torch.arange(columns, device=device) <= last[:, None])[None, None]
+
+
+def _chain(x: Tensor, point: str, layer: int, methods: Sequence[Steering], run: Run) -> tuple[Tensor, bool]:
+    """Pass x through one point of each method in turn, each seeing its own rows of the batch and of the queries."""
+    edited = False
+    for method in methods:
+        if not method.has(point):
+            continue
+        own = run.rows(method.scope)
+        last = method.attention_rows == "last"
+        new = getattr(method, point)(layer, x[own, :, -1:] if last else x[own], run)
+        if new is None:
+            continue
+        edited = True
+        if new.shape == x.shape:
+            x = new.to(x.dtype)
+        else:
+            x = x.clone()
+            x[own, :, -1 if last else 0 :] = new.to(x.dtype)
+    return x, edited
+
+
+def edits_of(methods: Sequence[Steering]) -> list[Steering]:
+    return [m for m in methods if m.has(*ATTENTION)]
+
+
+AttentionInterface.register(STEERED, steered_attention)
+AttentionMaskInterface.register(STEERED, sdpa_mask)  # without it padded batches silently lose their mask

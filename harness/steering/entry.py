@@ -1,0 +1,114 @@
+"""The entry: a batch of inputs, methods, a decoding; tokens come out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from harness.core.decoding import Decoding
+from harness.core.errors import UsageError
+from harness.steering.anatomy import View
+from harness.steering.forward import encode, forward, sharing, undisturbed
+from harness.steering.inputs import Inputs
+from harness.steering.method import Steering
+from harness.steering.run import Run
+from harness.steering.select import Select
+
+
+@dataclass
+class Generated:
+    """What one sample got: new tokens without end-of-sequence and padding, and why they ended."""
+
+    tokens: list[int]
+    finish: Literal["stop", "length"]
+    scores: Tensor | None = field(default=None, repr=False)
+    """With `keep_scores`: the logits [steps of the batch, V] from which each token was picked."""
+
+
+def check(view: View, methods: Sequence[Steering], decoding: Decoding) -> None:
+    """Refuse what cannot run together. Raises UsageError with the names."""
+    view.require(methods)
+    names = {m.name for m in methods}
+    for method in methods:
+        for other in sorted(names.intersection(method.conflicts)):
+            raise UsageError(f"method={method.name} cannot run beside method={other}: choose one of them")
+        if decoding.sampled and not method.sampling:
+            raise UsageError(f"method={method.name} does not sample: use decoding=greedy instead of decoding=nucleus")
+        if decoding.strategy == "beam" and (not method.beams or method.has("contrast")):
+            raise UsageError(f"method={method.name} cannot run in decoding=beam: use decoding=greedy or nucleus")
+
+
+def generate(
+    view: View,
+    inputs: Sequence[Inputs],
+    methods: Sequence[Steering],
+    decoding: Decoding,
+    max_new_tokens: int,
+    seeds: Sequence[int],
+    *,
+    keep_scores: bool = False,
+) -> list[Generated]:
+    """One answer per input, in order. A sample gets the same answer alone and in any batch (float32).
+
+    `seeds`: one per input, used by sampling. Ends at the model's own end-of-sequence tokens. Raises UsageError where
+    methods, model and decoding do not fit together.
+    """
+    check(view, methods, decoding)
+    methods = tuple(methods)
+    out: list[Generated | None] = [None] * len(inputs)
+    with undisturbed(view):
+        streams = [[m.contrast(s, view) if m.has("contrast") else None for m in methods] for s in inputs]
+        for members, shared in _batches(view, inputs, streams, methods, max_new_tokens):
+            present = {
+                m: [row for i in members if (row := streams[i][at]) is not None]
+                for at, m in enumerate(methods)
+                if streams[members[0]][at] is not None
+            }
+            beams = decoding.num_beams if decoding.strategy == "beam" else 1
+            run = Run(view, methods, [inputs[i] for i in members], present, beams)
+            made = _play(run, shared, decoding, max_new_tokens, [seeds[i] for i in members], keep_scores)
+            for i, one in zip(members, made, strict=True):
+                out[i] = one
+    return [one for one in out if one is not None]
+
+
+def _batches(
+    view: View,
+    inputs: Sequence[Inputs],
+    streams: Sequence[Sequence[Inputs | None]],
+    methods: Sequence[Steering],
+    max_new_tokens: int,
+) -> list[tuple[list[int], bool]]:
+    """Samples that can run as one batch, and whether they share prefixes. The strictest method decides."""
+    if not inputs:
+        return []
+    rows = [[s, *(r for r in extra if r is not None)] for s, extra in zip(inputs, streams, strict=True)]
+    may = all(m.prefix != "none" for m in methods) and all(m.batch for m in methods)
+    shared = sharing(view, rows, max_new_tokens) if may else [False] * len(rows)
+    groups: dict[tuple, list[int]] = {}
+    for i, extra in enumerate(streams):
+        alone = i if not all(m.batch for m in methods) else -1
+        groups.setdefault((shared[i], alone, *(r is not None for r in extra)), []).append(i)
+    return [(members, key[0]) for key, members in groups.items()]
+
+
+def _play(
+    run: Run, shared: bool, decoding: Decoding, max_new_tokens: int, seeds: Sequence[int], keep: bool
+) -> list[Generated]:
+    prefix = encode(run) if shared else None
+    for method in run.methods:
+        method.prepare(run)
+    picks = decoding.sampled or keep or run.streams or any(m.has("logits") for m in run.methods)
+    select = Select(run, decoding, seeds, keep) if picks else None
+    tokens = forward(run, max_new_tokens, prefix, select)[: len(run.samples)].tolist()
+    scores = torch.stack(select.kept, 1) if select and select.kept else None
+    eos = set(run.view.eos)
+    made = []
+    for i, row in enumerate(tokens):
+        end = next((t for t, token in enumerate(row) if token in eos), len(row))
+        made.append(Generated(row[:end], "stop" if end < len(row) else "length", None if scores is None else scores[i]))
+    return made

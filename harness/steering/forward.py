@@ -1,0 +1,171 @@
+"""Passes through the model, each one call of the stock `generate()`; shared prefixes are encoded once."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, GenerationConfig, LogitsProcessor
+
+from harness.steering.anatomy import View
+from harness.steering.hooks import attached
+from harness.steering.inputs import Inputs, collate
+from harness.steering.run import Run
+
+
+@dataclass
+class Prefix:
+    """The encoded prefixes of a run's rows. The cache is consumed by the pass that continues it."""
+
+    cache: DynamicCache
+    delta: Tensor | None
+    """M-RoPE offsets [rows, 1] that belong to the cache."""
+    cuts: list[int]
+    """Tokens of each row that the cache holds, without padding."""
+
+
+def forward(
+    run: Run,
+    max_new_tokens: int = 1,
+    prefix: Prefix | None = None,
+    processor: LogitsProcessor | None = None,
+    cache: DynamicCache | None = None,
+) -> Tensor:
+    """Generate for all rows of a run: token ids [rows (without beams), new tokens], padded on the right."""
+    view, rows = run.view, run.inputs
+    run.cuts = prefix.cuts if prefix else [0] * len(rows)
+    batch = collate(rows, pad=view.pad, cuts=run.cuts, pictures=prefix is None, device=view.device, dtype=view.dtype)
+    run.length = batch["input_ids"].shape[1]
+    if prefix:
+        cache = prefix.cache
+        view.rope_deltas = prefix.delta
+    model = view.model if not view.needs_picture or "pixel_values" in batch else view.text_model
+    extra: dict[str, Any] = {"past_key_values": cache} if cache is not None else {}
+    if processor is not None:
+        extra["logits_processor"] = [processor]
+    with attached(run):
+        out = model.generate(**batch, **extra, generation_config=_config(view, max_new_tokens, run.beams))
+    return out[:, run.length :]
+
+
+def _config(view: View, max_new_tokens: int, beams: int) -> GenerationConfig:
+    """Decoding is the harness's: penalties of the checkpoint's own generation config are off."""
+    return GenerationConfig(
+        max_new_tokens=max_new_tokens,
+        num_beams=beams,
+        do_sample=False,
+        repetition_penalty=1.0,
+        no_repeat_ngram_size=0,
+        num_return_sequences=1,
+        eos_token_id=list(view.eos) or None,
+        pad_token_id=view.pad,
+        use_cache=True,
+        return_dict_in_generate=False,
+    )
+
+
+@contextlib.contextmanager
+def undisturbed(view: View) -> Iterator[None]:
+    """No gradients, and the state that M-RoPE models keep between calls is put back."""
+    before = view.rope_deltas
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        view.rope_deltas = before
+
+
+def encode(run: Run) -> Prefix:
+    """Encode each distinct prefix of the run's rows once, and lay out one cache row per row of the run.
+
+    Only the methods that declare `prefix = "with"` are on; plain ones would edit the wrong rows.
+    """
+    view = run.view
+    number: dict[str, int] = {}
+    first: list[int] = []
+    for i, sample in enumerate(run.samples):
+        assert sample.shared is not None
+        if sample.shared[0] not in number:
+            number[sample.shared[0]] = len(first)
+            first.append(i)
+    blocks = [[_head(block[i]) for i in first] for block in run.blocks]
+    methods = [m for m in run.methods if m.prefix == "with"]
+    heads = Run(view, methods, blocks[0], dict(zip(run.streams, blocks[1:], strict=True)))
+    for method in methods:
+        method.prepare(heads)
+    cache = DynamicCache(config=view.decoder.config)
+    forward(heads, cache=cache)
+    delta = view.rope_deltas
+    of = torch.tensor([number[s.shared[0]] for s in run.samples if s.shared])
+    index = torch.cat(
+        [of + b * len(first) for b in range(len(blocks))]
+    )  # on the CPU: layers may lie on several devices
+    cache.batch_select_indices(index.repeat_interleave(run.beams))
+    cuts = [row.shared[1] for row in run.inputs if row.shared]
+    return Prefix(cache, delta[index] if delta is not None else None, cuts)
+
+
+def _head(row: Inputs) -> Inputs:
+    assert row.shared is not None
+    return row.cut(row.shared[1])
+
+
+def sharing(view: View, rows: Sequence[Sequence[Inputs]], new_tokens: int) -> list[bool]:
+    """Which samples are worth and allowed a shared prefix. `rows[i]`: sample i, and its streams' inputs.
+
+    A padding gap between prefix and question counts as distance in a sliding window, so prompts that outgrow the
+    window are not shared.
+    """
+    keys = [group[0].shared[0] if group[0].shared and _sharable(view, group) else None for group in rows]
+    count = Counter(keys)
+    members = [r for group, key in zip(rows, keys, strict=True) if key and count[key] > 1 for r in group]
+    if view.window is not None and members:
+        head = max(r.shared[1] for r in members if r.shared)
+        tail = max(r.length - r.shared[1] for r in members if r.shared)
+        if head + tail + new_tokens > view.window:
+            return [False] * len(rows)
+    return [key is not None and count[key] > 1 for key in keys]
+
+
+def _sharable(view: View, group: Sequence[Inputs]) -> bool:
+    """Whether each row declares a prefix that leaves at least one token and holds every image token."""
+    if not view.shares_prefix:
+        return False
+    for row in group:
+        if row.shared is None or not 0 < row.shared[1] < row.length:
+            return False
+        rest = row.tensors["input_ids"][0, row.shared[1] :]
+        if view.image_token_id is not None and bool((rest == view.image_token_id).any()):
+            return False
+    return True
+
+
+def peek(view: View, samples: Sequence[Inputs]) -> Tensor:
+    """Last-position output of every decoder layer [b, L, d] in a plain forward pass; no method is on."""
+    out: list[Tensor] = [torch.empty(0)] * len(samples)
+    shared = sharing(view, [[s] for s in samples], 1)
+    for flag in (False, True):
+        if members := [i for i, s in enumerate(shared) if s == flag]:
+            states = _states(Run(view, (), [samples[i] for i in members]), flag)
+            for i, state in zip(members, states, strict=True):
+                out[i] = state
+    return torch.stack(out)
+
+
+def _states(run: Run, shared: bool) -> Tensor:
+    """Last-position output of every decoder layer [b, L, d], on the device of the first one."""
+    prefix, states = encode(run) if shared else None, []
+
+    def keep(_module: Any, _args: Any, output: Any) -> None:
+        states.append((output if torch.is_tensor(output) else output[0])[:, -1])
+
+    with contextlib.ExitStack() as stack:
+        for layer in run.view.layers:
+            stack.callback(layer.register_forward_hook(keep).remove)
+        forward(run, prefix=prefix)
+    return torch.stack([s.to(states[0].device) for s in states], 1)

@@ -1,0 +1,98 @@
+"""One sample's tensors, and batches of them: left-padded, with a second gap between a shared prefix and a question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SEQUENCES = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
+"""Inputs with one entry per prompt token; everything else belongs to the pictures."""
+
+
+@dataclass
+class Inputs:
+    """What a processor makes of one sample, on the CPU.
+
+    `tensors` holds `input_ids` and `attention_mask` [1, T], the pictures' tensors, and whatever else the family reads.
+    """
+
+    tensors: dict[str, Tensor]
+    shared: tuple[str, int] | None = None
+    """(key, P): all inputs of a batch with this key have the same first P tokens, every image token among them, and
+    the same pixels. A stream of a contrastive method keeps the key if the same holds for the streams."""
+    question: tuple[int, int] | None = None
+    """The tokens [start, end) of the user's question, without template words."""
+
+    @property
+    def length(self) -> int:
+        return self.tensors["input_ids"].shape[1]
+
+    @property
+    def sees(self) -> bool:
+        """Whether there is a picture among the inputs."""
+        return "pixel_values" in self.tensors
+
+    def cut(self, length: int) -> Inputs:
+        """The first `length` tokens with all pictures."""
+        tensors = {k: v[:, :length] if k in SEQUENCES else v for k, v in self.tensors.items()}
+        return Inputs(tensors)
+
+    def change(self, **tensors: Tensor) -> Inputs:
+        """The same sample with some tensors exchanged."""
+        return replace(self, tensors={**self.tensors, **tensors})
+
+
+def arrange(rows: Sequence[Tensor], cuts: Sequence[int], fill: int, device: torch.device | str | None = None) -> Tensor:
+    """Vectors of several lengths as [b, P + S]: each is cut in two, and both parts are padded on their left."""
+    head = max(cuts)
+    tail = max(len(r) - c for r, c in zip(rows, cuts, strict=True))
+    out = torch.full((len(rows), head + tail), fill, dtype=rows[0].dtype)
+    for i, (row, cut) in enumerate(zip(rows, cuts, strict=True)):
+        out[i, head - cut : head] = row[:cut]
+        out[i, head + tail - (len(row) - cut) :] = row[cut:]
+    return out.to(device) if device is not None else out
+
+
+def collate(
+    rows: Sequence[Inputs],
+    *,
+    pad: int,
+    cuts: Sequence[int],
+    pictures: bool,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+) -> dict[str, Any]:
+    """One batch on the model's device. Rows without a picture add no pixels.
+
+    `cuts`: where each row's shared prefix ends (0: nothing is shared).
+    """
+    keys = dict.fromkeys(k for r in rows for k in r.tensors)
+    batch: dict[str, Any] = {}
+    for key in keys:
+        if key in SEQUENCES:
+            empty = 1 if key == "attention_mask" else 0
+            vectors = [
+                r.tensors[key][0] if key in r.tensors else torch.full_like(r.tensors["input_ids"][0], empty)
+                for r in rows
+            ]
+            batch[key] = arrange(vectors, cuts, pad if key == "input_ids" else 0, device)
+        elif pictures:
+            value = _stack([r.tensors[key] for r in rows if key in r.tensors]).to(device)
+            batch[key] = value.to(dtype) if value.is_floating_point() else value
+    return batch
+
+
+def _stack(parts: Sequence[Tensor]) -> Tensor:
+    """Along the first axis. Other axes (tiles, height, width, Q-Former tokens) grow to the largest, with zeros."""
+    shape = [max(sizes) for sizes in zip(*(p.shape[1:] for p in parts), strict=True)]
+    grown = []
+    for part in parts:
+        missing = [(0, want - have) for want, have in zip(shape, part.shape[1:], strict=True)]
+        flat = [n for pair in reversed(missing) for n in pair]
+        grown.append(F.pad(part, flat) if any(flat) else part)
+    return torch.cat(grown)

@@ -1,0 +1,88 @@
+"""The base class of methods that edit a running model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from torch import Tensor
+
+from harness.core.method import Method
+
+if TYPE_CHECKING:
+    from harness.steering.anatomy import View
+    from harness.steering.inputs import Inputs
+    from harness.steering.run import Run
+
+HIDDEN = ("residual", "mlp", "attention_output", "heads")
+ATTENTION = ("attention_logits", "attention_weights")
+
+
+class Steering(Method):
+    """One training-free method. Override the points it needs; a point that returns None changes nothing, bit for bit.
+
+    Letters: b rows of the batch that the method may touch, t query positions (the prompt in prefill, then 1),
+    k key columns, d width, H query heads, V vocabulary, l layer counted from 0. Points work on CPU and GPU tensors in
+    the model's dtype: keep constants on `x.device`.
+    """
+
+    kind = "steering"
+
+    prefix: Literal["plain", "with", "none"] = "plain"
+    """How a shared prefix must be encoded. plain: without the method (it edits the last prompt row and decode steps
+    only). with: under the method (every row is edited, from its own past only). none: it cannot be shared."""
+    batch = True
+    """False: samples would influence each other, so each runs alone."""
+    sampling = True
+    """False: only valid without sampling."""
+    beams = True
+    """False: not valid in beam search. A method with a contrast stream never is."""
+    scope: Literal["main", "all"] = "main"
+    """Whose rows the edits touch: the samples', or the contrast streams' too."""
+    attention_rows: Literal["last", "all"] = "last"
+    """Query rows that the attention points need. `all` costs an explicit attention over the whole prompt."""
+    conflicts: Sequence[str] = ()
+    """Names of methods that cannot run beside this one."""
+
+    def layers(self, view: View) -> Sequence[int]:
+        """Layers that the points edit."""
+        return range(view.depth)
+
+    def reads(self, view: View) -> Sequence[int]:
+        """Layers whose output at the last position `run.hidden[l]` [rows, d] shall hold at each step."""
+        return ()
+
+    def prepare(self, run: Run) -> None:
+        """Once per batch, before prefill. `run.peek(samples)` gives states of a plain forward pass [b, L, d]."""
+
+    def contrast(self, sample: Inputs, view: View) -> Inputs | None:
+        """Inputs of one more stream beside the sample, or None for none. Must depend on the sample alone."""
+
+    def residual(self, l: int, h: Tensor, run: Run) -> Tensor | None:
+        """Output of decoder layer l, [b, t, d]."""
+
+    def mlp(self, l: int, y: Tensor, run: Run) -> Tensor | None:
+        """MLP output before the residual add, [b, t, d]."""
+
+    def attention_output(self, l: int, y: Tensor, run: Run) -> Tensor | None:
+        """Attention block output (after its output projection) before the residual add, [b, t, d]."""
+
+    def heads(self, l: int, x: Tensor, run: Run) -> Tensor | None:
+        """Head outputs before the output projection, [b, t, H, head size]."""
+
+    def attention_logits(self, l: int, a: Tensor, run: Run) -> Tensor | None:
+        """Scaled attention scores before mask and softmax, [b, H, rows, k]."""
+
+    def attention_weights(self, l: int, w: Tensor, run: Run) -> Tensor | None:
+        """Attention weights after softmax, [b, H, rows, k]."""
+
+    def logits(self, z: Tensor, run: Run) -> Tensor | None:
+        """Next-token logits of the samples, float32 [b, V]. In beam search they arrive as log-probabilities."""
+
+    def has(self, *points: str) -> bool:
+        """Whether the class overrides one of these points."""
+        return any(_of(type(self), p) is not _of(Steering, p) for p in points)
+
+
+def _of(cls: type, point: str) -> Any:
+    return getattr(cls, point)

@@ -1,0 +1,68 @@
+"""The step boundary of the stock `generate()`: streams are combined and tokens picked inside a logits processor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from transformers import LogitsProcessor
+
+from harness.core.decoding import Decoding
+from harness.steering.run import Run
+
+
+class Select(LogitsProcessor):
+    """Picks one token per sample and gives it to all rows of the sample.
+
+    Sampling uses one generator per sample, on the CPU, so that a sample draws the same numbers alone, in any batch
+    and on any device.
+    """
+
+    def __init__(self, run: Run, decoding: Decoding, seeds: Sequence[int], keep: bool):
+        self.run, self.decoding = run, decoding
+        self.generators = [torch.Generator().manual_seed(_fold(s)) for s in seeds] if decoding.sampled else []
+        self.kept: list[Tensor] | None = [] if keep else None
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        run = self.run
+        run._raw = scores
+        z = scores[: run.size]
+        for method in run.methods:
+            if method.has("logits") and (new := method.logits(z, run)) is not None:
+                z = new.to(scores.dtype)
+        run.step += 1
+        if self.kept is not None:
+            self.kept.append(z)
+        if run.beams > 1:
+            return z if z is scores else z.log_softmax(-1)
+        token = self._draw(z) if self.generators else z.argmax(-1)
+        every = token.repeat(len(run.blocks))[:, None]
+        return torch.full_like(scores, -torch.inf).scatter_(1, every, 0.0)
+
+    def _draw(self, z: Tensor) -> Tensor:
+        """Inverse-CDF sampling in float64 from the warped distribution, [b]."""
+        z = z.cpu() if z.device.type == "mps" else z
+        p = probabilities(z.double(), self.decoding)
+        u = torch.cat([torch.rand(1, generator=g, dtype=torch.float64) for g in self.generators]).to(p.device)
+        below = p.cumsum(-1)
+        token = torch.searchsorted(below, (u * below[:, -1])[:, None], right=True)[:, 0]
+        return token.clamp(max=z.shape[-1] - 1).to(self.run._raw.device)  # pyright: ignore
+
+
+def _fold(seed: int) -> int:
+    """All of a long seed in 32 bits: torch's CPU generator reads the lower 32 only."""
+    return (seed ^ (seed >> 32)) & 0xFFFFFFFF
+
+
+def probabilities(z: Tensor, decoding: Decoding) -> Tensor:
+    """The distribution [b, V] after temperature, top-k and top-p, in this order (that of transformers)."""
+    z = z / decoding.temperature
+    if 0 < decoding.top_k < z.shape[-1]:
+        z = z.masked_fill(z < z.topk(decoding.top_k).values[:, -1:], -torch.inf)
+    p = z.softmax(-1)
+    if decoding.top_p < 1:
+        ordered, index = p.sort(descending=True, stable=True)
+        beyond = ordered.cumsum(-1) - ordered >= decoding.top_p
+        p = p.masked_fill(beyond.scatter(1, index, beyond), 0.0)
+    return p

@@ -1,0 +1,199 @@
+"""Run directories into the database: all of them, or the ones that changed. The outcome is the same."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.core.errors import HarnessError, Missing
+from harness.store.database import WRITE_PATIENCE, database, migrate, patiently, sql, turn
+from harness.store.records import RunRecord, Unreadable, clean_journal, dumps, read_run
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+LONGEST = 16 * 2**20
+"""Bytes of the longest JSON line that DuckDB shall expect, unless a longer one is seen."""
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What an ingest did. `problems`: one line for each thing that was left out."""
+
+    runs: int
+    samples: int
+    removed: int
+    """Runs that are no longer in the database because their directory is gone or unreadable."""
+    seconds: float
+    problems: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        gone = f", {self.removed} removed" if self.removed else ""
+        total = f"{self.runs} runs, {self.samples} samples in {self.seconds:.1f} s{gone}"
+        return "\n".join([total, *(f"left out: {p}" for p in self.problems)])
+
+
+def ingest(results: Path, runs: Sequence[Path] | None = None, *, patience: float = WRITE_PATIENCE) -> IngestReport:
+    """Bring `results/harness.duckdb` up to date with these run directories, or with all under `results/runs/`.
+
+    One transaction; a run that is there already is replaced. A directory that cannot be read costs itself alone. Waits
+    up to `patience` seconds for other writers and readers, then raises Busy: nothing was changed.
+    """
+    import duckdb
+
+    began = time.monotonic()
+    results = Path(results)
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise Missing(f"{results} cannot be made ({e.strerror}): choose another folder by results=DIR") from e
+    path = database(results)
+    with (
+        turn(path, patience),
+        tempfile.TemporaryDirectory(prefix="harness-") as scratch,
+        duckdb.connect(":memory:", config={"temp_directory": scratch}) as connection,
+    ):
+        connection.execute("SET enable_progress_bar = false")
+        migrate(connection)
+        folders = _folders(results) if runs is None else list({Path(r).resolve().name: Path(r) for r in runs}.values())
+        staged, problems = _stage(connection, folders, Path(scratch))
+        leaving = None if runs is None else [f.resolve().name for f in folders]
+        had = patiently(lambda: _publish(connection, path, leaving), patience, path, "run harness ingest later")
+        count = connection.execute("SELECT count(*) FROM samples").fetchone()
+    names = {r.name for r in staged}
+    return IngestReport(len(staged), count[0] if count else 0, len(had - names), time.monotonic() - began, problems)
+
+
+def _folders(results: Path) -> list[Path]:
+    folder = results / "runs"
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")) if folder.is_dir() else []
+
+
+def _stage(connection: DuckDBPyConnection, folders: Iterable[Path], scratch: Path) -> tuple[list[RunRecord], list[str]]:
+    """Read run directories into the tables in memory."""
+    records: list[RunRecord] = []
+    problems: list[str] = []
+    whole: list[RunRecord] = []
+    torn: list[RunRecord] = []
+    for folder in folders:
+        try:
+            record = read_run(folder)
+            kind = _journal_ends(record.journal)
+        except Unreadable as e:
+            problems.append(str(e))
+        except OSError as e:
+            problems.append(f"{folder} cannot be read ({e.strerror or e})")
+        else:
+            records.append(record)
+            if kind is not None:
+                (whole if kind else torn).append(record)
+    lost = _load_journals(connection, whole, scratch, problems)
+    for record in torn:
+        lost |= _load_cleaned(connection, record, scratch, problems)
+    records = [r for r in records if r.name not in lost]
+    for table in ("runs", "environment", "metrics"):
+        lines = [dumps(row) for r in records for row in getattr(r, table)]
+        path = scratch / f"{table}.jsonl"
+        path.write_bytes(b"".join(lines))
+        longest = max([LONGEST, *map(len, lines)])
+        connection.execute(sql(f"loads/{table}.sql"), {"path": str(path), "longest": longest})
+    return records, problems
+
+
+def _journal_ends(journal: Path) -> bool | None:
+    """Whether a journal ends with a whole line; None if there is nothing in it."""
+    if not journal.exists() or journal.stat().st_size == 0:
+        return None
+    with journal.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def _load_journals(
+    connection: DuckDBPyConnection, records: list[RunRecord], scratch: Path, problems: list[str]
+) -> set[str]:
+    """All in one statement. If a line somewhere is odd, halve until its journal is alone, and clean that one."""
+    import duckdb
+
+    if not records:
+        return set()
+    try:
+        paths = [str(r.journal) for r in records]
+        connection.execute(sql("loads/samples.sql"), {"paths": paths, "longest": LONGEST})
+        return set()
+    except duckdb.Error:
+        if len(records) == 1:
+            return _load_cleaned(connection, records[0], scratch, problems)
+    middle = len(records) // 2
+    return _load_journals(connection, records[:middle], scratch, problems) | _load_journals(
+        connection, records[middle:], scratch, problems
+    )
+
+
+def _load_cleaned(connection: DuckDBPyConnection, record: RunRecord, scratch: Path, problems: list[str]) -> set[str]:
+    """A journal's sound rows, one by one. Returns the run's name if even that fails."""
+    import duckdb
+
+    fresh = scratch / record.name / record.journal.name
+    try:
+        fresh.parent.mkdir()
+        longest, faults = clean_journal(record.journal, fresh)
+        values = {"paths": [str(fresh)], "longest": max(LONGEST, longest)}
+        connection.execute(sql("loads/samples.sql"), values)
+    except (duckdb.Error, OSError) as e:
+        problems.append(f"{record.journal} cannot be read ({str(e).splitlines()[0]})")
+        return {record.name}
+    finally:
+        fresh.unlink(missing_ok=True)
+    problems += [f"{record.journal}: {fault}" for fault in faults]
+    return set()
+
+
+def _publish(connection: DuckDBPyConnection, path: Path, leaving: list[str] | None) -> set[str]:
+    """The staged tables into the file, in one transaction. Returns the runs that left or were replaced.
+
+    `leaving` None: all old rows leave, and a file that DuckDB cannot read is replaced by a new one.
+    """
+    _attach(connection, path, replace=leaving is None)
+    try:
+        connection.execute("USE store")
+        migrate(connection)
+        connection.execute("USE memory")
+        connection.execute("CREATE OR REPLACE TEMP TABLE leaving AS SELECT run FROM store.runs")
+        if leaving is not None:
+            connection.execute(
+                "DELETE FROM leaving WHERE NOT list_contains($names::VARCHAR[], run)", {"names": leaving}
+            )
+        connection.execute("BEGIN TRANSACTION")
+        try:
+            connection.execute(sql("loads/publish.sql"))
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+        return {row[0] for row in connection.execute("SELECT run FROM leaving").fetchall()}
+    finally:
+        connection.execute("USE memory")
+        connection.execute("DETACH store")
+
+
+def _attach(connection: DuckDBPyConnection, path: Path, *, replace: bool) -> None:
+    import duckdb
+
+    literal = str(path).replace("'", "''")
+    attach = f"ATTACH '{literal}' AS store"
+    try:
+        connection.execute(attach)
+    except duckdb.Error as e:
+        if not any(s in str(e) for s in ("not a valid DuckDB", "version number", "Corrupt")):
+            raise
+        if not replace:
+            raise HarnessError(f"{path} is damaged or from another DuckDB version: run harness ingest") from e
+        path.unlink()
+        path.with_name(path.name + ".wal").unlink(missing_ok=True)
+        connection.execute(attach)

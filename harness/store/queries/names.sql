@@ -1,0 +1,1 @@
+SELECT run FROM runs ORDER BY started DESC NULLS LAST, run DESC;

@@ -1,0 +1,71 @@
+"""VCD: subtract what the model would say about a noised picture (arXiv 2311.16922)."""
+
+from __future__ import annotations
+
+import math
+import zlib
+
+import torch
+from torch import Tensor
+
+from harness.core.errors import UsageError
+from harness.steering import Inputs, Run, Steering, View
+
+STEPS = 1000
+"""Length of the diffusion schedule."""
+
+
+class Vcd(Steering):
+    """Visual contrastive decoding: z + alpha (z - z'), cut to tokens that are plausible under z."""
+
+    name = "vcd"
+
+    def __init__(self, alpha: float, beta: float, noise_step: int, seed: int):
+        """`alpha`: strength of the contrast. `beta` in [0, 1]: a token needs this share of the most likely one's
+        probability (0: no cut). `noise_step`: 0 to 999. `seed`: of the noise, not of sampling.
+        """
+        if not 0 <= noise_step < STEPS:
+            raise UsageError(f"method.vcd.noise_step={noise_step} must lie in 0..{STEPS - 1}")
+        if not 0 <= beta <= 1:
+            raise UsageError(f"method.vcd.beta={beta} must lie in [0, 1]")
+        self.alpha, self.beta, self.noise_step, self.seed = alpha, beta, noise_step, seed
+        self._last: tuple[Tensor, Tensor] | None = None
+
+    def contrast(self, sample: Inputs, view: View) -> Inputs | None:
+        if not self.alpha or not sample.sees:
+            return None
+        pixels = sample.tensors["pixel_values"]
+        if self._last is None or self._last[0] is not pixels:  # questions about one picture come in a row
+            self._last = (pixels, noised(pixels, self.noise_step, self.seed))
+        return sample.change(pixel_values=self._last[1])
+
+    def logits(self, z: Tensor, run: Run) -> Tensor | None:
+        other = run.stream(self)
+        if other is None:
+            return plausible(z, z, self.beta) if self.beta and not self.alpha else None
+        return plausible(z + self.alpha * (z - other), z, self.beta)
+
+
+def alpha_bar(step: int) -> float:
+    """Share of the signal's variance that is left after `step` (from 0) of a sigmoid diffusion schedule."""
+    beta = torch.linspace(-6, 6, STEPS, dtype=torch.float64).sigmoid() * (0.5e-2 - 1e-5) + 1e-5
+    return float((1 - beta).cumprod(0)[step])
+
+
+def noised(pixels: Tensor, step: int, seed: int) -> Tensor:
+    """Normalised pixels under Gaussian noise, not clipped.
+
+    The noise depends on the picture and the seed alone, so all questions about a picture see the same.
+    """
+    content = zlib.crc32(pixels.detach().cpu().float().contiguous().numpy(), zlib.crc32(str(seed).encode()))
+    generator = torch.Generator().manual_seed(content)
+    noise = torch.randn(pixels.shape, generator=generator).to(pixels)
+    keep = alpha_bar(step)
+    return math.sqrt(keep) * pixels + math.sqrt(1 - keep) * noise
+
+
+def plausible(z: Tensor, clean: Tensor, beta: float) -> Tensor:
+    """z [b, V] without tokens whose clean logit is below log(beta) + the clean maximum. beta 0 cuts nothing."""
+    if beta == 0:
+        return z
+    return z.masked_fill(clean < clean.max(-1, keepdim=True).values + math.log(beta), -torch.inf)

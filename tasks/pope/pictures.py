@@ -1,0 +1,118 @@
+"""Pictures that know their record's name, so that a fault says which image it concerns; read when they are needed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from harness.core import Picture, Unusable
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
+
+class Named(Picture):
+    """A picture under the name that its record gives it."""
+
+    def __init__(self, name: str, source: bytes | Path):
+        super().__init__(source)
+        self.name = name
+
+    def load(self) -> Image:
+        try:
+            return super().load()
+        except Unusable as e:
+            raise Unusable(f"image {self.name}: {e}") from e
+
+
+class Stored(Named):
+    """Encoded bytes in a table's cell: bytes, {"bytes": ...}, or a function that fetches one of them when needed."""
+
+    def __init__(self, name: str, cell: Any):
+        self.name, self._cell = name, cell
+
+    @cached_property
+    def source(self) -> bytes:  # pyright: ignore[reportIncompatibleVariableOverride]
+        cell = self._cell() if callable(self._cell) else self._cell
+        data = cell.get("bytes") if isinstance(cell, dict) else cell
+        if not isinstance(data, bytes):
+            raise Unusable(f"image {self.name}: the table holds {_kind(data)} where its bytes should be")
+        return data
+
+    def mark(self) -> str:
+        """What tells this picture from another one in a fingerprint, without fetching anything."""
+        return "" if callable(self._cell) else hashlib.sha256(self.source).hexdigest()
+
+
+class Absent(Named):
+    """A picture whose file was not found: it can be named and compared (`model=replay`), but not seen."""
+
+    def __init__(self, name: str, where: str):
+        super().__init__(name, Path(name))
+        self.where = where
+
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.sha256(f"absent {self.name}".encode()).hexdigest()
+
+    def encoded(self) -> bytes:
+        raise Unusable(f"image {self.name} is not in {self.where}: put it there, or give its folder by task.images=DIR")
+
+
+class Folder:
+    """Finds pictures by file name below some folders; one Picture object per name."""
+
+    def __init__(self, folders: list[Path]):
+        self.folders = [f for f in folders if f.is_dir()]
+        self.where = str(folders[0])
+        self._known: dict[str, Named] = {}
+
+    def __call__(self, name: str) -> Named:
+        if name not in self._known:
+            path = self._path(name)
+            self._known[name] = Named(name, path) if path else Absent(name, self.where)
+        return self._known[name]
+
+    def _path(self, name: str) -> Path | None:
+        plain = PurePosixPath(name.replace("\\", "/")).name
+        for folder in self.folders:
+            if plain and (folder / plain).is_file():
+                return folder / plain
+        return self._index.get(plain) or self._index.get(PurePosixPath(plain).stem) if plain else None
+
+    @cached_property
+    def _index(self) -> dict[str, Path]:
+        """Every picture by name, and by name without suffix; made once, when a picture is not at its plain place."""
+        index: dict[str, Path] = {}
+        for path in self._pictures():
+            index.setdefault(path.name, path)
+            index.setdefault(path.stem, path)
+        return index
+
+    def _pictures(self) -> Iterator[Path]:
+        for folder in self.folders:
+            yield from sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+
+
+def table_pictures() -> Callable[[str, Any], Stored]:
+    """A reader of cells that keeps one picture per image name: tables repeat the bytes in every row."""
+    known: dict[str, Stored] = {}
+    return lambda name, cell: known.setdefault(name, Stored(name, cell))
+
+
+def mark(picture: Picture) -> str:
+    """Part of the fingerprint: the bytes' digest if they are at hand, a file's size, "absent", or nothing."""
+    if isinstance(picture, Absent):
+        return "absent"
+    if isinstance(picture, Stored):
+        return picture.mark()
+    return str(picture.source.stat().st_size) if isinstance(picture.source, Path) else picture.digest
+
+
+def _kind(value: Any) -> str:
+    return "null" if value is None else f"a {type(value).__name__}"

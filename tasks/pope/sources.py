@@ -1,0 +1,200 @@
+"""Where records come from: the package, the Hugging Face hub, or a folder or file of the user's."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.core import Missing, UsageError
+from tasks.pope.pictures import Absent, Folder, mark, table_pictures
+from tasks.pope.records import SPLIT_FIELDS, Broken, Find, Record, Table, parse, unique
+from tasks.pope.scoring import SPLITS
+
+HUB = "lmms-lab/POPE"
+EMBEDDED = ("embedded", "calibration")
+OFFICIAL = ("coco", "aokvqa", "gqa")
+QUESTIONS, IMAGES = "questions.parquet", "images.parquet"
+
+
+@dataclass(frozen=True)
+class Source:
+    """All records of the wanted splits; `digest` changes with anything in them; `facts` go into the run's record."""
+
+    records: list[Record]
+    digest: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def load(data: str, root: str | None, images: str | None, revision: str | None, splits: tuple[str, ...]) -> Source:
+    """Raises Missing (exit 3) if records are not there, UsageError (exit 2) if they have the wrong form."""
+    if root is not None:
+        tables, find = _local(Path(root), images, data, splits)
+        origin = Path(root).name
+    elif data in EMBEDDED:
+        tables, find = _embedded(Path(__file__).parent / data)
+        origin = f"tasks/pope/{data}"
+    elif data == "coco":
+        tables, find = _hub(splits, revision)
+        origin = f"{HUB} at {revision or 'its newest revision'}"
+    elif data in OFFICIAL:
+        raise Missing(
+            f"task.data={data} has no copy on the hub: give the folder with {data}_pope_seem_<split>.json of "
+            "github.com/RUCAIBox/POPE and images/ by task.root=DIR, or use task.data=embedded"
+        )
+    else:
+        raise Missing(f"task.data={data} reads your own records: name their folder or file by task.root=PATH")
+    records = unique([r for table in tables for r in parse(table, data, find)])
+    have = Counter(r.split for r in records)
+    if lacking := [s for s in splits if not have[s]]:
+        there = [s for s in SPLITS if have[s]]
+        hint = f"choose task.splits=[{','.join(there)}]" if there else "check task.root"
+        raise Missing(f"{origin} has no questions of split {', '.join(lacking)}: add them, or {hint}")
+    records = [r for r in records if r.split in splits or r.split not in SPLITS]
+    pictures = {r.image: r.picture for r in records if r.picture is not None}
+    marks = {name: mark(picture) for name, picture in pictures.items()}
+    rows = [[r.id, r.cluster, r.image, r.question, r.label, r.fault, marks.get(r.image, "")] for r in records]
+    digest = hashlib.sha256(json.dumps([rows, revision if root is None else None]).encode()).hexdigest()
+    facts = {
+        "source": origin,
+        "questions": sum(not r.fault for r in records),
+        "faulty_rows": sum(bool(r.fault) for r in records),
+        "images": len(pictures),
+        "images_not_found": sum(isinstance(p, Absent) for p in pictures.values()),
+        "records": digest,
+    }
+    return Source(records, digest, facts)
+
+
+def _embedded(folder: Path) -> tuple[list[Table], Find]:
+    """Two files: questions, and the pictures that they share."""
+    import pyarrow.parquet as pq
+
+    for name in (QUESTIONS, IMAGES):
+        if not (folder / name).is_file():
+            raise Missing(f"{folder / name} is not there: reinstall harness, or run python -m tasks.pope.generate")
+    cells = {row["image"]: row["bytes"] for row in pq.read_table(folder / IMAGES).to_pylist()}
+    read = table_pictures()
+    table = Table(QUESTIONS, pq.read_table(folder / QUESTIONS).to_pylist())
+    return [table], lambda name, _: read(name, cells.get(name))
+
+
+def _hub(splits: tuple[str, ...], revision: str | None) -> tuple[list[Table], Find]:
+    """lmms-lab/POPE, config Full: one split each. Pixels are fetched from the cache when a model wants them."""
+    from datasets import Image, load_dataset
+
+    tables = []
+    for split in splits:
+        try:
+            found: Any = load_dataset(HUB, "Full", split=split, revision=revision)
+            pixels = found.cast_column("image", Image(decode=False))
+            texts = found.remove_columns("image").to_list()
+        except Exception as e:
+            why = (str(e).strip().splitlines() or [type(e).__name__])[0][:160]
+            raise Missing(
+                f"dataset {HUB} could not be loaded ({type(e).__name__}: {why}): connect to the hub once, give the "
+                "official files by task.root=DIR, or use task.data=embedded"
+            ) from e
+        rows = [{**row, "image": lambda i=i, t=pixels: t[i]["image"]} for i, row in enumerate(texts)]
+        tables.append(Table(f"{HUB} {split}", rows, split))
+    return tables, table_pictures()
+
+
+def _local(root: Path, images: str | None, data: str, splits: tuple[str, ...]) -> tuple[list[Table], Find]:
+    if not root.exists():
+        raise Missing(f"task.root={root} does not exist: give a folder with question files, or one file")
+    if images is not None and not Path(images).is_dir():
+        raise Missing(f"task.images={images} is no folder: give the folder that holds the pictures")
+    base = root if root.is_dir() else root.parent
+    folder = Folder([Path(images)] if images else [base / "images", base])
+    read = table_pictures()
+
+    def find(name: str, cell: Any) -> Any:
+        return folder(name) if cell is None else read(name, cell)
+
+    if root.is_file():
+        return [_file(root, next((s for s in SPLITS if s in root.stem), None))], find
+    if (root / QUESTIONS).is_file() and (root / IMAGES).is_file():
+        return _embedded(root)
+    if tables := [_file(path, split) for split in splits if (path := _questions(root, data, split))]:
+        return tables, find
+    if tables := [_file(path, _split_of(path, root)) for path in sorted(root.rglob("*.parquet"))]:
+        return tables, find
+    raise Missing(
+        f"task.root={root} holds no questions: it needs {data}_pope_<split>.json or Parquet files like those of {HUB}"
+    )
+
+
+def _questions(root: Path, data: str, split: str) -> Path | None:
+    """The question file of a split, by name: coco_pope_random.json, gqa_pope_seem_random_first30.json, ..."""
+    found = sorted(
+        p for p in root.rglob(f"*pope*{split}*") if p.suffix in (".json", ".jsonl") and not _of_another(p, data)
+    )
+    for exact in (f"{data}_pope_{split}", f"{data}_pope_seem_{split}"):
+        found = [p for p in found if p.stem == exact] or found
+    if len(found) > 1:
+        raise UsageError(
+            f"task.root={root} holds {len(found)} files for split {split} ({', '.join(p.name for p in found[:3])}): "
+            "keep one, or choose task.data=coco, aokvqa or gqa"
+        )
+    return found[0] if found else None
+
+
+def _of_another(path: Path, data: str) -> bool:
+    return any(path.name.startswith(other) for other in OFFICIAL if other != data) and data in OFFICIAL
+
+
+def _split_of(path: Path, root: Path) -> str | None:
+    """From `Full/random-00000-of-00003.parquet` or `random/0000.parquet`; None where rows must say it."""
+    parts = "/".join(path.relative_to(root).parts)
+    return next((s for s in SPLITS if s in parts), None)
+
+
+def _file(path: Path, split: str | None) -> Table:
+    rows = list(_parquet(path) if path.suffix == ".parquet" else _json(path))
+    if split and any(isinstance(r, dict) and r.get(s) in SPLITS for r in rows for s in SPLIT_FIELDS):
+        split = None
+    return Table(path.name, rows, split)
+
+
+def _parquet(path: Path) -> Iterator[Any]:
+    """Rows in order; the bytes of an image are kept once, however many rows repeat them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kept: dict[bytes, Any] = {}
+    try:
+        for batch in pq.ParquetFile(path).iter_batches(batch_size=64):
+            for row in batch.to_pylist():
+                cell = row.get("image")
+                data = cell.get("bytes") if isinstance(cell, dict) else cell
+                if isinstance(data, bytes):
+                    row["image"] = kept.setdefault(hashlib.sha256(data).digest(), cell)
+                yield row
+    except (pa.ArrowException, OSError) as e:
+        raise UsageError(f"{path} is no readable Parquet file: {str(e).splitlines()[0]}") from e
+
+
+def _json(path: Path) -> Iterable[Any]:
+    """A JSON list, or JSON lines; a line that is no JSON is a broken row."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as e:
+        raise UsageError(f"{path} cannot be read as JSON: {e}") from e
+    if text.lstrip().startswith("["):
+        try:
+            return json.loads(text)
+        except ValueError as e:
+            raise UsageError(f"{path} is no valid JSON list: {e}") from e
+    return [_line(line) for line in text.splitlines() if line.strip()]
+
+
+def _line(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as e:
+        return Broken(f"is no JSON ({e})")

@@ -1,0 +1,46 @@
+"""The documentation's examples run, and its commands name things that exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from harness.cli import COMMANDS, main
+from harness.config.compose import check_names
+from harness.core.registry import Registry
+
+REPO = Path(__file__).parents[1]
+PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md")), *sorted((REPO / "tasks").glob("*/README.md"))]
+
+
+def test_the_task_of_the_guide_runs(workdir, monkeypatch):
+    text = (REPO / "docs" / "add-a-task.md").read_text()
+    (workdir / "colours").mkdir()
+    for name in ("task.yaml", "task.py"):
+        code = text.split(f"`colours/{name}`\n\n")[1]
+        block = re.match(r"((?:    .*\n|\n)+)", code)[1]
+        (workdir / "colours" / name).write_text(textwrap.dedent(block))
+    monkeypatch.setattr("sys.path", [str(workdir), *__import__("sys").path])
+    assert main(["eval", "task=colours", "model=oracle", "plugins=[.]"]) == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(REPO)))
+def test_commands_in_the_pages_name_what_exists(page):
+    registry = Registry()
+    for line in page.read_text().splitlines():
+        for command in re.findall(r"^ {4}(?:\S+=\S+ )*harness (.+?)(?: {2,}#.*| {3,}.*)?$", line):
+            words = shlex.split(command.split(" && ")[0], comments=True)
+            assert words[0] in COMMANDS, line
+            own = {"my-method", "colours", "plugins=[.]"}
+            if words[0] == "eval" and not any(o in command for o in own) and "plugins=" not in command:
+                check_names([w for w in words[1:] if not w.startswith("-") and w != "job"], registry)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(REPO)))
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
