@@ -16,7 +16,7 @@ test: install-dev        ## set up and pass the tests (no network beyond the ins
 check: install-dev       ## lint, format, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 format: install-dev
 	$(BIN)/ruff check --fix-only .

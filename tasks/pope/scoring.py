@@ -161,9 +161,8 @@ def _undefined(name: str, total: Array) -> str:
 
 def _unparsed(rows: Sequence[Result], group: str) -> Metric:
     """Share of answers with neither a yes-word nor a no-word (parser=exact: that are not exactly yes or no)."""
-    flags = [r.outcome.scores["unparsed"] for r in rows if r.outcome is not None]
-    table = totals([[u, 1 - u] for u in flags], [r.cluster for r in rows])
-    estimate = jackknife(table, lambda c: c[..., 0] / c.sum(-1))
+    scored = [(r.outcome.scores["unparsed"], r.cluster) for r in rows if r.outcome is not None]
+    estimate = mean([u for u, _ in scored], [c for _, c in scored])
     return estimate.metric("unparsed", group, higher_is_better=False)
 
 

@@ -85,8 +85,11 @@ def _embedded(folder: Path) -> tuple[list[Table], Find]:
 
 def _hub(splits: tuple[str, ...], revision: str | None) -> tuple[list[Table], Find]:
     """lmms-lab/POPE, config Full: one split each. Pixels are fetched from the cache when a model wants them."""
+    import logging
+
     from datasets import Image, load_dataset
 
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries are ten lines; our error is one
     tables = []
     for split in splits:
         try:
