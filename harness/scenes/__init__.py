@@ -4,7 +4,7 @@
 and the Noto Color Emoji font only while drawing.
 """
 
-from harness.scenes.layouts import SCENE_TYPES, SceneType
+from harness.scenes.layouts import FREQUENCY, SCENE_TYPES, SceneType
 from harness.scenes.render import GRID, Instance, Scene, scene
 from harness.scenes.seeds import CALIBRATION, EVALUATION, TRAINING
 from harness.scenes.sprites import FontMissingError, font_path
@@ -15,6 +15,7 @@ __all__ = [
     "CALIBRATION",
     "CATEGORIES",
     "EVALUATION",
+    "FREQUENCY",
     "GRID",
     "NAMES",
     "SCENE_TYPES",

@@ -167,6 +167,9 @@ PRIOR = 0.85
 _SHARES = np.array([s.share for s in SCENE_TYPES]) / sum(s.share for s in SCENE_TYPES)
 _WEIGHTS = np.array([[s.objects.get(n, 0.0) for n in NAMES] for s in SCENE_TYPES])
 _WEIGHTS /= _WEIGHTS.sum(1, keepdims=True)
+FREQUENCY = PRIOR * _SHARES @ _WEIGHTS + (1 - PRIOR) / len(NAMES)
+"""Share of each category, (67,), among drawn objects: what POPE's popular split follows."""
+
 _NUMBERS = (1, 2, 3, 4, 5, 6, 7)
 _NUMBER_SHARES = (0.05, 0.12, 0.23, 0.24, 0.18, 0.12, 0.06)
 

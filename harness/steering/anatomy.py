@@ -26,6 +26,8 @@ WRAPPERS = (
     "eoi_token_index",
 )
 """Configuration names of tokens that only wrap a picture's tokens."""
+STEERED = "harness_steered"
+"""Name of the attention that methods edit through."""
 
 
 class View:
@@ -50,34 +52,31 @@ class View:
     # -- parts
 
     @cached_property
-    def layers(self) -> Sequence[nn.Module]:
-        for name in ("layers", "h", "blocks"):
-            if isinstance(found := getattr(self.decoder, name, None), nn.ModuleList):
-                return found
+    def layers(self) -> nn.ModuleList:
+        found = _child(self.decoder, "layers", "h", "blocks")
+        if isinstance(found, nn.ModuleList):
+            return found
         raise UsageError(f"{type(self.decoder).__name__} keeps its layers where steering cannot find them")
 
     @cached_property
     def norm(self) -> nn.Module:
-        for name in ("norm", "ln_f", "final_layernorm", "final_layer_norm"):
-            if isinstance(found := getattr(self.decoder, name, None), nn.Module):
-                return found
+        if found := _child(self.decoder, "norm", "ln_f", "final_layernorm", "final_layer_norm"):
+            return found
         raise UsageError(f"{type(self.decoder).__name__} keeps its final norm where steering cannot find it")
 
     def mlp(self, l: int) -> nn.Module:
         """The module whose output the MLP branch adds to the residual stream (Gemma: the norm after its MLP)."""
         layer = self.layers[l]
-        for name in ("post_feedforward_layernorm", "post_mlp_layernorm"):
-            if hasattr(layer, name):
-                return getattr(layer, name)
-        return self._part(layer, MLP, "MLP")
+        after = _child(layer, "post_feedforward_layernorm", "post_mlp_layernorm")
+        return after or self._part(layer, MLP, "MLP")
 
     def attention_output(self, l: int) -> nn.Module:
         """The module whose output the attention branch adds to the residual stream."""
         layer = self.layers[l]
-        if hasattr(layer, "post_self_attn_layernorm"):
-            return layer.post_self_attn_layernorm
-        if hasattr(layer, "post_feedforward_layernorm") and hasattr(layer, "post_attention_layernorm"):
-            return layer.post_attention_layernorm
+        if after := _child(layer, "post_self_attn_layernorm"):
+            return after
+        if _child(layer, "post_feedforward_layernorm") and (after := _child(layer, "post_attention_layernorm")):
+            return after
         return self.attention(l)
 
     def attention(self, l: int) -> nn.Module:
@@ -88,9 +87,8 @@ class View:
         return self._part(self.attention(l), OUTPUT_PROJECTION, "attention output projection")
 
     def _part(self, module: nn.Module, names: Sequence[str], what: str) -> nn.Module:
-        for name in names:
-            if isinstance(found := getattr(module, name, None), nn.Module):
-                return found
+        if found := _child(module, *names):
+            return found
         raise UsageError(f"{type(module).__name__} has no {what} that steering knows: choose a method that needs none")
 
     @property
@@ -192,4 +190,9 @@ class View:
             raise UsageError(f"method={method.name} edits attention, which needs model.attention=sdpa")
 
 
-STEERED = "harness_steered"
+def _child(module: nn.Module, *names: str) -> nn.Module | None:
+    """The first of these submodules that is there."""
+    for name in names:
+        if isinstance(found := getattr(module, name, None), nn.Module):
+            return found
+    return None

@@ -102,9 +102,8 @@ def encode(run: Run) -> Prefix:
     forward(heads, cache=cache)
     delta = view.rope_deltas
     of = torch.tensor([number[s.shared[0]] for s in run.samples if s.shared])
-    index = torch.cat(
-        [of + b * len(first) for b in range(len(blocks))]
-    )  # on the CPU: layers may lie on several devices
+    # The index stays on the CPU: layers may lie on several devices.
+    index = torch.cat([of + b * len(first) for b in range(len(blocks))])
     cache.batch_select_indices(index.repeat_interleave(run.beams))
     cuts = [row.shared[1] for row in run.inputs if row.shared]
     return Prefix(cache, delta[index] if delta is not None else None, cuts)

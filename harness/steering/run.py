@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -24,7 +24,7 @@ class Run:
         view: View,
         methods: Sequence[Steering],
         samples: Sequence[Inputs],
-        streams: dict[Steering, Sequence[Inputs]] | None = None,
+        streams: Mapping[Steering, Sequence[Inputs]] | None = None,
         beams: int = 1,
     ):
         self.view, self.methods, self.samples, self.beams = view, tuple(methods), tuple(samples), beams

@@ -57,7 +57,7 @@ def noised(pixels: Tensor, step: int, seed: int) -> Tensor:
 
     The noise depends on the picture and the seed alone, so all questions about a picture see the same.
     """
-    content = zlib.crc32(pixels.detach().cpu().float().contiguous().numpy(), zlib.crc32(str(seed).encode()))
+    content = zlib.crc32(pixels.detach().cpu().float().contiguous().numpy().tobytes(), zlib.crc32(str(seed).encode()))
     generator = torch.Generator().manual_seed(content)
     noise = torch.randn(pixels.shape, generator=generator).to(pixels)
     keep = alpha_bar(step)

@@ -30,7 +30,7 @@ def cell(label: str, verdict: str | None) -> int:
 
 def confusion(results: Sequence[Result]) -> dict[str, int]:
     """Counts over scored results; error rows are left out."""
-    counts = dict.fromkeys(CELLS, 0)
+    counts: dict[str, int] = dict.fromkeys(CELLS, 0)
     for r in results:
         if r.outcome is not None:
             counts[CELLS[cell(r.target, r.outcome.verdict)]] += 1

@@ -41,13 +41,11 @@ def load(data: str, root: str | None, images: str | None, revision: str | None, 
     elif data == "coco":
         tables, find = _hub(splits, revision)
         origin = f"{HUB} at {revision or 'its newest revision'}"
-    elif data in OFFICIAL:
+    else:
         raise Missing(
             f"task.data={data} has no copy on the hub: give the folder with {data}_pope_seem_<split>.json of "
             "github.com/RUCAIBox/POPE and images/ by task.root=DIR, or use task.data=embedded"
         )
-    else:
-        raise Missing(f"task.data={data} reads your own records: name their folder or file by task.root=PATH")
     records = unique([r for table in tables for r in parse(table, data, find)])
     have = Counter(r.split for r in records)
     if lacking := [s for s in splits if not have[s]]:

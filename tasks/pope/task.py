@@ -42,6 +42,8 @@ class Pope(Task):
                 f"task.root={root} brings records, but task.data={data} are the package's own: "
                 "add task.data=coco, aokvqa, gqa or local"
             )
+        if data == "local" and root is None:
+            raise UsageError("task.data=local are records of your own: name their folder or file by task.root=PATH")
         if images is not None and root is None:
             raise UsageError(f"task.images={images} needs the questions as well: add task.root=PATH")
         if not wanted or any(s not in SPLITS for s in wanted):

@@ -1,6 +1,6 @@
 """What every steering method inherits: it is found by its YAML, and checked on three families.
 
-`HARNESS_PLUGINS=DIR pytest tests/methods/test_every_method.py` checks the methods of a folder of your own as well.
+`CHECK_METHODS=DIR pytest tests/methods/test_every_method.py` checks the methods of a folder of your own as well.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harness.steering import Steering
 from tests.steering.common import differ, hooks, play, same
 from tests.steering.zoo import sample, view
 
-PLUGINS = os.environ.get("HARNESS_PLUGINS", "").split(os.pathsep)
+PLUGINS = os.environ.get("CHECK_METHODS", "").split(os.pathsep)
 REGISTRY = Registry([p for p in PLUGINS if p])
 STEERING = [n for n, m in REGISTRY.methods.items() if m.kind == "steering" and n != "vanilla"]
 NAMES = ["llava", "qwen2_5_vl", "instructblip"]

@@ -133,9 +133,9 @@ def test_ten_thousand_rows_take_milliseconds():
     scores = rng.integers(0, 2, 10_000).astype(float)
     clusters = [f"coco:{i:012d}" for i in rng.integers(0, 500, 10_000)]
     mean(scores, clusters)
-    start = time.perf_counter()
+    start = time.process_time()
     mean(scores, clusters)
-    assert time.perf_counter() - start < 0.2
+    assert time.process_time() - start < 0.2
 
 
 def test_totals():

@@ -1,13 +1,18 @@
 """Training text: questions and answers about one annotated scene.
 
-Negatives of presence questions are drawn uniformly, so that what co-occurs stays a useful and misleading prior.
+Negatives of presence questions ignore the scene, so that what co-occurs stays a useful and misleading prior. Most
+follow each category's overall frequency: with uniform ones alone, "person" is nearly always answered yes, and POPE's
+popular split becomes harder than its adversarial one.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from harness.scenes import BY_NAME, CATEGORIES, SCENE_TYPES, SHOWS_ALSO, article
+from harness.scenes import BY_NAME, CATEGORIES, FREQUENCY, SCENE_TYPES, SHOWS_ALSO, article
+
+NEGATIVES = 0.25 / len(CATEGORIES) + 0.75 * FREQUENCY
+"""Probability of each category, (67,), as an absent object asked for."""
 
 PRESENCE = (
     "Is there {a} {n} in the image?",
@@ -81,9 +86,22 @@ def point(row: np.ndarray) -> str:
     return f"[{x:.2f}, {y:.2f}]"
 
 
-def conversation(instances: np.ndarray, kind: int, rng: np.random.Generator, questions: int = 6) -> list[Turn]:
+def _counting(counts: dict[int, int], absent: list[int], rng: np.random.Generator, several: bool) -> list[Turn]:
+    """A question for a number, often of a repeated category if `several`; none where the drawing is disputable."""
+    disputable = {BY_NAME[v].index for k, v in SHOWS_ALSO.items() if BY_NAME[k].index in counts}
+    pool = [c for c in counts if c not in disputable]
+    if several:
+        pool = [c for c in pool if counts[c] > 1] or pool
+    if not pool:
+        return []
+    c = int(rng.choice(pool if rng.random() < 0.9 else absent))
+    question = COUNT[rng.integers(len(COUNT))].format(p=CATEGORIES[c].plural)
+    return [Turn(question, str(counts.get(c, 0)), "count", c)]
+
+
+def conversation(instances: np.ndarray, kind: int, rng: np.random.Generator, questions: int = 4) -> list[Turn]:
     """Turns about one scene in random order: `questions` presence questions (half yes where objects suffice),
-    a count, a point and a caption.
+    two counts, two points, a detailed and a brief caption.
 
     Args:
         instances: float (SLOTS, 6), padded with -1 as in `SceneArrays.instances`.
@@ -97,22 +115,14 @@ def conversation(instances: np.ndarray, kind: int, rng: np.random.Generator, que
     counts = {c: int((categories == c).sum()) for c in present}
     absent = [c for c in range(len(CATEGORIES)) if c not in counts]
     yes = rng.permutation(present)[: questions // 2]
-    no = rng.choice(absent, questions - questions // 2, replace=False)
+    share = NEGATIVES[absent] / NEGATIVES[absent].sum()
+    no = rng.choice(absent, questions - questions // 2, replace=False, p=share)
     turns = [presence(int(c), True, rng) for c in yes] + [presence(int(c), False, rng) for c in no]
-    disputable = {BY_NAME[v].index for k, v in SHOWS_ALSO.items() if BY_NAME[k].index in counts}
-    countable = [c for c in present if c not in disputable]
-    if countable:
-        several = [c for c in countable if counts[c] > 1]
-        pool = several if several and rng.random() < 0.5 else countable
-        c = int(rng.choice(pool)) if rng.random() < 0.85 else int(rng.choice(absent))
-        question = COUNT[rng.integers(len(COUNT))].format(p=CATEGORIES[c].plural)
-        turns.append(Turn(question, str(counts.get(c, 0)), "count", c))
+    turns += _counting(counts, absent, rng, False) + _counting(counts, absent, rng, True)
     single = [r for r in rows if counts[int(r[0])] == 1]
-    if single:
-        row = single[rng.integers(len(single))]
-        question = POINT[rng.integers(len(POINT))].format(n=CATEGORIES[int(row[0])].name)
-        turns.append(Turn(question, point(row), "point", int(row[0])))
-    detail = bool(rng.random() < 0.7)
-    prompts = DETAIL if detail else BRIEF
-    turns.append(Turn(str(prompts[rng.integers(2)]), caption(rows, kind, detail, rng), "caption"))
+    for i in rng.permutation(len(single))[:2]:
+        question = POINT[rng.integers(len(POINT))].format(n=CATEGORIES[int(single[i][0])].name)
+        turns.append(Turn(question, point(single[i]), "point", int(single[i][0])))
+    for prompts in (DETAIL, BRIEF):
+        turns.append(Turn(str(prompts[rng.integers(2)]), caption(rows, kind, prompts is DETAIL, rng), "caption"))
     return [turns[i] for i in rng.permutation(len(turns))]

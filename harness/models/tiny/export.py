@@ -40,5 +40,6 @@ def export(model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerF
     directory.mkdir(parents=True, exist_ok=True)
     # Weights last: configuration and tokenizer do not change from one export to the next.
     for file in sorted(staging.iterdir(), key=lambda f: f.suffix == ".safetensors"):
+        file.chmod(0o644)  # safetensors writes 0600
         file.replace(directory / file.name)
     staging.rmdir()

@@ -13,7 +13,7 @@ from harness.models.tiny.vision import PatchHead, pixels
 from harness.scenes import CATEGORIES
 
 IGNORED = -100
-LENGTH = 224
+LENGTH = 240
 """Text tokens a picture; turns that do not fit are left out."""
 
 
@@ -90,7 +90,8 @@ class JointObjective:
         # Answer tokens that carry the most, or that are rare among caption tokens, count more.
         self.weights = torch.ones(language.config.vocab_size)
         self.weights[[self.yes, self.no]] = 4.0
-        self.weights[[self.packer.encode(str(d))[0] for d in range(10)]] = 2.0
+        self.weights[[self.packer.encode(str(d))[0] for d in range(1, 10)]] = 2.0
+        self.weights[[self.packer.encode(f"{d:02d}")[0] for d in range(100)]] = 2.0
 
     def _remember(self, _module: torch.nn.Module, _inputs: tuple, output: torch.Tensor | tuple) -> None:
         self.hidden = output[0] if isinstance(output, tuple) else output
