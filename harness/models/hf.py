@@ -74,6 +74,7 @@ class HFModel(Model):
         self.model, self.prompts = _LOADED[key]
         self.view = View(self.model)
         self.methods = tuple(methods)
+        self.view.require(self.methods)
 
     def _load(self) -> tuple[Any, Any]:
         import torch
