@@ -161,7 +161,7 @@ SCENE_TYPES: tuple[SceneType, ...] = (
     ),
 )
 
-PRIOR = 0.85
+PRIOR = 0.9
 """Probability that an object comes from the scene's own table; the rest are uniformly random intruders."""
 
 _SHARES = np.array([s.share for s in SCENE_TYPES]) / sum(s.share for s in SCENE_TYPES)

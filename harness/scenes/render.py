@@ -15,6 +15,7 @@ GRID = 96
 
 _SMALLEST, _LARGEST = 16, 48  # sprite height on the grid, log-uniform
 _MIN_SHARE, _MIN_PIXELS = 0.4, 30  # an object counts as visible above both
+_HAZY, _OPACITY = 0.4, (0.08, 0.3)  # share of objects far off in the haze, and how much of them is seen
 _BILINEAR = Image.Resampling.BILINEAR
 
 
@@ -77,7 +78,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class _Placement:
-    """One drawn object: sprite, geometry in grid pixels, colour gains."""
+    """One drawn object: sprite, geometry in grid pixels, colour gains, opacity in 0..1."""
 
     category: int
     drawing: int
@@ -88,6 +89,7 @@ class _Placement:
     width: int
     height: int
     gain: np.ndarray
+    opacity: float
 
     def sprite(self, scale: float) -> np.ndarray:
         """float32 (height * scale, width * scale, 4) in 0..255."""
@@ -111,7 +113,11 @@ def _place(rng: np.random.Generator, objects: list[int]) -> tuple[list[_Placemen
     owner = np.full((GRID, GRID), -1, np.int16)
     placed: list[_Placement] = []
     areas: list[int] = []
-    for n, o in enumerate(rng.permutation(len(objects))):
+    # Hazy objects are annotated as others are, and a model that cannot make them out has to guess from the scene.
+    # They come first: an object behind haze must not shine through what stands before it.
+    opacity = np.where(rng.random(len(objects)) < _HAZY, rng.uniform(*_OPACITY, len(objects)), 1.0)
+    order = sorted(rng.permutation(len(objects)), key=lambda o: opacity[o] == 1)
+    for n, o in enumerate(order):
         category = objects[o]
         height = int(np.exp(rng.uniform(np.log(_SMALLEST), np.log(_LARGEST))))
         width = max(8, int(height * rng.uniform(0.85, 1.15)))
@@ -124,7 +130,7 @@ def _place(rng: np.random.Generator, objects: list[int]) -> tuple[list[_Placemen
             if under.size and (under >= 0).mean() < 0.25:
                 break
         gain = 1 + rng.normal(0, 0.12, 3).astype(np.float32)
-        p = _Placement(category, drawing, flip, angle, x, y, width, height, gain)
+        p = _Placement(category, drawing, flip, angle, x, y, width, height, gain, float(opacity[o]))
         opaque = p.sprite(1)[..., 3] > 102
         rows, cols, srows, scols = _clip(x, y, width, height, GRID)
         owner[rows, cols][opaque[srows, scols]] = n
@@ -174,7 +180,7 @@ def _paint(rng: np.random.Generator, kind: int, placed: list[_Placement], size: 
         sprite = p.sprite(scale)
         height, width = sprite.shape[:2]
         rows, cols, srows, scols = _clip(round(p.x * scale), round(p.y * scale), width, height, size)
-        alpha = sprite[srows, scols, 3:] / 255
+        alpha = sprite[srows, scols, 3:] / 255 * p.opacity
         canvas[rows, cols] = canvas[rows, cols] * (1 - alpha) + sprite[srows, scols, :3] * p.gain * alpha
     contrast, light, noise = rng.uniform(0.75, 1.15), rng.normal(0, 12), rng.uniform(0, 20)
     canvas = (np.clip(canvas, 0, 255) - 128) * np.float32(contrast) + np.float32(128 + light)
