@@ -39,7 +39,7 @@ class Recipe:
     images: int
 
 
-RECIPES = {"embedded": Recipe(EVALUATION[:400], 200), "calibration": Recipe(CALIBRATION[:120], 60)}
+RECIPES = {"embedded": Recipe(EVALUATION[:400], 200), "calibration": Recipe(CALIBRATION[:300], 150)}
 
 
 def build(recipe: Recipe) -> tuple[pa.Table, pa.Table]:
