@@ -11,6 +11,8 @@ from harness.core.errors import INTERRUPTED, USAGE, HarnessError
 
 COMMANDS = {
     "eval": "run a method on a task: harness eval method=vista task=pope",
+    "calibrate": "make what a method needs before it can steer a model: harness calibrate method=iri",
+    "tune": "choose a method's numbers on the calibration split: harness tune method=vista task=pope",
     "compare": "two or more runs, paired by sample: harness compare RUN_A RUN_B",
     "show": "one run, or the card of method=NAME, task=NAME, model=NAME",
     "ls": "runs in the results folder",

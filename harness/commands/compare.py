@@ -94,7 +94,6 @@ def _compare(a: Any, b: Any) -> dict[str, Any]:
             difference = paired_mean(xs, ys, [left[i].cluster for i in ids])
             assert is_dataclass(difference)
             rows.append({"score": name, "group": group, "a": xs.mean(), "b": ys.mean(), "difference": difference})
-    cost = [r.record["wall_seconds"] / max(1, r.record["counts"]["done"]) for r in (a, b)]
     return {
         "a": a.name,
         "b": b.name,
@@ -102,7 +101,7 @@ def _compare(a: Any, b: Any) -> dict[str, Any]:
         "paired": len(both),
         "left_out": len(left) + len(right) - 2 * len(both),
         "rows": rows,
-        "seconds_per_sample": cost,
+        "cost": [a.cost(), b.cost()],
     }
 
 
@@ -140,8 +139,24 @@ def _print(found: dict[str, Any]) -> None:
         )
     out = terminal()
     out.print(table)
-    seconds = found["seconds_per_sample"]
-    if min(seconds) > 0:
-        out.print(f"cost: {seconds[1] / seconds[0]:.2f} times the seconds per sample of {a}", markup=False)
+    base, other = found["cost"]
+    for line in _cost(base, other, a):
+        out.print(line, markup=False)
     if found["left_out"]:
         out.print(f"left out: {found['left_out']} samples that only one of the runs has scored", markup=False)
+
+
+def _cost(base: dict[str, float], other: dict[str, float], name: str) -> list[str]:
+    """What a sample costs, and how many times that of the base."""
+    units = {
+        "seconds": "seconds a sample",
+        "tokens_per_second": "tokens a second",
+        "passes": "decoder passes a sample",
+        "positions": "decoder positions a sample",
+        "peak_memory_gib": "GiB at the peak",
+    }
+    return [
+        f"cost: {other[key]:.3g} {unit}, {other[key] / base[key]:.2f} times that of {name}"
+        for key, unit in units.items()
+        if base.get(key) and other.get(key)
+    ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from harness.commands.words import share_cores
+
 HELP = """usage: harness eval task=NAME [method=NAME] [model=NAME] [KEY=VALUE ...] [-m] [--cfg job]
 
   harness eval method=vista task=pope                       embedded model and data: no network, no GPU
@@ -24,6 +26,7 @@ settings:
   limit=N           at most N samples: whole clusters, balanced over groups, drawn with seed
   seed=0            of limit, sampling and noise
   batch_size=auto   rows given to the model at once
+  calibration=auto  pictures for methods that calibrate themselves: embedded, or a .jsonl or .parquet file
   retry=errors      ask again for the samples of a finished run that ended in an error row
   results=results   the folder of runs/ and harness.duckdb
   plugins=[DIR]     folders with tasks and methods of your own
@@ -40,6 +43,7 @@ def main(words: Sequence[str]) -> int:
         return 0
     from harness.config.compose import run
 
+    share_cores()
     return run(words, job)
 
 

@@ -16,6 +16,7 @@ def main(words: Sequence[str]) -> int:
     )
     arguments.add_argument("--json", action="store_true", help="one JSON list instead of a table")
     given = arguments.parse_args(words)
+    from harness.engine.calibration import records
     from harness.engine.runs import select
 
     found = select(results_folder(given.results), given.filters)
@@ -40,7 +41,12 @@ def main(words: Sequence[str]) -> int:
             score,
             run.record["started"],
         )
-    terminal().print(table)
+    out = terminal()
+    out.print(table)
+    if not given.filters:
+        for record in records(results_folder(given.results)):
+            pictures = f"{record['pictures']} pictures, {record['seconds']} s"
+            out.print(f"{record['directory']}  {pictures}  {record['finished']}", markup=False)
     return 0
 
 

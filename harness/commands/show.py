@@ -90,8 +90,10 @@ def _run(run: Any, given: Any) -> None:
         "decoding": json.dumps(record["decoding"]),
         "seed": f"{record['seed']}, limit {record['limit']}",
         "time": f"{record['started']}, {record['wall_seconds']} s wall, {record['cpu_seconds']} s CPU",
+        "cost": _cost(run.cost()),
         "on": f"{hardware['cpu']}, {hardware['cores']} cores, {', '.join(hardware['gpu']) or 'no GPU'}; "
         f"Python {environment['python']}",
+        "artefact": ", ".join(c["directory"] for c in record.get("calibrations", [])) or "none",
         "packages": ", ".join(f"{k} {v}" for k, v in environment["packages"].items()),
         "commit": f"{git['commit']}{' (changed)' if git['dirty'] else ''}" if git else "outside a git checkout",
         "command": record["command"],
@@ -105,6 +107,17 @@ def _run(run: Any, given: Any) -> None:
         out.print(f"  error     {n} x {message}", markup=False, soft_wrap=True)
     if given.samples:
         _samples(run, given, out)
+
+
+def _cost(cost: dict[str, float]) -> str:
+    units = {
+        "seconds": "s a sample",
+        "tokens_per_second": "tokens/s",
+        "passes": "decoder passes and",
+        "positions": "positions a sample",
+        "peak_memory_gib": "GiB at the peak",
+    }
+    return ", ".join(f"{cost[k]:.3g} {unit}" for k, unit in units.items() if k in cost).replace("and,", "and")
 
 
 def _numbers(record: dict[str, Any]) -> dict[str, Any]:

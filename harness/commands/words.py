@@ -36,3 +36,12 @@ def results_folder(name: str) -> Path:
             f"{path} holds no runs: harness eval makes the first one, or name another folder by --results DIR"
         )
     return path
+
+
+def share_cores() -> None:
+    """Let torch's idle threads sleep. By default they spin, which starves everything else on a busy machine.
+
+    Must run before torch is imported.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")

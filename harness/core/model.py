@@ -47,6 +47,10 @@ class Model(ABC):
             names = ", ".join(m.name for m in methods)
             raise UsageError(f"method={names} edits the inside of a model: model={self.name} has none to edit")
 
+    def calibrate(self, method: Method, pictures: Sequence[tuple[Picture, tuple[str, ...]]]) -> dict[str, Any]:
+        """The tensors that a method needs before it can steer this model, from (picture, names of its objects)."""
+        raise UsageError(f"method={method.name} calibrates itself on a Hugging Face model: model={self.name} is none")
+
     def bind(self, task: Task) -> None:
         """Learn which task is asked. For models that answer from the task's own records."""
 
@@ -59,6 +63,10 @@ class Model(ABC):
         size = rows or 256
         for start in range(0, len(calls), size):
             yield list(calls[start : start + size])
+
+    def work(self) -> dict[str, int]:
+        """What was computed since `load`: `passes` (rows times decoder calls), `positions` (tokens in them)."""
+        return {}
 
     def describe(self) -> dict[str, Any]:
         """Facts for the run's record: parameters, dtype, device."""

@@ -19,6 +19,7 @@ from harness.core.method import Method, Pipeline
 from harness.core.model import Model
 from harness.core.task import Task
 from harness.core.types import Metric, Result, Sample
+from harness.engine import calibration, memory
 from harness.engine.build import VANILLA, build_decoding, build_methods, build_model, build_task
 from harness.engine.environment import environment
 from harness.engine.identity import code_hash, digest, run_name
@@ -65,9 +66,7 @@ def compose(config: dict[str, Any]) -> Run:
     identity = {
         "task": {"name": task.name, "version": task.version, "fingerprint": task.fingerprint()},
         "model": {"name": model.name, "fingerprint": model.fingerprint()},
-        "methods": [
-            {"name": m.name, "code": code_hash(type(m)), "values": _values(config["method"][m.name])} for m in methods
-        ],
+        "methods": [_method(m, model, config) for m in methods],
         "decoding": asdict(decoding),
         "seed": config["seed"],
         "limit": config["limit"],
@@ -117,6 +116,7 @@ def _play(run: Run, rows: int | None, listener: Listener, *, drop_errors: bool) 
 
     status = "done"
     counts = None
+    before: Counter[str] | None = None
     try:
         with _interruptible(listener) as stop:
             steering = [m for m in run.methods if not isinstance(m, Pipeline)]
@@ -124,7 +124,12 @@ def _play(run: Run, rows: int | None, listener: Listener, *, drop_errors: bool) 
             missing = [s for s in samples if s.id not in results]
             if missing:
                 model.load(steering)
+                memory.start()
+                record["calibrations"] = calibration.provide(
+                    steering, model, config["calibration"], Path(config["results"]), listener.say
+                )
                 record["model_facts"] = model.describe()
+                before = Counter(model.work())
                 record["environment"] = environment() | {"hardware": _hardware()}
             scheduler = Scheduler(
                 task, model, pipelines, decoding, seed=config["seed"], rows=rows, report=report, stop=stop
@@ -158,6 +163,9 @@ def _play(run: Run, rows: int | None, listener: Listener, *, drop_errors: bool) 
         },
         "errors": Counter(f"{r.error['type']}: {r.error['message']}" for r in ordered if r.error).most_common(20),
     }
+    if before is not None and counts:
+        work = Counter(model.work()) - before + Counter(samples=counts.done)
+        record |= {"work": Counter(record["work"]) + work, "peak_memory_bytes": memory.peak()}
     if status != "interrupted":
         run.directory.write_metrics(metrics)
     run.directory.write_record(record)
@@ -202,8 +210,11 @@ def _record(run: Run, decoding: Any, total: int) -> dict[str, Any]:
         "finished": None,
         "wall_seconds": before.get("wall_seconds", 0.0),
         "cpu_seconds": before.get("cpu_seconds", 0.0),
+        "work": before.get("work", {}),
+        "peak_memory_bytes": before.get("peak_memory_bytes"),
         "counts": {"samples": total, "done": 0, "errors": 0, "requests": 0, "asked": 0},
         "task_facts": run.task.describe(),
+        "calibrations": before.get("calibrations", []),
         "model_facts": before.get("model_facts", {}),
         "errors": [],
     }
@@ -247,6 +258,13 @@ def _rows(batch_size: Any) -> int | None:
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise UsageError(f"batch_size={batch_size} is no size: give auto or a whole number of rows, 1 or more")
     return batch_size
+
+
+def _method(method: Method, model: Model, config: dict[str, Any]) -> dict[str, Any]:
+    found = {"name": method.name, "code": code_hash(type(method)), "values": _values(config["method"][method.name])}
+    if calibration.calibrated(method):
+        found["calibration"] = digest(calibration.identity(method, model, config["calibration"]))
+    return found
 
 
 def _values(node: dict[str, Any]) -> dict[str, Any]:

@@ -37,6 +37,22 @@ class StoredRun:
     def primary(self) -> Metric | None:
         return next((m for m in self.metrics if m.primary), None)
 
+    def cost(self) -> dict[str, float]:
+        """What a sample cost: `seconds`, `tokens_per_second`, `passes` and `positions` of the decoder (samples that
+        an interrupted process did not account for are left out), and `peak_memory_gib` of the run."""
+        played = [r for r in self.results() if r.calls]
+        seconds = sum(r.latency for r in played)
+        found: dict[str, float] = {}
+        if seconds:
+            found["seconds"] = seconds / len(played)
+            found["tokens_per_second"] = sum(r.new_tokens for r in played) / seconds
+        work = self.record.get("work") or {}
+        if work.get("samples"):
+            found |= {k: work[k] / work["samples"] for k in ("passes", "positions") if k in work}
+        if self.record.get("peak_memory_bytes"):
+            found["peak_memory_gib"] = self.record["peak_memory_bytes"] / 2**30
+        return found
+
     def results(self) -> list[Result]:
         return journal.read(self.directory.journal)
 

@@ -124,6 +124,17 @@ class HFModel(Model):
             "attention": self.attention,
         }
 
+    def calibrate(self, method: Method, pictures: Sequence[tuple[Picture, tuple[str, ...]]]) -> dict[str, Any]:
+        from harness.steering import Steering
+        from harness.steering.calibration import Annotated, Bench
+
+        assert isinstance(method, Steering)
+        annotated = [Annotated(*p) for p in pictures]
+        return method.calibrate(Bench(self.view, annotated, self.prompts.encode, self.prompts.tokenizer))
+
+    def work(self) -> dict[str, int]:
+        return {"passes": self.view.work.passes, "positions": self.view.work.positions}
+
     def see(self, picture: Picture) -> None:
         if picture.digest not in self.prompts._seen:
             super().see(picture)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -30,6 +31,19 @@ STEERED = "harness_steered"
 """Name of the attention that methods edit through."""
 
 
+@dataclass
+class Work:
+    """What the decoder has done: `passes` counts rows times calls, `positions` the tokens in them, padding included."""
+
+    passes: int = 0
+    positions: int = 0
+
+    def add(self, rows: int, prompt: int, steps: int) -> None:
+        """A prompt of `prompt` columns and `steps` new tokens, in `rows` rows."""
+        self.passes += rows * steps
+        self.positions += rows * (prompt + steps - 1)
+
+
 class View:
     """The parts of a model that methods touch. Raises UsageError where a model has no autoregressive decoder."""
 
@@ -47,6 +61,7 @@ class View:
         """The Q-Former of InstructBLIP reads the question: its image features cannot be shared."""
         self.text_model = model.language_model if self.needs_picture else model
         self.softcap: float | None = getattr(decoder.config, "final_logit_softcapping", None)
+        self.work = Work()
         self._checked: set[type] = set()
 
     # -- parts

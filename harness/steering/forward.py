@@ -50,6 +50,8 @@ def forward(
         extra["logits_processor"] = [processor]
     with attached(run):
         out = model.generate(**batch, **extra, generation_config=_config(view, max_new_tokens, run.beams))
+    fed = run.length - max(run.cuts)  # the cache holds the rest
+    view.work.add(len(rows) * run.beams, fed, out.shape[1] - run.length)
     return out[:, run.length :]
 
 

@@ -11,6 +11,7 @@ from harness.core.method import Method
 
 if TYPE_CHECKING:
     from harness.steering.anatomy import View
+    from harness.steering.calibration import Bench
     from harness.steering.inputs import Inputs
     from harness.steering.run import Run
 
@@ -43,6 +44,19 @@ class Steering(Method):
     """Query rows that the attention points need. `all` costs an explicit attention over the whole prompt."""
     conflicts: Sequence[str] = ()
     """Names of methods that cannot run beside this one."""
+    calibrated_by: Sequence[str] = ()
+    """Names of the arguments that change the artefact which `calibrate` makes."""
+    artefact: dict[str, Tensor] | None = None
+    """What `calibrate` returned for this model, on the CPU; set before the run."""
+
+    @property
+    def needs_artefact(self) -> bool:
+        """Whether the method, with the values it has, reads `artefact`."""
+        return self.has("calibrate")
+
+    def calibrate(self, bench: Bench) -> dict[str, Tensor]:
+        """Once per (method, model, data): tensors that are stored and given back as `artefact`."""
+        raise NotImplementedError
 
     def layers(self, view: View) -> Sequence[int]:
         """Layers that the points edit."""

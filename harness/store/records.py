@@ -113,6 +113,8 @@ def _run(record: Row) -> Row:
         **{k: _integer(counts.get(k)) for k in ("samples", "done", "errors", "requests", "asked")},
         **{k: _utc(record.get(k)) for k in ("started", "finished")},
         **{k: _float(record.get(k)) for k in ("wall_seconds", "cpu_seconds")},
+        "peak_memory_bytes": _integer(record.get("peak_memory_bytes")),
+        **{k: _integer(_mapping(record.get("work")).get(k)) for k in ("passes", "positions")},
         **{k: record.get(k) for k in ("decoding", "identity", "task_facts", "model_facts")},
     }
 

@@ -28,6 +28,9 @@ CREATE TABLE runs (
     finished TIMESTAMP,                   -- UTC
     wall_seconds DOUBLE,
     cpu_seconds DOUBLE,
+    peak_memory_bytes BIGINT,             -- of the GPUs where there are any, else of the process
+    passes BIGINT,                        -- rows x decoder calls, of samples, contrast streams and peeks
+    positions BIGINT,                     -- tokens in them, padding included
     command VARCHAR,
     identity JSON,                        -- what its name's hash covers
     task_facts JSON,

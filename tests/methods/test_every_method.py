@@ -13,6 +13,7 @@ import pytest
 from harness.core import UsageError
 from harness.core.registry import Registry
 from harness.steering import Steering
+from tests.methods.artefacts import ARTEFACTS
 from tests.steering.common import differ, hooks, play, same
 from tests.steering.zoo import sample, view
 
@@ -24,11 +25,13 @@ every = pytest.mark.parametrize("method", STEERING)
 families = pytest.mark.parametrize("family", NAMES)
 
 
-def make(name: str, **changes) -> Steering:
+def make(name: str, family: str = "llava", **changes) -> Steering:
     plugin = REGISTRY.methods[name]
     module, cls = plugin.target.rsplit(".", 1)
     made = getattr(importlib.import_module(module), cls)(**plugin.defaults | changes)
     assert isinstance(made, Steering)
+    if made.needs_artefact:
+        made.artefact = ARTEFACTS[name](view(family))
     return made
 
 
@@ -52,7 +55,7 @@ def test_neutral_strength_is_vanilla(method, family):
 def test_defaults_change_something_and_leave_no_trace(method, family):
     v, inputs = view(family), batch(family)
     before, hung, attention = play(v, inputs), hooks(v), v.implementation
-    differ(play(v, inputs, [make(method)]), before)
+    differ(play(v, inputs, [make(method, family)]), before)
     assert (hooks(v), v.implementation) == (hung, attention)
     same(play(v, inputs), before, 0)
 
@@ -60,7 +63,7 @@ def test_defaults_change_something_and_leave_no_trace(method, family):
 @every
 @families
 def test_batch_and_shared_prefix_equal_singles(method, family):
-    v, inputs, methods = view(family), batch(family), [make(method)]
+    v, inputs, methods = view(family), batch(family), [make(method, family)]
     same(play(v, inputs, methods), [play(v, [one], methods)[0] for one in inputs], 5e-4)
 
 
@@ -81,6 +84,6 @@ def test_composition_runs_or_is_refused_by_name(method, other):
 def test_text_alone_is_left_alone_or_refused(method, family):
     v, inputs = view(family), [sample(family, i, picture=None) for i in range(2)]
     try:
-        same(play(v, inputs, [make(method)]), play(v, inputs), 5e-4)
+        same(play(v, inputs, [make(method, family)]), play(v, inputs), 5e-4)
     except UsageError as e:
         assert method in str(e)

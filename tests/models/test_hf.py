@@ -171,3 +171,16 @@ def test_wrong_settings_are_named(tmp_path):
 def test_a_method_that_steers_nothing_is_refused():
     with pytest.raises(UsageError, match="steers nothing"):
         hf().load([Pipeline()])
+
+
+def test_work_counts_streams_and_shared_prefixes(requests):
+    from tests.methods.test_every_method import make
+
+    works = []
+    for methods in ([], [make("vcd")]):
+        own = hf()
+        own.load(methods)
+        own.answer(calls(requests[:6]), Decoding(max_new_tokens=1))
+        works.append(own.work())
+    # Six questions on one picture: its prefix once, then each question.
+    assert works[0]["passes"] == 7 and works[1] == {k: 2 * v for k, v in works[0].items()}

@@ -1,0 +1,88 @@
+"""harness tune: choose a method's numbers on the calibration split, and write them down as a preset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from harness.commands.words import share_cores
+from harness.core.errors import UsageError
+from harness.core.types import Metric, Result
+
+HELP = """usage: harness tune method=NAME task=NAME [model=NAME] [method.NAME.KEY=A,B,C ...] [--dry]
+
+  harness tune method=vista task=pope                              the grid in the method's YAML (tune:)
+  harness tune method=vista task=pope method.vista.lam=0.02,0.05   a grid of your own
+  harness tune method=vista task=pope model=llava-1.5-7b task.data=local task.root=DIR
+
+Runs every point on task.data=calibration, whose records no evaluation uses, beside vanilla. The best by the task's
+primary metric (of equals the first) becomes a preset in the method's YAML, with the figures it rests on; --dry
+prints it only. Other data by task.data= must not be what you report on."""
+
+
+def main(words: Sequence[str]) -> int:
+    if not words or any(w in ("-h", "--help") for w in words):
+        print(HELP)
+        return 0
+    share_cores()
+    dry = "--dry" in words
+    words = [w for w in words if w != "--dry"]
+    name = next((w.partition("=")[2] for w in words if w.startswith("method=")), "")
+    if not name or "," in name or name.startswith("["):
+        raise UsageError("harness tune: name one method, for example method=vista")
+    from harness.config.compose import check_names, plugin_folders, run
+    from harness.core.registry import Registry
+    from harness.engine.tuning import Tuning, grid_of, write_preset
+
+    registry = Registry(plugin_folders(words))
+    check_names(words, registry)
+    plugin = registry.get("method", name)
+    grid = grid_of(plugin, words)
+    data = [] if any(w.startswith("task.data=") for w in words) else ["task.data=calibration"]
+    given = {w.partition("=")[0] for w in words}
+    points = [f"{key}={','.join(map(str, values))}" for key, values in grid.items() if key not in given]
+    rest = [w for w in words if not w.startswith("method")]
+    tuning = Tuning(plugin, grid, _Point)
+    for job in ([*rest, "method=vanilla"], ["-m", *words, *points]):
+        if code := run([*job, *data, "logger=quiet"], tuning.play):
+            return code
+    preset = tuning.best()
+    _print(tuning, preset)
+    if not dry:
+        write_preset(plugin, preset)
+        print(f"written to {plugin.path}")
+    return 0
+
+
+def _print(tuning: Any, preset: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from harness.loggers.tables import interval, number, terminal
+
+    table = Table(title=f"{tuning.plugin.name} on {tuning.where}", title_justify="left")
+    for column in (*tuning.names, tuning.metric, "against vanilla", ""):
+        table.add_column(column, no_wrap=True)
+    for values, value, d in tuning.rows():
+        chosen = "chosen" if values == preset["values"] else ""
+        table.add_row(*map(str, values.values()), number(value), interval(d.value, d.low, d.high), chosen)
+    out = terminal()
+    out.print(table)
+    out.print(f"vanilla: {number(tuning.vanilla.value)}", markup=False)
+
+
+class _Point:
+    """Watches one point: a line when it is done."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def started(self, record: dict[str, Any], total: int, finished: list[Result]) -> None: ...
+
+    def progress(self, results: list[Result], score: Callable[[], Metric | None]) -> None: ...
+
+    def say(self, message: str) -> None:
+        print(f"{self.name}: {message}")
+
+    def ended(self, record: dict[str, Any], metrics: list[Metric], *, from_store: bool) -> None:
+        best = next((f"{m.name} {m.value:.3f}" for m in metrics if m.primary), str(record["status"]))
+        print(f"{self.name}: {best}", flush=True)

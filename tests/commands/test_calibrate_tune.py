@@ -1,0 +1,140 @@
+"""harness calibrate and harness tune on the embedded model, with a handful of pictures."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from harness.cli import main
+from harness.core.registry import ROOT
+from harness.engine.calibration import EMBEDDED, Data
+
+METHOD = """
+import torch
+from harness.steering import Steering
+
+class Lean(Steering):
+    name = "lean"
+
+    def __init__(self, towards: float):
+        self.towards = towards
+
+    def logits(self, z, run):
+        shift = torch.zeros_like(z)
+        shift[:, NO] = self.towards
+        return z + shift
+"""
+CARD = """_target_: lean.Lean
+kind: steering
+card: {title: Lean towards No, paper: null, year: 2026, repository: null, idea: A constant., hooks: step logits,
+       cost: 1x, differs: nothing, confidence: high}
+defaults: {towards: 0.0}   # a comment that stays
+neutral: {towards: 0.0}
+tune: {towards: [0.0, 50.0]}
+presets: []
+"""
+
+
+@pytest.fixture
+def pictures(tmp_path) -> Path:
+    """Twelve annotated pictures, in the layout for one's own data."""
+    lines = []
+    for row in pq.read_table(EMBEDDED).slice(0, 12).to_pylist():
+        (tmp_path / f"{row['image']}.png").write_bytes(row["bytes"])
+        lines.append(json.dumps({"image": f"{row['image']}.png", "objects": row["objects"]}))
+    path = tmp_path / "pictures.jsonl"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_both_layouts_hold_the_same_pictures(pictures):
+    own, embedded = Data(str(pictures)).pictures(), Data("embedded").pictures()[:12]
+    assert [p.digest for p, _ in own] == [p.digest for p, _ in embedded]
+    assert [o for _, o in own] == [o for _, o in embedded]
+
+
+def test_calibrate_stores_and_eval_reuses(workdir, pictures, capsys):
+    words = ("method=iri", f"calibration={pictures}", "method.iri.noise=5")
+    assert main(["calibrate", *words]) == 0
+    first = capsys.readouterr().out
+    assert "calibrating iri" in first and "12 pictures" in first
+    assert main(["calibrate", *words]) == 0
+    assert capsys.readouterr().out == first.partition("\n")[2]
+    assert main(["eval", "task=pope", "limit=36", *words]) == 0
+    assert "calibrating" not in capsys.readouterr().out
+    (record,) = (json.loads(p.read_text()) for p in Path("results/runs").glob("*/run.json"))
+    (artefact,) = Path("results/calibration").iterdir()
+    assert record["calibrations"][0]["directory"] == artefact.name
+    assert record["identity"]["methods"][0]["calibration"]
+    assert main(["ls"]) == 0
+    assert artefact.name in capsys.readouterr().out
+
+
+def test_other_data_is_another_run(workdir, pictures):
+    for lines in (12, 9):
+        text = "".join(pictures.read_text().splitlines(keepends=True)[:lines])
+        pictures.write_text(text)
+        assert main(["eval", "task=pope", "limit=18", "method=iri", f"calibration={pictures}"]) == 0
+    assert len(list(Path("results/calibration").iterdir())) == len(list(Path("results/runs").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["method=vista"], "vista needs no calibration"),
+        (["method=iri", "calibration=nowhere.jsonl"], "nowhere.jsonl is no file"),
+        (["method=iri", "model=llava-1.5-7b", "model.path=."], "add calibration=FILE"),
+        (["model=tiny-llava"], "name a method"),
+    ],
+)
+def test_what_cannot_be_calibrated(workdir, capsys, words, says):
+    assert main(["calibrate", *words]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_row_without_objects_is_named(workdir, capsys):
+    Path("p.jsonl").write_text('{"image": "a.png"}\n')
+    assert main(["calibrate", "method=iri", "calibration=p.jsonl"]) == 2
+    assert "row 1: needs image" in capsys.readouterr().err
+
+
+def test_tune_writes_the_best_point_and_eval_takes_it(workdir, capsys):
+    from transformers import AutoTokenizer
+
+    folder = workdir / "mine"
+    folder.mkdir()
+    no = AutoTokenizer.from_pretrained(ROOT / "harness/models/tiny/weights").encode(" No", add_special_tokens=False)
+    (folder / "lean.py").write_text(METHOD.replace("NO", str(no[-1])))
+    (folder / "lean.yaml").write_text(CARD)
+    words = ("method=lean", "task=pope", "limit=216", f"plugins=[{folder}]")
+    assert main(["tune", *words, "--dry"]) == 0
+    assert (folder / "lean.yaml").read_text() == CARD
+    for _ in range(2):  # the second time replaces the first preset
+        assert main(["tune", *words]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"lean towards=50.0: accuracy 0\.500", out)  # "No" to everything
+    text = (folder / "lean.yaml").read_text()
+    (preset,) = yaml.safe_load(text)["presets"]
+    assert "a comment that stays" in text
+    assert preset["values"] == {"towards": 0.0} and (preset["model"], preset["task"]) == ("tiny-llava", "pope")
+    assert preset["source"].startswith("harness tune on pope/calibration (216 samples, seed 0, 2 points): accuracy ")
+    assert "difference +0.000 [0.000, 0.000]" in preset["source"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["method=vista", "task=pope", "method.vista.nothing=1,2"], "nothing is no setting of vista"),
+        (["method=vanilla", "task=pope"], "has no grid"),
+        (["method=vanilla,vista", "task=pope"], "name one method"),
+        (["method=vista", "task=pope", f"method.vista.lam={','.join(map(str, range(201)))}"], "has 201 points"),
+    ],
+)
+def test_what_cannot_be_tuned(workdir, capsys, words, says):
+    assert main(["tune", *words]) == 2
+    assert says in capsys.readouterr().err

@@ -1,0 +1,95 @@
+"""IRI: the tests of its specification."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from harness.core import UsageError
+from harness.steering import Run
+from methods.steering.iri import Iri, Trace, _noised, _probability, recovery_rates
+from tests.steering.common import play, same
+from tests.steering.zoo import sample, view
+
+
+def make(**changes) -> Iri:
+    return Iri(**{"la": 0.3, "lm": 0.2, "k1": 2, "k2": 4, "noise": 3.0} | changes)
+
+
+def injected(method: Iri, outputs: torch.Tensor, run: Run) -> torch.Tensor:
+    """What `attention_output` makes of [L, b, t, d]."""
+    edited = [method.attention_output(l, y, run) for l, y in enumerate(outputs)]
+    return torch.stack([y if e is None else e for y, e in zip(outputs, edited, strict=True)])
+
+
+def test_injection_by_hand():
+    v = view("llava")
+    method = make(la=0.5)
+    method.artefact = {"attention": torch.tensor([0.8, 0.1, 0.4, 0.2]), "mlp": torch.zeros(4)}
+    run = Run(v, [method], [sample("llava", 0)])
+    y = torch.randn(4, 1, 3, 8)
+    out = injected(method, y, run)
+    last = y[:, 0, -1]
+    for l, sources in enumerate(((), (0,), (0,), (0, 2))):  # sources are layers 0 and 2
+        wanted = last[l] + 0.5 * sum((method.artefact["attention"][k] * last[k] for k in sources), torch.zeros(8))
+        wanted = wanted * last[l].norm() / wanted.norm()
+        torch.testing.assert_close(out[l, 0, -1], wanted)
+    torch.testing.assert_close(out.norm(dim=-1), y.norm(dim=-1))
+    assert torch.equal(out[:, :, :-1], y[:, :, :-1]) and torch.equal(out[0], y[0])
+
+
+def test_no_source_below_a_target_leaves_it():
+    v = view("llava")
+    method = make(k1=1)
+    method.artefact = {"attention": torch.tensor([0.1, 0.2, 0.3, 0.9]), "mlp": torch.zeros(4)}
+    y = torch.randn(4, 1, 3, 8)
+    assert torch.equal(injected(method, y, Run(v, [method], [sample("llava", 0)])), y)
+
+
+@pytest.mark.parametrize("family", ["llava", "qwen2_5_vl"])
+def test_restoring_everything_recovers_all_and_nothing_recovers_none(family):
+    v, yes = view(family), [7, 9]
+    clean = [sample(family, i, length=5) for i in range(3)]
+    noised = [_noised(s, 3.0, i) for i, s in enumerate(clean)]
+    trace = Trace()
+    p = _probability(v, clean, trace, yes)
+    without = _probability(v, noised, Trace(), yes)
+    assert (p - without).abs().max() > 1e-6
+    torch.testing.assert_close(_probability(v, noised, Trace(dict(trace.kept)), yes), p)
+
+
+def test_rates_lie_in_0_1_and_the_noise_is_drawn_per_question(monkeypatch):
+    v = view("llava")
+    samples = [sample("llava", i) for i in range(6)]
+    # A random model's probabilities move little: count every question that loses anything.
+    monkeypatch.setattr("methods.steering.iri.MARGIN", 1e-6)
+    p = _probability(v, samples, Trace(), range(256))
+    torch.testing.assert_close(p, torch.ones(6))
+    rates = recovery_rates(v, samples, [int(p.argmax())], 3.0, rows=4)
+    again = recovery_rates(v, samples, [int(p.argmax())], 3.0, rows=6)
+    for part, found in rates.items():
+        assert found.shape == (4,) and (found >= 0).all() and (found <= 1).all()
+        torch.testing.assert_close(found, again[part], atol=1e-3, rtol=1e-3)
+
+
+def test_model_that_noise_does_not_move_is_refused():
+    with pytest.raises(UsageError, match="iri found no question"):
+        recovery_rates(view("llava"), [sample("llava", 0)], [3], 1e-6)
+
+
+def test_without_rates_it_says_what_to_run():
+    with pytest.raises(UsageError, match="harness calibrate method=iri"):
+        play(view("llava"), [sample("llava", 0)], [make()])
+
+
+def test_neutral_needs_no_rates():
+    v, inputs = view("llava"), [sample("llava", 0)]
+    off = make(la=0.0, lm=0.0)
+    assert not off.needs_artefact and make(la=0.0).needs_artefact
+    same(play(v, inputs, [off]), play(v, inputs), 0)
+
+
+@pytest.mark.parametrize(("values", "key"), [({"k1": 0}, "k1"), ({"noise": 0.0}, "noise")])
+def test_bad_values_are_named(values, key):
+    with pytest.raises(UsageError, match=f"method.iri.{key}"):
+        make(**values)
