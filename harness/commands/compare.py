@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.commands.words import parser, results_folder
-from harness.core.errors import INCOMPLETE, HarnessError, UsageError
+from harness.core.errors import UsageError
 
+if TYPE_CHECKING:
+    from harness.engine.comparison import Comparison
 
-class NotComparable(HarnessError):
-    """The runs differ in something that makes a difference meaningless."""
-
-    exit_code = INCOMPLETE
+COLUMNS = ("score", "group", "a", "b", "difference", "p", "flips", "MDE")
+UNITS = {
+    "seconds": "seconds a sample",
+    "tokens_per_second": "tokens a second",
+    "passes": "decoder passes a sample",
+    "positions": "decoder positions a sample",
+    "peak_memory_gib": "GiB at the peak",
+}
 
 
 def main(words: Sequence[str]) -> int:
@@ -26,22 +31,19 @@ def main(words: Sequence[str]) -> int:
         metavar="RUN|KEY=VALUE",
         help="runs by name or beginning; or method=A method=B with filters such as task=pope (the newest run of each)",
     )
+    arguments.add_argument("--flips", type=int, default=0, metavar="N", help="also print N samples that got worse")
     arguments.add_argument("--json", action="store_true", help="JSON instead of tables")
+    arguments.add_argument("--markdown", action="store_true", help="Markdown tables, for a pull request or a paper")
     given = arguments.parse_args(words)
-    results = results_folder(given.results)
-    runs = _runs(results, given.runs)
-    base, others = runs[0], runs[1:]
-    found = [_compare(base, other) for other in others]
+    from harness.engine.comparison import compare
+
+    base, *others = _runs(results_folder(given.results), given.runs)
+    found = compare(base, others)
     if given.json:
-        print(
-            json.dumps(
-                [f | {"rows": [{**r, "difference": asdict(r["difference"])} for r in f["rows"]]} for f in found],
-                indent=1,
-            )
-        )
+        print(json.dumps([c.as_json() for c in found], indent=1))
         return 0
     for comparison in found:
-        _print(comparison)
+        (_markdown if given.markdown else _print)(comparison, len(found), given.flips)
     return 0
 
 
@@ -62,101 +64,81 @@ def _runs(results: Path, words: Sequence[str]) -> list[Any]:
     return runs
 
 
-def _compare(a: Any, b: Any) -> dict[str, Any]:
-    import numpy as np
+def _cells(comparison: Comparison) -> list[tuple[str, ...]]:
+    from harness.loggers.tables import number, plain_interval
 
-    from harness.stats import paired_mean
-
-    for key in ("task", "task_version", "data"):
-        if a.record[key] != b.record[key]:
-            raise NotComparable(
-                f"{a.name} and {b.name} cannot be compared: {key} is {a.record[key]} in one, "
-                f"{b.record[key]} in the other"
-            )
-    if a.record["identity"]["task"]["fingerprint"] != b.record["identity"]["task"]["fingerprint"]:
-        raise NotComparable(
-            f"{a.name} and {b.name} cannot be compared: their records or the task's settings differ "
-            "(harness show RUN prints both)"
-        )
-    left = {r.id: r for r in a.results() if r.outcome}
-    right = {r.id: r for r in b.results() if r.outcome}
-    both = [i for i in left if i in right]
-    if not both:
-        raise NotComparable(f"{a.name} and {b.name} share no scored sample")
-    groups = list(dict.fromkeys(left[i].group for i in both))
-    names = [n for n in left[both[0]].outcome.scores if n in right[both[0]].outcome.scores]
     rows = []
-    for name in names:
-        for group in [*groups, "all"] if len(groups) > 1 else ["all"]:
-            ids = [i for i in both if group in ("all", left[i].group)]
-            xs = np.array([left[i].outcome.scores[name] for i in ids], dtype=float)
-            ys = np.array([right[i].outcome.scores[name] for i in ids], dtype=float)
-            difference = paired_mean(xs, ys, [left[i].cluster for i in ids])
-            assert is_dataclass(difference)
-            rows.append({"score": name, "group": group, "a": xs.mean(), "b": ys.mean(), "difference": difference})
-    return {
-        "a": a.name,
-        "b": b.name,
-        "labels": [_label(a, b), _label(b, a)],
-        "paired": len(both),
-        "left_out": len(left) + len(right) - 2 * len(both),
-        "rows": rows,
-        "cost": [a.cost(), b.cost()],
-    }
-
-
-def _label(run: Any, other: Any) -> str:
-    keys = [k for k in ("method", "model", "seed") if run.record[k] != other.record[k]] or ["method"]
-    return ", ".join(str(run.record[k]) for k in keys)
-
-
-def _print(found: dict[str, Any]) -> None:
-    from rich.table import Table
-
-    from harness.loggers.tables import interval, number, terminal
-
-    a, b = found["labels"]
-    table = Table(
-        title=f"{b} against {a}",
-        caption=f"{found['paired']} samples paired; difference [95 % interval], by cluster; "
-        "flips: right to wrong / wrong to right; MDE: smallest difference found with 80 % power",
-        title_justify="left",
-        caption_justify="left",
-    )
-    for column in ("score", "group", a, b, "difference", "p", "flips", "MDE"):
-        table.add_column(column, justify="left" if column in ("score", "group") else "right", no_wrap=True)
-    for row in found["rows"]:
-        d = row["difference"]
-        table.add_row(
-            row["score"],
-            row["group"],
-            number(row["a"]),
-            number(row["b"]),
-            interval(d.value, d.low, d.high),
-            "" if d.p is None else f"{d.p:.3f}",
-            f"{d.right_to_wrong}/{d.wrong_to_right}",
-            "" if d.mde is None else number(d.mde),
+    for row in comparison.rows:
+        d = row.difference
+        rows.append(
+            (
+                row.score,
+                row.group,
+                number(row.a),
+                number(row.b),
+                plain_interval(d.value, d.low, d.high),
+                "" if d.p is None else f"{d.p:.3f}",
+                f"{d.right_to_wrong}/{d.wrong_to_right}",
+                "" if d.mde is None else number(d.mde),
+            )
         )
-    out = terminal()
-    out.print(table)
-    base, other = found["cost"]
-    for line in _cost(base, other, a):
-        out.print(line, markup=False)
-    if found["left_out"]:
-        out.print(f"left out: {found['left_out']} samples that only one of the runs has scored", markup=False)
+    return rows
 
 
-def _cost(base: dict[str, float], other: dict[str, float], name: str) -> list[str]:
-    """What a sample costs, and how many times that of the base."""
-    units = {
-        "seconds": "seconds a sample",
-        "tokens_per_second": "tokens a second",
-        "passes": "decoder passes a sample",
-        "positions": "decoder positions a sample",
-        "peak_memory_gib": "GiB at the peak",
-    }
-    return [
-        f"cost: {other[key]:.3g} {unit}, {other[key] / base[key]:.2f} times that of {name}"
-        for key, unit in units.items()
+def _notes(comparison: Comparison, count: int, flips: int) -> list[str]:
+    base, other = comparison.cost
+    lines = [
+        f"cost: {other[key]:.3g} {unit}, {other[key] / base[key]:.2f} times that of {comparison.labels[0]}"
+        for key, unit in UNITS.items()
         if base.get(key) and other.get(key)
     ]
+    judged = comparison.judged
+    if count > 1 and comparison.holm is not None:
+        lines.append(f"{judged.score}: p = {comparison.holm:.3f}, Holm-corrected for {count} comparisons")
+    if judged.difference.design_effect:
+        lines.append(f"{judged.score}: design effect {judged.difference.design_effect:.2f}")
+    if comparison.left_out:
+        lines.append(f"left out: {comparison.left_out} samples that only one of the runs has scored")
+    for a, b in comparison.worse[:flips]:
+        said = [r.outcome.answer if r.outcome else "" for r in (a, b)]
+        lines.append(f"worse: {a.id} wants {a.target!r}: {said[0]!r} before, {said[1]!r} now")
+    return lines
+
+
+def _caption(comparison: Comparison) -> str:
+    return (
+        f"{comparison.paired} samples paired; difference [95 % interval], by cluster; "
+        "flips: right to wrong / wrong to right; MDE: smallest difference found with 80 % power"
+    )
+
+
+def _print(comparison: Comparison, count: int, flips: int) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from harness.loggers.tables import terminal
+
+    a, b = comparison.labels
+    table = Table(title=f"{b} against {a}", caption=_caption(comparison), title_justify="left", caption_justify="left")
+    for column in COLUMNS:
+        head = {"a": a, "b": b}.get(column, column)
+        table.add_column(head, justify="left" if column in ("score", "group") else "right", no_wrap=True)
+    for cells in _cells(comparison):
+        table.add_row(*map(escape, cells))
+    out = terminal()
+    out.print(table)
+    for line in _notes(comparison, count, flips):
+        out.print(line, markup=False, soft_wrap=True)
+
+
+def _markdown(comparison: Comparison, count: int, flips: int) -> None:
+    a, b = comparison.labels
+    heads = [{"a": a, "b": b}.get(c, c) for c in COLUMNS]
+    print(f"**{b} against {a}**\n")
+    print(f"| {' | '.join(heads)} |")
+    print(f"|{'|'.join('---' if c in ('score', 'group') else '---:' for c in COLUMNS)}|")
+    for cells in _cells(comparison):
+        print(f"| {' | '.join(cells)} |")
+    print(f"\n{_caption(comparison)}.\n")
+    for line in _notes(comparison, count, flips):
+        print(f"- {line}")

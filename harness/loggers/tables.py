@@ -45,10 +45,14 @@ def _cell(metric: Metric | None) -> str:
     return f"{star}{interval(metric.value, metric.low, metric.high)}{end}"
 
 
+def plain_interval(value: float, low: float | None, high: float | None) -> str:
+    """0.91 [0.89, 0.93]; the value alone where there is no interval."""
+    return number(value) if low is None or high is None else f"{number(value)} [{number(low)}, {number(high)}]"
+
+
 def interval(value: float, low: float | None, high: float | None) -> str:
-    if low is None or high is None:
-        return number(value)
-    return f"{number(value)} \\[{number(low)}, {number(high)}]"
+    """The same in rich's markup."""
+    return plain_interval(value, low, high).replace("[", "\\[")
 
 
 def number(value: float) -> str:

@@ -1,0 +1,134 @@
+"""Two runs side by side: whether they may be compared, and their samples paired by id and prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from harness.core.errors import INCOMPLETE, HarnessError
+from harness.core.types import Metric, Result
+from harness.stats import Difference, paired_jackknife, paired_mean, totals
+
+
+class Played(Protocol):
+    """A run from a results folder or a baseline."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def record(self) -> Mapping[str, Any]: ...
+    @property
+    def metrics(self) -> list[Metric]: ...
+    def results(self) -> list[Result]: ...
+    def cost(self) -> dict[str, float]: ...
+
+
+class NotComparable(HarnessError):
+    """The runs differ in something that makes a difference meaningless."""
+
+    exit_code = INCOMPLETE
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The samples that both runs have scored, in the order of the first."""
+
+    left: list[Result]
+    right: list[Result]
+    left_out: int
+    """Samples that only one of the runs has scored."""
+
+    @property
+    def clusters(self) -> list[str]:
+        return [r.cluster for r in self.left]
+
+    @property
+    def groups(self) -> list[str]:
+        return list(dict.fromkeys(r.group for r in self.left))
+
+    @property
+    def scores(self) -> list[str]:
+        """Names that both sides give."""
+        assert self.left[0].outcome and self.right[0].outcome
+        return [n for n in self.left[0].outcome.scores if n in self.right[0].outcome.scores]
+
+    @property
+    def identical(self) -> bool:
+        """Every answer and every score is equal."""
+        return self.left_out == 0 and all(
+            a.outcome and b.outcome and (a.outcome.answer, a.outcome.scores) == (b.outcome.answer, b.outcome.scores)
+            for a, b in zip(self.left, self.right, strict=True)
+        )
+
+    def of(self, group: str) -> Pairs:
+        """Those of one group; "all" are all of them."""
+        if group == "all":
+            return self
+        kept = [(a, b) for a, b in zip(self.left, self.right, strict=True) if a.group == group]
+        return Pairs([a for a, _ in kept], [b for _, b in kept], self.left_out)
+
+    def values(self, score: str) -> tuple[np.ndarray, np.ndarray]:
+        """The score's values on both sides [n]."""
+        return tuple(np.array([r.outcome.scores[score] for r in side if r.outcome], float) for side in self.sides)  # type: ignore[return-value]
+
+    @property
+    def sides(self) -> tuple[list[Result], list[Result]]:
+        return self.left, self.right
+
+    def difference(self, score: str) -> Difference:
+        """Right minus left: of a mean, or of a ratio of sums where the score is written `above/below`."""
+        above, slash, below = score.partition("/")
+        if not slash:
+            return paired_mean(*self.values(score), self.clusters)
+        tables = [
+            totals(np.stack([self.values(above)[i], self.values(below)[i]], axis=1), self.clusters) for i in (0, 1)
+        ]
+        return paired_jackknife(*tables, lambda c: c[..., 0] / c[..., 1], n=len(self.left))
+
+    def flips(self, score: str, worse: int = -1) -> list[tuple[Result, Result]]:
+        """Samples whose score fell (`worse` -1) or rose (1) from left to right."""
+        score = score.partition("/")[0]
+        a, b = self.values(score)
+        return [(self.left[i], self.right[i]) for i in np.flatnonzero(worse * (b - a) > 0)]
+
+
+def differing(a: Played, b: Played) -> list[str]:
+    """What forbids a comparison, one phrase each; empty if nothing does."""
+    out = [
+        f"{key} is {a.record[key]} in one and {b.record[key]} in the other"
+        for key in ("task", "task_version", "data")
+        if a.record[key] != b.record[key]
+    ]
+    if not out and a.record["identity"]["task"]["fingerprint"] != b.record["identity"]["task"]["fingerprint"]:
+        out.append("the task's records or settings differ (harness show RUN prints both)")
+    return out
+
+
+def pair(a: Played, b: Played, *, same_prompts: bool = False) -> Pairs:
+    """Raises NotComparable, naming what differs. `same_prompts`: refuse samples that asked something else."""
+    if found := differing(a, b):
+        raise NotComparable(f"{a.name} and {b.name} cannot be compared: {'; '.join(found)}")
+    left = {r.id: r for r in a.results() if r.outcome}
+    right = {r.id: r for r in b.results() if r.outcome}
+    both = [i for i in left if i in right]
+    if not both:
+        raise NotComparable(f"{a.name} and {b.name} share no scored sample")
+    if same_prompts and (other := [i for i in both if not _same(left[i].prompt, right[i].prompt)]):
+        raise NotComparable(
+            f"{a.name} and {b.name} cannot be compared: {len(other)} samples asked something else, {other[0]} first"
+        )
+    return Pairs([left[i] for i in both], [right[i] for i in both], len(left) + len(right) - 2 * len(both))
+
+
+def _same(one: str, two: str) -> bool:
+    """A baseline keeps the beginning of the hash."""
+    size = min(len(one), len(two))
+    return one[:size] == two[:size]
+
+
+def share_missing(results: Sequence[Result], planned: int) -> float:
+    """Share of planned samples without a score, in 0..1."""
+    return 1 - sum(r.outcome is not None for r in results) / max(1, planned)

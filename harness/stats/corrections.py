@@ -1,0 +1,26 @@
+"""Many comparisons at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Holm's step-down adjusted p values (Holm 1979), in the order given: reject where they are at most alpha."""
+    order = sorted(range(len(p)), key=lambda i: p[i])
+    out, worst = [1.0] * len(p), 0.0
+    for rank, i in enumerate(order):
+        worst = max(worst, min(1.0, (len(p) - rank) * p[i]))
+        out[i] = worst
+    return out
+
+
+def benjamini_hochberg(p: Sequence[float]) -> list[float]:
+    """Benjamini-Hochberg adjusted p values (1995), in the order given: the false discovery rate of an exploratory
+    table."""
+    order = sorted(range(len(p)), key=lambda i: p[i], reverse=True)
+    out, best = [1.0] * len(p), 1.0
+    for rank, i in enumerate(order):
+        best = min(best, p[i] * len(p) / (len(p) - rank))
+        out[i] = best
+    return out

@@ -1,0 +1,91 @@
+"""The verdict of a regression gate: is B, oriented so that more is better, worse than A by more than is tolerated?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.stats.corrections import holm
+from harness.stats.intervals import MIN_CLUSTERS, quantile
+from harness.stats.paired import Difference
+
+State = Literal["identical", "regressed", "improved", "slipped", "ok", "inconclusive"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison. `difference` is B - A with more being better."""
+
+    difference: Difference
+    identical: bool
+    """Every paired output is equal."""
+    delta: float
+    """The loss that is tolerated, in the metric's unit."""
+    blocking: bool = True
+    flips: int | None = None
+    """Tolerated number of items that got worse. Where it is given it decides alone: too few clusters for a test."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`low`, `high`: one-sided bounds d -/+ t SE at 1 - alpha each. `clusters_needed`: to decide an undecided one."""
+
+    state: State
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    """Of "B is worse", Holm-corrected over the blocking checks."""
+    clusters_needed: int | None = None
+    power: float | None = None
+    """delta / SE(d). Below 2.5 an unchanged system is `ok` less than 80 % of the time."""
+
+
+def judge(checks: Sequence[Check], alpha: float = 0.05) -> list[Verdict]:
+    """One verdict per check, by the first rule that holds.
+
+    identical: all outputs equal. regressed: significantly worse (corrected) and by at least delta. improved:
+    significantly better. slipped: significantly worse, by less than delta. ok: a loss of delta is excluded.
+    inconclusive: none of these.
+    """
+    worse = [_worse(c.difference) for c in checks]
+    at = [i for i, c in enumerate(checks) if c.blocking and worse[i] is not None]
+    corrected = dict(zip(at, holm([worse[i] or 0.0 for i in at]), strict=True))
+    return [_verdict(c, corrected.get(i, worse[i]), alpha) for i, c in enumerate(checks)]
+
+
+def _worse(d: Difference) -> float | None:
+    """One-sided p of "B is not worse than A", by t with G - 1 degrees of freedom."""
+    from scipy.special import stdtr
+
+    if d.stderr is None or d.clusters < MIN_CLUSTERS:
+        return None
+    if d.stderr == 0:
+        return 0.0 if d.value < 0 else 1.0
+    return float(stdtr(d.clusters - 1, d.value / d.stderr))
+
+
+def _verdict(check: Check, p: float | None, alpha: float) -> Verdict:
+    d, delta = check.difference, check.delta
+    if check.identical:
+        return Verdict("identical", 0.0, 0.0, 1.0)
+    if check.flips is not None:
+        return Verdict("regressed" if (d.right_to_wrong or 0) > check.flips else "ok")
+    if p is None or d.stderr is None:
+        return Verdict("inconclusive")
+    t = quantile(1 - alpha, d.clusters - 1)
+    low, high = d.value - t * d.stderr, d.value + t * d.stderr
+    needed, state = None, "inconclusive"
+    if p < alpha and d.value <= -delta:
+        state = "regressed"
+    elif low > 0:
+        state = "improved"
+    elif high < 0 and d.value > -delta:
+        state = "slipped"
+    elif low > -delta:
+        state = "ok"
+    elif delta > 0:
+        # With t + t_{.8} standard errors in delta, an unchanged system would pass in 80 % of the cases.
+        reach = (t + quantile(0.8, d.clusters - 1)) * d.stderr
+        needed = int(d.clusters * (reach / delta) ** 2) + 1
+    return Verdict(state, low, high, p, needed, delta / d.stderr if d.stderr else None)  # type: ignore[arg-type]
