@@ -68,6 +68,7 @@ def run(words: Sequence[str], job: Callable[[Any], int]) -> int:
     check_names(overrides, registry)
 
     import hydra
+    from hydra.core.hydra_config import HydraConfig
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -84,7 +85,9 @@ def run(words: Sequence[str], job: Callable[[Any], int]) -> int:
                 OmegaConf.resolve(config)
             except OmegaConfBaseException as e:
                 raise UsageError(_one_line(e)) from e
-            codes.append(job(OmegaConf.to_container(config)))
+            plain = OmegaConf.to_container(config)
+            plain["overrides"] = list(HydraConfig.get().overrides.task)  # type: ignore[index]
+            codes.append(job(plain))
         except HarnessError as e:
             print(f"harness: {e}", file=sys.stderr)
             codes.append(e.exit_code)

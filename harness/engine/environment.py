@@ -49,7 +49,12 @@ def git() -> dict[str, Any] | None:
     commit = _run("git", "rev-parse", "HEAD")
     if not commit:
         return None
-    return {"commit": commit, "dirty": bool(_run("git", "status", "--porcelain", "--untracked-files=no"))}
+    committed = _run("git", "show", "--no-patch", "--format=%cI", "HEAD")
+    return {
+        "commit": commit,
+        "committed": committed,
+        "dirty": bool(_run("git", "status", "--porcelain", "--untracked-files=no")),
+    }
 
 
 def _run(*command: str) -> str:

@@ -118,6 +118,14 @@ class Store:
         }
         return self.query(sql("queries/samples.sql"), values)
 
+    def history(self, task: str) -> list[Row]:
+        """Finished whole runs of a task, oldest commit first: settings, commit, primary metric, seconds a sample."""
+        return self.query(sql("queries/history.sql"), {"task": task})
+
+    def paired(self, a: str, b: str) -> list[Row]:
+        """id, cluster and the first score of both runs, for the samples that asked the same."""
+        return self.query(sql("queries/paired.sql"), {"a": a, "b": b})
+
 
 def runs(results: Path | str) -> list[Row]:
     with Store(results) as store:

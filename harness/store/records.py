@@ -130,6 +130,7 @@ def _environment(record: Row) -> Row:
         "packages": {k: _text(v) for k, v in _mapping(environment.get("packages")).items()},
         "hardware": environment.get("hardware"),
         "git_commit": _text(git.get("commit")),
+        "git_committed": _utc(git.get("committed")),
         "git_dirty": dirty if isinstance(dirty, bool) else None,
         "config": record.get("config"),
     }

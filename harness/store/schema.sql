@@ -44,6 +44,7 @@ CREATE TABLE environment (
     packages MAP(VARCHAR, VARCHAR),       -- name -> version
     hardware JSON,                        -- cpu, cores, memory_gib, gpu
     git_commit VARCHAR,                   -- NULL outside a checkout
+    git_committed TIMESTAMP,              -- UTC
     git_dirty BOOLEAN,
     config JSON                           -- resolved
 );

@@ -5,6 +5,6 @@ SELECT * FROM read_json(
     maximum_object_size = $longest,
     columns = {
         run: 'VARCHAR', python: 'VARCHAR', platform: 'VARCHAR', packages: 'MAP(VARCHAR, VARCHAR)', hardware: 'JSON',
-        git_commit: 'VARCHAR', git_dirty: 'BOOLEAN', config: 'JSON'
+        git_commit: 'VARCHAR', git_committed: 'TIMESTAMP', git_dirty: 'BOOLEAN', config: 'JSON'
     }
 );

@@ -1,0 +1,109 @@
+"""harness gate: compare runs with a committed baseline, and say so by the exit code."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.commands.words import parser, share_cores
+from harness.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.gate.baseline import BaselineRun
+    from harness.gate.verdicts import Report
+
+DESCRIPTION = """what CI calls: the newest run for each baseline run, judged. Exit 0 passed, 1 regressed, 3 missing or
+not comparable, 4 inconclusive."""
+
+
+def main(words: Sequence[str]) -> int:
+    arguments = parser("gate", DESCRIPTION)
+    arguments.add_argument(
+        "--baseline", default="results/baseline", metavar="DIR|RUN", help="committed folder, or one run by name"
+    )
+    arguments.add_argument("--candidate", metavar="RUN", help="with --baseline RUN: the run that is judged")
+    arguments.add_argument("--policy", type=Path, metavar="FILE", help="gate.yaml (default: gate.yaml here, if any)")
+    arguments.add_argument("--tolerance", type=float, metavar="D", help="tolerated loss of all checks, e.g. 0.01")
+    arguments.add_argument("--run", action="store_true", help="play the runs first")
+    for name in ("json", "junit", "sarif", "markdown"):
+        arguments.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"also write the report as {name}")
+    given = arguments.parse_args(words)
+    share_cores()
+    from harness.gate import report as write
+    from harness.gate.alerts import send
+    from harness.gate.policy import read_policy
+    from harness.gate.verdicts import verdicts
+
+    path = given.policy or (Path("gate.yaml") if Path("gate.yaml").is_file() else None)
+    policy = read_policy(path, given.tolerance)
+    results = Path(given.results)
+    with tempfile.TemporaryDirectory(prefix="harness-gate-") as scratch:
+        baselines, candidates = _sides(results, given, Path(scratch))
+        made = verdicts(baselines, candidates, policy)
+    print(write.text(made))
+    manifest = str(Path(given.baseline) / "manifest.json")
+    _files(made, given, manifest)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        print("\n".join(write.annotations(made)))
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(write.markdown(made))
+    for line in send(made, policy.alerts, write.markdown(made), results / "alerts.json"):
+        print(line)
+    return made.exit_code
+
+
+def _sides(results: Path, given: Any, scratch: Path) -> tuple[list[Any], list[Any]]:
+    """Baseline runs, and beside each the run that is judged."""
+    from harness.gate.baseline import read, same
+
+    folder = Path(given.baseline)
+    if not (folder / "manifest.json").exists() and (results / "runs").is_dir() and not folder.is_dir():
+        return _two_runs(results, given, scratch)
+    if given.candidate:
+        raise UsageError("--candidate goes with --baseline RUN; a baseline folder finds its own candidates")
+    baselines = read(folder)
+    if given.run:
+        _play(results, baselines)
+    from harness.engine.runs import stored
+
+    finished = [r for r in stored(results) if r.record["status"] in ("done", "partial")]
+    return baselines, [next((r for r in finished if same(r.record, b.record)), None) for b in baselines]
+
+
+def _two_runs(results: Path, given: Any, scratch: Path) -> tuple[list[Any], list[Any]]:
+    from harness.engine.runs import find
+    from harness.gate.baseline import accept
+
+    if not given.candidate:
+        raise UsageError(f"{given.baseline} is no baseline folder: for a run add --candidate RUN")
+    old, new = find(results, given.baseline), find(results, given.candidate)
+    return [accept(scratch, old, "for this comparison")], [new]
+
+
+def _play(results: Path, baselines: Sequence[BaselineRun]) -> None:
+    from harness.commands.eval import job
+    from harness.config.compose import run
+
+    for baseline in baselines:
+        code = run([*baseline.words, f"results={results}", "logger=quiet"], job)
+        if code not in (0, 3):
+            raise UsageError(f"harness eval {' '.join(baseline.words)} ended with {code}: mend that first")
+
+
+def _files(made: Report, given: Any, manifest: str) -> None:
+    from harness.gate import report as write
+
+    texts = {
+        "json": write.as_json,
+        "junit": write.junit,
+        "markdown": write.markdown,
+        "sarif": lambda r: write.sarif(r, manifest),
+    }
+    for name, make in texts.items():
+        if (path := getattr(given, name)) is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(make(made), encoding="utf-8")

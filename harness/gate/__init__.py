@@ -1,0 +1,1 @@
+"""The regression gate: committed baseline runs, a policy, verdicts, reports and alerts."""

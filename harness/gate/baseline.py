@@ -1,0 +1,223 @@
+"""Accepted runs in a committed folder: a small Parquet file each, a manifest with their hashes, a readable summary."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import INCOMPLETE, HarnessError, Missing, UsageError
+from harness.core.types import Metric, Outcome, Result
+from harness.engine.pairing import Played, share_missing
+from harness.engine.rundir import write_json
+
+SCHEMA = 1
+LOST = 0.01
+"""A run that misses a larger share of its samples is incomplete: never a baseline."""
+PROMPT = 16
+"""Hex digits of a prompt's hash that are kept."""
+KEYS = ("task", "data", "model", "method", "decoding", "seed", "limit")
+"""What a candidate must share with its baseline."""
+RECORD = (*KEYS, "task_version", "identity", "counts", "environment", "work")
+
+
+class Tampered(HarnessError):
+    """A baseline file is missing or is not the one that was accepted."""
+
+    exit_code = INCOMPLETE
+
+
+@dataclass(frozen=True)
+class BaselineRun:
+    """One accepted run; looks like a stored run. `entry` is its part of the manifest."""
+
+    folder: Path
+    entry: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.entry["name"])
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        return self.entry["record"]
+
+    @property
+    def metrics(self) -> list[Metric]:
+        return [Metric(**m) for m in self.entry["metrics"]]
+
+    @property
+    def words(self) -> list[str]:
+        """The words of `harness eval` that play it again."""
+        return list(self.entry["words"])
+
+    def cost(self) -> dict[str, float]:
+        return dict(self.entry["cost"])
+
+    @property
+    def path(self) -> Path:
+        return self.folder / str(self.entry["file"])
+
+    def verify(self) -> None:
+        """Raises Tampered, naming the run."""
+        if not self.path.is_file():
+            raise Tampered(
+                f"baseline run {self.name}: {self.path} is missing: restore it, or accept a new run by "
+                "harness baseline update"
+            )
+        if _sha256(self.path) != self.entry["sha256"]:
+            raise Tampered(
+                f"baseline run {self.name}: {self.path} is not the file that was accepted (its SHA-256 differs from "
+                "the manifest's): restore it, or accept a new run by harness baseline update"
+            )
+
+    def results(self) -> list[Result]:
+        self.verify()
+        return self._results
+
+    @cached_property
+    def _results(self) -> list[Result]:
+        import pyarrow.parquet as pq
+
+        out = []
+        for row in pq.read_table(self.path).to_pylist():
+            outcome = Outcome(row["answer"], dict(row["scores"]), row["verdict"]) if row["scored"] else None
+            out.append(
+                Result(
+                    row["id"],
+                    row["cluster"],
+                    row["group"],
+                    json.loads(row["target"]),
+                    outcome,
+                    prompt=row["prompt"],
+                    new_tokens=row["new_tokens"],
+                )
+            )
+        return out
+
+
+def read(folder: Path) -> list[BaselineRun]:
+    """The runs of a baseline folder. Raises Missing where there is none."""
+    path = folder / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Missing(f"{folder} holds no baseline: harness baseline update RUN --reason TEXT makes one") from None
+    except ValueError as e:
+        raise Tampered(f"{path} is no valid JSON ({e}): restore it") from e
+    if manifest.get("schema") != SCHEMA:
+        raise Tampered(f"{path} has schema {manifest.get('schema')}, this harness knows {SCHEMA}: update harness")
+    return [BaselineRun(folder, entry) for entry in manifest["runs"]]
+
+
+def accept(folder: Path, run: Played, reason: str) -> BaselineRun:
+    """Make a finished run the baseline of its task, data, model, method, decoding, seed and limit.
+
+    Raises UsageError where a run may not become one.
+    """
+    record, results = run.record, run.results()
+    if record["status"] not in ("done", "partial"):
+        raise UsageError(f"{run.name} is {record['status']}: only a finished run can be a baseline")
+    if record.get("sequential"):
+        raise UsageError(f"{run.name} was stopped early: play it whole, without stop_early, to make it a baseline")
+    if (lost := share_missing(results, record["counts"]["samples"])) > LOST:
+        raise UsageError(
+            f"{run.name} is incomplete: {lost:.1%} of its samples have no score, and a baseline may miss 1 %: "
+            "harness eval ... retry=errors asks them again"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    name = "-".join(str(record[k]) for k in ("task", "data", "method", "model")).replace("/", "_")
+    others = [b for b in (read(folder) if (folder / "manifest.json").exists() else []) if not same(b.record, record)]
+    taken = {b.name for b in others}
+    name = next(n for n in (name, *(f"{name}-{i}" for i in range(2, 1000))) if n not in taken)
+    path = folder / f"{name}.parquet"
+    _write(path, results)
+    entry = {
+        "name": name,
+        "run": run.name,
+        "accepted": datetime.now(UTC).isoformat(timespec="seconds"),
+        "reason": reason,
+        "words": words(record),
+        "file": path.name,
+        "sha256": _sha256(path),
+        "metrics": [asdict(m) for m in run.metrics],
+        "cost": run.cost(),
+        "record": {k: record[k] for k in RECORD if k in record},
+    }
+    entries = sorted([*(b.entry for b in others), entry], key=lambda e: e["name"])
+    write_json(folder / "manifest.json", {"schema": SCHEMA, "runs": entries})
+    (folder / "SUMMARY.md").write_text(summary([BaselineRun(folder, e) for e in entries]), encoding="utf-8")
+    return BaselineRun(folder, entry)
+
+
+def same(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether two records are of the same thing, whatever the code that played them."""
+    return all(a[k] == b[k] for k in KEYS)
+
+
+def words(record: Mapping[str, Any]) -> list[str]:
+    """The overrides that play a run again, without where its results went and how it was watched."""
+    local = ("results", "logger", "executor", "retry", "batch_size", "hydra", "stop_early")
+    given = record["config"].get("overrides") or []
+    return [w for w in given if w.lstrip("+~").partition("=")[0].split(".")[0].split("/")[0] not in local]
+
+
+def summary(runs: Sequence[BaselineRun]) -> str:
+    """A page that shows in a diff what an update changed."""
+    lines = [
+        "# Baseline",
+        "",
+        "Made by `harness baseline update`; the gate compares with these runs. Value [95 % interval].",
+        "",
+        "| run | samples | primary | groups | accepted | reason |",
+        "|---|---:|---|---|---|---|",
+    ]
+    for run in runs:
+        primary = next((m for m in run.metrics if m.primary), None)
+        groups = [m for m in run.metrics if primary and m.name == primary.name and not m.primary]
+        shown = f"{primary.name} {primary.value:.4f} {_interval(primary)}" if primary else ""
+        parts = ", ".join(f"{m.group} {m.value:.4f}" for m in groups)
+        count = run.record["counts"]["done"]
+        lines.append(
+            f"| {run.name} | {count} | {shown} | {parts} | {run.entry['accepted'][:10]} | {run.entry['reason']} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _interval(metric: Metric) -> str:
+    return "" if metric.low is None or metric.high is None else f"[{metric.low:.4f}, {metric.high:.4f}]"
+
+
+def _write(path: Path, results: Sequence[Result]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [
+        {
+            "id": r.id,
+            "cluster": r.cluster,
+            "group": r.group,
+            "target": json.dumps(r.target),
+            "prompt": r.prompt[:PROMPT],
+            "scored": r.outcome is not None,
+            "answer": r.outcome.answer if r.outcome else "",
+            "verdict": r.outcome.verdict if r.outcome else None,
+            "scores": list(r.outcome.scores.items()) if r.outcome else [],
+            "new_tokens": r.new_tokens,
+        }
+        for r in sorted(results, key=lambda r: r.id)
+    ]
+    text = dict.fromkeys(("id", "cluster", "group", "target", "prompt", "answer", "verdict"), pa.string())
+    kinds = {**text, "scored": pa.bool_(), "scores": pa.map_(pa.string(), pa.float64()), "new_tokens": pa.int32()}
+    columns = ("id", "cluster", "group", "target", "prompt", "scored", "answer", "verdict", "scores", "new_tokens")
+    table = pa.Table.from_pylist(rows, schema=pa.schema([(c, kinds[c]) for c in columns]))
+    pq.write_table(table, path, compression="zstd", compression_level=19)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

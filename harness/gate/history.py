@@ -1,0 +1,164 @@
+"""Scores and speed over commits: one series per setting, and where its level changed."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.core.errors import UsageError
+from harness.engine.rundir import write_json
+from harness.stats import paired_mean
+from harness.stats.steps import Step, floored, noise, steps
+from harness.store import Store
+
+QUALITY = ("data", "model", "method", "task_version", "decoding", "seed", "limit", "metric")
+SPEED = (*QUALITY, "cpu", "gpu")
+STATES = ("open", "accepted", "fixed", "noise")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run of a series. `error`: its standard error against its predecessor."""
+
+    run: str
+    commit: str
+    moment: datetime
+    value: float
+    error: float
+
+
+@dataclass(frozen=True)
+class Change:
+    """A step between two commits. `state`: open, or what `harness history --mark` made of it."""
+
+    id: str
+    last_good: Point
+    first_bad: Point
+    step: Step
+    better: bool | None
+    flipped: list[str]
+    state: str = "open"
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Series:
+    """Points of equal settings, oldest first. `kind` is the metric's name, or "seconds"."""
+
+    kind: str
+    settings: dict[str, Any]
+    points: list[Point]
+    changes: list[Change] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        s = self.settings
+        return " ".join(str(s[k]) for k in ("data", "method", "model")) + f" {self.kind}"
+
+
+def history(results: Path, task: str, *, delta: float = 0.01, marks: Mapping[str, Any] | None = None) -> list[Series]:
+    """All series of a task with their steps of at least `delta` (scores) or 10 % (seconds)."""
+    with Store(results) as store:
+        rows = store.history(task)
+        found = []
+        for settings, members in _grouped(rows, QUALITY).items():
+            found.append(_quality(store, dict(zip(QUALITY, settings, strict=True)), members, delta, marks or {}))
+        for settings, members in _grouped([r for r in rows if r["seconds"]], SPEED).items():
+            found.append(_speed(dict(zip(SPEED, settings, strict=True)), members, marks or {}))
+    return found
+
+
+def _grouped(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[k] for k in keys), []).append(row)
+    return groups
+
+
+def _quality(
+    store: Store, settings: dict[str, Any], rows: list[dict[str, Any]], delta: float, marks: Mapping[str, Any]
+) -> Series:
+    """sigma_t: paired standard error against the predecessor / sqrt 2, at least one item's weight."""
+    errors: list[float | None] = [None]
+    for before, after in itertools.pairwise(rows):
+        pairs = store.paired(before["run"], after["run"])
+        d = paired_mean([p["a"] for p in pairs], [p["b"] for p in pairs], [p["cluster"] for p in pairs])
+        errors.append(d.stderr / math.sqrt(2) if d.stderr is not None else after["stderr"])
+    floor = 1 / max(1, min(r["n"] or 1 for r in rows))
+    sigma = floored(errors, floor)
+    points = [
+        Point(r["run"], r["commit"] or "", r["moment"], r["value"], float(s)) for r, s in zip(rows, sigma, strict=True)
+    ]
+    up = rows[-1]["higher_is_better"]
+    changes = []
+    for step in steps([p.value for p in points], sigma, delta):
+        better = None if up is None else (step.size > 0) == up
+        pairs = store.paired(points[step.at - 1].run, points[step.at].run)
+        moved = [p["id"] for p in pairs if (p["b"] - p["a"]) * step.size > 0][:10]
+        changes.append(_change(settings, settings["metric"], points, step, better, moved, marks))
+    return Series(str(settings["metric"]), settings, points, changes)
+
+
+def _speed(settings: dict[str, Any], rows: list[dict[str, Any]], marks: Mapping[str, Any]) -> Series:
+    """Logarithms of the seconds, with one robust standard deviation for the series."""
+    logs = np.log([r["seconds"] for r in rows])
+    spread = noise(logs)
+    sigma = floored([spread] * len(rows), 0.02)
+    points = [
+        Point(r["run"], r["commit"] or "", r["moment"], r["seconds"], float(r["seconds"] * s))
+        for r, s in zip(rows, sigma, strict=True)
+    ]
+    changes = [
+        _change(settings, "seconds", points, step, step.size < 0, [], marks)
+        for step in steps(logs, sigma, math.log(1.1))
+    ]
+    return Series("seconds", settings, points, changes)
+
+
+def _change(
+    settings: Mapping[str, Any],
+    kind: str,
+    points: Sequence[Point],
+    step: Step,
+    better: bool | None,
+    flipped: list[str],
+    marks: Mapping[str, Any],
+) -> Change:
+    first = points[step.at]
+    text = json.dumps([kind, settings, first.commit or first.run], sort_keys=True, default=str)
+    key = hashlib.sha256(text.encode()).hexdigest()[:8]
+    mark = marks.get(key) or {}
+    return Change(
+        key,
+        points[step.at - 1],
+        first,
+        step,
+        better,
+        flipped,
+        str(mark.get("state", "open")),
+        str(mark.get("reason", "")),
+    )
+
+
+def read_marks(path: Path) -> dict[str, Any]:
+    """What people said about steps, by their id."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def mark(path: Path, key: str, state: str, reason: str) -> None:
+    """Raises UsageError for an unknown state or an empty reason."""
+    if state not in STATES:
+        raise UsageError(f"--mark {key}={state}: choose one of {', '.join(STATES)}")
+    if not reason:
+        raise UsageError("--mark needs --reason TEXT: it is kept with the step")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, {**read_marks(path), key: {"state": state, "reason": reason}})

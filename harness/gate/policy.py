@@ -1,0 +1,100 @@
+"""What the gate tolerates: gate.yaml, or its defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from harness.core.errors import UsageError
+
+FILTERS = ("task", "data", "model", "method")
+LIMITS = ("seconds", "tokens_per_second", "passes", "positions", "peak_memory_gib")
+DETERMINISTIC = ("passes", "positions")
+"""Costs that do not depend on the machine: over their limit they block. The others only advise."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One thing that is checked, in every baseline run that fits its filters."""
+
+    score: str | None = None
+    """A score of the samples, a ratio of two (`hallucinated/mentioned`), or None: the first."""
+    group: str = "all"
+    delta: float = 0.01
+    """Tolerated loss, in the score's unit."""
+    higher_is_better: bool | None = None
+    """None: as the run's primary metric says."""
+    blocking: bool = True
+    flips: int | None = None
+    """Decide by the number of samples that got worse, for smoke tests with too few clusters for statistics."""
+    task: str | None = None
+    data: str | None = None
+    model: str | None = None
+    method: str | None = None
+
+    def fits(self, record: Mapping[str, Any]) -> bool:
+        return all(getattr(self, k) in (None, record[k]) for k in FILTERS)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The whole file."""
+
+    alpha: float = 0.05
+    strict: bool = False
+    """A significant loss within the tolerance fails, too."""
+    inconclusive: Literal["fail", "warn"] = "fail"
+    limits: Mapping[str, float] = field(default_factory=dict)
+    """Cost -> largest ratio to the baseline; for tokens_per_second the smallest."""
+    checks: tuple[Rule, ...] = (Rule(),)
+    alerts: tuple[str, ...] = ()
+    """Names of environment variables that hold the addresses."""
+
+
+def read_policy(path: Path | None, delta: float | None = None) -> Policy:
+    """gate.yaml, or the defaults. Raises UsageError in one line that names what is wrong.
+
+    `delta` is the command line's tolerance, for all checks.
+    """
+    raw = _load(path) if path else {}
+    _known(raw, [f.name for f in fields(Policy)], "gate.yaml")
+    checks = []
+    for number, given in enumerate(raw.get("checks") or [{}], 1):
+        where = f"gate.yaml, check {number}"
+        if not isinstance(given, dict):
+            raise UsageError(f"{where} is no mapping: write score, group, delta ... below it")
+        _known(given, [f.name for f in fields(Rule)], where)
+        rule = Rule(**given | ({} if delta is None else {"delta": delta}))
+        if not isinstance(rule.delta, int | float) or rule.delta < 0:
+            raise UsageError(f"{where}: delta={rule.delta} must be a number, 0 or more")
+        checks.append(rule)
+    limits = raw.get("limits") or {}
+    _known(limits, LIMITS, "gate.yaml, limits")
+    policy = Policy(**raw | {"limits": limits, "checks": tuple(checks), "alerts": tuple(raw.get("alerts") or ())})
+    if not 0 < policy.alpha < 0.5:
+        raise UsageError(f"gate.yaml: alpha={policy.alpha} must lie between 0 and 0.5")
+    if policy.inconclusive not in ("fail", "warn"):
+        raise UsageError(f"gate.yaml: inconclusive={policy.inconclusive} must be fail or warn")
+    return policy
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except OSError as e:
+        raise UsageError(f"{path} cannot be read ({e.strerror}): name the gate's file by --policy FILE") from e
+    except yaml.YAMLError as e:
+        raise UsageError(f"{path} is no valid YAML: {' '.join(str(e).split())}") from e
+    if not isinstance(raw, dict):
+        raise UsageError(f"{path} holds no mapping: see docs/ci.md for an example")
+    return raw
+
+
+def _known(given: Mapping[str, Any], names: Any, where: str) -> None:
+    for key in given:
+        if key not in names:
+            raise UsageError(f"{where}: {key} is unknown: choose from {', '.join(names)}")

@@ -1,0 +1,206 @@
+"""Baseline runs against their candidates: one verdict each check, and the exit code of them all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from harness.core.errors import DONE, INCOMPLETE, INCONCLUSIVE, NO
+from harness.core.types import Result
+from harness.engine.pairing import NotComparable, Pairs, Played, pair, share_missing
+from harness.gate.baseline import LOST, BaselineRun
+from harness.gate.policy import DETERMINISTIC, Policy, Rule
+from harness.stats import Difference
+from harness.stats.gate import Check, Verdict, judge
+
+LISTED = 20
+"""Flipped samples that a report lists."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One check of one run. `state` is the gate's, or missing, incomparable, incomplete, over, within."""
+
+    run: str
+    check: str
+    """"correct (all)", "passes" ..."""
+    state: str
+    blocking: bool
+    message: str
+    difference: Difference | None = None
+    verdict: Verdict | None = None
+    delta: float | None = None
+    flipped: list[dict[str, Any]] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Report:
+    """All entries under one policy."""
+
+    entries: list[Entry]
+    policy: Policy
+
+    @property
+    def exit_code(self) -> int:
+        """1, then 3, then 4, then 0, over the blocking entries."""
+        codes = {self.code(e) for e in self.entries if e.blocking}
+        return next((c for c in (NO, INCOMPLETE, INCONCLUSIVE) if c in codes), DONE)
+
+    def code(self, entry: Entry) -> int:
+        if entry.state in ("regressed", "over") or (entry.state == "slipped" and self.policy.strict):
+            return NO
+        if entry.state in ("missing", "incomparable", "incomplete"):
+            return INCOMPLETE
+        return INCONCLUSIVE if entry.state == "inconclusive" and self.policy.inconclusive == "fail" else DONE
+
+    @property
+    def word(self) -> str:
+        return {DONE: "passed", NO: "failed", INCOMPLETE: "incomplete", INCONCLUSIVE: "inconclusive"}[self.exit_code]
+
+
+def verdicts(baselines: Sequence[BaselineRun], candidates: Sequence[Played | None], policy: Policy) -> Report:
+    """Judge each candidate (None: there is none) by every rule that fits. Raises Tampered for a damaged baseline."""
+    entries: list[Entry] = []
+    pending: list[tuple[Check, str, Rule, str, Pairs, bool]] = []
+    for base, new in zip(baselines, candidates, strict=True):
+        base.verify()
+        rules = [r for r in policy.checks if r.fits(base.record)]
+        if not rules:
+            continue
+        blocking = any(r.blocking for r in rules)
+        if (stop := _unusable(base, new, blocking)) is not None:
+            entries.append(stop)
+            continue
+        assert new is not None
+        try:
+            pairs = pair(base, new, same_prompts=True)
+        except NotComparable as e:
+            entries.append(Entry(base.name, "comparison", "incomparable", blocking, str(e)))
+            continue
+        entries += _costs(base, new, policy)
+        for rule in rules:
+            score = rule.score or pairs.scores[0]
+            part = pairs.of(rule.group)
+            known = set(pairs.scores)
+            if not part.left or not set(score.split("/")) <= known:
+                has = f"scores {', '.join(sorted(known))} and groups {', '.join(pairs.groups)}, all"
+                entries.append(
+                    Entry(
+                        base.name,
+                        f"{score} ({rule.group})",
+                        "missing",
+                        rule.blocking,
+                        f"this run has no such score or group: it has {has}",
+                    )
+                )
+                continue
+            up = _upwards(base) if rule.higher_is_better is None else rule.higher_is_better
+            d = part.difference(score)
+            check = Check(d if up else _mirrored(d), part.identical, rule.delta, rule.blocking, rule.flips)
+            pending.append((check, base.name, rule, score, part, up))
+    judged = judge([p[0] for p in pending], policy.alpha)
+    for (check, name, rule, score, part, up), verdict in zip(pending, judged, strict=True):
+        entries.append(_entry(check, verdict, name, rule, score, part, up))
+    return Report(entries, policy)
+
+
+def _unusable(base: BaselineRun, new: Played | None, blocking: bool) -> Entry | None:
+    if new is None:
+        again = f"harness eval {' '.join(base.words)}"
+        return Entry(base.name, "run", "missing", blocking, f"no finished run to compare: {again}")
+    lost = share_missing(new.results(), new.record["counts"]["samples"])
+    if lost > LOST:
+        return Entry(
+            base.name,
+            "run",
+            "incomplete",
+            blocking,
+            f"{lost:.1%} of the samples have no score (harness show {new.name})",
+        )
+    if new.record.get("sequential"):
+        return Entry(base.name, "run", "incomplete", blocking, f"{new.name} was stopped early: play it whole")
+    return None
+
+
+def _upwards(base: BaselineRun) -> bool:
+    primary = next((m for m in base.metrics if m.primary), None)
+    return primary is None or primary.higher_is_better is not False
+
+
+def _mirrored(d: Difference) -> Difference:
+    """The same difference with more being better."""
+    from dataclasses import replace
+
+    return replace(
+        d,
+        value=-d.value,
+        low=None if d.high is None else -d.high,
+        high=None if d.low is None else -d.low,
+        right_to_wrong=d.wrong_to_right,
+        wrong_to_right=d.right_to_wrong,
+    )
+
+
+def _entry(check: Check, verdict: Verdict, name: str, rule: Rule, score: str, part: Pairs, up: bool) -> Entry:
+    d = check.difference
+    flips = f"{d.right_to_wrong} samples worse, {d.wrong_to_right} better"
+    bounds = "" if verdict.low is None or verdict.high is None else f" [{verdict.low:+.4f}, {verdict.high:+.4f}]"
+    parts = [f"{d.value:+.4f}{bounds}, {flips}, {d.clusters} clusters"]
+    if verdict.state == "identical":
+        parts = [f"all {d.n} answers equal"]
+    if verdict.state == "inconclusive":
+        parts.append(
+            f"a loss of {rule.delta:g} is neither shown nor excluded: {verdict.clusters_needed} clusters would do"
+            if verdict.clusters_needed
+            else "too few clusters for a verdict: raise limit=, or give the check a budget of flips"
+        )
+    elif verdict.state == "ok" and verdict.power is not None and verdict.power < 2.5:
+        parts.append(f"delta is only {verdict.power:.1f} standard errors: an unchanged system often fails to be ok")
+    flipped: list[dict[str, Any]] = []
+    if verdict.state in ("regressed", "slipped"):
+        flipped = [_flip(*f) for f in part.flips(score, -1 if up else 1)[:LISTED]]
+    return Entry(
+        name,
+        f"{score} ({rule.group})",
+        verdict.state,
+        rule.blocking,
+        "; ".join(parts),
+        d,
+        verdict,
+        rule.delta,
+        flipped,
+    )
+
+
+def _flip(a: Result, b: Result) -> dict[str, Any]:
+    assert a.outcome and b.outcome
+    return {"id": a.id, "group": a.group, "target": a.target, "before": a.outcome.answer, "now": b.outcome.answer}
+
+
+def _costs(base: BaselineRun, new: Played, policy: Policy) -> list[Entry]:
+    """Ratios over their limits. What depends on the machine is compared on equal hardware only, and never blocks."""
+    before, now = base.cost(), new.cost()
+    equal = base.record["environment"].get("hardware") == new.record["environment"].get("hardware")
+    out = []
+    for name, limit in policy.limits.items():
+        if not before.get(name) or not now.get(name):
+            continue
+        if name not in DETERMINISTIC and not equal:
+            out.append(Entry(base.name, name, "within", False, "other hardware than the baseline's: not compared"))
+            continue
+        ratio = now[name] / before[name]
+        over = ratio < limit if name == "tokens_per_second" else ratio > limit
+        out.append(
+            Entry(
+                base.name,
+                name,
+                "over" if over else "within",
+                name in DETERMINISTIC,
+                f"{ratio:.3f} times the baseline's {before[name]:.4g}, limit {limit:g}",
+            )
+        )
+    return out

@@ -1,0 +1,211 @@
+"""harness gate and harness baseline through the command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from harness.cli import main
+from tests.gate.common import PLUGINS, N, answers, play
+
+
+@pytest.fixture
+def base(workdir, capsys):
+    """A baseline of one run, 80 % right, accepted; the results folder is empty again."""
+    name = play(answers(0.2))
+    assert main(["baseline", "update", name, "--reason", "first"]) == 0
+    shutil.rmtree("results/runs")
+    capsys.readouterr()
+    return Path("results/baseline")
+
+
+def gate(capsys, *words: str) -> tuple[int, str]:
+    code = main(["gate", *words])
+    return code, capsys.readouterr().out
+
+
+def policy(**settings) -> None:
+    Path("gate.yaml").write_text(json.dumps(settings))
+
+
+def test_equal_answers_are_identical(base, capsys):
+    play(answers(0.2, seed=0))
+    code, out = gate(capsys)
+    assert code == 0 and f"identical: all {N} answers equal" in out
+
+
+def test_a_regression_fails_and_lists_what_flipped(base, capsys):
+    play(answers(0.2, flip=0.05))
+    capsys.readouterr()
+    code, out = gate(capsys)
+    assert code == 1 and "correct (all) regressed: -0.04" in out
+    assert "'y' now" in out and out.count(" before, ") == 20
+
+
+def test_an_improvement_passes(base, capsys):
+    play(answers(0.1))
+    assert gate(capsys)[0] == 0
+
+
+def test_a_small_loss_slips_and_strict_fails_it(base, capsys):
+    play(answers(0.2, flip=0.02))
+    policy(checks=[{"delta": 0.05}])
+    code, out = gate(capsys)
+    assert code == 0 and "slipped" in out
+    policy(checks=[{"delta": 0.05}], strict=True)
+    assert gate(capsys)[0] == 1
+
+
+def test_other_answers_of_equal_quality_are_undecided_with_a_narrow_margin(base, capsys):
+    play(answers(0.2, seed=7))
+    code, out = gate(capsys, "--tolerance", "0.001")
+    assert code == 4 and "inconclusive" in out and "clusters would do" in out
+    policy(inconclusive="warn", checks=[{"delta": 0.001}])
+    assert gate(capsys)[0] == 0
+    policy(checks=[{"delta": 0.15}])
+    assert gate(capsys)[0] == 0
+
+
+def test_missing_and_incomparable(base, capsys):
+    code, out = gate(capsys)
+    assert code == 3 and "no finished run to compare: harness eval task=sums" in out
+    play(answers(0.2), "results", 800)
+    assert gate(capsys)[0] == 3
+
+
+def test_advisory_checks_and_groups(base, capsys):
+    play(answers(0.2, flip=0.1))
+    policy(checks=[{"group": "odd", "blocking": False}, {"group": "even", "delta": 0.3}])
+    code, out = gate(capsys)
+    assert code == 0 and "correct (odd) regressed (advisory)" in out
+    policy(checks=[{"group": "prime"}])
+    code, out = gate(capsys)
+    assert code == 3 and "no such score or group: it has scores correct and groups" in out
+
+
+def test_flips_decide_a_smoke_test(workdir, capsys):
+    name = play(answers(0.2, n=16), "results", 16)
+    assert main(["baseline", "update", name, "--reason", "smoke"]) == 0
+    shutil.rmtree("results/runs")
+    play(answers(0.2, flip=0.3, n=16), "results", 16)
+    assert gate(capsys)[0] == 4
+    policy(checks=[{"flips": 16}])
+    assert gate(capsys)[0] == 0
+    policy(checks=[{"flips": 0}])
+    assert gate(capsys)[0] == 1
+
+
+def test_a_tampered_or_missing_file_is_refused_by_name(base, capsys):
+    play(answers(0.2))
+    (file,) = base.glob("*.parquet")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + b"!")
+    for command in (["gate"], ["baseline", "verify"]):
+        assert main(command) == 3
+        err = capsys.readouterr().err
+        assert file.stem in err and "not the file that was accepted" in err
+    file.unlink()
+    assert main(["gate"]) == 3 and f"{file.stem}.parquet is missing" in capsys.readouterr().err
+    file.write_bytes(whole)
+    assert main(["gate"]) == 0
+
+
+def test_reports(base, capsys, monkeypatch):
+    play(answers(0.2, flip=0.05))
+    capsys.readouterr()
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+    code, out = gate(capsys, "--json", "o/g.json", "--junit", "o/g.xml", "--sarif", "o/g.sarif", "--markdown", "o/g.md")
+    assert code == 1 and "::error title=gate sums-default-vanilla-replay::correct (all) regressed" in out
+    found = json.loads(Path("o/g.json").read_text())
+    assert found["verdict"] == "failed" and found["entries"][0]["state"] == "regressed"
+    assert len(found["entries"][0]["flipped"]) == 20
+    suite = ElementTree.parse("o/g.xml").getroot()
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("1", "1", "0")
+    sarif = json.loads(Path("o/g.sarif").read_text())
+    (result,) = sarif["runs"][0]["results"]
+    assert result["level"] == "error" and result["ruleId"] == "gate/regressed"
+    assert Path("o/g.md").read_text() == Path("summary.md").read_text()
+    assert "Regression gate: failed" in Path("summary.md").read_text()
+
+
+def test_the_gate_plays_its_runs(workdir, capsys):
+    path = answers(0.2)
+    name = play(path, "elsewhere")
+    assert main(["baseline", "update", name, "--reason", "x", "--results", "elsewhere"]) == 0
+    capsys.readouterr()
+    code, out = gate(capsys, "--run", "--results", "fresh")
+    assert code == 0 and "identical" in out
+
+
+def test_two_runs_by_name(workdir, capsys):
+    a, b = play(answers(0.2)), play(answers(0.2, flip=0.05))
+    capsys.readouterr()
+    assert gate(capsys, "--baseline", a, "--candidate", b)[0] == 1
+    assert gate(capsys, "--baseline", a, "--candidate", a)[0] == 0
+    assert main(["gate", "--baseline", a]) == 2 and "add --candidate RUN" in capsys.readouterr().err
+
+
+def test_update_wants_a_reason_and_no_red_run(base, capsys):
+    name = play(answers(0.2, flip=0.05))
+    capsys.readouterr()
+    assert main(["baseline", "update", name]) == 2 and "--reason" in capsys.readouterr().err
+    assert main(["baseline", "update", name, "--reason", "x"]) == 2
+    assert "worse than the baseline" in capsys.readouterr().err
+    assert main(["baseline", "update", name, "--reason", "new model", "--even-if-worse"]) == 0
+    assert main(["baseline", "show"]) == 0
+    out = capsys.readouterr().out
+    assert "new model" in out and "first" not in out
+
+
+def test_an_incomplete_run_is_no_baseline(workdir, capsys):
+    path = answers(0.2)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[20:]))
+    words = ["eval", "task=sums", f"task.n={N}", PLUGINS, "model=replay", f"model.path={path}"]
+    assert main(words) == 3
+    assert main(["baseline", "update", "sums", "--reason", "x"]) == 2
+    assert "1.7% of its samples have no score" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("alpha: 0.7", "alpha=0.7 must lie between"),
+        ("cheks: []", "cheks is unknown"),
+        ("checks: [{detla: 1}]", "check 1: detla is unknown"),
+        ("checks: [{delta: -1}]", "delta=-1 must be a number"),
+        ("limits: {sekonds: 1}", "sekonds is unknown"),
+        ("inconclusive: maybe", "must be fail or warn"),
+        ("[1]", "holds no mapping"),
+        ("a: [", "no valid YAML"),
+    ],
+)
+def test_bad_policies_are_one_line(base, capsys, text, says):
+    Path("gate.yaml").write_text(text)
+    assert main(["gate"]) == 2
+    err = capsys.readouterr().err
+    assert says in err and err.count("\n") == 1
+
+
+def test_alerts_are_sent_once_and_keep_their_secrets(base, capsys, monkeypatch):
+    apprise = pytest.importorskip("apprise")
+    sent = []
+    monkeypatch.setattr(apprise.Apprise, "notify", lambda self, title, body: sent.append(title) or True)
+    monkeypatch.setenv("GATE_URL", "json://user:s3cret@localhost")
+    policy(alerts=["GATE_URL"])
+    play(answers(0.2, flip=0.05))
+    capsys.readouterr()
+    assert "alert: GATE_URL sent" in gate(capsys)[1]
+    out = gate(capsys)[1]
+    assert "alert: nothing new" in out and "s3cret" not in out
+    play(answers(0.2))
+    assert gate(capsys)[0] == 0
+    assert sent == ["harness gate: failed", "harness gate: passed"]
+    assert all("s3cret" not in p.read_text() for p in Path("results").glob("*.json"))
+    monkeypatch.delenv("GATE_URL")
+    assert main(["gate"]) == 2 and "the environment has no GATE_URL" in capsys.readouterr().err

@@ -1,0 +1,68 @@
+"""harness history over real commits."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from harness.cli import main
+from harness.engine.environment import environment
+from tests.gate.common import answers, play
+
+
+def commit(number: int) -> str:
+    moment = f"2026-01-{number:02d}T12:00:00+02:00"
+    env = os.environ | {"GIT_COMMITTER_DATE": moment, "GIT_AUTHOR_DATE": moment}
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+    subprocess.run(["git", *who, "commit", "--quiet", "--allow-empty", "-m", str(number)], check=True, env=env)
+    environment.cache_clear()
+    return subprocess.run(["git", "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def commits(workdir):
+    """Nine commits with a run each: 80 % right, from the sixth on 75 %. Played in no order."""
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    hashes = {}
+    for n in range(1, 10):
+        hashes[n] = commit(n)
+    for n in (4, 1, 9, 2, 3, 6, 5, 8, 7):
+        subprocess.run(["git", "checkout", "--quiet", hashes[n]], check=True)
+        environment.cache_clear()
+        play(answers(0.2, flip=0.0 if n < 6 else 0.06, odd=n))  # another sample is wrong each time
+    yield hashes
+    environment.cache_clear()
+
+
+def test_the_step_is_found_marked_and_plotted(commits, capsys):
+    assert main(["history", "sums", "--json"]) == 0
+    quality = next(s for s in json.loads(capsys.readouterr().out) if s["kind"] == "accuracy")
+    assert [p["commit"] for p in quality["points"]] == list(commits.values())
+    (change,) = quality["changes"]
+    assert change["last_good"]["commit"] == commits[5] and change["first_bad"]["commit"] == commits[6]
+    assert change["better"] is False and len(change["flipped"]) == 10 and change["state"] == "open"
+    assert -0.07 < change["step"]["after"] - change["step"]["before"] < -0.03
+    assert main(["history", "sums", "--plot"]) == 0
+    out = capsys.readouterr().out
+    assert f"worse after {commits[5][:9]}, since {commits[6][:9]}" in out
+    assert "o" in out and "^" in out and "█" in out
+    assert main(["history", "sums", "--mark", f"{change['id']}=accepted", "--reason", "new parser"]) == 0
+    assert main(["history", "sums"]) == 0
+    assert "(accepted: new parser)" in capsys.readouterr().out
+    assert main(["history", "sums", "--delta", "0.2"]) == 0
+    assert "step" not in capsys.readouterr().out
+
+
+def test_words_that_make_no_sense(workdir, capsys):
+    play(answers(0.2))
+    capsys.readouterr()
+    for words, says in (
+        (["nothing"], "no finished run of task=nothing"),
+        (["sums", "--mark", "abc=good", "--reason", "x"], "choose one of open"),
+        (["sums", "--mark", "abc=noise"], "needs --reason"),
+    ):
+        assert main(["history", *words]) == 2
+        assert says in capsys.readouterr().err
