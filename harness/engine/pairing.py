@@ -83,10 +83,10 @@ class Pairs:
         above, slash, below = score.partition("/")
         if not slash:
             return paired_mean(*self.values(score), self.clusters)
-        tables = [
+        before, after = (
             totals(np.stack([self.values(above)[i], self.values(below)[i]], axis=1), self.clusters) for i in (0, 1)
-        ]
-        return paired_jackknife(*tables, lambda c: c[..., 0] / c[..., 1], n=len(self.left))
+        )
+        return paired_jackknife(before, after, lambda c: c[..., 0] / c[..., 1], n=len(self.left))
 
     def flips(self, score: str, worse: int = -1) -> list[tuple[Result, Result]]:
         """Samples whose score fell (`worse` -1) or rose (1) from left to right."""

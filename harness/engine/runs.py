@@ -29,8 +29,12 @@ class StoredRun:
     def name(self) -> str:
         return self.directory.name
 
-    @cached_property
+    @property
     def metrics(self) -> list[Metric]:
+        return self._metrics
+
+    @cached_property
+    def _metrics(self) -> list[Metric]:
         return self.directory.metrics()
 
     @property
