@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -111,6 +111,22 @@ class Request:
     @cached_property
     def pictures(self) -> tuple[Picture, ...]:
         return tuple(part for m in self.messages for part in m.content if isinstance(part, Picture))
+
+    def changed(
+        self, text: Callable[[str], str] | None = None, picture: Callable[[Picture], Picture] | None = None
+    ) -> Request:
+        """The same request with other words in its last user message, or with other pictures."""
+        last = max((i for i, m in enumerate(self.messages) if m.role == "user"), default=-1)
+        messages = []
+        for i, m in enumerate(self.messages):
+            parts: list[str | Picture] = []
+            for part in m.content:
+                if isinstance(part, Picture):
+                    parts.append(picture(part) if picture else part)
+                else:
+                    parts.append(text(part) if text and i == last else part)
+            messages.append(replace(m, content=tuple(parts)))
+        return replace(self, messages=tuple(messages))
 
     @cached_property
     def key(self) -> str:

@@ -39,12 +39,37 @@ class Prompts:
         self.tokenizer = getattr(processor, "tokenizer", processor)
         self.sees = processor is not self.tokenizer
         self.image_id: int | None = getattr(config, "image_token_id", None)
+        self.mark_questions = False
+        """Whether inputs shall say where the question is: costs a second tokenisation."""
         self._seen: OrderedDict[str, _Seen | None] = OrderedDict()
         template = getattr(processor, "chat_template", None) or getattr(self.tokenizer, "chat_template", None)
         if chat == "auto" and not template:
             raise UsageError("this model has no chat template: add model.chat=plain to give it the text as it is")
 
     def encode(self, request: Request) -> Inputs:
+        inputs = self._encode(request)
+        inputs.request = request
+        if self.mark_questions:
+            inputs.question = self._question(request, inputs.tensors["input_ids"][0].tolist())
+        return inputs
+
+    def _question(self, request: Request, ids: list[int]) -> tuple[int, int] | None:
+        """The tokens of the last user message's text: those that are not the template's around an empty one."""
+        words = next((p for m in reversed(request.messages) for p in m.content if isinstance(p, str)), "")
+        text = self._text(request)
+        start = text.rfind(words.strip())
+        if not words.strip() or start < 0:
+            return None
+        encoded = self.tokenizer(text, return_offsets_mapping=True, **self._special(text))
+        end = start + len(words.strip())
+        inside = [i for i, (a, b) in enumerate(encoded["offset_mapping"]) if b > start and a < end and b > a]
+        if not inside:
+            return None
+        # Pictures stand before the question: whatever they grew to, the distance to the end is the same.
+        grown = len(ids) - len(encoded["input_ids"])
+        return inside[0] + grown, inside[-1] + 1 + grown
+
+    def _encode(self, request: Request) -> Inputs:
         pictures = request.pictures
         if pictures and not self.sees:
             raise UsageError("this model reads text only, but the task shows pictures: choose a vision-language model")

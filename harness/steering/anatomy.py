@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from harness.core.errors import UsageError
-from harness.steering.inputs import SEQUENCES, Inputs
+from harness.core.types import Request
+from harness.steering.inputs import SEQUENCES, Inputs, beside
 from harness.steering.method import ATTENTION, Steering
 
 MLP = ("mlp", "feed_forward", "ffn", "block_sparse_moe")
@@ -62,6 +63,8 @@ class View:
         self.text_model = model.language_model if self.needs_picture else model
         self.softcap: float | None = getattr(decoder.config, "final_logit_softcapping", None)
         self.work = Work()
+        self.encode: Callable[[Request], Inputs] | None = None
+        """Makes inputs of a request as the task's own were made; None outside a run."""
         self._checked: set[type] = set()
 
     # -- parts
@@ -166,6 +169,18 @@ class View:
         h = h.to(self.head.weight.device)
         z = self.head(self.norm(h) if norm else h).float()
         return z if self.softcap is None else torch.tanh(z / self.softcap) * self.softcap
+
+    def ask(self, method: Steering, sample: Inputs, **changed: Any) -> Inputs:
+        """Inputs of the sample's request with changes (`Request.changed`), for a stream beside it. The prefix stays
+        shared where the pictures are the same. Raises UsageError where the request is not known."""
+        if sample.request is None or self.encode is None:
+            raise UsageError(f"method={method.name} asks in other words, but this prompt is known as tokens only")
+        other = self.encode(sample.request.changed(**changed))
+        return beside(sample, other) if "picture" not in changed else other
+
+    def scaled(self, layer: int, of: int = 32) -> int:
+        """A layer number of the papers' models (of 32 layers) in this model."""
+        return round(layer * self.depth / of)
 
     def without_image(self, sample: Inputs) -> Inputs:
         """The sample without pictures, their tokens, and tokens that only wrap them."""

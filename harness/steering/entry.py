@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,7 +15,7 @@ from harness.steering.anatomy import View
 from harness.steering.forward import encode, forward, sharing, undisturbed
 from harness.steering.inputs import Inputs
 from harness.steering.method import Steering
-from harness.steering.run import Run
+from harness.steering.run import Run, Stream
 from harness.steering.select import Select
 
 
@@ -61,13 +61,9 @@ def generate(
     methods = tuple(methods)
     out: list[Generated | None] = [None] * len(inputs)
     with undisturbed(view):
-        streams = [[m.contrast(s, view) if m.has("contrast") else None for m in methods] for s in inputs]
+        streams = [_streams(methods, s, view) for s in inputs]
         for members, shared in _batches(view, inputs, streams, methods, max_new_tokens):
-            present = {
-                m: [row for i in members if (row := streams[i][at]) is not None]
-                for at, m in enumerate(methods)
-                if streams[members[0]][at] is not None
-            }
+            present = {key: [streams[i][key] for i in members] for key in streams[members[0]]}
             beams = decoding.num_beams if decoding.strategy == "beam" else 1
             run = Run(view, methods, [inputs[i] for i in members], present, beams)
             made = _play(run, shared, decoding, max_new_tokens, [seeds[i] for i in members], keep_scores)
@@ -76,23 +72,32 @@ def generate(
     return [one for one in out if one is not None]
 
 
+def _streams(methods: Sequence[Steering], sample: Inputs, view: View) -> dict[Stream, Inputs]:
+    """The contrast streams that the methods want beside a sample."""
+    found: dict[Stream, Inputs] = {}
+    for method in methods:
+        if method.has("contrast") and (made := method.contrast(sample, view)) is not None:
+            found |= {(method, n): row for n, row in enumerate([made] if isinstance(made, Inputs) else made)}
+    return found
+
+
 def _batches(
     view: View,
     inputs: Sequence[Inputs],
-    streams: Sequence[Sequence[Inputs | None]],
+    streams: Sequence[Mapping[Stream, Inputs]],
     methods: Sequence[Steering],
     max_new_tokens: int,
 ) -> list[tuple[list[int], bool]]:
     """Samples that can run as one batch, and whether they share prefixes. The strictest method decides."""
     if not inputs:
         return []
-    rows = [[s, *(r for r in extra if r is not None)] for s, extra in zip(inputs, streams, strict=True)]
+    rows = [[s, *extra.values()] for s, extra in zip(inputs, streams, strict=True)]
     may = all(m.prefix != "none" for m in methods) and all(m.batch for m in methods)
     shared = sharing(view, rows, max_new_tokens) if may else [False] * len(rows)
     groups: dict[tuple, list[int]] = {}
     for i, extra in enumerate(streams):
         alone = i if not all(m.batch for m in methods) else -1
-        groups.setdefault((shared[i], alone, *(r is not None for r in extra)), []).append(i)
+        groups.setdefault((shared[i], alone, *extra), []).append(i)
     return [(members, key[0]) for key, members in groups.items()]
 
 

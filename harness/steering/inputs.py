@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from harness.core.types import Request
 
 SEQUENCES = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
 """Inputs with one entry per prompt token; everything else belongs to the pictures."""
@@ -27,6 +29,8 @@ class Inputs:
     the same pixels. A stream of a contrastive method keeps the key if the same holds for the streams."""
     question: tuple[int, int] | None = None
     """The tokens [start, end) of the user's question, without template words."""
+    request: Request | None = field(default=None, repr=False)
+    """What the tensors were made of, for methods that ask something else beside it (`View.encode`)."""
 
     @property
     def length(self) -> int:
@@ -45,6 +49,16 @@ class Inputs:
     def change(self, **tensors: Tensor) -> Inputs:
         """The same sample with some tensors exchanged."""
         return replace(self, tensors={**self.tensors, **tensors})
+
+
+def beside(sample: Inputs, other: Inputs) -> Inputs:
+    """`other` as a stream beside `sample` that has the same pixels: the prefix they have in common stays shared."""
+    if sample.shared is None:
+        return other
+    mine, its = sample.tensors["input_ids"][0], other.tensors["input_ids"][0]
+    size = min(len(mine), len(its))
+    common = int((mine[:size] == its[:size]).int().cumprod(0).sum())
+    return replace(other, shared=(sample.shared[0], min(sample.shared[1], common, len(its) - 1)))
 
 
 def arrange(rows: Sequence[Tensor], cuts: Sequence[int], fill: int, device: torch.device | str | None = None) -> Tensor:

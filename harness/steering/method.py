@@ -32,6 +32,8 @@ class Steering(Method):
     prefix: Literal["plain", "with", "none"] = "plain"
     """How a shared prefix must be encoded. plain: without the method (it edits the last prompt row and decode steps
     only). with: under the method (every row is edited, from its own past only). none: it cannot be shared."""
+    reads_question = False
+    """Whether the method reads `Inputs.question`."""
     batch = True
     """False: samples would influence each other, so each runs alone."""
     sampling = True
@@ -69,8 +71,8 @@ class Steering(Method):
     def prepare(self, run: Run) -> None:
         """Once per batch, before prefill. `run.peek(samples)` gives states of a plain forward pass [b, L, d]."""
 
-    def contrast(self, sample: Inputs, view: View) -> Inputs | None:
-        """Inputs of one more stream beside the sample, or None for none. Must depend on the sample alone."""
+    def contrast(self, sample: Inputs, view: View) -> Inputs | Sequence[Inputs] | None:
+        """Inputs of one or more streams beside the sample, or None for none. Must depend on the sample alone."""
 
     def residual(self, l: int, h: Tensor, run: Run) -> Tensor | None:
         """Output of decoder layer l, [b, t, d]."""

@@ -13,6 +13,10 @@ from harness.steering.inputs import Inputs, arrange
 from harness.steering.method import Steering
 
 
+Stream = tuple[Steering, int]
+"""A method, and which of its contrast streams."""
+
+
 class Run:
     """Rows of the batch: the samples, then one block of the same length per contrast stream.
 
@@ -24,7 +28,7 @@ class Run:
         view: View,
         methods: Sequence[Steering],
         samples: Sequence[Inputs],
-        streams: Mapping[Steering, Sequence[Inputs]] | None = None,
+        streams: Mapping[Stream, Sequence[Inputs]] | None = None,
         beams: int = 1,
     ):
         self.view, self.methods, self.samples, self.beams = view, tuple(methods), tuple(samples), beams
@@ -77,12 +81,17 @@ class Run:
         x = x.repeat_interleave(self.beams, 0) if self.beams > 1 else x
         return torch.cat([x] * len(self.blocks)) if method.scope == "all" and self.streams else x
 
-    def stream(self, method: Steering) -> Tensor | None:
-        """The raw next-token logits [b, V] of the method's contrast stream, None if this batch has none."""
-        if method not in self.streams or self._raw is None:
+    def stream(self, method: Steering, n: int = 0) -> Tensor | None:
+        """The raw next-token logits [b, V] of the method's n-th contrast stream, None if this batch has none."""
+        own = self.own(method, n)
+        return None if own is None or self._raw is None else self._raw[own]
+
+    def own(self, method: Steering, n: int = 0) -> slice | None:
+        """Which of all rows are the method's n-th contrast stream, for points with `scope = "all"`."""
+        if (method, n) not in self.streams:
             return None
-        at = list(self.streams).index(method) + 1
-        return self._raw[at * self.size : (at + 1) * self.size]
+        at = list(self.streams).index((method, n)) + 1
+        return slice(at * self.size, (at + 1) * self.size)
 
     def early(self, method: Steering, l: int) -> Tensor:
         """Output of layer l at the last position, of the rows that the method touches [b, d]."""
