@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
+import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 import transformers as T
 from torch import Tensor
 
+from harness.core.types import Message, Picture, Request
 from harness.steering import Inputs, View
 
 IMAGE, BEFORE, AFTER, WORDS = 200, 202, 203, 190
@@ -204,7 +206,9 @@ def view(name: str) -> View:
             weight.data.normal_(0, 2.0 / weight.shape[-1] ** 0.5, generator=generator)
     model.generation_config.eos_token_id = None
     model.generation_config.pad_token_id = 0
-    return View(model)
+    made = View(model)
+    made.encode = functools.partial(encode, name)
+    return made
 
 
 def words(n: int, seed: int) -> list[int]:
@@ -215,21 +219,39 @@ def sample(
     name: str, question: int, *, length: int = 6, picture: int | None = 1, before: int = 3, shared: bool = False
 ) -> Inputs:
     """A prompt: `before` words, the picture of that seed (None: no picture), and `length` words of a question."""
+    text = " ".join(f"w{w}" for w in words(length, 1000 + question))
+    sees = bool(FAMILIES[name].tokens) and picture is not None
+    content = (Picture(str(picture).encode()), text) if sees else (text,)
+    system = Message("system", (" ".join(f"w{w}" for w in words(before, 99)),))
+    made = encode(name, Request((system, Message("user", content)), 8))
+    head = made.length - length
+    return replace(
+        made, shared=(f"picture {picture} after {before}", head) if shared else None, question=(head, head + length)
+    )
+
+
+def encode(name: str, request: Request) -> Inputs:
+    """What a processor would make of a request: "w12" is token 12, any other word some token; a picture's bytes are the
+    seed of its pixels."""
     family = FAMILIES[name]
-    sees = bool(family.tokens) and picture is not None
+    parts = [part for m in request.messages for part in m.content]
+    system, text = (_tokens(p) for p in (parts[0], parts[-1]) if isinstance(p, str))
     wrapped = name.startswith("qwen") or name == "gemma3"
+    sees = bool(request.pictures)
     start = [BEFORE] * wrapped + [IMAGE] * family.tokens + [AFTER] * wrapped if sees else []
-    head = [1, *words(before, 99), *start]
-    ids = torch.tensor([head + words(length, 1000 + question)])
+    ids = torch.tensor([[1, *system, *start, *text]])
     tensors = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     if name.startswith("qwen"):
         tensors["mm_token_type_ids"] = (ids == IMAGE).long()
     if name == "gemma3":
         tensors["token_type_ids"] = (ids == IMAGE).long()
-    if sees and family.pixels and picture is not None:
-        tensors |= family.pixels(torch.Generator().manual_seed(picture))
+    if sees and family.pixels:
+        tensors |= family.pixels(torch.Generator().manual_seed(int(request.pictures[0].encoded())))
         if name == "instructblip":
-            ids = torch.tensor([words(3 + question % 3, question)])
+            ids = torch.tensor([[4, *text[-5:], 5]])
             tensors |= {"qformer_input_ids": ids, "qformer_attention_mask": torch.ones_like(ids)}
-    key = (f"picture {picture} after {before}", len(head)) if shared else None
-    return Inputs(tensors, key, (len(head), len(head) + length))
+    return Inputs(tensors, request=request)
+
+
+def _tokens(text: str) -> list[int]:
+    return [int(w[1:]) if w[1:].isdigit() else 3 + zlib.crc32(w.encode()) % (WORDS - 3) for w in text.split()]
