@@ -37,6 +37,8 @@ def attached(run: Run) -> Iterator[None]:
                 keep(view.projection(l).register_forward_pre_hook(_before(edits, view.n_heads)))
             if any(l in m.reads(view) for m in methods):
                 keep(layer.register_forward_hook(_read(run, l)))
+            if l == 0 and any(-1 in m.reads(view) for m in methods):
+                keep(layer.register_forward_pre_hook(_read_embeddings(run), with_kwargs=True))
             if edits := [m for m in here if m.has(*ATTENTION)]:
                 watched.append(view.attention(l))
                 stack.callback(attention.unwatch, watched[-1])
@@ -97,6 +99,13 @@ def _before(edits: list[Edit], n_heads: int) -> Callable[..., Any]:
 def _read(run: Run, l: int) -> Callable[..., None]:
     def hook(_module: Any, _args: Any, output: Any) -> None:
         run.hidden[l] = (output if torch.is_tensor(output) else output[0])[:, -1]
+
+    return hook
+
+
+def _read_embeddings(run: Run) -> Callable[..., None]:
+    def hook(_module: Any, args: Any, kwargs: Any) -> None:
+        run.hidden[-1] = (args[0] if args else kwargs["hidden_states"])[:, -1]
 
     return hook
 

@@ -65,7 +65,7 @@ class Steering(Method):
         return range(view.depth)
 
     def reads(self, view: View) -> Sequence[int]:
-        """Layers whose output at the last position `run.hidden[l]` [rows, d] shall hold at each step."""
+        """Layers whose last-position output `run.hidden[l]` [rows, d] shall hold at each step; -1: the embeddings."""
         return ()
 
     def prepare(self, run: Run) -> None:

@@ -12,7 +12,6 @@ from harness.steering.anatomy import View
 from harness.steering.inputs import Inputs, arrange
 from harness.steering.method import Steering
 
-
 Stream = tuple[Steering, int]
 """A method, and which of its contrast streams."""
 

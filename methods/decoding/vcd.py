@@ -10,6 +10,7 @@ from torch import Tensor
 
 from harness.core.errors import UsageError
 from harness.steering import Inputs, Run, Steering, View
+from methods.decoding.common import check_share, plausible
 
 STEPS = 1000
 """Length of the diffusion schedule."""
@@ -26,8 +27,7 @@ class Vcd(Steering):
         """
         if not 0 <= noise_step < STEPS:
             raise UsageError(f"method.vcd.noise_step={noise_step} must lie in 0..{STEPS - 1}")
-        if not 0 <= beta <= 1:
-            raise UsageError(f"method.vcd.beta={beta} must lie in [0, 1]")
+        check_share("method.vcd.beta", beta)
         self.alpha, self.beta, self.noise_step, self.seed = alpha, beta, noise_step, seed
         self._last: tuple[Tensor, Tensor] | None = None
 
@@ -62,10 +62,3 @@ def noised(pixels: Tensor, step: int, seed: int) -> Tensor:
     noise = torch.randn(pixels.shape, generator=generator).to(pixels)
     keep = alpha_bar(step)
     return math.sqrt(keep) * pixels + math.sqrt(1 - keep) * noise
-
-
-def plausible(z: Tensor, clean: Tensor, beta: float) -> Tensor:
-    """z [b, V] without tokens whose clean logit is below log(beta) + the clean maximum. beta 0 cuts nothing."""
-    if beta == 0:
-        return z
-    return z.masked_fill(clean < clean.max(-1, keepdim=True).values + math.log(beta), -torch.inf)

@@ -1,0 +1,23 @@
+"""What contrastive decoders share."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from harness.core.errors import UsageError
+
+
+def plausible(z: Tensor, clean: Tensor, beta: float) -> Tensor:
+    """z [b, V] without tokens whose clean logit is below log(beta) + the clean maximum. beta 0 cuts nothing."""
+    if beta == 0:
+        return z
+    return z.masked_fill(clean < clean.max(-1, keepdim=True).values + math.log(beta), -torch.inf)
+
+
+def check_share(name: str, value: float) -> None:
+    """Raises UsageError unless 0 <= value <= 1."""
+    if not 0 <= value <= 1:
+        raise UsageError(f"{name}={value} must lie in [0, 1]")

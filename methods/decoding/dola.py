@@ -1,0 +1,62 @@
+"""DoLa: contrast the final layer's distribution with the early layer that differs most from it (arXiv 2309.03883)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from harness.core.errors import UsageError
+from harness.steering import Run, Steering, View
+from methods.decoding.common import check_share, plausible
+
+LOW, HIGH = range(0, 16, 2), range(16, 32, 2)
+"""Candidates of 32-layer models, as indices of hidden states: 0 is the embeddings."""
+
+
+class Dola(Steering):
+    """Decoding by contrasting layers; each sample chooses its own early layer at each step."""
+
+    name = "dola"
+
+    def __init__(self, candidates: str | list[int], relative_top: float, strength: float, norm: bool):
+        """`candidates`: low, high, or indices of hidden states of 32 (0: embeddings). `relative_top`: least share of
+        the most likely token's probability. `strength`: 1 as published, 0 for none. `norm`: final norm on early states.
+        """
+        check_share("method.dola.relative_top", relative_top)
+        named = {"low": list(LOW), "high": list(HIGH)}
+        if isinstance(candidates, str) and candidates not in named:
+            raise UsageError(f"method.dola.candidates={candidates} is unknown: choose low, high or a list of 0..31")
+        self.candidates = named[candidates] if isinstance(candidates, str) else list(candidates)
+        if not self.candidates or not all(0 <= c < 32 for c in self.candidates):
+            raise UsageError(
+                f"method.dola.candidates={self.candidates} must be hidden states 0..31 of 32: the last layer cannot be "
+                "contrasted with itself"
+            )
+        self.relative_top, self.strength, self.norm = relative_top, strength, norm
+
+    def reads(self, view: View) -> Sequence[int]:
+        # Hidden state i is the output of layer i - 1.
+        return sorted({min(view.scaled(c), view.depth - 1) - 1 for c in self.candidates}) if self.strength else ()
+
+    def logits(self, z: Tensor, run: Run) -> Tensor | None:
+        q = z.log_softmax(-1)
+        if not self.strength:
+            return plausible(z, z, self.relative_top) if self.relative_top else None
+        early = torch.stack(
+            [run.view.unembed(run.early(self, l), self.norm).to(z.device).log_softmax(-1) for l in self.reads(run.view)]
+        )
+        farthest = divergence(q, early).argmax(0)
+        chosen = early[farthest, torch.arange(len(z), device=z.device)]
+        return plausible(q - self.strength * chosen, q, self.relative_top)
+
+
+def divergence(q: Tensor, early: Tensor) -> Tensor:
+    """[c, b]: the official "JSD" of log-probabilities q [b, V] and early [c, b, V].
+
+    The code takes the mean over the vocabulary of KL(M || p), the reversed terms, not the textbook's sum of KL(p || M).
+    """
+    mixture = 0.5 * (q.exp() + early.exp())
+    logs = mixture.clamp(min=1e-30).log()
+    return 0.5 * ((mixture * (logs - q)).mean(-1) + (mixture * (logs - early)).mean(-1))

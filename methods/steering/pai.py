@@ -1,0 +1,45 @@
+"""PAI: pay more attention to the picture, and push away from what is said without it (arXiv 2407.21771)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from harness.core.errors import UsageError
+from harness.steering import Inputs, Run, Steering, View
+from methods.decoding.common import check_share, plausible
+
+
+class Pai(Steering):
+    """E <- E + alpha |E| on image columns of the last row; logits gamma l - (gamma - 1) u."""
+
+    name = "pai"
+
+    def __init__(self, alpha: float, gamma: float, start: int, end: int, beta: float):
+        """`alpha`: amplification of image scores. `gamma`: 1 for no contrast with the prompt without picture. `start`,
+        `end`: layers [start, end) of 32. `beta`: least share of the most likely token's probability.
+        """
+        check_share("method.pai.beta", beta)
+        if not 0 <= start < end <= 32:
+            raise UsageError(f"method.pai.start={start} and method.pai.end={end} must be layers of 32, start below end")
+        self.alpha, self.gamma, self.start, self.end, self.beta = alpha, gamma, start, end, beta
+
+    def layers(self, view: View) -> Sequence[int]:
+        return range(view.scaled(self.start), view.scaled(self.end))
+
+    def contrast(self, sample: Inputs, view: View) -> Inputs | None:
+        return view.without_image(sample) if sample.sees and self.gamma != 1 else None
+
+    def attention_logits(self, l: int, a: Tensor, run: Run) -> Tensor | None:
+        if not self.alpha:
+            return None
+        return torch.where(run.image(self)[:, None, None], a + self.alpha * a.abs(), a)
+
+    def logits(self, z: Tensor, run: Run) -> Tensor | None:
+        bare = run.stream(self)
+        if bare is None:
+            return None
+        l, u = z.log_softmax(-1), bare.log_softmax(-1)
+        return plausible(self.gamma * (l - u) + u, l, self.beta)
