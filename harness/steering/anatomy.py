@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -65,7 +65,6 @@ class View:
         self.work = Work()
         self.encode: Callable[[Request], Inputs] | None = None
         """Makes inputs of a request as the task's own were made; None outside a run."""
-        self._checked: set[type] = set()
 
     # -- parts
 
@@ -188,17 +187,12 @@ class View:
         config = self.model.config
         drop = [self.image_token_id, *(getattr(config, name, None) for name in WRAPPERS)]
         keep = ~torch.isin(ids, torch.tensor([t for t in drop if isinstance(t, int)], dtype=ids.dtype))
-        before = lambda n: int(keep[:n].sum())  # noqa: E731
-        tensors = {k: v[:, keep] for k, v in sample.tensors.items() if k in SEQUENCES}
-        shared = (sample.shared[0], before(sample.shared[1])) if sample.shared else None
-        question = (before(sample.question[0]), before(sample.question[1])) if sample.question else None
-        return Inputs(tensors, shared, question)
+        kept = sample.kept(keep)
+        return replace(kept, tensors={k: v for k, v in kept.tensors.items() if k in SEQUENCES})
 
     def require(self, methods: Sequence[Steering]) -> None:
         """Refuse methods that need parts which this model lacks. Raises UsageError."""
         for method in methods:
-            if type(method) in self._checked:
-                continue
             for l in method.layers(self):
                 if method.has("mlp"):
                     self.mlp(l)
@@ -208,7 +202,6 @@ class View:
                     self.projection(l)
             if method.has(*ATTENTION):
                 self._require_attention(method)
-            self._checked.add(type(method))
 
     def _require_attention(self, method: Steering) -> None:
         name = type(self.model).__name__

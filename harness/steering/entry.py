@@ -61,6 +61,7 @@ def generate(
     methods = tuple(methods)
     out: list[Generated | None] = [None] * len(inputs)
     with undisturbed(view):
+        inputs = [_rewritten(methods, s, view) for s in inputs]
         streams = [_streams(methods, s, view) for s in inputs]
         for members, shared in _batches(view, inputs, streams, methods, max_new_tokens):
             present = {key: [streams[i][key] for i in members] for key in streams[members[0]]}
@@ -70,6 +71,13 @@ def generate(
             for i, one in zip(members, made, strict=True):
                 out[i] = one
     return [one for one in out if one is not None]
+
+
+def _rewritten(methods: Sequence[Steering], sample: Inputs, view: View) -> Inputs:
+    for method in methods:
+        if method.has("rewrite"):
+            sample = method.rewrite(sample, view) or sample
+    return sample
 
 
 def _streams(methods: Sequence[Steering], sample: Inputs, view: View) -> dict[Stream, Inputs]:

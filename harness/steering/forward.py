@@ -15,6 +15,7 @@ from transformers import DynamicCache, GenerationConfig, LogitsProcessor
 from harness.steering.anatomy import View
 from harness.steering.hooks import attached
 from harness.steering.inputs import Inputs, collate
+from harness.steering.method import Steering
 from harness.steering.run import Run
 
 
@@ -146,13 +147,13 @@ def _sharable(view: View, group: Sequence[Inputs]) -> bool:
     return True
 
 
-def peek(view: View, samples: Sequence[Inputs]) -> Tensor:
-    """Last-position output of every decoder layer [b, L, d] in a plain forward pass; no method is on."""
+def peek(view: View, samples: Sequence[Inputs], methods: Sequence[Steering] = ()) -> Tensor:
+    """Last-position output of every decoder layer [b, L, d] in a plain forward pass, under these methods only."""
     out: list[Tensor] = [torch.empty(0)] * len(samples)
     shared = sharing(view, [[s] for s in samples], 1)
     for flag in (False, True):
         if members := [i for i, s in enumerate(shared) if s == flag]:
-            states = _states(Run(view, (), [samples[i] for i in members]), flag)
+            states = _states(Run(view, methods, [samples[i] for i in members]), flag)
             for i, state in zip(members, states, strict=True):
                 out[i] = state
     return torch.stack(out)

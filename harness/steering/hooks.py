@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from harness.steering import attention
-from harness.steering.anatomy import STEERED
+from harness.steering.anatomy import STEERED, View
 from harness.steering.method import ATTENTION, Steering
 from harness.steering.run import Run
 
@@ -43,6 +43,10 @@ def attached(run: Run) -> Iterator[None]:
                 watched.append(view.attention(l))
                 stack.callback(attention.unwatch, watched[-1])
                 attention.watch(run, watched[-1], l, edits)
+        if pictures := [m for m in methods if m.has("picture")]:
+            tower = getattr(view.model.base_model, "vision_tower", None)
+            if tower is not None:
+                keep(tower.register_forward_hook(_pictures(pictures, view), with_kwargs=True))
         if watched:
             stack.callback(view.decoder.set_attn_implementation, before)
             view.decoder.set_attn_implementation(STEERED)
@@ -99,6 +103,21 @@ def _before(edits: list[Edit], n_heads: int) -> Callable[..., Any]:
 def _read(run: Run, l: int) -> Callable[..., None]:
     def hook(_module: Any, _args: Any, output: Any) -> None:
         run.hidden[l] = (output if torch.is_tensor(output) else output[0])[:, -1]
+
+    return hook
+
+
+def _pictures(methods: Sequence[Steering], view: View) -> Callable[..., None]:
+    """Hook on the vision tower: puts the method's states in the place of those that the connector reads."""
+
+    def hook(_module: Any, args: Any, kwargs: Any, output: Any) -> None:
+        pixels = args[0] if args else kwargs["pixel_values"]
+        for method in methods:
+            states = method.picture(pixels, view)
+            if states is not None:
+                layers = list(output.hidden_states)
+                layers[view.model.config.vision_feature_layer] = states
+                output.hidden_states = tuple(layers)
 
     return hook
 

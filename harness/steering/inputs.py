@@ -46,6 +46,16 @@ class Inputs:
         tensors = {k: v[:, :length] if k in SEQUENCES else v for k, v in self.tensors.items()}
         return Inputs(tensors)
 
+    def kept(self, keep: Tensor) -> Inputs:
+        """The sample without the tokens where `keep` [T] is false."""
+        before = lambda n: int(keep[:n].sum())  # noqa: E731
+        return replace(
+            self,
+            tensors={k: v[:, keep] if k in SEQUENCES else v for k, v in self.tensors.items()},
+            shared=(self.shared[0], before(self.shared[1])) if self.shared else None,
+            question=(before(self.question[0]), before(self.question[1])) if self.question else None,
+        )
+
     def change(self, **tensors: Tensor) -> Inputs:
         """The same sample with some tensors exchanged."""
         return replace(self, tensors={**self.tensors, **tensors})

@@ -71,6 +71,12 @@ class Steering(Method):
     def prepare(self, run: Run) -> None:
         """Once per batch, before prefill. `run.peek(samples)` gives states of a plain forward pass [b, L, d]."""
 
+    def rewrite(self, sample: Inputs, view: View) -> Inputs | None:
+        """The sample with another prompt (fewer image tokens), before all else. Must depend on the sample alone."""
+
+    def picture(self, pixels: Tensor, view: View) -> Tensor | None:
+        """For pixels [b, 3, H, W]: the vision tower's states [b, 1 + T, d] that the connector shall read."""
+
     def contrast(self, sample: Inputs, view: View) -> Inputs | Sequence[Inputs] | None:
         """Inputs of one or more streams beside the sample, or None for none. Must depend on the sample alone."""
 

@@ -114,10 +114,11 @@ class Run:
         return (columns >= self.length).expand(len(self._mask("prompt")[self.rows(method.scope)]), -1)
 
     def peek(self, samples: Sequence[Inputs]) -> Tensor:
-        """Last-position output of every decoder layer [len(samples), L, d] in a plain forward pass."""
+        """Last-position output of every decoder layer [len(samples), L, d] in a plain forward pass. Methods that
+        change what a picture is are on."""
         from harness.steering.forward import peek
 
-        return peek(self.view, samples)
+        return peek(self.view, samples, [m for m in self.methods if m.has("picture")])
 
     # -- machinery
 
