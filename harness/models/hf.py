@@ -73,7 +73,7 @@ class HFModel(Model):
             _LOADED[key] = self._load()
         self.model, self.prompts = _LOADED[key]
         self.view = View(self.model)
-        self.view.encode = self.prompts.encode
+        self.view.encode, self.view.decode = self.prompts.encode, self.prompts.tokenizer.decode
         self.prompts.mark_questions = any(m.reads_question for m in methods)
         self.methods = tuple(methods)
         self.view.require(self.methods)

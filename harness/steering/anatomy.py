@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -65,6 +66,8 @@ class View:
         self.work = Work()
         self.encode: Callable[[Request], Inputs] | None = None
         """Makes inputs of a request as the task's own were made; None outside a run."""
+        self.decode: Callable[[Sequence[int]], str] = lambda ids: " ".join(map(str, ids))
+        """Token ids as text: the checkpoint's tokenizer in a run."""
 
     # -- parts
 
@@ -176,6 +179,12 @@ class View:
             raise UsageError(f"method={method.name} asks in other words, but this prompt is known as tokens only")
         other = self.encode(sample.request.changed(**changed))
         return beside(sample, other) if "picture" not in changed else other
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """What each token adds to the text, so that the pieces together are the text."""
+        ends = [0, *(len(self.decode(list(ids[: i + 1]))) for i in range(len(ids)))]
+        text = self.decode(list(ids))
+        return [text[a:b] for a, b in itertools.pairwise(ends)]
 
     def scaled(self, layer: int, of: int = 32) -> int:
         """A layer number of the papers' models (of 32 layers) in this model."""

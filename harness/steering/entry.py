@@ -13,7 +13,9 @@ from harness.core.decoding import Decoding
 from harness.core.errors import UsageError
 from harness.steering.anatomy import View
 from harness.steering.forward import encode, forward, sharing, undisturbed
+from harness.steering.hooks import attached
 from harness.steering.inputs import Inputs
+from harness.steering.loop import Loop
 from harness.steering.method import Steering
 from harness.steering.run import Run, Stream
 from harness.steering.select import Select
@@ -34,6 +36,12 @@ def check(view: View, methods: Sequence[Steering], decoding: Decoding) -> None:
     view.require(methods)
     names = {m.name for m in methods}
     for method in methods:
+        if method.has("decode"):
+            if len(methods) > 1:
+                others = ", ".join(sorted(names - {method.name}))
+                raise UsageError(f"method={method.name} decodes by itself: it cannot run beside method={others}")
+            if decoding.strategy != "greedy":
+                raise UsageError(f"method={method.name} decodes by itself: use decoding=greedy, the default")
         for other in sorted(names.intersection(method.conflicts)):
             raise UsageError(f"method={method.name} cannot run beside method={other}: choose one of them")
         if decoding.sampled and not method.sampling:
@@ -61,6 +69,8 @@ def generate(
     methods = tuple(methods)
     out: list[Generated | None] = [None] * len(inputs)
     with undisturbed(view):
+        if methods and methods[0].has("decode"):
+            return [_own(methods[0], s, view, max_new_tokens) for s in inputs]
         inputs = [_rewritten(methods, s, view) for s in inputs]
         streams = [_streams(methods, s, view) for s in inputs]
         for members, shared in _batches(view, inputs, streams, methods, max_new_tokens):
@@ -71,6 +81,16 @@ def generate(
             for i, one in zip(members, made, strict=True):
                 out[i] = one
     return [one for one in out if one is not None]
+
+
+def _own(method: Steering, sample: Inputs, view: View, max_new_tokens: int) -> Generated:
+    """One sample in the method's own loop."""
+    run = Run(view, [method], [sample])
+    method.prepare(run)
+    loop = Loop(run, max_new_tokens)
+    with attached(run):
+        tokens = method.decode(loop)
+    return Generated(tokens, "length" if len(tokens) >= max_new_tokens else "stop")
 
 
 def _rewritten(methods: Sequence[Steering], sample: Inputs, view: View) -> Inputs:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from harness.steering.anatomy import View
     from harness.steering.calibration import Bench
     from harness.steering.inputs import Inputs
+    from harness.steering.loop import Loop
     from harness.steering.run import Run
 
 HIDDEN = ("residual", "mlp", "attention_output", "heads")
@@ -97,6 +98,11 @@ class Steering(Method):
 
     def attention_weights(self, l: int, w: Tensor, run: Run) -> Tensor | None:
         """Attention weights after softmax, [b, H, rows, k]."""
+
+    def decode(self, loop: Loop) -> list[int]:
+        """The method's own decoding of one sample: new tokens, without end-of-sequence. Where it is overridden the
+        method runs alone and needs `scope = "all"`: rows are the loop's."""
+        raise NotImplementedError
 
     def logits(self, z: Tensor, run: Run) -> Tensor | None:
         """Next-token logits of the samples, float32 [b, V]. In beam search they arrive as log-probabilities."""

@@ -17,6 +17,7 @@ class Paint(Pai):
     """E <- E + alpha |E| on local tokens (objects), + beta |E| on summary tokens (registers); else PAI."""
 
     name = "paint"
+    conflicts = ("flowcut", "pai")
 
     def __init__(self, alpha: float, beta: float, gamma: float, local: float, start: int, end: int, cut: float):
         """`alpha`, `beta`: amplification of scores of local and summary tokens. `gamma`: PAI's contrast, 1 for none.

@@ -1,0 +1,61 @@
+"""The decoding loop of one sample in the hands of a method: rows are what it makes of them (beams, candidates)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from harness.steering.inputs import collate
+from harness.steering.run import Run
+
+
+class Loop:
+    """Steps through the model with a cache that can be forked, reordered and cut. One row at first."""
+
+    def __init__(self, run: Run, max_new_tokens: int):
+        self.run, self.view, self.max_new_tokens = run, run.view, max_new_tokens
+        self.eos = frozenset(run.view.eos)
+        self._cache = DynamicCache(config=run.view.decoder.config)
+
+    @property
+    def fed(self) -> int:
+        """New tokens in the cache."""
+        return self._cache.get_seq_length() - self.run.length
+
+    def start(self) -> Tensor:
+        """Read the prompt: logits of the first new token, float32 [1, V]."""
+        view = self.view
+        rows = self.run.inputs
+        batch = collate(rows, pad=view.pad, cuts=[0], pictures=True, device=view.device, dtype=view.dtype)
+        self.run.length = batch["input_ids"].shape[1]
+        model = view.model if not view.needs_picture or "pixel_values" in batch else view.text_model
+        return self._forward(model, batch)
+
+    def feed(self, tokens: Tensor) -> Tensor:
+        """Feed tokens [r, t] behind what the rows hold: logits of the next token, float32 [r, V]."""
+        rows, count = tokens.shape
+        length = self._cache.get_seq_length() + count
+        mask = torch.ones(rows, length, dtype=torch.long, device=tokens.device)
+        model = self.view.model if not self.view.needs_picture else self.view.text_model
+        return self._forward(model, {"input_ids": tokens, "attention_mask": mask})
+
+    def fork(self, times: int) -> None:
+        """Each row `times` times, side by side."""
+        self._cache.batch_repeat_interleave(times)
+
+    def select(self, rows: Sequence[int] | Tensor) -> None:
+        """Keep these rows of the cache, in this order."""
+        self._cache.batch_select_indices(torch.as_tensor(rows, device=self.view.device))
+
+    def cut(self, tokens: int) -> None:
+        """Keep the prompt and the first `tokens` new tokens."""
+        self._cache.crop(self.run.length + tokens)
+
+    def _forward(self, model: torch.nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        out = model(**batch, past_key_values=self._cache, use_cache=True)
+        self.run.step += 1
+        self.view.work.add(*batch["input_ids"].shape, 1)
+        return out.logits[:, -1].float()

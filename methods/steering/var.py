@@ -1,0 +1,108 @@
+"""VAR: move attention from sink tokens to other image tokens, in heads that look at the picture (arXiv 2503.03321)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from harness.core.errors import UsageError
+from harness.steering import Inputs, Run, Steering, View
+
+WIDTH = 4096
+"""Hidden width of the models in the paper; tau scales with its square root, as |x| / RMS can be no larger than that."""
+
+
+class Var(Steering):
+    """Visual attention redistribution."""
+
+    name = "var"
+    attention_rows = "all"
+
+    def __init__(self, p: float, rho: float, tau: float, share: float, dims: list[int] | None, form: str):
+        """`p`: fraction of the sinks' attention; the code keeps it, the paper moves it. `rho`: an image-centric head
+        spends at least this part of its image attention outside sinks (code: at most this part on them). `tau`: what a
+        sink exceeds, for width 4096. `share`: least attention to the picture. `dims`: sink dimensions, null to find
+        them. `form`: code or paper.
+        """
+        if form not in ("code", "paper"):
+            raise UsageError(f"method.var.form={form} is unknown: choose code or paper")
+        if not 0 <= p <= 1:
+            raise UsageError(f"method.var.p={p} must lie in [0, 1]")
+        self.q = 1 - p if form == "code" else p
+        self.least = 1 - rho if form == "code" else rho
+        self.tau, self.share, self.dims, self.form = tau, share, dims, form
+        self.prefix = "none" if self.q else "plain"  # rows behind the picture are edited, by sinks found on the way
+        self._sinks: dict[int, Tensor] = {}
+        self._found: tuple[int, list[int]] | None = None
+
+    def layers(self, view: View) -> Sequence[int]:
+        if not self.q:
+            return ()
+        if view.needs_picture:
+            raise UsageError(f"method={self.name} is not meant for resampled image tokens: {type(view.model).__name__}")
+        # The state that enters layer l is the output of layer l - 1; the paper leaves the last layer alone.
+        return range(1, view.depth if self.form == "code" else view.depth - 1)
+
+    def prepare(self, run: Run) -> None:
+        self._sinks.clear()
+        if self.q and (self._found is None or self._found[0] != id(run.view.model)):
+            self._found = (id(run.view.model), self.dims or sink_dims(run, self._threshold(run.view)))
+
+    def _threshold(self, view: View) -> float:
+        return self.tau * (view.head.weight.shape[-1] / WIDTH) ** 0.5
+
+    def residual(self, l: int, h: Tensor, run: Run) -> Tensor | None:
+        if run.prefill and self._found and self._found[1]:
+            self._sinks[l + 1] = sink_value(h, self._found[1]) > self._threshold(run.view)
+        return None
+
+    def attention_weights(self, l: int, w: Tensor, run: Run) -> Tensor | None:
+        if l < 2 or l not in self._sinks:
+            return None
+        image, columns = run.image(self), w.shape[-1]
+        sinks = torch.nn.functional.pad(self._sinks[l].to(w.device), (0, columns - self._sinks[l].shape[1]))
+        sinks = sinks & (run.prompt(self) | run.generated(self))
+        behind = torch.ones(w.shape[0], w.shape[2], dtype=torch.bool, device=w.device)
+        if run.prefill:  # text rows only: those behind the picture
+            last = (image.long() * torch.arange(1, columns + 1, device=w.device)).amax(-1, keepdim=True)
+            behind = torch.arange(columns - w.shape[2], columns, device=w.device) >= last
+        return redistribute(w, image, sinks, behind, self.q, self.least, self.share)
+
+
+def sink_value(h: Tensor, dims: Sequence[int]) -> Tensor:
+    """phi [b, t] of states h [b, t, d]: the largest |h_k| / RMS(h) over the sink dimensions k."""
+    h = h.float()
+    rms = h.square().mean(-1).add(1e-6).sqrt()
+    return h[..., list(dims)].abs().amax(-1) / rms
+
+
+def sink_dims(run: Run, threshold: float) -> list[int]:
+    """Hidden dimensions in which the first token of the prompt is extreme, in any layer from 2 on. It sees only itself,
+    so one token tells."""
+    first = run.samples[0].tensors["input_ids"][:, :1]
+    states = run.peek([Inputs({"input_ids": first, "attention_mask": torch.ones_like(first)})])[0, 1:-1].float()
+    extreme = states.abs() / states.square().mean(-1, keepdim=True).add(1e-6).sqrt() > threshold
+    return extreme.any(0).nonzero()[:, 0].tolist()
+
+
+def redistribute(
+    w: Tensor, image: Tensor, sinks: Tensor, rows: Tensor, q: float, least: float, share: float
+) -> Tensor | None:
+    """Attention w [b, H, R, k] with a fraction q of the mass on all sinks moved to image tokens that are none.
+
+    Only where `rows` [b, R] allows, a head spends `share` on the picture, and `least` of that outside of sinks; samples
+    without a sink in the picture [b, k] are left alone. Row sums stay.
+    """
+    visual = (image & sinks).any(-1)
+    if not visual.any():
+        return None
+    image, sink = image[:, None, None].to(w.dtype), sinks[:, None, None].to(w.dtype)
+    other = image * (1 - sink)
+    seen, useful = (w * image).sum(-1, keepdim=True), (w * other).sum(-1, keepdim=True)
+    centric = (seen >= share) & (useful >= least * seen) & (useful > 0)
+    centric &= (rows & visual[:, None])[:, None, :, None]
+    moved = q * (w * sink).sum(-1, keepdim=True)
+    new = w * (1 - q * sink) + moved * w * other / useful.clamp(min=1e-12)
+    return torch.where(centric, new, w)
