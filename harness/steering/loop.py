@@ -40,7 +40,11 @@ class Loop:
         length = self._cache.get_seq_length() + count
         mask = torch.ones(rows, length, dtype=torch.long, device=tokens.device)
         model = self.view.model if not self.view.needs_picture else self.view.text_model
-        return self._forward(model, {"input_ids": tokens, "attention_mask": mask})
+        batch = {"input_ids": tokens, "attention_mask": mask}
+        if (delta := self.view.rope_deltas) is not None:  # M-RoPE models would count positions from the mask
+            columns = torch.arange(length - count, length, device=tokens.device)
+            batch["position_ids"] = (columns + delta[:1].to(tokens.device)).expand(3, rows, count)
+        return self._forward(model, batch)
 
     def fork(self, times: int) -> None:
         """Each row `times` times, side by side."""

@@ -39,8 +39,8 @@ def same(one: Sequence[Generated], two: Sequence[Generated], tolerance: float = 
 
 
 def differ(one: Sequence[Generated], two: Sequence[Generated], by: float = 1e-3) -> None:
-    """First-step logits differ for each sample, or the tokens that are excluded; tokens of some sample, for a method that
-    decodes by itself."""
+    """First-step logits differ for each sample, or the tokens that are excluded; for a method that decodes by itself,
+    the tokens of some sample."""
     if any(g.scores is None for g in (*one, *two)):
         assert [g.tokens for g in one] != [g.tokens for g in two]
         return
