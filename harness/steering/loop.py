@@ -56,7 +56,8 @@ class Loop:
 
     def cut(self, tokens: int) -> None:
         """Keep the prompt and the first `tokens` new tokens."""
-        self._cache.crop(self.run.length + tokens)
+        if (surplus := self.fed - tokens) > 0:
+            self._cache.crop(-surplus)
 
     def _forward(self, model: torch.nn.Module, batch: dict[str, Tensor]) -> Tensor:
         out = model(**batch, past_key_values=self._cache, use_cache=True)

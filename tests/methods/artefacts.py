@@ -15,4 +15,12 @@ def _rates(view: View) -> dict[str, Tensor]:
     return {part: torch.rand(view.depth, generator=generator) for part in ("attention", "mlp")}
 
 
-ARTEFACTS: dict[str, Callable[[View], dict[str, Tensor]]] = {"iri": _rates}
+def _probe(view: View) -> dict[str, Tensor]:
+    """Doubts every other state."""
+    size = view.head.weight.shape[-1]
+    weight = torch.randn(size, generator=torch.Generator().manual_seed(1))
+    zero = torch.zeros(size)
+    return {"weight": weight, "bias": torch.zeros(1), "mean": zero, "std": zero + 1, "theta": torch.tensor([0.5])}
+
+
+ARTEFACTS: dict[str, Callable[[View], dict[str, Tensor]]] = {"iri": _rates, "truthprint": _probe}
