@@ -22,6 +22,8 @@ class Pipeline(Method):
     """Sits between the task and the model. The identity pipeline is `return (yield request)`."""
 
     kind = "pipeline"
+    captures = False
+    """Whether its requests ask for attention (`Request.capture`)."""
 
     def respond(self, request: Request) -> Generator[Request, Reply, Reply]:
         return (yield request)

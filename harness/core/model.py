@@ -32,6 +32,8 @@ class Model(ABC):
     reads_samples = False
     """True where the answer depends on the sample and not only on the request (replay, chance, oracle)."""
     reads_pictures = True
+    captures = False
+    """Whether replies can carry attention (`Request.capture`)."""
 
     @abstractmethod
     def fingerprint(self) -> str:

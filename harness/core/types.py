@@ -96,17 +96,34 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Capture:
+    """Asks for the attention to the picture beside the answer: of these layers (of 32 where the model has fewer)."""
+
+    layers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Attention:
+    """What the rows that chose the new tokens attended to: `weights` [steps, layers, h, w], mean over heads, on the
+    grid of image tokens. `box` is the part of the picture that the grid covers, (x0, y0, x1, y1) in 0..1."""
+
+    weights: Any
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
 class Request:
     """One call of a model.
 
     `max_new_tokens` counts tokens. `draw` tells apart several samples of one prompt (temperature > 0): equal
-    requests are asked once in a run.
+    requests are asked once in a run. `capture` asks for attention as well.
     """
 
     messages: tuple[Message, ...]
     max_new_tokens: int
     stop: tuple[str, ...] = ()
     draw: int = 0
+    capture: Capture | None = None
 
     @cached_property
     def pictures(self) -> tuple[Picture, ...]:
@@ -136,6 +153,8 @@ class Request:
             for m in self.messages
         ]
         spec = json.dumps([content, self.max_new_tokens, self.stop, self.draw], ensure_ascii=False)
+        if self.capture:
+            spec += repr(self.capture)
         return hashlib.sha256(spec.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -148,6 +167,8 @@ class Reply:
     new_tokens: int = 0
     latency: float = 0.0
     finish: Literal["stop", "length", "given"] = "stop"
+    attention: Attention | None = field(default=None, repr=False, compare=False)
+    """What `Request.capture` asked for. Never journaled."""
 
 
 @dataclass(frozen=True)

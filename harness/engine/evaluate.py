@@ -63,6 +63,9 @@ def compose(config: dict[str, Any]) -> Run:
     methods = build_methods(config["method"])
     decoding = build_decoding(config["decoding"], task)
     model.bind(task)
+    for method in methods:
+        if isinstance(method, Pipeline) and method.captures and not model.captures:
+            raise UsageError(f"method={method.name} reads attention, which model={model.name} cannot show")
     identity = {
         "task": {"name": task.name, "version": task.version, "fingerprint": task.fingerprint()},
         "model": {"name": model.name, "fingerprint": model.fingerprint()},

@@ -25,6 +25,8 @@ CPU_TOKENS = 12_000
 class HFModel(Model):
     """Answers with `generate()` of transformers; batches share what prompts have in common."""
 
+    captures = True
+
     def __init__(
         self,
         name: str,
@@ -184,12 +186,25 @@ class HFModel(Model):
     def answer(self, calls: Sequence[Call], decoding: Decoding) -> list[Reply]:
         from harness.steering import generate
 
+        wanted = {c.request.capture for c in calls}
+        if len(wanted) > 1:
+            replies: dict[int, Reply] = {}
+            for capture in wanted:
+                some = [i for i, c in enumerate(calls) if c.request.capture == capture]
+                replies |= dict(zip(some, self.answer([calls[i] for i in some], decoding), strict=True))
+            return [replies[i] for i in range(len(calls))]
         began = time.perf_counter()
         inputs = [self.prompts.encode(c.request) for c in calls]
         _mark_shared(calls, inputs, self.prompts.image_id)
         limit = decoding.max_new_tokens or max(c.request.max_new_tokens for c in calls)
+        methods, reader = self.methods, None
+        if capture := wanted.pop():
+            from harness.steering.capture import Reader
+
+            reader = Reader(capture.layers)
+            methods = (*methods, reader)
         try:
-            made = generate(self.view, inputs, self.methods, decoding, limit, [c.seed for c in calls])
+            made = generate(self.view, inputs, methods, decoding, limit, [c.seed for c in calls])
         except RuntimeError as e:
             if "out of memory" in str(e) or "can't allocate memory" in str(e):
                 _free()
@@ -204,7 +219,8 @@ class HFModel(Model):
             for stop in call.request.stop:
                 if stop in text:
                     text, finish = text.split(stop, 1)[0], "stop"
-            replies.append(Reply(text.strip(" "), given.tensors["input_ids"].shape[1], len(tokens), each, finish))
+            seen = reader.attention(given, len(tokens), self.prompts.processor) if reader else None
+            replies.append(Reply(text.strip(" "), given.tensors["input_ids"].shape[1], len(tokens), each, finish, seen))
         return replies
 
 

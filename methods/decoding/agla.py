@@ -25,8 +25,8 @@ class Agla(Steering):
         check_share("method.agla.beta", beta)
         if alpha and not matcher:
             raise UsageError(
-                "method=agla needs an image-text matching model: add method.agla.matcher= and the hub name or folder of "
-                "a BLIP retrieval checkpoint, for example Salesforce/blip-itm-large-coco"
+                "method=agla needs an image-text matching model: add method.agla.matcher= and the hub name or folder "
+                "of a BLIP retrieval checkpoint, for example Salesforce/blip-itm-large-coco"
             )
         self.alpha, self.beta, self.matcher, self.block = alpha, beta, matcher, block
         self._model: Matcher | None = None

@@ -22,9 +22,12 @@ def test_card(name):
     assert issubclass(made, Method) and made.kind == plugin.kind and made.name == name
     parameters = list(inspect.signature(made).parameters) if plugin.defaults else []
     assert list(plugin.defaults) == parameters
-    made(**plugin.defaults)
+    given = {plugin.raw["external"]: "somewhere"} if plugin.raw.get("external") else {}
+    made(**plugin.defaults | given)
     assert set(plugin.card) == CARD
+    assert set(plugin.raw.get("tune") or {}) <= set(plugin.defaults)
+    assert set(plugin.raw.get("neutral") or {}) <= set(plugin.defaults) and (name == "vanilla" or plugin.raw["neutral"])
     for preset in plugin.presets:
         assert set(preset) <= {"model", "task", "values", "source"} and preset["source"]
         assert set(preset["values"]) <= set(plugin.defaults)
-        made(**plugin.defaults | preset["values"])
+        made(**plugin.defaults | given | preset["values"])

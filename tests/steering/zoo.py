@@ -248,7 +248,7 @@ def encode(name: str, request: Request) -> Inputs:
     if sees and family.pixels:
         tensors |= family.pixels(torch.Generator().manual_seed(int(request.pictures[0].encoded())))
         if name == "instructblip":
-            ids = torch.tensor([[4, *text[-5:], 5]])
+            ids = torch.tensor([[4, *text[:2], *text[-3:], 5]])
             tensors |= {"qformer_input_ids": ids, "qformer_attention_mask": torch.ones_like(ids)}
     return Inputs(tensors, request=request)
 

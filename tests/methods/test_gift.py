@@ -1,0 +1,61 @@
+"""GIFT: the tests of its specification."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from harness.core import UsageError
+from methods.steering.gift import enhance, saliency
+from methods.steering.words import content_words
+from tests.methods.made import made
+from tests.steering.common import play, same
+from tests.steering.zoo import sample, view
+
+
+def test_content_words():
+    pieces = ["Is", " there", " a", " dog", "s", "led", " in", " the", " image", "?"]
+    assert content_words(pieces, "rule") == [3, 4, 5, 8]
+    assert content_words(["Is", " it", "?"], "rule") == []
+
+
+def test_saliency_by_hand():
+    attention = torch.zeros(2, 3, 4)
+    attention[0, 1] = torch.tensor([0.0, 0.4, 0.2, 0.0])  # head 0 looks up at row 1
+    attention[1, 2] = torch.tensor([0.1, 0.0, 0.0, 0.0])
+    torch.testing.assert_close(saliency(attention, [1, 2]), torch.tensor([0.0, 1.0, 0.5, 0.0]))
+    assert torch.equal(saliency(torch.ones(2, 3, 4), [1]), torch.zeros(4))  # nothing stands out
+
+
+def test_enhancement_by_hand():
+    w = torch.tensor([[[[0.1, 0.4, 0.2, 0.3]], [[0.5, 0.1, 0.1, 0.3]]]])  # columns: text, picture, picture, question
+    image, question = torch.tensor([[False, True, True, False]]), torch.tensor([[False, False, False, True]])
+    new = enhance(w, image, question, torch.tensor([[2.0, 1.0]]), 1.0)
+    ratio = 1.0 / 0.6
+    row = torch.tensor([0.1, 0.8, 0.2, 0.3 * ratio])  # head 0 leads in both
+    torch.testing.assert_close(new[0, 0, 0], row / row.sum())
+    torch.testing.assert_close(new[0, 1], w[0, 1])
+
+
+def test_rows_sum_to_one_and_weights_of_one_change_nothing():
+    w = torch.rand(2, 4, 1, 9, generator=torch.Generator().manual_seed(0))
+    w = w / w.sum(-1, keepdim=True)
+    image = torch.tensor([[False, True, True, True, False, False, False, False, False]] * 2)
+    question = torch.tensor([[False] * 5 + [True] * 3 + [False]] * 2)
+    weights = 1 + torch.rand(2, 3, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(enhance(w, image, question, weights, 1.0).sum(-1), torch.ones(2, 4, 1))
+    torch.testing.assert_close(enhance(w, image, question, torch.ones(2, 3), 1.0), w)
+    assert torch.equal(enhance(w, image & False, question, weights, 1.0), w)
+
+
+def test_only_the_last_row_is_edited_so_prefixes_are_shared():
+    v, inputs = view("llava"), [sample("llava", i, picture=0, shared=True) for i in range(3)]
+    alone = [play(v, [one], [made("gift")])[0] for one in inputs]
+    same(play(v, inputs, [made("gift")]), alone, 5e-4)
+
+
+def test_bad_values_are_named():
+    with pytest.raises(UsageError, match=r"method\.gift\.tagger"):
+        made("gift", tagger="nltk")
+    with pytest.raises(UsageError, match="start not above end"):
+        made("gift", start=20, end=10)
