@@ -41,7 +41,7 @@ def matcher():
         projection_dim=8,
     )
     model = T.BlipForImageTextRetrieval._from_config(config, attn_implementation="eager").eval().requires_grad_(False)
-    return Matcher(model, Texts(), 1)
+    return Matcher(model, Texts(), 0)
 
 
 def picture(size=(60, 40)) -> Image.Image:
@@ -52,7 +52,7 @@ def test_map_and_similarity(matcher):
     cam, similarity = matcher.relevance(picture(), "is there a dog")
     other, _ = matcher.relevance(picture(), "is there an elephant")
     assert cam.shape == (6, 6) and np.isfinite(cam).all() and cam.max() > 0 and -1 <= similarity <= 1
-    assert not np.allclose(cam, other)
+    assert not np.allclose(cam / cam.max(), other / other.max(), atol=1e-3)
 
 
 def test_gradcam_by_hand():
