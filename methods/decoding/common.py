@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 
 import torch
 from torch import Tensor
@@ -15,6 +16,12 @@ def plausible(z: Tensor, clean: Tensor, beta: float) -> Tensor:
     if beta == 0:
         return z
     return z.masked_fill(clean < clean.max(-1, keepdim=True).values + math.log(beta), -torch.inf)
+
+
+def drawn_for(pixels: Tensor, seed: int) -> torch.Generator:
+    """A random generator of the picture and the seed alone, so that all questions about a picture see the same noise."""
+    content = zlib.crc32(pixels.detach().cpu().float().contiguous().numpy().tobytes(), zlib.crc32(str(seed).encode()))
+    return torch.Generator().manual_seed(content)
 
 
 def check_share(name: str, value: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 
 import torch
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from harness.core.errors import UsageError
 from harness.steering import Inputs, Run, Steering, View
-from methods.decoding.common import check_share, plausible
+from methods.decoding.common import check_share, drawn_for, plausible
 
 
 class Inter(Steering):
@@ -52,5 +51,4 @@ def interaction(z: Tensor, z_i: Tensor, z_q: Tensor, z_0: Tensor, k: float) -> T
 def uniform(pixels: Tensor, seed: int) -> Tensor:
     """Noise in [0, 1) of the pixels' shape, not normalised, as in the released example; the same for all questions
     about a picture."""
-    content = zlib.crc32(pixels.detach().cpu().float().contiguous().numpy().tobytes(), zlib.crc32(str(seed).encode()))
-    return torch.rand(pixels.shape, generator=torch.Generator().manual_seed(content)).to(pixels)
+    return torch.rand(pixels.shape, generator=drawn_for(pixels, seed)).to(pixels)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import zlib
 
 import torch
 from torch import Tensor
 
 from harness.core.errors import UsageError
 from harness.steering import Inputs, Run, Steering, View
-from methods.decoding.common import check_share, plausible
+from methods.decoding.common import check_share, drawn_for, plausible
 
 STEPS = 1000
 """Length of the diffusion schedule."""
@@ -57,8 +56,6 @@ def noised(pixels: Tensor, step: int, seed: int) -> Tensor:
 
     The noise depends on the picture and the seed alone, so all questions about a picture see the same.
     """
-    content = zlib.crc32(pixels.detach().cpu().float().contiguous().numpy().tobytes(), zlib.crc32(str(seed).encode()))
-    generator = torch.Generator().manual_seed(content)
-    noise = torch.randn(pixels.shape, generator=generator).to(pixels)
+    noise = torch.randn(pixels.shape, generator=drawn_for(pixels, seed)).to(pixels)
     keep = alpha_bar(step)
     return math.sqrt(keep) * pixels + math.sqrt(1 - keep) * noise
