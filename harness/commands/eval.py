@@ -27,6 +27,7 @@ settings:
   seed=0            of limit, sampling and noise
   batch_size=auto   rows given to the model at once
   calibration=auto  pictures for methods that calibrate themselves: embedded, or a .jsonl or .parquet file
+  stop_early=true   stop once the comparison with vanilla (or stop_early=RUN) is decided, anytime-valid
   retry=errors      ask again for the samples of a finished run that ended in an error row
   results=results   the folder of runs/ and harness.duckdb
   plugins=[DIR]     folders with tasks and methods of your own

@@ -18,7 +18,7 @@ from harness.core.errors import INTERRUPTED, HarnessError, UsageError
 from harness.core.registry import ROOT, Plugin, Registry, unknown
 
 GROUPS = ("task", "method", "model", "decoding", "executor", "logger")
-KEYS = ("limit", "seed", "batch_size", "calibration", "retry", "results", "plugins")
+KEYS = ("limit", "seed", "batch_size", "calibration", "stop_early", "retry", "results", "plugins")
 
 
 class _SweepEnds(BaseException):

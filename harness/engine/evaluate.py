@@ -26,6 +26,7 @@ from harness.engine.identity import code_hash, digest, run_name
 from harness.engine.journal import Journal
 from harness.engine.rundir import SCHEMA, RunDir
 from harness.engine.schedule import Interrupted, Scheduler
+from harness.engine.sequential import Sequential
 from harness.engine.subset import by_cluster, subset
 
 EXIT = {"done": DONE, "partial": INCOMPLETE, "failed": NO, "interrupted": INTERRUPTED}
@@ -74,6 +75,8 @@ def compose(config: dict[str, Any]) -> Run:
         "seed": config["seed"],
         "limit": config["limit"],
     }
+    if config["stop_early"]:
+        identity["stop_early"] = config["stop_early"]
     label = "+".join(m.name for m in methods) or VANILLA
     data = str(config["task"].get("data") or "default")
     name = run_name(task.name, data, label, model.name, digest(identity))
@@ -100,6 +103,9 @@ def evaluate(config: dict[str, Any], listener: Listener) -> int:
 def _play(run: Run, rows: int | None, listener: Listener, *, drop_errors: bool) -> int:
     task, model, config = run.task, run.model, run.config
     samples = by_cluster(subset(_samples(task), config["limit"], config["seed"]))
+    early = Sequential.of(run, config, samples) if config["stop_early"] else None
+    if early:
+        samples = early.shuffled(samples, config["seed"])
     decoding = build_decoding(config["decoding"], task)
     journal = Journal(run.directory.journal, drop_errors=drop_errors)
     results = {r.id: r for r in journal.finished}
@@ -135,8 +141,9 @@ def _play(run: Run, rows: int | None, listener: Listener, *, drop_errors: bool) 
                 before = Counter(model.work())
                 record["environment"] = environment() | {"hardware": _hardware()}
             scheduler = Scheduler(
-                task, model, pipelines, decoding, seed=config["seed"], rows=rows, report=report, stop=stop
-            )
+                task, model, pipelines, decoding, seed=config["seed"], rows=rows, report=report, stop=stop,
+                **({"window": early.window, "enough": lambda: early.decided(results)} if early else {}),
+            )  # fmt: skip
             counts = scheduler.counts
             scheduler.run(samples, results.keys())
     except Interrupted:
@@ -149,6 +156,8 @@ def _play(run: Run, rows: int | None, listener: Listener, *, drop_errors: bool) 
         journal.close()
     ordered = [results[s.id] for s in samples if s.id in results]
     errors = sum(r.error is not None for r in ordered)
+    if early:
+        record["sequential"] = early.verdict(results)
     if status == "done" and errors:
         status = "failed" if errors == len(ordered) else "partial"
     metrics = task.aggregate(ordered) if status != "interrupted" and errors < len(ordered) else []

@@ -109,9 +109,12 @@ class Scheduler:
         report: Callable[[list[Result]], None],
         stop: Callable[[], bool] = lambda: False,
         window: int = WINDOW,
+        enough: Callable[[], bool] = lambda: False,
     ):
         self.task, self.model, self.pipelines, self.decoding = task, model, tuple(pipelines), decoding
         self.seed, self.rows, self.report, self.stop, self.window = seed, rows, report, stop, window
+        self.enough = enough
+        """Asked after each window: nothing more is played once it is true."""
         self.counts = Counts()
 
     def run(self, samples: Sequence[Sample], finished: Iterable[str] = ()) -> None:
@@ -119,6 +122,8 @@ class Scheduler:
         done = set(finished)
         for window in windows(samples, self.window):
             self._play([s for s in window if s.id not in done])
+            if self.enough():
+                return
 
     def _play(self, samples: Sequence[Sample]) -> None:
         over: list[Result] = []

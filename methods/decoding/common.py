@@ -19,7 +19,7 @@ def plausible(z: Tensor, clean: Tensor, beta: float) -> Tensor:
 
 
 def drawn_for(pixels: Tensor, seed: int) -> torch.Generator:
-    """A random generator of the picture and the seed alone, so that all questions about a picture see the same noise."""
+    """A generator that depends on the picture and the seed alone: all questions about a picture see the same noise."""
     content = zlib.crc32(pixels.detach().cpu().float().contiguous().numpy().tobytes(), zlib.crc32(str(seed).encode()))
     return torch.Generator().manual_seed(content)
 
