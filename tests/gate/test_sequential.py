@@ -50,7 +50,7 @@ def test_the_order_depends_on_the_seed_alone_and_an_interrupted_run_goes_on(work
     assert ids == [json.loads(line)["id"] for line in whole]
 
 
-@pytest.mark.parametrize(("word", "says"), [("true", "compares with vanilla"), ("nothing", "nothing")])
+@pytest.mark.parametrize(("word", "says"), [("true", "compares with vanilla"), ("nothing", "holds no runs")])
 def test_without_a_run_to_compare_with(workdir, capsys, word, says):
     path = answers(0.2)
     words = ["eval", "task=sums", f"task.n={N}", PLUGINS, "model=replay", f"model.path={path}", f"stop_early={word}"]
