@@ -78,7 +78,7 @@ def scores(layer: Layer) -> tuple[Tensor, float]:
     relation = layer.attention[:, :, 0].float().mean(1)[:, 1:]
     relation = relation / relation.sum(-1, keepdim=True)
     values = layer.values.float()
-    semantic = (values[:, :, :1] @ values.transpose(2, 3))[:, :, 0].mean(1).softmax(-1)[:, 1:]
+    semantic = (values[:, :, :1] @ values.transpose(2, 3))[:, :, 0].softmax(-1).mean(1)[:, 1:]
     semantic = semantic / semantic.sum(-1, keepdim=True)
     density = values.mean(1)[:, 1:].abs().sum(-1)
     entropy = -(relation * relation.clamp(min=1e-12).log()).sum(-1)

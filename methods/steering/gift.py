@@ -11,6 +11,7 @@ from torch import Tensor
 from harness.core.errors import UsageError
 from harness.steering import Inputs, Run, Steering, View
 from harness.steering.forward import forward
+from methods.steering.patches import right_aligned, spread
 from methods.steering.words import content_words
 
 
@@ -52,10 +53,10 @@ class Gift(Steering):
         pictures = [m for m in run.methods if m.has("picture")]
         forward(Run(run.view, [*pictures, gaze], samples))
         maps = [(self.alpha * s).exp() for s in gaze.maps]
-        rows = torch.ones(len(run.samples), max(map(len, maps)), device=run.view.device)
+        rows = [torch.ones(0, device=run.view.device)] * len(run.samples)
         for i, weights in zip(seen, maps, strict=True):
-            rows[i, : len(weights)] = weights
-        self._weights = run.tile(self, rows)
+            rows[i] = weights.to(run.view.device)
+        self._weights = run.tile(self, right_aligned(rows))
 
     def _words(self, sample: Inputs, view: View) -> list[int]:
         """Positions of the question's content words; all of the question where there is none."""
@@ -107,8 +108,7 @@ def saliency(attention: Tensor, rows: Sequence[int]) -> Tensor:
 def enhance(w: Tensor, image: Tensor, question: Tensor, weights: Tensor, beta: float) -> Tensor:
     """Rows w [b, H, 1, k] with image columns [b, k] scaled by weights [b, N] in the H/2 heads that look at the picture
     most, question columns by the same ratio in the H/2 heads that look there most; rows sum to 1 again."""
-    patch = (image.long().cumsum(-1) - 1).clamp(min=0, max=weights.shape[1] - 1)
-    factor = torch.where(image, weights.gather(1, patch), 1.0)[:, None, None].to(w.dtype)
+    factor = spread(weights, image, 1.0)[:, None, None].to(w.dtype)
     seen = image[:, None, None].to(w.dtype)
     asked = question[:, None, None].to(w.dtype)
     watching = _upper_half((w * seen).sum((-1, -2)))[:, :, None, None]

@@ -10,7 +10,9 @@ from torch import Tensor
 from harness.core.errors import UsageError
 from harness.steering import Run, View
 from harness.steering.vision import Tower
+from methods.decoding.common import check_share
 from methods.steering.pai import Pai
+from methods.steering.patches import right_aligned, spread
 
 
 class Paint(Pai):
@@ -23,16 +25,19 @@ class Paint(Pai):
         """`alpha`, `beta`: amplification of scores of local and summary tokens. `gamma`: PAI's contrast, 1 for none.
         `local`: share of the patches that are local. `start`, `end`: layers of 32. `cut`: PAI's plausibility.
         """
-        if not 0 <= local <= 1:
-            raise UsageError(f"method.paint.local={local} must lie in [0, 1]")
+        check_share("method.paint.local", local)
+        check_share("method.paint.cut", cut)
+        if not 0 <= start < end <= 32:
+            raise UsageError(
+                f"method.paint.start={start} and method.paint.end={end} must be layers of 32, start below end"
+            )
         super().__init__(alpha, gamma, start, end, cut)
         self.summary, self.local = beta, local
-        self._known: dict[int, tuple[Tensor, Tensor]] = {}
         self._marks: Tensor | None = None
 
     def layers(self, view: View) -> Sequence[int]:
-        if self.alpha or self.summary:
-            Tower(view, self.name) if view.image_token_id is not None else None
+        if (self.alpha or self.summary) and view.image_token_id is not None:
+            Tower(view, self.name)  # refuses other models
         return super().layers(view)
 
     def prepare(self, run: Run) -> None:
@@ -40,24 +45,24 @@ class Paint(Pai):
         self._marks = None
         if not (self.alpha or self.summary) or not any(s.sees for s in run.samples):
             return
-        tower, known = Tower(run.view, self.name), {}
+        tower, known, rows = Tower(run.view, self.name), dict[int, Tensor](), list[Tensor]()
         for sample in run.samples:
-            if sample.sees and id(sample.tensors["pixel_values"]) not in known:
-                pixels = sample.tensors["pixel_values"].to(run.view.device, run.view.dtype)
-                first, late = tower.attentions(pixels, (0, -2))
-                known[id(sample.tensors["pixel_values"])] = select(first.sum(1)[0], late.sum(1)[0], self.local)
-        size = next(iter(known.values()))[0].shape[0]
-        none = torch.zeros(size, dtype=torch.bool, device=run.view.device)
-        rows = [known.get(id(s.tensors.get("pixel_values")), (none, none)) for s in run.samples]
-        marks = torch.stack([a * self.alpha + b * self.summary for a, b in rows])
-        self._marks = run.tile(self, marks)
+            pixels = sample.tensors.get("pixel_values")
+            if pixels is not None and id(pixels) not in known:  # questions about one picture come in a row
+                known[id(pixels)] = self._strengths(pixels.to(run.view.device, run.view.dtype), tower)
+            rows.append(torch.zeros(0, device=run.view.device) if pixels is None else known[id(pixels)])
+        self._marks = run.tile(self, right_aligned(rows))
+
+    def _strengths(self, pixels: Tensor, tower: Tower) -> Tensor:
+        """Per patch of the sample's pictures [P, 3, H, W], one picture after the other."""
+        first, late = (a.sum(1) for a in tower.attentions(pixels, (0, -2)))
+        each = (select(f, l, self.local) for f, l in zip(first, late, strict=True))
+        return torch.cat([local * self.alpha + summary * self.summary for local, summary in each])
 
     def attention_logits(self, l: int, a: Tensor, run: Run) -> Tensor | None:
         if self._marks is None:
             return None
-        image = run.image(self)
-        patch = (image.long().cumsum(-1) - 1).clamp(min=0, max=self._marks.shape[1] - 1)
-        strength = self._marks.to(a.device).gather(1, patch) * image
+        strength = spread(self._marks.to(a.device), run.image(self), 0.0)
         return a + strength[:, None, None].to(a.dtype) * a.abs()
 
 

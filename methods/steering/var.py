@@ -11,7 +11,8 @@ from harness.core.errors import UsageError
 from harness.steering import Inputs, Run, Steering, View
 
 WIDTH = 4096
-"""Hidden width of the models in the paper; tau scales with its square root, as |x| / RMS can be no larger than that."""
+"""Hidden width of the smaller model in the paper. Below it tau shrinks with the square root of the width, which is the
+largest |x| / RMS that there can be."""
 
 
 class Var(Steering):
@@ -19,11 +20,13 @@ class Var(Steering):
 
     name = "var"
     attention_rows = "all"
+    prefix = "with"  # rows behind the picture are edited, by sinks that are found on the way
+    conflicts = ("flowcut",)  # sinks are what pruning drops
 
     def __init__(self, p: float, rho: float, tau: float, share: float, dims: list[int] | None, form: str):
         """`p`: fraction of the sinks' attention; the code keeps it, the paper moves it. `rho`: an image-centric head
         spends at least this part of its image attention outside sinks (code: at most this part on them). `tau`: what a
-        sink exceeds, for width 4096. `share`: least attention to the picture. `dims`: sink dimensions, null to find
+        sink exceeds, from width 4096 on. `share`: least attention to the picture. `dims`: sink dimensions, null to find
         them. `form`: code or paper.
         """
         if form not in ("code", "paper"):
@@ -33,8 +36,8 @@ class Var(Steering):
         self.q = 1 - p if form == "code" else p
         self.least = 1 - rho if form == "code" else rho
         self.tau, self.share, self.dims, self.form = tau, share, dims, form
-        self.prefix = "none" if self.q else "plain"  # rows behind the picture are edited, by sinks found on the way
         self._sinks: dict[int, Tensor] = {}
+        self._shared: dict[int, Tensor] = {}
         self._found: tuple[int, list[int]] | None = None
 
     def layers(self, view: View) -> Sequence[int]:
@@ -46,29 +49,40 @@ class Var(Steering):
         return range(1, view.depth if self.form == "code" else view.depth - 1)
 
     def prepare(self, run: Run) -> None:
-        self._sinks.clear()
+        self._shared, self._sinks = self._sinks, {}  # what the last pass found, in case it read the shared prefixes
         if self.q and (self._found is None or self._found[0] != id(run.view.model)):
             self._found = (id(run.view.model), self.dims or sink_dims(run, self._threshold(run.view)))
 
     def _threshold(self, view: View) -> float:
-        return self.tau * (view.head.weight.shape[-1] / WIDTH) ** 0.5
+        return self.tau * min(1.0, view.head.weight.shape[-1] / WIDTH) ** 0.5
 
     def residual(self, l: int, h: Tensor, run: Run) -> Tensor | None:
         if run.prefill and self._found and self._found[1]:
-            self._sinks[l + 1] = sink_value(h, self._found[1]) > self._threshold(run.view)
+            found = sink_value(h, self._found[1]) > self._threshold(run.view)
+            if max(run.cuts) > 0:  # this pass continues the prefixes, one row each
+                head = self._shared[l + 1].to(h.device)
+                found = torch.cat([run.tile(self, head[prefixes(run)]), found], 1)
+            self._sinks[l + 1] = found
         return None
 
     def attention_weights(self, l: int, w: Tensor, run: Run) -> Tensor | None:
         if l < 2 or l not in self._sinks:
             return None
         image, columns = run.image(self), w.shape[-1]
-        sinks = torch.nn.functional.pad(self._sinks[l].to(w.device), (0, columns - self._sinks[l].shape[1]))
-        sinks = sinks & (run.prompt(self) | run.generated(self))
+        sinks = torch.nn.functional.pad(self._sinks[l].to(w.device), (0, run.total - self._sinks[l].shape[1]))
+        sinks = sinks[:, run.total - columns :] & run.prompt(self)  # a sliding window keeps the last columns only
         behind = torch.ones(w.shape[0], w.shape[2], dtype=torch.bool, device=w.device)
         if run.prefill:  # text rows only: those behind the picture
             last = (image.long() * torch.arange(1, columns + 1, device=w.device)).amax(-1, keepdim=True)
             behind = torch.arange(columns - w.shape[2], columns, device=w.device) >= last
         return redistribute(w, image, sinks, behind, self.q, self.least, self.share)
+
+
+def prefixes(run: Run) -> list[int]:
+    """Which of the distinct shared prefixes, in order of appearance, each sample continues."""
+    keys = [s.shared[0] for s in run.samples if s.shared]
+    order = list(dict.fromkeys(keys))
+    return [order.index(k) for k in keys]
 
 
 def sink_value(h: Tensor, dims: Sequence[int]) -> Tensor:

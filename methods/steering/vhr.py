@@ -11,6 +11,10 @@ from harness.core.errors import UsageError
 from harness.steering import Inputs, Run, Steering, View
 
 
+ROUNDING = 1e-5
+"""Below this share of a head's output a divergence is rounding: rows of one batch are not summed alike."""
+
+
 class Vhr(Steering):
     """Vision-aware head reinforcement. Heads are chosen once per sample, in the first pass, layer after layer."""
 
@@ -58,6 +62,7 @@ class Vhr(Steering):
 def vision_aware(seeing: Tensor, blind: Tensor) -> Tensor:
     """VHD [b, H] of head outputs [b, H, d] with and without the picture; 0 for heads that surge without it."""
     divergence = (seeing - blind).norm(dim=-1)
+    divergence = divergence.masked_fill(divergence < ROUNDING * seeing.norm(dim=-1), 0.0)
     surge = blind.square().sum(-1)
 
     def high(v: Tensor) -> Tensor:

@@ -34,6 +34,15 @@ def test_scores_by_hand():
     assert entropy == pytest.approx(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)))
 
 
+def test_heads_vote_after_the_softmax():
+    """As released: each head's softmax over all tokens, then the mean over heads."""
+    attention = torch.full((1, 2, 3, 3), 1 / 3)
+    values = torch.tensor([[[[1.0], [3.0], [0.0]], [[1.0], [0.0], [1.0]]]])
+    s, _ = scores(Layer(0, attention, values))
+    semantic = (torch.tensor([1.0, 3.0, 0.0]).softmax(0) + torch.tensor([1.0, 0.0, 1.0]).softmax(0))[1:] / 2
+    torch.testing.assert_close(s[0], (0.5 + semantic / semantic.sum()) * torch.tensor([1.5, 0.5]))
+
+
 def test_prompt_and_picture_shrink_alike():
     v, one = view("llava"), sample("llava", 0, shared=True)
     method = made("flowcut", keep=5, of=16)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
+from dataclasses import replace
+
 import pytest
 import torch
 
 from harness.core import UsageError
-from methods.steering.gift import enhance, saliency
+from methods.steering.gift import Gift, enhance, saliency
+from methods.steering.patches import right_aligned, spread
 from methods.steering.words import content_words
 from tests.methods.made import made
 from tests.steering.common import play, same
@@ -35,6 +39,59 @@ def test_enhancement_by_hand():
     row = torch.tensor([0.1, 0.8, 0.2, 0.3 * ratio])  # head 0 leads in both
     torch.testing.assert_close(new[0, 0, 0], row / row.sum())
     torch.testing.assert_close(new[0, 1], w[0, 1])
+
+
+def test_a_sliding_window_keeps_each_tokens_own_weight():
+    weights, image = torch.tensor([[2.0, 3.0, 4.0]]), torch.tensor([[False, True, True, True, False]])
+    assert spread(weights, image, 1.0)[0].tolist() == [1, 2, 3, 4, 1]
+    assert spread(weights, image[:, 2:], 1.0)[0].tolist() == [3, 4, 1]
+    rows = right_aligned([torch.tensor([5.0]), weights[0], torch.zeros(0)])
+    assert rows.tolist() == [[0, 0, 5], [2, 3, 4], [0, 0, 0]]
+
+
+def test_only_the_most_attentive_half_of_the_heads_and_the_last_row_change():
+    v, inputs, seen = view("llava"), [sample("llava", 0)], []
+
+    class Watch(Gift):
+        def attention_weights(self, l, w, run):
+            new = super().attention_weights(l, w, run)
+            seen.append((l, w.shape[2], int((new != w).any(-1).sum())))
+            return new
+
+    method = made("gift")
+    method.__class__ = Watch
+    play(v, inputs, [method])
+    assert {l for l, _, _ in seen} == {2, 3} and {rows for _, rows, _ in seen} == {1}
+    assert all(2 <= heads <= 4 for _, _, heads in seen)  # two for the picture, two for the question, of four
+
+
+def test_strength_never_falls_and_both_extremes_are_attained():
+    attention = torch.rand(4, 6, 9, generator=torch.Generator().manual_seed(0))
+    s = saliency(attention, [2, 4])
+    assert s.min() == 0 and s.max() == 1
+    w = torch.rand(1, 4, 1, 12, generator=torch.Generator().manual_seed(1))
+    w, image = w / w.sum(-1, keepdim=True), torch.tensor([[True] * 9 + [False] * 3])
+    new = enhance(w, image, ~image, (2 * s).exp()[None], 1.0)
+    seen = (w * image[:, None, None]).sum((0, 2, 3)).topk(2).indices
+    assert ((new / w)[0, seen].amax((-1, -2)) >= 1).all()
+
+
+def test_no_content_word_falls_back_to_the_whole_question(monkeypatch):
+    v, one = view("llava"), sample("llava", 0)
+    method = made("gift")
+    assert method._words(one, v) == list(range(*one.question))  # the zoo's tokens decode to digits: all are words
+    empty = replace(one, question=None)
+    assert method._words(empty, v)[0] == one.question[0]
+    monkeypatch.setattr(v, "decode", lambda ids: " the" * len(ids))
+    assert method._words(one, v) == list(range(*one.question))
+    monkeypatch.setattr(v, "decode", lambda ids: " the" * (len(ids) - 1) + " dog" * bool(ids))
+    assert method._words(one, v) == [one.question[1] - 1]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("spacy") is not None, reason="spaCy is installed")
+def test_spacy_is_asked_for_by_name():
+    with pytest.raises(UsageError, match=r"method\.gift\.tagger=spacy needs spaCy"):
+        content_words([" dog"], "spacy")
 
 
 def test_rows_sum_to_one_and_weights_of_one_change_nothing():

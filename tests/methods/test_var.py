@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from harness.core import UsageError
+from harness.core import Decoding, UsageError
 from harness.steering import Run
-from methods.steering.var import redistribute, sink_dims, sink_value
+from methods.steering.var import Var, redistribute, sink_dims, sink_value
 from tests.methods.made import made
-from tests.steering.common import play, same
+from tests.steering.common import differ, play, same
 from tests.steering.zoo import sample, view
 
 IMAGE = torch.tensor([[False, True, True, True, False]])
@@ -73,6 +75,91 @@ def test_paper_and_code_agree_where_they_should():
     v = view("llava")
     assert 3 in code.layers(v) and 3 not in paper.layers(v)
     assert made("var", form="paper", rho=0.8).least == 0.8 and made("var", rho=0.8).least == pytest.approx(0.2)
+
+
+LIVELY = {"share": 0.0, "rho": 1.0, "tau": 17.0}
+"""Values under which there are sinks, and heads that are edited, in a random model."""
+
+
+class Watch(Var):
+    """Counts the passes that edit something."""
+
+    edits = 0
+
+    def attention_weights(self, l, w, run):
+        new = super().attention_weights(l, w, run)
+        self.edits += new is not None and not torch.equal(new, w)
+        if new is not None:
+            torch.testing.assert_close(new.sum(-1), w.sum(-1))
+        return new
+
+
+def watch() -> Watch:
+    method = made("var", **LIVELY)
+    method.__class__ = Watch
+    return method
+
+
+def test_a_prefix_is_encoded_under_the_method_and_shared():
+    v, method = view("llava"), watch()
+    # Words of the shared part behind the picture are edited as well, and prefixes of two lengths stand in one batch.
+    inputs = []
+    for i in range(5):
+        one = sample("llava", i, length=3 + 2 * i, picture=i // 2, before=2 + i // 2)
+        ids = one.tensors["input_ids"].clone()
+        behind = one.question[0]
+        ids[0, behind : behind + 2] = torch.tensor([5, 6])
+        inputs.append(replace(one.change(input_ids=ids), shared=(f"picture {i // 2}", behind + 2)))
+    fed = v.work.positions
+    together = play(v, inputs, [method])
+    fed = v.work.positions - fed
+    assert method.edits > 3
+    fresh = [replace(one, shared=None) for one in inputs]
+    before = v.work.positions
+    same(together, [play(v, [one], [watch()])[0] for one in fresh], 5e-4)
+    assert fed < v.work.positions - before
+    differ(together[:1], play(v, inputs[:1]), 1e-4)
+
+
+def test_beams_of_a_shared_prefix():
+    v, beams = view("llava"), Decoding("beam", num_beams=2)
+    inputs = [sample("llava", i, length=4 + i, picture=0, shared=True) for i in range(3)]
+    alone = [play(v, [one], [watch()], beams)[0].tokens for one in inputs]
+    assert [g.tokens for g in play(v, inputs, [watch()], beams)] == alone
+
+
+def test_columns_that_a_sliding_window_has_left_are_not_confused():
+    v = view("llava")
+    method, run = made("var", **LIVELY), Run(v, [], [sample("llava", 0)])
+    length = run.samples[0].length
+    method._sinks = {2: torch.zeros(1, length, dtype=torch.bool)}
+    method._sinks[2][0, 9] = True  # an image token
+    run.length, run.total, run.query = length, length + 2, 1
+    w = torch.full((1, 4, 1, length + 2), 1 / (length + 2))
+    run.columns = length + 2
+    full = method.attention_weights(2, w, run)
+    run.columns = length - 3  # the window keeps columns 5 and later
+    kept = method.attention_weights(2, w[..., 5:], run)
+    assert full[0, 0, 0].argmin() == 9 and kept[0, 0, 0].argmin() == 4
+
+
+def test_pruning_is_refused_by_name():
+    with pytest.raises(UsageError, match="method=var cannot run beside method=flowcut"):
+        play(view("llava"), [sample("llava", 0)], [made("flowcut"), made("var")])
+
+
+def test_no_sink_dimension_is_vanilla():
+    v, inputs = view("llava"), [sample("llava", i, picture=i, shared=True) for i in range(2)]
+    same(play(v, inputs, [made("var", tau=1e9, share=0.0, rho=1.0)]), play(v, inputs), 0)
+
+
+def test_tau_shrinks_only_where_it_could_not_be_reached():
+    class Wide:
+        def __init__(self, width: int):
+            self.head = torch.nn.Linear(width, 1)
+
+    method = made("var")
+    assert [round(method._threshold(Wide(d)), 2) for d in (128, 1024, 4096, 5120)] == [3.54, 10.0, 20.0, 20.0]
 
 
 def test_q_former_models_are_refused_by_name():
