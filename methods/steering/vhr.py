@@ -10,7 +10,6 @@ from torch import Tensor
 from harness.core.errors import UsageError
 from harness.steering import Inputs, Run, Steering, View
 
-
 ROUNDING = 1e-5
 """Below this share of a head's output a divergence is rounding: rows of one batch are not summed alike."""
 
