@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.commands.playing import timings
 from harness.commands.words import parser, results_folder
 from harness.core.errors import UsageError
 
@@ -15,6 +16,13 @@ def main(words: Sequence[str]) -> int:
     arguments.add_argument("runs", nargs="*", metavar="RUN", help="update: runs by name or beginning")
     arguments.add_argument("--folder", type=Path, default=Path("results/baseline"), metavar="DIR")
     arguments.add_argument("--reason", metavar="TEXT", help="update: why these runs are accepted")
+    arguments.add_argument(
+        "--timings",
+        type=int,
+        default=0,
+        metavar="N",
+        help="update: play each run N times more, for its speed (5 or more)",
+    )
     arguments.add_argument("--even-if-worse", action="store_true", help="update: accept a run that the gate calls red")
     given = arguments.parse_args(words)
     from harness.gate.baseline import read, summary
@@ -34,6 +42,7 @@ def main(words: Sequence[str]) -> int:
 def _update(given: object) -> int:
     from harness.engine.runs import find
     from harness.gate.baseline import accept, read, same
+    from harness.gate.baseline import words as overrides
     from harness.gate.policy import read_policy
     from harness.gate.verdicts import verdicts
 
@@ -54,7 +63,8 @@ def _update(given: object) -> int:
                 "(--even-if-worse accepts it all the same)"
             )
     for run in runs:
-        accepted = accept(folder, run, reason)
+        measured = timings(overrides(run.record), given.timings)  # type: ignore[attr-defined]
+        accepted = accept(folder, run, reason, measured)
         primary = next((m for m in accepted.metrics if m.primary), None)
         print(f"{accepted.name}: {primary.name} {primary.value:.4f}" if primary else accepted.name)
     return 0

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.commands.playing import play, timings
 from harness.commands.words import parser, share_cores
 from harness.core.errors import UsageError
 
@@ -28,6 +29,9 @@ def main(words: Sequence[str]) -> int:
     arguments.add_argument("--policy", type=Path, metavar="FILE", help="gate.yaml (default: gate.yaml here, if any)")
     arguments.add_argument("--tolerance", type=float, metavar="D", help="tolerated loss of all checks, e.g. 0.01")
     arguments.add_argument("--run", action="store_true", help="play the runs first")
+    arguments.add_argument(
+        "--timings", type=int, default=0, metavar="N", help="play each run N times more, to judge its speed (5 or more)"
+    )
     for name in ("json", "junit", "sarif", "markdown"):
         arguments.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"also write the report as {name}")
     given = arguments.parse_args(words)
@@ -42,7 +46,7 @@ def main(words: Sequence[str]) -> int:
     results = Path(given.results)
     with tempfile.TemporaryDirectory(prefix="harness-gate-") as scratch:
         baselines, candidates = _sides(results, given, Path(scratch))
-        made = verdicts(baselines, candidates, policy)
+        made = verdicts(baselines, candidates, policy, [_timings(b, given.timings) for b in baselines])
     print(write.text(made))
     manifest = str(Path(given.baseline) / "manifest.json")
     _files(made, given, manifest)
@@ -67,7 +71,8 @@ def _sides(results: Path, given: Any, scratch: Path) -> tuple[list[Any], list[An
         raise UsageError("--candidate goes with --baseline RUN; a baseline folder finds its own candidates")
     baselines = read(folder)
     if given.run:
-        _play(results, baselines)
+        for baseline in baselines:
+            play(baseline.words, results)
     from harness.engine.runs import stored
 
     finished = [r for r in stored(results) if r.record["status"] in ("done", "partial")]
@@ -84,14 +89,9 @@ def _two_runs(results: Path, given: Any, scratch: Path) -> tuple[list[Any], list
     return [accept(scratch, old, "for this comparison")], [new]
 
 
-def _play(results: Path, baselines: Sequence[BaselineRun]) -> None:
-    from harness.commands.eval import job
-    from harness.config.compose import run
-
-    for baseline in baselines:
-        code = run([*baseline.words, f"results={results}", "logger=quiet"], job)
-        if code not in (0, 3):
-            raise UsageError(f"harness eval {' '.join(baseline.words)} ended with {code}: mend that first")
+def _timings(baseline: BaselineRun, repeats: int) -> list[dict[str, float]]:
+    """Costs of repeated runs, where the baseline has some to compare with."""
+    return timings(baseline.words, repeats) if repeats and baseline.timings else []
 
 
 def _files(made: Report, given: Any, manifest: str) -> None:

@@ -58,10 +58,16 @@ class Pairs:
     @property
     def identical(self) -> bool:
         """Every answer and every score is equal."""
-        return self.left_out == 0 and all(
-            a.outcome and b.outcome and (a.outcome.answer, a.outcome.scores) == (b.outcome.answer, b.outcome.scores)
+        return self.left_out == 0 and not self.changed
+
+    @property
+    def changed(self) -> list[tuple[Result, Result]]:
+        """Samples whose answer or scores differ."""
+        return [
+            (a, b)
             for a, b in zip(self.left, self.right, strict=True)
-        )
+            if a.outcome and b.outcome and (a.outcome.answer, a.outcome.scores) != (b.outcome.answer, b.outcome.scores)
+        ]
 
     def of(self, group: str) -> Pairs:
         """Those of one group; "all" are all of them."""

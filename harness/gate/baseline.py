@@ -60,6 +60,11 @@ class BaselineRun:
         return dict(self.entry["cost"])
 
     @property
+    def timings(self) -> list[dict[str, float]]:
+        """Costs of repeated runs, if they were measured when it was accepted."""
+        return list(self.entry.get("timings", []))
+
+    @property
     def path(self) -> Path:
         return self.folder / str(self.entry["file"])
 
@@ -115,9 +120,10 @@ def read(folder: Path) -> list[BaselineRun]:
     return [BaselineRun(folder, entry) for entry in manifest["runs"]]
 
 
-def accept(folder: Path, run: Played, reason: str) -> BaselineRun:
+def accept(folder: Path, run: Played, reason: str, timings: Sequence[dict[str, float]] = ()) -> BaselineRun:
     """Make a finished run the baseline of its task, data, model, method, decoding, seed and limit.
 
+    `timings`: costs of repeated runs, for the gate to judge speed by.
     Raises UsageError where a run may not become one.
     """
     record, results = run.record, run.results()
@@ -147,6 +153,7 @@ def accept(folder: Path, run: Played, reason: str) -> BaselineRun:
         "sha256": _sha256(path),
         "metrics": [asdict(m) for m in run.metrics],
         "cost": run.cost(),
+        **({"timings": list(timings)} if timings else {}),
         "record": {k: record[k] for k in RECORD if k in record},
     }
     entries = sorted([*(b.entry for b in others), entry], key=lambda e: e["name"])

@@ -31,6 +31,8 @@ class Rule:
     blocking: bool = True
     flips: int | None = None
     """Decide by the number of samples that got worse, for smoke tests with too few clusters for statistics."""
+    changes: int | None = None
+    """Decide by the number of samples whose answer or score changed at all: for a refactoring, which must change none."""
     task: str | None = None
     data: str | None = None
     model: str | None = None
@@ -71,6 +73,8 @@ def read_policy(path: Path | None, delta: float | None = None) -> Policy:
         rule = Rule(**given | ({} if delta is None else {"delta": delta}))
         if not isinstance(rule.delta, int | float) or rule.delta < 0:
             raise UsageError(f"{where}: delta={rule.delta} must be a number, 0 or more")
+        if rule.flips is not None and rule.changes is not None:
+            raise UsageError(f"{where}: flips and changes exclude each other: write two checks")
         checks.append(rule)
     limits = raw.get("limits") or {}
     _known(limits, LIMITS, "gate.yaml, limits")

@@ -8,7 +8,8 @@ from typing import Any
 from xml.etree import ElementTree
 
 from harness import __version__
-from harness.gate.verdicts import Entry, Report
+from harness.gate.entry import Entry
+from harness.gate.verdicts import Report
 
 MARKS = {"improved": "+", "identical": "=", "ok": "=", "within": "=", "slipped": "!", "inconclusive": "?"}
 
@@ -32,7 +33,7 @@ def markdown(report: Report) -> str:
         lines.append(f"| {e.run} | {e.check} | {state}{'' if e.blocking else ' (advisory)'} | {_cell(e.message)} |")
     flipped = [(e, f) for e in report.entries for f in e.flipped]
     if flipped:
-        lines += ["", f"<details><summary>{len(flipped)} samples that got worse</summary>", ""]
+        lines += ["", f"<details><summary>{len(flipped)} samples that flipped</summary>", ""]
         lines += [f"- {e.run}: {_cell(_flip(f))}" for e, f in flipped]
         lines += ["", "</details>"]
     return "\n".join(lines) + "\n"

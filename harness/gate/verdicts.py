@@ -10,31 +10,14 @@ from harness.core.errors import DONE, INCOMPLETE, INCONCLUSIVE, NO
 from harness.core.types import Result
 from harness.engine.pairing import NotComparable, Pairs, Played, pair, share_missing
 from harness.gate.baseline import LOST, BaselineRun
-from harness.gate.policy import DETERMINISTIC, Policy, Rule
+from harness.gate.costs import Timings, costs
+from harness.gate.entry import Entry
+from harness.gate.policy import Policy, Rule
 from harness.stats import Difference
 from harness.stats.gate import Check, Verdict, judge
 
 LISTED = 20
 """Flipped samples that a report lists."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One check of one run. `state` is the gate's, or missing, incomparable, incomplete, over, within."""
-
-    run: str
-    check: str
-    """"correct (all)", "passes" ..."""
-    state: str
-    blocking: bool
-    message: str
-    difference: Difference | None = None
-    verdict: Verdict | None = None
-    delta: float | None = None
-    flipped: list[dict[str, Any]] = field(default_factory=list)
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -62,11 +45,19 @@ class Report:
         return {DONE: "passed", NO: "failed", INCOMPLETE: "incomplete", INCONCLUSIVE: "inconclusive"}[self.exit_code]
 
 
-def verdicts(baselines: Sequence[BaselineRun], candidates: Sequence[Played | None], policy: Policy) -> Report:
-    """Judge each candidate (None: there is none) by every rule that fits. Raises Tampered for a damaged baseline."""
+def verdicts(
+    baselines: Sequence[BaselineRun],
+    candidates: Sequence[Played | None],
+    policy: Policy,
+    timings: Sequence[Timings] | None = None,
+) -> Report:
+    """Judge each candidate (None: there is none) by every rule that fits, and its cost by repeated `timings`.
+
+    Raises Tampered for a damaged baseline.
+    """
     entries: list[Entry] = []
     pending: list[tuple[Check, str, Rule, str, Pairs, bool]] = []
-    for base, new in zip(baselines, candidates, strict=True):
+    for base, new, repeats in zip(baselines, candidates, timings or [[] for _ in baselines], strict=True):
         base.verify()
         rules = [r for r in policy.checks if r.fits(base.record)]
         if not rules:
@@ -81,7 +72,7 @@ def verdicts(baselines: Sequence[BaselineRun], candidates: Sequence[Played | Non
         except NotComparable as e:
             entries.append(Entry(base.name, "comparison", "incomparable", blocking, str(e)))
             continue
-        entries += _costs(base, new, policy)
+        entries += costs(base, new, repeats, policy)
         for rule in rules:
             score = rule.score or pairs.scores[0]
             part = pairs.of(rule.group)
@@ -100,12 +91,19 @@ def verdicts(baselines: Sequence[BaselineRun], candidates: Sequence[Played | Non
                 continue
             up = _upwards(base) if rule.higher_is_better is None else rule.higher_is_better
             d = part.difference(score)
-            check = Check(d if up else _mirrored(d), part.identical, rule.delta, rule.blocking, rule.flips)
+            d = d if up else _mirrored(d)
+            check = Check(d, part.identical, rule.delta, rule.blocking, _budget(rule, d, part))
             pending.append((check, base.name, rule, score, part, up))
     judged = judge([p[0] for p in pending], policy.alpha)
     for (check, name, rule, score, part, up), verdict in zip(pending, judged, strict=True):
         entries.append(_entry(check, verdict, name, rule, score, part, up))
     return Report(entries, policy)
+
+
+def _budget(rule: Rule, d: Difference, part: Pairs) -> tuple[int, int] | None:
+    if rule.changes is not None:
+        return len(part.changed), rule.changes
+    return None if rule.flips is None else (d.right_to_wrong or 0, rule.flips)
 
 
 def _unusable(base: BaselineRun, new: Played | None, blocking: bool) -> Entry | None:
@@ -150,6 +148,10 @@ def _entry(check: Check, verdict: Verdict, name: str, rule: Rule, score: str, pa
     flips = f"{d.right_to_wrong} samples worse, {d.wrong_to_right} better"
     bounds = "" if verdict.low is None or verdict.high is None else f" [{verdict.low:+.4f}, {verdict.high:+.4f}]"
     parts = [f"{d.value:+.4f}{bounds}, {flips}, {d.clusters} clusters"]
+    if check.budget is not None:
+        parts.append(
+            f"{check.budget[0]} {'changed' if rule.changes is not None else 'worse'}, {check.budget[1]} allowed"
+        )
     if verdict.state == "identical":
         parts = [f"all {d.n} answers equal"]
     if verdict.state == "inconclusive":
@@ -162,7 +164,8 @@ def _entry(check: Check, verdict: Verdict, name: str, rule: Rule, score: str, pa
         parts.append(f"delta is only {verdict.power:.1f} standard errors: an unchanged system often fails to be ok")
     flipped: list[dict[str, Any]] = []
     if verdict.state in ("regressed", "slipped"):
-        flipped = [_flip(*f) for f in part.flips(score, -1 if up else 1)[:LISTED]]
+        moved = part.changed if rule.changes is not None else part.flips(score, -1 if up else 1)
+        flipped = [_flip(*f) for f in moved[:LISTED]]
     return Entry(
         name,
         f"{score} ({rule.group})",
@@ -179,28 +182,3 @@ def _entry(check: Check, verdict: Verdict, name: str, rule: Rule, score: str, pa
 def _flip(a: Result, b: Result) -> dict[str, Any]:
     assert a.outcome and b.outcome
     return {"id": a.id, "group": a.group, "target": a.target, "before": a.outcome.answer, "now": b.outcome.answer}
-
-
-def _costs(base: BaselineRun, new: Played, policy: Policy) -> list[Entry]:
-    """Ratios over their limits. What depends on the machine is compared on equal hardware only, and never blocks."""
-    before, now = base.cost(), new.cost()
-    equal = base.record["environment"].get("hardware") == new.record["environment"].get("hardware")
-    out = []
-    for name, limit in policy.limits.items():
-        if not before.get(name) or not now.get(name):
-            continue
-        if name not in DETERMINISTIC and not equal:
-            out.append(Entry(base.name, name, "within", False, "other hardware than the baseline's: not compared"))
-            continue
-        ratio = now[name] / before[name]
-        over = ratio < limit if name == "tokens_per_second" else ratio > limit
-        out.append(
-            Entry(
-                base.name,
-                name,
-                "over" if over else "within",
-                name in DETERMINISTIC,
-                f"{ratio:.3f} times the baseline's {before[name]:.4g}, limit {limit:g}",
-            )
-        )
-    return out

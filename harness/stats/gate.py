@@ -23,8 +23,8 @@ class Check:
     delta: float
     """The loss that is tolerated, in the metric's unit."""
     blocking: bool = True
-    flips: int | None = None
-    """Tolerated number of items that got worse. Where it is given it decides alone: too few clusters for a test."""
+    budget: tuple[int, int] | None = None
+    """(items that got worse or changed, how many may). It decides alone: for smoke tests and for what must not change."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ def _verdict(check: Check, p: float | None, alpha: float) -> Verdict:
     d, delta = check.difference, check.delta
     if check.identical:
         return Verdict("identical", 0.0, 0.0, 1.0)
-    if check.flips is not None:
-        return Verdict("regressed" if (d.right_to_wrong or 0) > check.flips else "ok")
+    if check.budget is not None:
+        return Verdict("regressed" if check.budget[0] > check.budget[1] else "ok")
     if p is None or d.stderr is None:
         return Verdict("inconclusive")
     t = quantile(1 - alpha, d.clusters - 1)

@@ -1,4 +1,4 @@
-"""A mean with its interval: Wilson with an effective size for 0/1 scores, Student's t for graded ones."""
+"""A mean with its interval: a proportion's with an effective size for 0/1 scores, Student's t for graded ones."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from harness.stats.clusters import clustered_error, codes, column
 MIN_CLUSTERS = 10
 """Below this many clusters no interval is honest."""
 TOO_FEW = "too few clusters"
+RARE = 5
+"""Effective hits or misses below which a proportion's interval is the exact one: there Wilson's and t's fall short."""
 Z = 1.959963984540054
 """97.5 % quantile of the normal distribution."""
 
@@ -67,7 +69,7 @@ def mean(
 ) -> Estimate:
     """Mean score over rows with a 95 % interval over clusters (Miller, arXiv 2411.00640).
 
-    `binary`: scores are 0 or 1 and the interval is Wilson's; otherwise it is `m ± t SE`, clipped to `bounds`.
+    `binary`: scores are 0 or 1 and the interval is `proportion`'s; otherwise it is `m ± t SE`, clipped to `bounds`.
     """
     s = column(scores)
     n = len(s)
@@ -81,7 +83,7 @@ def mean(
     if stderr is None or count < MIN_CLUSTERS:
         return Estimate(m, stderr, None, None, n, count, TOO_FEW)
     if binary:
-        low, high = wilson(m, effective_size(m, stderr, n, int(np.bincount(code).max()), count))
+        low, high = proportion(m, effective_size(m, stderr, n, int(np.bincount(code).max()), count))
     else:
         low, high = student(m, stderr, count, bounds)
     return Estimate(m, stderr, low, high, n, count)
@@ -95,12 +97,36 @@ def effective_size(m: float, stderr: float, n: int, largest: int, count: int) ->
     return n / deff * (Z / quantile(0.975, count - 1)) ** 2
 
 
+def proportion(m: float, n: float) -> tuple[float, float]:
+    """95 % interval of a proportion over `n` (effective) rows: Wilson's, or the exact one where events are rare."""
+    return exact(m, n) if min(m, 1 - m) * n < RARE else wilson(m, n)
+
+
+def exact(m: float, n: float) -> tuple[float, float]:
+    """Clopper and Pearson's interval of `m` over `n` (effective) rows, as Korn and Graubard use it for surveys."""
+    from scipy.special import betaincinv
+
+    hits, misses = m * n, (1 - m) * n
+    low = 0.0 if m == 0 else float(betaincinv(hits, misses + 1, 0.025))
+    return low, 1.0 if m == 1 else float(betaincinv(hits + 1, misses, 0.975))
+
+
 def wilson(m: float, n: float) -> tuple[float, float]:
     """Wilson's 95 % score interval of a proportion `m` over `n` (effective) rows."""
     scale = 1 + Z**2 / n
     centre = (m + Z**2 / (2 * n)) / scale
     half = Z / scale * math.sqrt(m * (1 - m) / n + Z**2 / (4 * n * n))
     return (0.0 if m == 0 else max(0.0, centre - half)), (1.0 if m == 1 else min(1.0, centre + half))
+
+
+def ratio(value: float, stderr: float, count: int, bounds: tuple[float, float]) -> tuple[float, float]:
+    """`value ± t_{G-1} SE`; between 0 and 1 with rare events the exact interval at the size that has this SE."""
+    if bounds == (0.0, 1.0) and 0 <= value <= 1:
+        size = value * (1 - value) / stderr**2 if stderr > 0 and 0 < value < 1 else float(count)
+        size = max(size * (Z / quantile(0.975, count - 1)) ** 2, 1.0)
+        if min(value, 1 - value) * size < RARE:
+            return exact(value, size)
+    return student(value, stderr, count, bounds)
 
 
 def student(value: float, stderr: float, count: int, bounds: tuple[float, float]) -> tuple[float, float]:

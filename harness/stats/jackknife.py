@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.stats.clusters import Floats, canonical
-from harness.stats.intervals import MIN_CLUSTERS, TOO_FEW, Estimate, student
+from harness.stats.intervals import MIN_CLUSTERS, TOO_FEW, Estimate, ratio
 
 Statistic = Callable[[Floats], Any]
 """Counts [..., k] -> values [...]; NaN where undefined."""
@@ -40,7 +40,7 @@ def jackknife(
         return Estimate(value, None, None, None, rows, count, "undefined without one of the clusters")
     if count < MIN_CLUSTERS:
         return Estimate(value, stderr, None, None, rows, count, TOO_FEW)
-    low, high = student(value, stderr, count, bounds)
+    low, high = ratio(value, stderr, count, bounds)
     return Estimate(value, stderr, low, high, rows, count)
 
 

@@ -25,6 +25,10 @@ def answers(wrong: float, seed: int = 0, flip: float = 0.0, n: int = N, odd: int
     return path
 
 
+def replies(path: Path) -> list[str]:
+    return [json.loads(line)["answer"] for line in path.read_text().splitlines()]
+
+
 def play(path: Path, results: str = "results", n: int = N, *words: str) -> str:
     """Run it; the name of the run."""
     before = set(Path(results).glob("runs/*")) if Path(results).exists() else set()

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from harness.cli import main
-from tests.gate.common import PLUGINS, N, answers, play
+from tests.gate.common import PLUGINS, N, answers, play, replies
 
 
 @pytest.fixture
@@ -97,6 +97,34 @@ def test_flips_decide_a_smoke_test(workdir, capsys):
     assert gate(capsys)[0] == 0
     policy(checks=[{"flips": 0}])
     assert gate(capsys)[0] == 1
+
+
+def test_a_budget_of_changes_sees_what_no_score_shows(base, capsys):
+    play(answers(0.2, odd=next(i for i, a in enumerate(replies(answers(0.2))) if a == "x")))
+    assert gate(capsys)[0] == 0
+    policy(checks=[{"changes": 0}])
+    code, out = gate(capsys)
+    assert code == 1 and "1 changed, 0 allowed" in out and "'z' now" in out
+    policy(checks=[{"changes": 1}])
+    assert gate(capsys)[0] == 0
+
+
+def test_speed_is_judged_by_repeats(workdir, capsys):
+    """Seven times as long, five times over; one run each judges nothing, and speed never blocks."""
+    assert main(["eval", "task=pope", "limit=18", "logger=quiet"]) == 0
+    (name,) = [p.name for p in Path("results/runs").iterdir()]
+    assert main(["baseline", "update", name, "--reason", "x", "--timings", "5"]) == 0
+    policy(limits={"seconds": 1.1, "passes": 1.0})
+    capsys.readouterr()
+    code, out = gate(capsys)
+    assert code == 0 and "not judged (5 and 0 timings, 5 needed" in out
+    path = Path("results/baseline/manifest.json")
+    manifest = json.loads(path.read_text())
+    for timing in manifest["runs"][0]["timings"]:
+        timing["seconds"] /= 7
+    path.write_text(json.dumps(manifest))
+    code, out = gate(capsys, "--timings", "5")
+    assert code == 0 and "seconds over (advisory)" in out and "p 0.0079 (5 and 5 timings)" in out
 
 
 def test_a_tampered_or_missing_file_is_refused_by_name(base, capsys):
@@ -190,6 +218,19 @@ def test_bad_policies_are_one_line(base, capsys, text, says):
     assert main(["gate"]) == 2
     err = capsys.readouterr().err
     assert says in err and err.count("\n") == 1
+
+
+def test_wandb_alert_offline(base, capsys, monkeypatch):
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    policy(alerts=["wandb"])
+    play(answers(0.2, flip=0.05))
+    capsys.readouterr()
+    code, out = gate(capsys)
+    assert code == 1 and "alert: wandb sent" in out
+    (record,) = Path("wandb").glob("offline-run-*/run-*.wandb")
+    assert b"harness gate: failed" in record.read_bytes()
+    assert "nothing new" in gate(capsys)[1]
 
 
 def test_alerts_are_sent_once_and_keep_their_secrets(base, capsys, monkeypatch):

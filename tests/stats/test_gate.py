@@ -42,11 +42,11 @@ def test_inconclusive_says_how_many_clusters_would_do():
     assert verdict.power == pytest.approx(0.05 / d.stderr)
 
 
-def test_too_few_clusters_are_inconclusive_unless_flips_decide():
+def test_too_few_clusters_are_inconclusive_unless_a_budget_decides():
     a, b = np.array([1.0, 1, 1, 1]), np.array([1.0, 0, 0, 1])
     d = paired_mean(a, b, range(4))
     assert state(d) == "inconclusive"
-    assert state(d, flips=1) == "regressed" and state(d, flips=2) == "ok"
+    assert state(d, budget=(2, 1)) == "regressed" and state(d, budget=(2, 2)) == "ok"
 
 
 def test_equal_scores_with_other_words_pass():

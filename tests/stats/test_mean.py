@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.stats import MIN_CLUSTERS, mean, totals, wilson
+from harness.stats import MIN_CLUSTERS, jackknife, mean, totals, wilson
+from harness.stats.intervals import exact
 
 ROWS = st.lists(
     st.tuples(st.integers(0, 25), st.sampled_from([0.0, 1.0]), st.floats(0, 1, allow_nan=False)),
@@ -61,8 +62,7 @@ def test_wilson_by_hand():
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_all_right_or_all_wrong_counts_clusters_not_rows(value):
     got = mean([value] * 200, np.repeat(np.arange(20), 10))
-    z2 = 1.959963984540054**2
-    far = z2 / (20 + z2)
+    far = 1 - 0.025 ** (1 / 20)  # Clopper and Pearson, none of 20
     assert (got.low, got.high) == pytest.approx((0, far) if value == 0 else (1 - far, 1), abs=1e-12)
     assert got.low == 0 if value == 0 else got.high == 1
 
@@ -113,6 +113,33 @@ def test_intervals_hold_the_value(rows):
         assert got.low is None
     else:
         assert 0 <= got.low <= got.value <= got.high <= 1
+
+
+def test_rare_events_by_hand():
+    """2 of 40: Clopper and Pearson's published interval; 6 of 40 is Wilson's again."""
+    got = mean([1.0] * 2 + [0.0] * 38, range(40))
+    t = 2.0226909117  # t_{.975, 39}
+    n = 40 * (1.959963984540054 / t) ** 2
+    assert (got.low, got.high) == pytest.approx(exact(0.05, n), rel=1e-6)
+    assert exact(0.05, 40) == pytest.approx((0.006114, 0.169197), abs=1e-6)
+    many = mean([1.0] * 6 + [0.0] * 34, range(40))
+    assert (many.low, many.high) == pytest.approx(wilson(0.15, n), rel=1e-6)
+
+
+@pytest.mark.parametrize("p", [0.02, 0.005])
+def test_coverage_of_rare_events(p):
+    """Wilson's own interval holds 87 % at p = 0.005, n = 30, and a t interval of a ratio 41 %."""
+    rng = np.random.default_rng(5)
+    for count, size in ((30, 1), (60, 6), (500, 1)):
+        clusters = np.repeat(np.arange(count), size)
+        hits = [0, 0]
+        for _ in range(400):
+            rows = rng.random(count * size) < rng.beta(p * 4, (1 - p) * 4, count)[clusters]
+            one = mean(rows.astype(float), clusters)
+            two = jackknife(totals(np.stack([rows, np.ones(len(rows))], 1), clusters), lambda c: c[..., 0] / c[..., 1])
+            hits[0] += one.low <= p <= one.high
+            hits[1] += two.low <= p <= two.high
+        assert min(hits) / 400 >= 0.91
 
 
 @pytest.mark.parametrize(("count", "size", "p", "floor"), [(20, 6, 0.9, 0.92), (50, 6, 0.7, 0.93)])
