@@ -17,7 +17,7 @@ def main(words: Sequence[str]) -> int:
     arguments.add_argument("--folder", type=Path, default=Path("results/baseline"), metavar="DIR")
     arguments.add_argument("--reason", metavar="TEXT", help="update: why these runs are accepted")
     arguments.add_argument(
-        "--timings",
+        "--timings", type=int, default=0, metavar="N", help="update: play each run N times more, for its speed"
         type=int,
         default=0,
         metavar="N",

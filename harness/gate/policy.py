@@ -32,7 +32,7 @@ class Rule:
     flips: int | None = None
     """Decide by the number of samples that got worse, for smoke tests with too few clusters for statistics."""
     changes: int | None = None
-    """Decide by the number of samples whose answer or score changed at all: for a refactoring, which must change none."""
+    """Decide by the number of samples that changed at all: for a refactoring, which may change none."""
     task: str | None = None
     data: str | None = None
     model: str | None = None

@@ -24,7 +24,7 @@ class Check:
     """The loss that is tolerated, in the metric's unit."""
     blocking: bool = True
     budget: tuple[int, int] | None = None
-    """(items that got worse or changed, how many may). It decides alone: for smoke tests and for what must not change."""
+    """(items that got worse or changed, how many may). It decides alone: for smoke tests and refactorings."""
 
 
 @dataclass(frozen=True)
