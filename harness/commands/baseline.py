@@ -18,10 +18,6 @@ def main(words: Sequence[str]) -> int:
     arguments.add_argument("--reason", metavar="TEXT", help="update: why these runs are accepted")
     arguments.add_argument(
         "--timings", type=int, default=0, metavar="N", help="update: play each run N times more, for its speed"
-        type=int,
-        default=0,
-        metavar="N",
-        help="update: play each run N times more, for its speed (5 or more)",
     )
     arguments.add_argument("--even-if-worse", action="store_true", help="update: accept a run that the gate calls red")
     given = arguments.parse_args(words)
