@@ -223,3 +223,6 @@ class Metric:
     primary: bool = False
     higher_is_better: bool | None = True
     note: str = ""
+    score: str = ""
+    """The samples' score that this is the mean of, or `above/below`, a ratio of two scores' sums: what comparisons
+    of runs are made by. Needed where that is not the first score."""

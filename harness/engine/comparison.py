@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from harness.core.types import Result
-from harness.engine.pairing import Played, pair
+from harness.engine.pairing import Played, judged, pair
 from harness.stats import Difference
 from harness.stats.corrections import holm
 
@@ -64,13 +64,12 @@ def _compare(a: Played, b: Played) -> Comparison:
     order = list(dict.fromkeys(m.group for m in a.metrics))
     groups = sorted(pairs.groups, key=lambda g: order.index(g) if g in order else len(order))
     groups = [*groups, "all"] if len(groups) > 1 else ["all"]
+    first = judged(a, pairs)
     rows = []
-    for name in pairs.scores:
+    for name in dict.fromkeys((first, *pairs.scores)):
         for group in groups:
             part = pairs.of(group)
-            before, after = part.values(name)
-            rows.append(Row(name, group, float(before.mean()), float(after.mean()), part.difference(name)))
-    first = pairs.scores[0]
+            rows.append(Row(name, group, *part.level(name), part.difference(name)))
     return Comparison(
         a.name,
         b.name,

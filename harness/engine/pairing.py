@@ -92,13 +92,29 @@ class Pairs:
         before, after = (
             totals(np.stack([self.values(above)[i], self.values(below)[i]], axis=1), self.clusters) for i in (0, 1)
         )
-        return paired_jackknife(before, after, lambda c: c[..., 0] / c[..., 1], n=len(self.left))
+        moved = np.subtract(*self.values(above)[::-1])
+        flips = int((moved < 0).sum()), int((moved > 0).sum())
+        return paired_jackknife(before, after, lambda c: c[..., 0] / c[..., 1], n=len(self.left), flips=flips)
+
+    def level(self, score: str) -> tuple[float, float]:
+        """Both sides' mean, or ratio of sums."""
+        above, slash, below = score.partition("/")
+        parts = self.values(above)
+        weights = self.values(below) if slash else tuple(np.ones(len(x)) for x in parts)
+        a, b = (float(x.sum() / w.sum()) if w.sum() else float("nan") for x, w in zip(parts, weights, strict=True))
+        return a, b
 
     def flips(self, score: str, worse: int = -1) -> list[tuple[Result, Result]]:
         """Samples whose score fell (`worse` -1) or rose (1) from left to right."""
         score = score.partition("/")[0]
         a, b = self.values(score)
         return [(self.left[i], self.right[i]) for i in np.flatnonzero(worse * (b - a) > 0)]
+
+
+def judged(run: Played, pairs: Pairs) -> str:
+    """The score that comparisons go by: the one behind the run's primary metric, by default the first."""
+    primary = next((m for m in run.metrics if m.primary), None)
+    return primary.score if primary and primary.score else pairs.scores[0]
 
 
 def differing(a: Played, b: Played) -> list[str]:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from harness.core.errors import DONE, HarnessError, UsageError
 from harness.core.registry import Plugin
-from harness.core.types import Metric, Result
+from harness.core.types import Metric
 from harness.engine.evaluate import Listener, compose, evaluate
+from harness.engine.pairing import judged, pair
 from harness.engine.runs import StoredRun, find
-from harness.stats import paired_mean
 
 LARGEST = 200
 """Points of a grid."""
@@ -35,7 +34,7 @@ def grid_of(plugin: Plugin, words: Sequence[str]) -> dict[str, list[str]]:
     for key in grid:
         if key.removeprefix(prefix) not in plugin.defaults:
             raise UsageError(f"{key} is no setting of {plugin.name}: it has {', '.join(plugin.defaults)}")
-    if (size := int(np.prod([len(v) for v in grid.values()]))) > LARGEST:
+    if (size := math.prod(len(v) for v in grid.values())) > LARGEST:
         raise UsageError(f"the grid has {size} points: list fewer values, {LARGEST} points at most")
     return grid
 
@@ -79,15 +78,11 @@ class Tuning:
         return f"{record['task']}/{record['data']} with {record['model']}"
 
     def rows(self) -> Iterator[tuple[dict[str, Any], float, Any]]:
-        """Each point: its values, its primary metric, and the paired mean difference of the first score to vanilla."""
+        """Each point: its values, its primary metric, and the paired difference of what it is made of to vanilla's."""
         assert self.base is not None
-        base = _scored(self.base)
         for values, run in self.runs:
-            own = _scored(run)
-            both = [i for i in base if i in own]
-            score = next(iter(base[both[0]].outcome.scores))  # type: ignore[union-attr]
-            xs, ys = (np.array([r[i].outcome.scores[score] for i in both], float) for r in (base, own))  # type: ignore[union-attr]
-            yield values, _primary(run).value, paired_mean(xs, ys, [base[i].cluster for i in both])
+            pairs = pair(self.base, run)
+            yield values, _primary(run).value, pairs.difference(judged(self.base, pairs))
 
     def best(self) -> dict[str, Any]:
         """The preset of the best point; of equals the first."""
@@ -136,10 +131,6 @@ def write_preset(plugin: Plugin, preset: Mapping[str, Any]) -> None:
 
 def _interval(low: float | None, high: float | None) -> str:
     return "(too few clusters for an interval)" if low is None or high is None else f"[{low:.3f}, {high:.3f}]"
-
-
-def _scored(run: StoredRun) -> dict[str, Result]:
-    return {r.id: r for r in run.results() if r.outcome}
 
 
 def _primary(run: StoredRun) -> Metric:

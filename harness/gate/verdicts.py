@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.core.errors import DONE, INCOMPLETE, INCONCLUSIVE, NO
 from harness.core.types import Result
-from harness.engine.pairing import NotComparable, Pairs, Played, pair, share_missing
+from harness.engine.pairing import NotComparable, Pairs, Played, judged, pair, share_missing
 from harness.gate.baseline import LOST, BaselineRun
 from harness.gate.costs import Timings, costs
 from harness.gate.entry import Entry
@@ -74,7 +74,7 @@ def verdicts(
             continue
         entries += costs(base, new, repeats, policy)
         for rule in rules:
-            score = rule.score or pairs.scores[0]
+            score = rule.score or judged(base, pairs)
             part = pairs.of(rule.group)
             known = set(pairs.scores)
             if not part.left or not set(score.split("/")) <= known:
@@ -94,8 +94,8 @@ def verdicts(
             d = d if up else _mirrored(d)
             check = Check(d, part.identical, rule.delta, rule.blocking, _budget(rule, d, part))
             pending.append((check, base.name, rule, score, part, up))
-    judged = judge([p[0] for p in pending], policy.alpha)
-    for (check, name, rule, score, part, up), verdict in zip(pending, judged, strict=True):
+    found = judge([p[0] for p in pending], policy.alpha)
+    for (check, name, rule, score, part, up), verdict in zip(pending, found, strict=True):
         entries.append(_entry(check, verdict, name, rule, score, part, up))
     return Report(entries, policy)
 

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from harness.core import Picture, UsageError
+from harness.records import Broken
 from tasks.pope.scoring import SPLITS
 
 FIELDS: dict[str, tuple[str, ...]] = {
@@ -20,13 +21,6 @@ FIELDS: dict[str, tuple[str, ...]] = {
 """Each field's names in the layouts: official JSON (text, label, image), lmms-lab/POPE (question, answer,
 image_source), answer files joined to their questions (prompt or question, then `text` is the model's answer)."""
 SPLIT_FIELDS = ("category", "split")
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A line that is no row at all."""
-
-    reason: str
 
 
 @dataclass(frozen=True)

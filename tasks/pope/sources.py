@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness.core import Missing, UsageError
-from tasks.pope.pictures import Absent, Folder, mark, table_pictures
-from tasks.pope.records import SPLIT_FIELDS, Broken, Find, Record, Table, parse, unique
+from harness.records import Absent, Folder, hub, mark, rows, table_pictures
+from tasks.pope.records import SPLIT_FIELDS, Find, Record, Table, parse, unique
 from tasks.pope.scoring import SPLITS
 
 HUB = "lmms-lab/POPE"
@@ -55,8 +54,8 @@ def load(data: str, root: str | None, images: str | None, revision: str | None, 
     records = [r for r in records if r.split in splits or r.split not in SPLITS]
     pictures = {r.image: r.picture for r in records if r.picture is not None}
     marks = {name: mark(picture) for name, picture in pictures.items()}
-    rows = [[r.id, r.cluster, r.image, r.question, r.label, r.fault, marks.get(r.image, "")] for r in records]
-    digest = hashlib.sha256(json.dumps([rows, revision if root is None else None]).encode()).hexdigest()
+    facts = [[r.id, r.cluster, r.image, r.question, r.label, r.fault, marks.get(r.image, "")] for r in records]
+    digest = hashlib.sha256(json.dumps([facts, revision if root is None else None]).encode()).hexdigest()
     facts = {
         "source": origin,
         "questions": sum(not r.fault for r in records),
@@ -82,27 +81,8 @@ def _embedded(folder: Path) -> tuple[list[Table], Find]:
 
 
 def _hub(splits: tuple[str, ...], revision: str | None) -> tuple[list[Table], Find]:
-    """lmms-lab/POPE, config Full: one split each. Pixels are fetched from the cache when a model wants them."""
-    import logging
-
-    from datasets import Image, load_dataset
-
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries are ten lines; our error is one
-    tables = []
-    for split in splits:
-        try:
-            found: Any = load_dataset(HUB, "Full", split=split, revision=revision)
-            pixels = found.cast_column("image", Image(decode=False))
-            texts = found.remove_columns("image").to_list()
-        except Exception as e:
-            why = (str(e).strip().splitlines() or [type(e).__name__])[0][:160]
-            raise Missing(
-                f"dataset {HUB} could not be loaded ({type(e).__name__}: {why}): connect to the hub once, give the "
-                "official files by task.root=DIR, or use task.data=embedded"
-            ) from e
-        rows = [{**row, "image": lambda i=i, t=pixels: t[i]["image"]} for i, row in enumerate(texts)]
-        tables.append(Table(f"{HUB} {split}", rows, split))
-    return tables, table_pictures()
+    """lmms-lab/POPE, config Full: one split each."""
+    return [Table(f"{HUB} {s}", hub(HUB, "Full", s, revision), s) for s in splits], table_pictures()
 
 
 def _local(root: Path, images: str | None, data: str, splits: tuple[str, ...]) -> tuple[list[Table], Find]:
@@ -156,46 +136,7 @@ def _split_of(path: Path, root: Path) -> str | None:
 
 
 def _file(path: Path, split: str | None) -> Table:
-    rows = list(_parquet(path) if path.suffix == ".parquet" else _json(path))
-    if split and any(isinstance(r, dict) and r.get(s) in SPLITS for r in rows for s in SPLIT_FIELDS):
+    found = rows(path)
+    if split and any(isinstance(r, dict) and r.get(s) in SPLITS for r in found for s in SPLIT_FIELDS):
         split = None
-    return Table(path.name, rows, split)
-
-
-def _parquet(path: Path) -> Iterator[Any]:
-    """Rows in order; the bytes of an image are kept once, however many rows repeat them."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    kept: dict[bytes, Any] = {}
-    try:
-        for batch in pq.ParquetFile(path).iter_batches(batch_size=64):
-            for row in batch.to_pylist():
-                cell = row.get("image")
-                data = cell.get("bytes") if isinstance(cell, dict) else cell
-                if isinstance(data, bytes):
-                    row["image"] = kept.setdefault(hashlib.sha256(data).digest(), cell)
-                yield row
-    except (pa.ArrowException, OSError) as e:
-        raise UsageError(f"{path} is no readable Parquet file: {str(e).splitlines()[0]}") from e
-
-
-def _json(path: Path) -> Iterable[Any]:
-    """A JSON list, or JSON lines; a line that is no JSON is a broken row."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as e:
-        raise UsageError(f"{path} cannot be read as JSON: {e}") from e
-    if text.lstrip().startswith("["):
-        try:
-            return json.loads(text)
-        except ValueError as e:
-            raise UsageError(f"{path} is no valid JSON list: {e}") from e
-    return [_line(line) for line in text.splitlines() if line.strip()]
-
-
-def _line(line: str) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError as e:
-        return Broken(f"is no JSON ({e})")
+    return Table(path.name, found, split)

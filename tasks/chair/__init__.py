@@ -1,0 +1,1 @@
+"""CHAIR: objects that a caption names and the picture does not show."""

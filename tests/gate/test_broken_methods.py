@@ -1,0 +1,85 @@
+"""A method that broke is caught, a change that changes nothing is not: a real method on the embedded model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+
+PAI = ("task=chair", "method=pai", "method.pai.alpha=0.5")
+"""On tiny-llava it lowers CHAIR_i from .153 to .125 and names half an object more a caption."""
+BROKEN = {
+    "swapped sign": "method.pai.alpha=-0.5",
+    "half strength": "method.pai.alpha=0.25",
+    "wrong layer": "method.pai.start=24",
+}
+SEEDS = range(3)
+"""Each draws other pictures."""
+
+
+def play(words: tuple[str, ...], results: str) -> Path:
+    place = Path(results) / "runs"
+    before = set(place.glob("*"))
+    assert main(["eval", *words, "logger=quiet", f"results={results}"]) == 0
+    (new,) = set(place.glob("*")) - before
+    return new
+
+
+@pytest.fixture(scope="module")
+def accepted(tmp_path_factory):
+    """A baseline of the method on each draw."""
+    place = tmp_path_factory.mktemp("accepted")
+    for seed in SEEDS:
+        name = play((*PAI, "limit=60", f"seed={seed}"), str(place)).name
+        words = ["--folder", f"{place}/baseline", "--results", str(place), "--reason", "as it should be"]
+        assert main(["baseline", "update", name, *words]) == 0
+    return place / "baseline"
+
+
+def verdict(capsys) -> tuple[int, str]:
+    capsys.readouterr()
+    code = main(["gate", "--baseline", "baseline"])
+    return code, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_broken_method_is_caught(accepted, workdir, capsys, fault):
+    """On every draw: by what it was there for, and by a budget of changes, which greedy decoding keeps at none."""
+    shutil.copytree(accepted, "baseline")
+    for seed in SEEDS:
+        play((*PAI, BROKEN[fault], "limit=60", f"seed={seed}"), "results")
+    if fault != "wrong layer":  # late layers still do much of the work: what changes there is not a loss
+        Path("gate.yaml").write_text(json.dumps({"checks": [{"score": "mentioned", "delta": 0.1, **UP}]}))
+        code, out = verdict(capsys)
+        assert code == 1 and out.count("mentioned (all) regressed") == len(SEEDS)
+    Path("gate.yaml").write_text(json.dumps({"checks": [{"changes": 0}]}))
+    code, out = verdict(capsys)
+    assert code == 1 and out.count("regressed") == len(SEEDS) and out.count("changed, 0 allowed") == len(SEEDS)
+
+
+UP = {"higher_is_better": True}
+
+
+def test_a_change_without_effect_passes(accepted, workdir, capsys):
+    """Other batches, no shared prefixes: the same captions on every draw, under the strictest policy."""
+    shutil.copytree(accepted, "baseline")
+    for seed, more in zip(SEEDS, ((), ("batch_size=3",), ("batch_size=1",)), strict=True):
+        play((*PAI, "limit=60", f"seed={seed}", *more), "results")
+    Path("gate.yaml").write_text(json.dumps({"checks": [{"delta": 0.0}, {"changes": 0}]}))
+    code, out = verdict(capsys)
+    assert code == 0 and out.count("identical") == 2 * len(SEEDS)
+
+
+def test_a_worse_score_needs_no_budget(workdir, capsys):
+    """The swapped sign costs six points of CHAIR_i over all 200 pictures, and its mending gains them."""
+    good = play(PAI, "results").name
+    bad = play((*PAI, BROKEN["swapped sign"]), "results").name
+    capsys.readouterr()
+    assert main(["gate", "--baseline", good, "--candidate", bad]) == 1
+    assert "hallucinated/mentioned (all) regressed: -0.0" in capsys.readouterr().out
+    assert main(["gate", "--baseline", bad, "--candidate", good]) == 0
+    assert "improved" in capsys.readouterr().out
