@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check format install install-dev wheel clean
+.PHONY: demo test check format install install-dev site wheel clean
 
 demo: install            ## set up, evaluate VISTA and vanilla on embedded POPE, print the comparison
 	$(BIN)/harness eval method=vanilla task=pope
@@ -34,6 +34,9 @@ $(VENV)/.installed: pyproject.toml
 $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@
+
+site: install            ## the leaderboard of results/, into results/site
+	$(BIN)/harness site build
 
 wheel: install-dev
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

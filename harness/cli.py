@@ -17,6 +17,8 @@ COMMANDS = {
     "baseline": "accept, show or verify the runs of the gate: harness baseline show",
     "history": "scores and speed of a task over commits: harness history pope",
     "compare": "two or more runs, paired by sample: harness compare RUN_A RUN_B",
+    "site": "the leaderboard as static pages: harness site build, harness site serve",
+    "submit": "check finished runs and write the files that a results pull request commits",
     "show": "one run, or the card of method=NAME, task=NAME, model=NAME",
     "ls": "runs in the results folder",
     "list": "what can be named: harness list tasks|methods|models",

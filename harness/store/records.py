@@ -147,6 +147,7 @@ def _metric(run: str, metric: Row) -> Row:
         "primary": bool(metric.get("primary")),
         "higher_is_better": None if better is None else bool(better),
         "note": _text(metric.get("note")),
+        "score": _text(metric.get("score", "")),
     }
 
 

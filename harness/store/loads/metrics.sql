@@ -6,6 +6,6 @@ SELECT * FROM read_json(
     columns = {
         run: 'VARCHAR', name: 'VARCHAR', "group": 'VARCHAR', value: 'DOUBLE', stderr: 'DOUBLE', low: 'DOUBLE',
         high: 'DOUBLE', n: 'BIGINT', clusters: 'BIGINT', "primary": 'BOOLEAN', higher_is_better: 'BOOLEAN',
-        note: 'VARCHAR'
+        note: 'VARCHAR', score: 'VARCHAR'
     }
 );

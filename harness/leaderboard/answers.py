@@ -1,0 +1,119 @@
+"""The samples of a board's runs, side by side: who was right where, and sums per cluster for comparing runs."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from harness.leaderboard.board import Board, Entry, Row
+from harness.store import Store
+from harness.store.database import sql
+
+RIGHT, WRONG, ERROR, ABSENT = "1", "0", "e", "-"
+
+
+@dataclass
+class Played:
+    """One run's answers by position of the item. `state`: one character an item."""
+
+    rows: list[Row | None]
+    state: str
+    values: np.ndarray
+    """[items] the judged score, or [items, 2] numerator and denominator; NaN where there is none."""
+
+
+@dataclass
+class Items:
+    """The items of a board, in order; arrays over them."""
+
+    rows: list[Row]
+    score: str
+    up: bool
+    position: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.position = {row["id"]: i for i, row in enumerate(self.rows)}
+
+    @cached_property
+    def clusters(self) -> np.ndarray:
+        return _codes([row["cluster"] for row in self.rows])
+
+    @cached_property
+    def groups(self) -> list[str]:
+        return list(dict.fromkeys(str(row["group"]) for row in self.rows))
+
+    @cached_property
+    def group(self) -> np.ndarray:
+        at = {g: i for i, g in enumerate(self.groups)}
+        return np.array([at[str(row["group"])] for row in self.rows], dtype=np.int64)
+
+    @property
+    def ratio(self) -> bool:
+        return "/" in self.score
+
+
+def items_of(store: Store, board: Board) -> Items:
+    """Every sample that some run of the board has."""
+    runs = [e.run for e in board.entries]
+    score = next((str(e.row["score"]) for e in board.entries if e.row["score"]), "")
+    return Items(store.query(sql("queries/board_items.sql"), {"runs": runs}), score, board.higher)
+
+
+def played(store: Store, entry: Entry, items: Items) -> Played:
+    rows: list[Row | None] = [None] * len(items.rows)
+    for row in store.query(sql("queries/board_answers.sql"), {"run": entry.run}):
+        rows[items.position[row["id"]]] = row
+    first, _, below = items.score.partition("/")
+    values = np.full((len(rows), 2) if below else len(rows), np.nan)
+    state = []
+    for i, row in enumerate(rows):
+        scores = row["scores"] if row else None
+        if row is None:
+            state.append(ABSENT)
+        elif not scores:
+            state.append(ERROR)
+        else:
+            head = next(iter(scores.values()))
+            state.append(RIGHT if (head >= 1.0 if items.up else head <= 0.0) else WRONG)
+            values[i] = (scores.get(first), scores.get(below)) if below else scores.get(first, head)
+    return Played(rows, "".join(state), values)
+
+
+def page_rows(run: Played, start: int, stop: int) -> list[list[Any]]:
+    """[answer, verdict, scores, error, seconds, tokens] of each item, null where the run has none."""
+    out: list[Any] = []
+    for row in run.rows[start:stop]:
+        if row is None:
+            out.append(None)
+            continue
+        error = f"{row['fault']}: {row['message']}" if row["message"] is not None else None
+        seconds = _rounded(row["latency"])
+        scores = {k: v if v is not None and math.isfinite(v) else None for k, v in (row["scores"] or {}).items()}
+        out.append([row["answer"], row["verdict"], scores, error, seconds, row["new_tokens"]])
+    return out
+
+
+def target(row: Row) -> str:
+    """An item's key as text."""
+    value = row["target"]
+    try:
+        loaded = json.loads(value) if value is not None else None
+    except ValueError:
+        return str(value)
+    if isinstance(loaded, list):
+        return ", ".join(str(x) for x in loaded)
+    return "" if loaded is None else loaded if isinstance(loaded, str) else json.dumps(loaded, sort_keys=True)
+
+
+def _codes(names: list[Any]) -> np.ndarray:
+    seen: dict[Any, int] = {}
+    return np.array([seen.setdefault(n, len(seen)) for n in names], dtype=np.int64)
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return round(seconds, 4) if seconds is not None and math.isfinite(seconds) else None

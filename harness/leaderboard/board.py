@@ -1,0 +1,207 @@
+"""What the store holds, as the pages need it: entries (runs), and boards (entries that may be compared)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from harness.store import Store
+from harness.store.database import sql
+
+LOST = 0.01
+"""A run that misses a larger share of its samples is shown and never ranked."""
+REFERENCES = ("chance", "oracle")
+"""Models that mark a level: lines in figures, not rows of a ranking."""
+TIERS = {"embedded": "embedded", "calibration": "calibration", "local": "own records"}
+"""Kinds of records; every other variant is official. Different kinds never share a ranking."""
+
+Row = dict[str, Any]
+
+
+def slug(*words: Any) -> str:
+    """A file name for these words."""
+    return re.sub(r"[^A-Za-z0-9._]+", "-", "-".join(str(w) for w in words)).strip("-.") or "x"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run. `row`: its row of runs, environment and primary metric; `metrics`: all of them."""
+
+    row: Row
+    metrics: list[Row] = field(repr=False)
+
+    @property
+    def run(self) -> str:
+        return str(self.row["run"])
+
+    @property
+    def task(self) -> str:
+        return str(self.row["task"])
+
+    @property
+    def data(self) -> str:
+        return str(self.row["data"] or "default")
+
+    @property
+    def model(self) -> str:
+        return str(self.row["model"])
+
+    @property
+    def method(self) -> str:
+        return str(self.row["method"])
+
+    @property
+    def tier(self) -> str:
+        return TIERS.get(self.data, "official")
+
+    @property
+    def origin(self) -> str:
+        """measured here, or scored from outputs that another program wrote."""
+        target = str(((self.row["config"] or {}).get("model") or {}).get("_target_", ""))
+        return "scored" if target.endswith("Replay") else "measured"
+
+    @property
+    def value(self) -> float | None:
+        value = self.row["value"]
+        return None if value is None or value != value else float(value)
+
+    @property
+    def page(self) -> str:
+        return f"run/{slug(self.run)}.html"
+
+    @property
+    def settings(self) -> str:
+        """What of the method and the decoding was set by hand, and the seed."""
+        config = self.row["config"] or {}
+        given = [str(w) for w in config.get("overrides") or []]
+        kept = [w for w in given if w.startswith(("method.", "decoding", "seed=", "task.")) and "root" not in w]
+        return " ".join(re.sub(r"^method\.\w+\.", "", w) for w in kept if not w.startswith("task.data"))
+
+    @property
+    def flaws(self) -> list[str]:
+        """Why it is not ranked; empty if it is."""
+        row, out = self.row, []
+        planned = row["samples"] or 0
+        if row["status"] == "failed":
+            out.append("failed")
+        if planned and (planned - (row["done"] or 0) + (row["errors"] or 0)) > LOST * planned:
+            out.append("incomplete")
+        if (row["config"] or {}).get("stop_early"):
+            out.append("stopped early")
+        if self.value is None:
+            out.append("no score")
+        return out
+
+    @property
+    def cost(self) -> dict[str, float]:
+        """Of one sample: seconds, decoder passes and positions, tokens; what is known of them."""
+        row = self.row
+        done = row["done"] or 0
+        found = {"seconds": row["seconds"], "tokens": row["new_tokens"]}
+        if done:
+            found |= {k: row[k] / done for k in ("passes", "positions") if row[k]}
+        return {k: float(v) for k, v in found.items() if v}
+
+
+@dataclass(frozen=True)
+class Board:
+    """Entries that played the same records under the same rules: one ranking a model."""
+
+    task: str
+    data: str
+    version: str
+    limit: int | None
+    rules: str
+    """Fingerprint of the records and of every setting that can change a prompt or a score."""
+    entries: list[Entry]
+    mark: str = ""
+    """Tells boards apart that differ in their rules only; empty for the one with most entries."""
+
+    @property
+    def tier(self) -> str:
+        return TIERS.get(self.data, "official")
+
+    @property
+    def name(self) -> str:
+        part = "" if self.limit is None else f", {self.limit} samples"
+        return f"{self.task} / {self.data}{part}" + (f" ({self.mark})" if self.mark else "")
+
+    @property
+    def slug(self) -> str:
+        return slug(self.task, self.data, *([] if self.limit is None else [self.limit]), *filter(None, [self.mark]))
+
+    @cached_property
+    def ranked(self) -> list[Entry]:
+        return [e for e in self.entries if not e.flaws and e.model not in REFERENCES]
+
+    @cached_property
+    def models(self) -> list[str]:
+        """Those with the most entries first."""
+        names = sorted({e.model for e in self.ranked})
+        return sorted(names, key=lambda m: -sum(e.model == m for e in self.ranked))
+
+    @property
+    def metric(self) -> str:
+        return next((str(e.row["metric"]) for e in self.entries if e.row["metric"]), "")
+
+    @property
+    def higher(self) -> bool:
+        """Whether more is better."""
+        return next((e.row["higher_is_better"] is not False for e in self.entries if e.row["metric"]), True)
+
+    def reference(self, model: str) -> Entry | None:
+        """The newest run of `chance` or `oracle`."""
+        found = [e for e in self.entries if e.model == model and e.value is not None]
+        return found[-1] if found else None
+
+    def of(self, model: str) -> list[Entry]:
+        return [e for e in self.ranked if e.model == model]
+
+    def newest(self, model: str) -> dict[str, Entry]:
+        """Method -> its newest entry on this model, best first; one without settings by hand, if there is one."""
+        members = sorted(self.of(model), key=lambda e: not e.settings)
+        found = {e.method: e for e in members}
+        return dict(sorted(found.items(), key=lambda kv: _order(kv[1], self.higher)))
+
+
+def _order(entry: Entry, higher: bool) -> tuple[float, str]:
+    value = entry.value if entry.value is not None else float("nan")
+    return (-value if higher else value), entry.method
+
+
+def entries(store: Store) -> list[Entry]:
+    """Every ended run, oldest first."""
+    by: dict[str, list[Row]] = {}
+    for metric in store.query(sql("queries/board_metrics.sql")):
+        by.setdefault(metric["run"], []).append(metric)
+    return [Entry(row, by.get(row["run"], [])) for row in store.query(sql("queries/board_runs.sql"))]
+
+
+def boards(found: Iterable[Entry]) -> list[Board]:
+    """One for each task, data variant, number of samples and set of rules; whole ones before partial ones."""
+    groups: dict[tuple[Any, ...], list[Entry]] = {}
+    for e in found:
+        rules = str(((e.row["identity"] or {}).get("task") or {}).get("fingerprint", ""))
+        key = (e.task, e.data, str(e.row["task_version"] or ""), e.row["limit"], rules)
+        groups.setdefault(key, []).append(e)
+    made, taken = [], set()
+    for key, members in sorted(groups.items(), key=lambda kv: (-len(kv[1]), str(kv[0]))):
+        plain = (key[0], key[1], key[3])
+        mark = f"v{key[2]} {key[4][:6]}".strip() if plain in taken else ""
+        taken.add(plain)
+        made.append(Board(*key, entries=members, mark=mark))
+    return sorted(made, key=lambda b: (b.task, b.data, b.limit is not None, b.limit or 0, b.mark))
+
+
+def tidy(value: Any) -> Any:
+    """Configuration without the directories of the machine that ran it."""
+    if isinstance(value, Mapping):
+        return {k: tidy(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [tidy(v) for v in value]
+    if isinstance(value, str):
+        return re.sub(r"(?<![\w.:/])/(?:[^/\s'\"]+/)+([^/\s'\"]+)", r".../\1", value)
+    return value

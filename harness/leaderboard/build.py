@@ -1,0 +1,133 @@
+"""harness site build: the whole site into a folder, then put in the old one's place at once."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import __version__
+from harness.core.errors import UsageError
+from harness.core.registry import ROOT
+from harness.leaderboard import downloads, pages, pictures, published, samples
+from harness.leaderboard.answers import items_of, played
+from harness.leaderboard.board import Board, boards, entries, slug
+from harness.leaderboard.cards import plugins
+from harness.leaderboard.render import Renderer, source
+from harness.leaderboard.versus import comparisons
+from harness.store import Store
+from harness.store.database import database
+
+MARK = ".harness-site"
+"""Lies in a folder that a build made, so that the next one may replace it."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build wrote."""
+
+    out: Path
+    files: int
+    bytes: int
+    runs: int
+
+
+def build(
+    results: Path,
+    out: Path,
+    *,
+    plugin_folders: Sequence[str] = (),
+    with_pictures: bool = True,
+    say: Callable[[str], None] = lambda _: None,
+) -> Built:
+    """Raises UsageError where `out` is a folder that no build made."""
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MARK).exists())):
+        raise UsageError(f"--out {out} exists and is no site of harness: name a new or empty folder")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        site, runs = _write(results, fresh, plugin_folders, with_pictures, say)
+        (fresh / MARK).write_text(f"{__version__}\n")
+        fresh.chmod(0o755)
+        if out.exists():
+            old = fresh.with_name(fresh.name + "-old")
+            out.replace(old)
+            fresh.replace(out)
+            shutil.rmtree(old)
+        else:
+            fresh.replace(out)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    return Built(out, len(site.written), sum(site.written.values()), runs)
+
+
+def _write(
+    results: Path, out: Path, folders: Sequence[str], with_pictures: bool, say: Callable[[str], None]
+) -> tuple[Renderer, int]:
+    cards = plugins(folders)
+    figures = published.read(_published(results))
+    if not database(results).exists():
+        site = Renderer(out, pages.shared([], [], cards))
+        _assets(site)
+        pages.empty(site, results)
+        pages.about(site)
+        return site, 0
+    with Store(results) as store:
+        found = entries(store)
+        made = boards(found)
+        site = Renderer(out, pages.shared(found, made, cards))
+        _assets(site)
+        if not found:
+            pages.empty(site, results)
+        compared = {}
+        for board in made:
+            say(f"{board.name}: {len(board.entries)} runs")
+            compared[board.slug] = _board(site, store, board, with_pictures)
+    series = pages.history(site, results, made)
+    if found:
+        pages.overviews(site, made, compared)
+        pages.tasks(site, made, compared, figures)
+        pages.methods(site, found, made, compared, figures)
+        pages.models(site, found, made, compared)
+    pages.compare(site, made)
+    pages.samples(site)
+    pages.about(site)
+    downloads.write(site, found, series, results, cards)
+    return site, len(found)
+
+
+def _board(site: Renderer, store: Store, board: Board, with_pictures: bool) -> Any:
+    items = items_of(store, board)
+    files = pictures.export(board, site) if with_pictures else {}
+    samples.items(site, board, items, files)
+    runs = {}
+    for entry in board.entries:
+        run = played(store, entry, items)
+        samples.answers(site, board, entry, run)
+        pages.run(site, board, entry, items, run, files)
+        run.rows = []  # a million answers need not stay in memory
+        runs[entry.run] = run
+    found = comparisons(board, items, runs)
+    samples.comparisons(site, board, found)
+    return found
+
+
+def _assets(site: Renderer) -> None:
+    for path in sorted((source() / "assets").rglob("*")):
+        if path.is_file():
+            site.bytes(f"assets/{path.relative_to(source() / 'assets').as_posix()}", path.read_bytes())
+
+
+def _published(results: Path) -> Path:
+    """Beside the results, or those of the checkout or the package."""
+    for folder in (results / "published", ROOT / "results" / "published", source() / "published"):
+        if folder.is_dir():
+            return folder
+    return results / "published"
+
+
+__all__ = ["Built", "build", "slug"]

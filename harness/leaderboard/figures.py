@@ -1,0 +1,220 @@
+"""Figures as SVG that the page's style sheet colours: no script, no font, no inline style; equal data, equal bytes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A point with its interval and its name."""
+
+    x: float
+    y: float
+    name: str
+    low: float | None = None
+    high: float | None = None
+    kind: str = ""
+    """A class for its colour: "base", "front" or nothing."""
+    link: str = ""
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    if value is None or value != value:
+        return "–"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.{digits}f}"
+
+
+def bar(
+    value: float | None, low: float | None, high: float | None, span: tuple[float, float], lines: Sequence[float] = ()
+) -> Markup:
+    """A value with its interval on a common scale; `lines` are reference levels."""
+    width, height = 180, 18
+
+    def at(v: float) -> str:
+        return f"{4 + (width - 8) * (min(max(v, span[0]), span[1]) - span[0]) / ((span[1] - span[0]) or 1):.1f}"
+
+    if value is None or value != value:
+        return Markup("")
+    parts = [f'<line class="track" x1="4" x2="{width - 4}" y1="9" y2="9"/>']
+    parts += [f'<line class="level" x1="{at(v)}" x2="{at(v)}" y1="1" y2="17"/>' for v in lines]
+    if low is not None and high is not None:
+        parts.append(f'<line class="interval" x1="{at(low)}" x2="{at(high)}" y1="9" y2="9"/>')
+    parts.append(f'<circle class="point" cx="{at(value)}" cy="9" r="4"/>')
+    return _svg(width, height, parts, "bar", "")
+
+
+def scatter(dots: Sequence[Dot], x_name: str, y_name: str, up: bool = True) -> Markup:
+    """Score against cost; the front (nothing cheaper is better) is joined."""
+    width, height, left, bottom, top, right = 720, 380, 64, 46, 16, 120
+    xs, ys = [d.x for d in dots], [v for d in dots for v in (d.y, d.low, d.high) if v is not None]
+    x, x_ticks = _axis(xs, left, width - right)
+    y, y_ticks = _axis(ys, height - bottom, top)
+    parts = _grid(x_ticks, y_ticks, x, y, (left, width - right), (top, height - bottom))
+    parts += _titles(x_name, y_name, width, height, left, right)
+    front = pareto(dots, up)
+    steps = " ".join(f"{x(d.x):.1f},{y(d.y):.1f}" for d in front)
+    if len(front) > 1:
+        parts.append(f'<polyline class="front" points="{steps}"/>')
+    taken: list[tuple[float, float]] = []
+    for d in sorted(dots, key=lambda d: (d.y, d.name)):
+        if d.low is not None and d.high is not None:
+            parts.append(
+                f'<line class="interval" x1="{x(d.x):.1f}" x2="{x(d.x):.1f}" y1="{y(d.low):.1f}" y2="{y(d.high):.1f}"/>'
+            )
+        kind = escape(d.kind or ("front" if d in front else "plain"))
+        parts.append(
+            f'<circle class="dot {kind}" cx="{x(d.x):.1f}" cy="{y(d.y):.1f}" r="5">'
+            f"<title>{escape(d.name)}: {number(d.y)} at {number(d.x, 2)}</title></circle>"
+        )
+        at = y(d.y) + 4
+        while any(abs(x(d.x) - px) < 90 and abs(at - py) < 12 for px, py in taken):
+            at += 12
+        taken.append((x(d.x), at))
+        parts.append(f'<text class="name" x="{x(d.x) + 9:.1f}" y="{at:.1f}">{escape(d.name)}</text>')
+    return _svg(
+        width, height, parts, "plot", f"{y_name} against {x_name} of {len(dots)} entries; the table has the data"
+    )
+
+
+def pareto(dots: Sequence[Dot], up: bool = True) -> list[Dot]:
+    """Those for which nothing is both cheaper and better, cheapest first."""
+    out: list[Dot] = []
+    for d in sorted(dots, key=lambda d: (d.x, -d.y if up else d.y, d.name)):
+        if not out or (d.y > out[-1].y if up else d.y < out[-1].y):
+            out.append(d)
+    return out
+
+
+def histogram(values: Sequence[float], name: str, bins: int = 30) -> Markup:
+    """Counts over equal bins, from the least to the 99th percentile; what lies above is in the last bin."""
+    values = sorted(v for v in values if math.isfinite(v))
+    if len(values) < 2 or values[-1] <= values[0]:
+        return Markup("")
+    low, high = values[0], values[min(len(values) - 1, int(0.99 * len(values)))]
+    high = high if high > low else values[-1]
+    counts = [0] * bins
+    for v in values:
+        counts[min(bins - 1, int((v - low) / (high - low) * bins))] += 1
+    width, height, left, bottom = 480, 160, 40, 34
+    step, most = (width - left - 8) / bins, max(counts)
+    parts = [
+        f'<rect class="bin" x="{left + i * step:.1f}" y="{8 + (height - bottom - 8) * (1 - c / most):.1f}" '
+        f'width="{step - 1:.1f}" height="{(height - bottom - 8) * c / most:.1f}"/>'
+        for i, c in enumerate(counts)
+        if c
+    ]
+    parts.append(f'<line class="axis" x1="{left}" x2="{width - 8}" y1="{height - bottom}" y2="{height - bottom}"/>')
+    for v, anchor, at in (
+        (low, "start", left),
+        ((low + high) / 2, "middle", (left + width) / 2),
+        (high, "end", width - 8),
+    ):
+        parts.append(f'<text class="tick" x="{at}" y="{height - 18}" text-anchor="{anchor}">{number(v)}</text>')
+    parts.append(
+        f'<text class="title" x="{(left + width) / 2}" y="{height - 3}" text-anchor="middle">{escape(name)}</text>'
+    )
+    parts.append(f'<text class="tick" x="{left - 6}" y="16" text-anchor="end">{most}</text>')
+    return _svg(width, height, parts, "plot small", f"distribution of {name} over {len(values)} samples")
+
+
+def line(dots: Sequence[Dot], y_name: str, marks: Sequence[tuple[int, str]] = ()) -> Markup:
+    """A series over commits with intervals; `marks`: (index of the first point after a step, its words)."""
+    width, height, left, bottom, top, right = 720, 240, 64, 40, 16, 16
+    ys = [v for d in dots for v in (d.y, d.low, d.high) if v is not None]
+    y, y_ticks = _axis(ys, height - bottom, top)
+    gap = (width - left - right) / max(1, len(dots))
+
+    def x(i: float) -> float:
+        return left + gap * (i + 0.5)
+
+    parts = _grid([], y_ticks, x, y, (left, width - right), (top, height - bottom))
+    for at, words in marks:
+        edge = x(at) - gap / 2
+        parts.append(
+            f'<line class="step" x1="{edge:.1f}" x2="{edge:.1f}" y1="{top}" y2="{height - bottom}">'
+            f"<title>{escape(words)}</title></line>"
+        )
+    path = " ".join(f"{x(i):.1f},{y(d.y):.1f}" for i, d in enumerate(dots))
+    parts.append(f'<polyline class="series" points="{path}"/>')
+    for i, d in enumerate(dots):
+        if d.low is not None and d.high is not None:
+            parts.append(
+                f'<line class="interval" x1="{x(i):.1f}" x2="{x(i):.1f}" y1="{y(d.low):.1f}" y2="{y(d.high):.1f}"/>'
+            )
+        parts.append(
+            f'<circle class="dot" cx="{x(i):.1f}" cy="{y(d.y):.1f}" r="4">'
+            f"<title>{escape(d.name)}: {number(d.y)}</title></circle>"
+        )
+    shown = range(0, len(dots), max(1, math.ceil(len(dots) / 10)))
+    parts += [
+        f'<text class="tick" x="{x(i):.1f}" y="{height - bottom + 16}" text-anchor="middle">'
+        f"{escape(dots[i].name[:8])}</text>"
+        for i in shown
+    ]
+    parts.append(f'<text class="title" x="{left}" y="{height - 4}">{escape(y_name)} by commit</text>')
+    return _svg(width, height, parts, "plot", f"{y_name} over {len(dots)} commits")
+
+
+def ticks(low: float, high: float, count: int = 5) -> list[float]:
+    """Round values that cover the range."""
+    if high <= low:
+        pad = abs(low) * 0.1 or 1.0
+        low, high = low - pad, high + pad
+    raw = (high - low) / count
+    size = 10 ** math.floor(math.log10(raw))
+    step = next(size * m for m in (1, 2, 2.5, 5, 10) if size * m >= raw)
+    first, last = math.floor(low / step), math.ceil(high / step)
+    return [round(i * step, 10) for i in range(first, last + 1)]
+
+
+def _axis(values: Sequence[float], start: float, end: float):
+    marks = ticks(min(values), max(values)) if values else [0.0, 1.0]
+    low, high = marks[0], marks[-1]
+    return (lambda v: start + (end - start) * (v - low) / (high - low)), marks
+
+
+def _grid(x_ticks, y_ticks, x, y, across, down) -> list[str]:
+    digits = 3 if len(y_ticks) > 1 and y_ticks[1] - y_ticks[0] < 0.01 else 2
+    parts = []
+    for v in y_ticks:
+        parts.append(f'<line class="grid" x1="{across[0]}" x2="{across[1]}" y1="{y(v):.1f}" y2="{y(v):.1f}"/>')
+        parts.append(
+            f'<text class="tick" x="{across[0] - 8}" y="{y(v) + 4:.1f}" text-anchor="end">{number(v, digits)}</text>'
+        )
+    for v in x_ticks:
+        parts.append(f'<line class="grid" x1="{x(v):.1f}" x2="{x(v):.1f}" y1="{down[0]}" y2="{down[1]}"/>')
+        parts.append(f'<text class="tick" x="{x(v):.1f}" y="{down[1] + 16}" text-anchor="middle">{number(v, 2)}</text>')
+    return parts
+
+
+def _titles(x_name: str, y_name: str, width: int, height: int, left: int, right: int) -> list[str]:
+    middle = (left + width - right) / 2
+    return [
+        f'<text class="title" x="{middle}" y="{height - 6}" text-anchor="middle">{escape(x_name)}</text>',
+        f'<text class="title" x="14" y="{height / 2}" text-anchor="middle" '
+        f'transform="rotate(-90 14 {height / 2})">{escape(y_name)}</text>',
+    ]
+
+
+def _svg(width: int, height: int, parts: Sequence[str], kind: str, label: str) -> Markup:
+    role = f'role="img" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
+    return Markup(  # every text inside was escaped where it was put in
+        f'<svg class="{kind}" viewBox="0 0 {width} {height}" {role} xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>'
+    )
+
+
+def span(values: Sequence[float | None]) -> tuple[float, float]:
+    """A common scale for bars."""
+    known = [v for v in values if v is not None and v == v]
+    if not known:
+        return 0.0, 1.0
+    low, high = min(known), max(known)
+    pad = 0.05 * (high - low) or 0.05
+    return low - pad, high + pad

@@ -1,0 +1,320 @@
+"""One function a kind of page: gathers what its template shows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.core.errors import HarnessError
+from harness.core.registry import Plugin
+from harness.gate.history import Series, read_marks
+from harness.gate.history import history as series_of
+from harness.leaderboard import figures
+from harness.leaderboard.answers import Items, Played, page_rows, target
+from harness.leaderboard.board import Board, Entry, slug, tidy
+from harness.leaderboard.cards import bibtex
+from harness.leaderboard.published import Figure, plain
+from harness.leaderboard.render import Renderer
+from harness.leaderboard.versus import Comparisons, Pair, against_vanilla, ranks
+
+SHOWN = 10
+"""Samples on a run's own page, which reads without JavaScript."""
+LISTED = 200
+"""Published rows on one page; the CSV has all."""
+
+Cards = Mapping[str, Mapping[str, Plugin]]
+
+
+def shared(found: Sequence[Entry], made: Sequence[Board], cards: Cards) -> dict[str, Any]:
+    """What every page may use: the navigation, titles, and when the newest run ended."""
+    ends = [e.row["finished"] for e in found if e.row["finished"]]
+    return {
+        "boards": list(made),
+        "methods": sorted({e.method for e in found}),
+        "models": sorted({e.model for e in found}),
+        "cards": cards,
+        "newest": max(ends).strftime("%Y-%m-%d") if ends else "",
+        "runs": len(found),
+    }
+
+
+def empty(site: Renderer, results: Path) -> None:
+    site.page("index.html", "empty.html", results=results.name)
+
+
+def about(site: Renderer) -> None:
+    site.page("about.html", "about.html")
+
+
+def compare(site: Renderer, made: Sequence[Board]) -> None:
+    """The two-run page; its choices lie in data/boards.json."""
+    site.json("data/boards.json", [{"slug": b.slug, "name": b.name} for b in made])
+    site.page("compare.html", "compare.html")
+
+
+def samples(site: Renderer) -> None:
+    site.page("samples.html", "samples.html")
+
+
+def overviews(site: Renderer, made: Sequence[Board], compared: Mapping[str, Comparisons]) -> None:
+    """A matrix of methods and tasks for each model and kind of records; the fullest one is index.html."""
+    views: dict[tuple[str, str], list[Board]] = {}
+    for board in made:
+        for model in board.models:
+            views.setdefault((model, board.tier), []).append(board)
+    if not views:
+        site.page("index.html", "empty.html", results="results")
+        return
+    order = sorted(views, key=lambda v: (-sum(len(b.newest(v[0])) for b in views[v]), v))
+    links = [(model, tier, _overview_path(order, model, tier)) for model, tier in sorted(views)]
+    for model, tier in order:
+        shown = _main(views[model, tier])
+        columns = [(b, against_vanilla(b, model, compared[b.slug]), b.newest(model)) for b in shown]
+        names = sorted({m for *_, newest in columns for m in newest}, key=lambda m: (m != "vanilla", m))
+        rows = [(name, [_cell(b, newest, vanilla, name) for b, vanilla, newest in columns]) for name in names]
+        path = _overview_path(order, model, tier)
+        site.page(path, "overview.html", model=model, tier=tier, links=links, columns=shown, rows=rows)
+
+
+def _overview_path(order: Sequence[tuple[str, str]], model: str, tier: str) -> str:
+    return "index.html" if (model, tier) == order[0] else f"overview/{slug(model, tier)}.html"
+
+
+def _main(found: Sequence[Board]) -> list[Board]:
+    """Of boards that differ in their number of samples or rules, the one with most entries."""
+    best: dict[tuple[str, str], Board] = {}
+    for board in found:
+        key = (board.task, board.data)
+        if key not in best or len(board.ranked) > len(best[key].ranked):
+            best[key] = board
+    return list(best.values())
+
+
+def _cell(board: Board, newest: Mapping[str, Entry], vanilla: Mapping[str, Pair], name: str) -> dict[str, Any] | None:
+    entry = newest.get(name)
+    if entry is None:
+        return None
+    pair = vanilla.get(entry.run)
+    return {
+        "entry": entry,
+        "pair": pair,
+        "sign": pair.sign(board.higher) if pair else 0,
+        "cost": cost_ratio(entry, newest.get("vanilla")),
+    }
+
+
+def cost_ratio(entry: Entry, base: Entry | None) -> float | None:
+    """Decoder positions of a sample over vanilla's, which no machine changes; seconds where they are not known."""
+    if base is None:
+        return None
+    for key in ("positions", "seconds"):
+        if base.cost.get(key) and entry.cost.get(key):
+            return entry.cost[key] / base.cost[key]
+    return None
+
+
+def tasks(
+    site: Renderer, made: Sequence[Board], compared: Mapping[str, Comparisons], published: Sequence[Figure]
+) -> None:
+    site.page("tasks.html", "tasks.html")
+    for board in made:
+        found = compared[board.slug]
+        parts = [_ranking(board, model, found) for model in board.models]
+        chance, oracle = board.reference("chance"), board.reference("oracle")
+        others = [e for e in board.entries if e.flaws]
+        stated = [f for f in published if f.task == board.task and board.tier == "official" and f.data == board.data]
+        site.page(
+            f"task/{board.slug}.html",
+            "task.html",
+            board=board,
+            card=_card(site, "task", board.task),
+            parts=parts,
+            chance=chance,
+            oracle=oracle,
+            others=others,
+            published=stated[:LISTED],
+        )
+
+
+def _ranking(board: Board, model: str, found: Comparisons) -> dict[str, Any]:
+    members = sorted(board.of(model), key=lambda e: (-(e.value or 0) if board.higher else (e.value or 0), e.run))
+    vanilla, placed = against_vanilla(board, model, found), ranks(board, members, found)
+    base = board.newest(model).get("vanilla")
+    levels = [e.value for e in (board.reference("chance"),) if e and e.value is not None]
+    span = figures.span([v for e in members for v in (e.row["low"], e.row["high"], e.value)])
+    rows = [
+        {
+            "entry": e,
+            "rank": placed[e.run],
+            "pair": vanilla.get(e.run),
+            "sign": vanilla[e.run].sign(board.higher) if e.run in vanilla else 0,
+            "cost": cost_ratio(e, base),
+            "bar": figures.bar(
+                e.value, e.row["low"], e.row["high"], span, [v for v in levels if span[0] <= v <= span[1]]
+            ),
+        }
+        for e in members
+    ]
+    groups = list(dict.fromkeys(m["group"] for e in members for m in e.metrics if m["name"] == board.metric))
+    splits = [(e, {m["group"]: m for m in e.metrics if m["name"] == board.metric}) for e in members if len(groups) > 1]
+    dots = [
+        figures.Dot(x=ratio, y=e.value, name=e.method, low=e.row["low"], high=e.row["high"], kind=_kind(e.method))
+        for e in board.newest(model).values()
+        if (ratio := cost_ratio(e, base)) is not None and e.value is not None
+    ]
+    plot = (
+        figures.scatter(dots, "cost of a sample, times vanilla's", board.metric, board.higher) if len(dots) > 1 else ""
+    )
+    return {"model": model, "rows": rows, "groups": groups, "splits": splits, "plot": plot}
+
+
+def _kind(method: str) -> str:
+    return "base" if method == "vanilla" else ""
+
+
+def _card(site: Renderer, group: str, name: str) -> dict[str, Any]:
+    """The plug-in's card with its BibTeX; empty where it is not installed."""
+    plugin = site.shared["cards"][group].get(name)
+    if plugin is None:
+        return {}
+    return {
+        **plugin.card,
+        "name": name,
+        "bibtex": bibtex(plugin),
+        "defaults": plugin.defaults,
+        "presets": plugin.presets,
+    }
+
+
+def methods(
+    site: Renderer,
+    found: Sequence[Entry],
+    made: Sequence[Board],
+    compared: Mapping[str, Comparisons],
+    published: Sequence[Figure],
+) -> None:
+    site.page("methods.html", "methods.html", counts={m: sum(e.method == m for e in found) for m in names(found)})
+    for name in names(found):
+        rows = [
+            {"board": b, **row}
+            for b in made
+            for model in b.models
+            for row in _ranking(b, model, compared[b.slug])["rows"]
+            if row["entry"].method == name
+        ]
+        parts = [_card(site, "method", part) for part in name.split("+")]
+        stated = [{"figure": f, "agrees": _agrees(f, found)} for f in published if plain(f.method) == plain(name)]
+        site.page(
+            f"method/{slug(name)}.html",
+            "method.html",
+            name=name,
+            parts=[p for p in parts if p],
+            rows=rows,
+            published=stated[:LISTED],
+            left_out=max(0, len(stated) - LISTED),
+        )
+
+
+def names(found: Sequence[Entry]) -> list[str]:
+    return sorted({e.method for e in found})
+
+
+def _agrees(stated: Figure, found: Sequence[Entry]) -> str:
+    """Whether a measured run of the same thing has the published value in its interval."""
+    for e in reversed(found):
+        if (e.task, e.data) != (stated.task, stated.data) or plain(e.method) != plain(stated.method):
+            continue
+        if plain(e.model) != plain(stated.model) or e.flaws or e.row["limit"] is not None:
+            continue
+        for m in e.metrics:
+            if m["name"] == stated.metric and m["group"] == stated.group and m["low"] is not None:
+                inside = m["low"] <= stated.value <= m["high"]
+                return f"{'agrees' if inside else 'differs'}: measured {figures.number(m['value'])}"
+    return ""
+
+
+def models(site: Renderer, found: Sequence[Entry], made: Sequence[Board], compared: Mapping[str, Comparisons]) -> None:
+    site.page("models.html", "models.html", counts={m: sum(e.model == m for e in found) for m in site.shared["models"]})
+    for name in site.shared["models"]:
+        parts = [(b, _ranking(b, name, compared[b.slug])) for b in made if b.of(name)]
+        rest = [e for e in found if e.model == name and e.flaws]
+        facts = next((e.row["model_facts"] for e in reversed(found) if e.model == name and e.row["model_facts"]), {})
+        site.page(
+            f"model/{slug(name)}.html",
+            "model.html",
+            name=name,
+            card=_card(site, "model", name),
+            facts=tidy(facts or {}),
+            parts=parts,
+            rest=rest,
+        )
+
+
+def run(
+    site: Renderer, board: Board, entry: Entry, items: Items, played: Played, files: Mapping[str, list[str]]
+) -> None:
+    latencies = [r["latency"] for r in played.rows if r and r["latency"]]
+    faults = [(items.rows[i], r) for i, r in enumerate(played.rows) if r and r["message"] is not None]
+    shown = [
+        (item, answer, files.get(item["id"], []), played.state[i])
+        for i, (item, answer) in enumerate(zip(items.rows[:SHOWN], page_rows(played, 0, SHOWN), strict=True))
+        if answer is not None
+    ]
+    config = tidy({k: v for k, v in (entry.row["config"] or {}).items() if k not in ("overrides", "results")})
+    groups = list(dict.fromkeys(m["group"] for m in entry.metrics))
+    site.page(
+        entry.page,
+        "run.html",
+        entry=entry,
+        board=board,
+        groups=groups,
+        metrics=_by_name(entry.metrics),
+        config=yaml.safe_dump(json.loads(json.dumps(config)), sort_keys=False, allow_unicode=True),
+        command=tidy(str(entry.row["command"] or "")),
+        packages=sorted((entry.row["packages"] or {}).items()),
+        hardware=entry.row["hardware"] or {},
+        latency=figures.histogram(latencies, "seconds a sample"),
+        faults=faults[:20],
+        fault_count=len(faults),
+        shown=shown,
+        counts={k: played.state.count(k) for k in "10e-"},
+        target=target,
+    )
+
+
+def _by_name(metrics: Sequence[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
+    out: dict[str, dict[str, dict[str, Any]]] = {}
+    for m in metrics:
+        out.setdefault(m["name"], {})[m["group"]] = m
+    return out
+
+
+def history(site: Renderer, results: Path, made: Sequence[Board]) -> list[Series]:
+    """Scores and speed over commits of each task that has more than one."""
+    names_ = sorted({b.task for b in made})
+    marks = read_marks(results / "baseline" / "steps.json")
+    found: dict[str, list[Series]] = {}
+    for name in names_:
+        try:
+            found[name] = [s for s in series_of(results, name, marks=marks) if len({p.commit for p in s.points}) > 1]
+        except HarnessError:
+            found[name] = []
+    site.page("history.html", "history.html", found={k: len(v) for k, v in found.items() if v})
+    for name, series in found.items():
+        if series:
+            site.page(f"history/{slug(name)}.html", "series.html", name=name, parts=[_drawn(s) for s in series])
+    return [s for v in found.values() for s in v]
+
+
+def _drawn(series: Series) -> dict[str, Any]:
+    dots = [
+        figures.Dot(i, p.value, p.commit or p.run, p.value - 1.96 * p.error, p.value + 1.96 * p.error)
+        for i, p in enumerate(series.points)
+    ]
+    at = {p.run: i for i, p in enumerate(series.points)}
+    marks = [(at[c.first_bad.run], f"step {c.id}") for c in series.changes]
+    return {"series": series, "plot": figures.line(dots, series.kind, marks)}

@@ -1,0 +1,62 @@
+"""Pictures of the samples, from the records that the package ships. Official pictures are not ours to publish."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from harness.core.errors import HarnessError
+from harness.core.types import Picture
+from harness.leaderboard.board import TIERS, Board
+from harness.leaderboard.render import Renderer
+
+KINDS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"RIFF": "webp", b"GIF8": "gif"}
+
+
+def export(board: Board, out: Renderer) -> dict[str, list[str]]:
+    """Sample id -> its pictures' files, written once each. Empty for official records and unknown tasks."""
+    if board.data not in TIERS or board.tier == "own records":
+        return {}
+    found: dict[str, list[str]] = {}
+    try:
+        task = _task(board)
+        for sample in task.samples():
+            files = [f for p in _pictures(sample.data) if (f := _write(p, out))]
+            if files:
+                found[sample.id] = files
+    except (HarnessError, ImportError, AttributeError, TypeError, KeyError):
+        return {}  # another version of the task, or none: the samples are shown without pictures
+    return found
+
+
+def _task(board: Board) -> Any:
+    from importlib import import_module
+
+    config = dict((board.entries[-1].row["config"] or {})["task"])
+    module, _, name = str(config.pop("_target_")).rpartition(".")
+    config.pop("name", None)
+    if not module.startswith("tasks."):
+        raise KeyError(module)  # a plug-in's code is not run for a page
+    return getattr(import_module(module), name)(**config)
+
+
+def _pictures(data: Any) -> list[Picture]:
+    out = []
+    for value in data.values():
+        out += [value] if isinstance(value, Picture) else []
+        out += [v for v in value if isinstance(v, Picture)] if isinstance(value, list | tuple) else []
+    return out
+
+
+def _write(picture: Picture, out: Renderer) -> str | None:
+    try:
+        data = picture.encoded()
+    except HarnessError:
+        return None
+    kind = next((k for head, k in KINDS.items() if data.startswith(head)), None)
+    if kind is None:
+        return None
+    path = f"pictures/{hashlib.sha256(data).hexdigest()[:16]}.{kind}"
+    if path not in out.written:
+        out.bytes(path, data)
+    return path

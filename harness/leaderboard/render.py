@@ -1,0 +1,77 @@
+"""Templates to files. Everything that comes from results is escaped by Jinja; pages link relatively, so that the site
+works below any path."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from harness.core.registry import ROOT
+from harness.leaderboard import figures
+from harness.leaderboard.board import slug
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'"
+)
+
+
+def source() -> Path:
+    """The folder with templates/ and assets/: of the checkout, or inside the installed package."""
+    checkout = ROOT / "site"
+    return checkout if (checkout / "templates").is_dir() else Path(__file__).parent / "site"
+
+
+class Renderer:
+    """Writes below `out`."""
+
+    def __init__(self, out: Path, shared: dict[str, Any]):
+        self.out, self.shared = out, shared
+        self.written: dict[str, int] = {}
+
+    @cached_property
+    def environment(self) -> Any:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+        made = Environment(
+            loader=FileSystemLoader(source() / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        made.filters |= {"number": figures.number, "signed": signed, "ratio": ratio, "slug": slug, "percent": percent}
+        made.globals |= {"bar": figures.bar, "policy": POLICY}
+        return made
+
+    def page(self, path: str, template: str, **values: Any) -> None:
+        up = "../" * path.count("/")
+        text = self.environment.get_template(template).render(**self.shared, **values, root=up, path=path)
+        self.text(path, text)
+
+    def text(self, path: str, text: str) -> None:
+        self.bytes(path, text.encode("utf-8", "replace"))
+
+    def json(self, path: str, value: Any) -> None:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+        self.bytes(path, text.encode("utf-8", "replace"))
+
+    def bytes(self, path: str, data: bytes) -> None:
+        target = self.out / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+        self.written[path] = len(data)
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None or value != value else f"{value:+.{digits}f}".replace("-", "−")
+
+
+def ratio(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}×" if value < 10 else f"{value:.0f}×"
+
+
+def percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f} %"

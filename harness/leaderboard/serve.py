@@ -1,0 +1,66 @@
+"""harness site serve: a preview on this machine that is rebuilt when results change."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import HarnessError, UsageError
+from harness.leaderboard.render import POLICY, source
+from harness.store.database import database
+
+PAUSE = 2.0
+"""Seconds between looks at the store and the templates."""
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Files below one folder, never cached, with the policy as a header, too."""
+
+    def end_headers(self) -> None:
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Content-Security-Policy", POLICY)
+        self.send_header("X-Content-Type-Options", "nosniff")
+        super().end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        pass
+
+
+Handler.extensions_map = {**SimpleHTTPRequestHandler.extensions_map, ".js": "text/javascript", ".webp": "image/webp"}
+
+
+def server(folder: Path, port: int) -> ThreadingHTTPServer:
+    """Bound to 127.0.0.1. Raises UsageError if the port is taken."""
+    try:
+        return ThreadingHTTPServer(("127.0.0.1", port), partial(Handler, directory=str(folder)))
+    except OSError as e:
+        raise UsageError(f"--port {port} cannot be used ({e.strerror}): choose another one, or 0") from e
+
+
+def serve(folder: Path, results: Path, port: int, rebuild: Callable[[], None]) -> None:
+    """Until interrupted."""
+    with server(folder, port) as made:
+        threading.Thread(target=made.serve_forever, daemon=True).start()
+        print(f"http://127.0.0.1:{made.server_port}/  (Ctrl-C ends it)", flush=True)  # noqa: T201
+        seen, wait = _state(results), threading.Event()
+        try:
+            while not wait.wait(PAUSE):
+                if (now := _state(results)) != seen:
+                    seen = now
+                    try:
+                        rebuild()
+                    except HarnessError as e:  # a half-written store must not end the preview
+                        print(f"not rebuilt: {e}", flush=True)  # noqa: T201
+        except KeyboardInterrupt:
+            pass
+        finally:
+            made.shutdown()
+
+
+def _state(results: Path) -> list[tuple[str, int]]:
+    paths = [database(results), *sorted(p for p in source().rglob("*") if p.is_file())]
+    return [(str(p), p.stat().st_mtime_ns) for p in paths if p.exists()]

@@ -1,0 +1,67 @@
+"""harness submit: whether a run may stand on a leaderboard, and the files that a pull request commits for it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import UsageError
+from harness.engine.pairing import share_missing
+from harness.engine.rundir import write_json
+from harness.engine.runs import StoredRun
+from harness.leaderboard.board import LOST, tidy
+
+FACTS = ("python", "packages", "hardware")
+
+
+def problems(run: StoredRun) -> list[str]:
+    """Why a run is refused, one sentence each with its mend; empty if it may be submitted."""
+    record, out = run.record, []
+    if record["status"] not in ("done", "partial"):
+        return [f"it is {record['status']}: run its command again, which continues it"]
+    results = run.results()
+    planned = int((record.get("counts") or {}).get("samples") or 0)
+    if len({r.id for r in results}) != planned or len(results) != planned:
+        out.append(f"its journal has {len(results)} rows for {planned} samples: run its command again")
+    elif (lost := share_missing(results, planned)) > LOST:
+        out.append(f"{lost:.1%} of its samples have no score, 1 % may: run its command with retry=errors")
+    if record.get("sequential"):
+        out.append("it was stopped early: run it whole, without stop_early")
+    if record.get("limit") is not None:
+        out.append(f"it played a draw of {record['limit']} samples: run it without limit=")
+    if run.primary is None:
+        out.append("it has no primary metric: harness show says why")
+    environment = record.get("environment") or {}
+    if missing := [k for k in FACTS if not environment.get(k)]:
+        out.append(f"it does not say what it ran on ({', '.join(missing)}): run it again with this version")
+    git = environment.get("git") or {}
+    if not git.get("commit"):
+        out.append("it names no commit: run it inside a git checkout")
+    elif git.get("dirty"):
+        out.append(f"it ran on {git['commit'][:10]} with uncommitted changes: commit them and run it again")
+    if not (record.get("identity") or {}).get("task", {}).get("fingerprint"):
+        out.append("it names no fingerprint of its records: run it again with this version")
+    return out
+
+
+def write(run: StoredRun, folder: Path) -> Path:
+    """The run below `folder`/runs, without directories of the machine it ran on. Raises UsageError if refused."""
+    if found := problems(run):
+        raise UsageError(f"{run.name} is refused: {'; '.join(found)}")
+    target = folder / "runs" / run.name
+    target.mkdir(parents=True, exist_ok=True)
+    write_json(target / "run.json", tidy(run.record))
+    write_json(target / "metrics.json", json.loads((run.directory.path / "metrics.json").read_text(encoding="utf-8")))
+    with run.directory.journal.open(encoding="utf-8") as lines:
+        rows = [_row(json.loads(line)) for line in lines]
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (target / "samples.jsonl").write_text(text, encoding="utf-8", errors="replace")
+    return target
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    """Errors keep their message, not the traceback with its paths."""
+    if row.get("error"):
+        row["error"] = {**{k: tidy(v) for k, v in row["error"].items()}, "traceback": ""}
+    return row

@@ -1,0 +1,141 @@
+"""Comparisons of a board's runs: each against each, ranges of ranks, and each method against vanilla."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from harness.leaderboard.answers import RIGHT, WRONG, Items, Played
+from harness.leaderboard.board import Board, Entry
+from harness.stats import paired_jackknife, paired_mean, totals
+from harness.stats.corrections import holm
+from harness.stats.paired import EXACT_BELOW
+from harness.stats.sums import mean_differences, ratio_differences
+
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Pair:
+    """B - A over the items that both scored. `worse`, `better`: items that changed from A to B."""
+
+    value: float
+    low: float | None
+    high: float | None
+    p: float | None
+    n: int
+    worse: int
+    better: int
+    holm: float | None = None
+
+    def sign(self, up: bool) -> int:
+        """1: B is better, -1: worse, 0: not shown; by the corrected p where there is one."""
+        p = self.p if self.holm is None else self.holm
+        if p is None or p >= ALPHA or self.value == 0:
+            return 0
+        return 1 if (self.value > 0) == up else -1
+
+
+class Comparisons:
+    """All pairs of a board by group ("all" first)."""
+
+    def __init__(self, names: list[str], tables: dict[str, np.ndarray]):
+        self._at = {name: i for i, name in enumerate(names)}
+        self._tables = tables
+        """Group -> [A, B, 7]: difference, low, high, p, n, worse, better."""
+
+    @property
+    def groups(self) -> list[str]:
+        return list(self._tables)
+
+    def of(self, a: str, b: str, group: str = "all") -> Pair | None:
+        if a not in self._at or b not in self._at or a == b:
+            return None
+        value, low, high, p, n, worse, better = self._tables[group][self._at[a], self._at[b]].tolist()
+        known = [None if x != x else x for x in (low, high, p)]
+        return Pair(value, *known, int(n), int(worse), int(better))
+
+
+def comparisons(board: Board, items: Items, runs: dict[str, Played]) -> Comparisons:
+    """Every two ranked entries of a board."""
+    names = [e.run for e in board.ranked]
+    groups: list[tuple[str, Any]] = [("all", np.arange(len(items.rows)))]
+    if len(items.groups) > 1:
+        groups += [(g, np.flatnonzero(items.group == i)) for i, g in enumerate(items.groups)]
+    tables = {name: _table(names, items, runs, keep) for name, keep in groups}
+    return Comparisons(names, tables)
+
+
+def _table(names: list[str], items: Items, runs: dict[str, Played], keep: np.ndarray) -> np.ndarray:
+    made = np.full((len(names), len(names), 7), np.nan)
+    if not names or not len(keep):
+        return made
+    order = keep[np.argsort(items.clusters[keep], kind="stable")]
+    starts = np.flatnonzero(np.diff(items.clusters[order], prepend=-1))
+    values = np.stack([runs[n].values[order] for n in names])
+    state = np.stack([np.frombuffer(runs[n].state.encode(), dtype=np.uint8)[order] for n in names])
+    right, wrong = state == ord(RIGHT), state == ord(WRONG)
+    has = ~np.isnan(values if values.ndim == 2 else values.sum(-1))
+    for i, name in enumerate(names):
+        both = has & has[i]
+        sizes = np.add.reduceat(both.astype(float), starts, axis=1)
+        if values.ndim == 2:
+            found = mean_differences(np.add.reduceat(np.where(both, values - values[i], 0.0), starts, axis=1), sizes)
+        else:
+            before = np.add.reduceat(np.where(both[..., None], values[i], 0.0), starts, axis=1)
+            after = np.add.reduceat(np.where(both[..., None], values, 0.0), starts, axis=1)
+            found = ratio_differences(before, after)
+        made[i, :, :4] = found
+        made[i, :, 4] = both.sum(1)
+        made[i, :, 5] = (right[i] & wrong).sum(1)
+        made[i, :, 6] = (wrong[i] & right).sum(1)
+        if len(starts) < EXACT_BELOW:
+            for j in range(len(names)):
+                made[i, j, 3] = _exact(values[i], values[j], both[j], items.clusters[order], name == names[j])
+    return made
+
+
+def _exact(before: np.ndarray, after: np.ndarray, both: np.ndarray, clusters: np.ndarray, same: bool) -> float:
+    """p of the cluster swap test, for few clusters."""
+    if same or not both.any():
+        return math.nan
+    if before.ndim == 1:
+        p = paired_mean(before[both], after[both], clusters[both]).p
+    else:
+        tables = (totals(x[both], clusters[both]) for x in (before, after))
+        p = paired_jackknife(*tables, lambda c: c[..., 0] / c[..., 1], n=int(both.sum())).p
+    return math.nan if p is None else p
+
+
+def against_vanilla(board: Board, model: str, found: Comparisons) -> dict[str, Pair]:
+    """Each run on this model against the newest vanilla one, Holm-corrected over them."""
+    base = board.newest(model).get("vanilla")
+    if base is None:
+        return {}
+    pairs = {e.run: p for e in board.of(model) if (p := found.of(base.run, e.run)) is not None}
+    known = {n: p for n, p in pairs.items() if p.p is not None and math.isfinite(p.value)}
+    corrected = holm([p.p or 0.0 for p in known.values()])
+    return pairs | {n: replace(p, holm=h) for (n, p), h in zip(known.items(), corrected, strict=True)}
+
+
+def ranks(board: Board, members: list[Entry], found: Comparisons) -> dict[str, tuple[int, int]]:
+    """Each entry's range of ranks: 1 + those surely better, to all minus those surely worse (Holm over all pairs)."""
+    pairs = [
+        (a, b, p)
+        for a, b in itertools.combinations([e.run for e in members], 2)
+        if (p := found.of(a, b)) is not None and p.p is not None
+    ]
+    corrected = holm([p.p or 0.0 for *_, p in pairs])
+    above = {e.run: 0 for e in members}
+    below = dict(above)
+    for (a, b, pair), h in zip(pairs, corrected, strict=True):
+        sign = replace(pair, holm=h).sign(board.higher)
+        if sign:
+            first, second = (b, a) if sign > 0 else (a, b)
+            above[second] += 1
+            below[first] += 1
+    return {e.run: (1 + above[e.run], len(members) - below[e.run]) for e in members}

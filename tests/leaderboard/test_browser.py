@@ -1,0 +1,228 @@
+"""The site in a real browser: Debian's Chromium through Playwright, under its own Content-Security-Policy."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from harness.leaderboard.build import build
+from harness.leaderboard.serve import server
+from tests.leaderboard.made import board
+
+playwright = pytest.importorskip("playwright.sync_api")
+BROWSER = os.environ.get("HARNESS_CHROMIUM") or shutil.which("chromium-headless-shell") or shutil.which("chromium")
+pytestmark = pytest.mark.skipif(not BROWSER, reason="no Chromium: apt-get install chromium-headless-shell")
+
+KINDS = (
+    "index.html",
+    "tasks.html",
+    "task/quiz-embedded.html",
+    "task/quiz-coco.html",
+    "methods.html",
+    "method/vista.html",
+    "models.html",
+    "model/tiny.html",
+    "RUN",
+    "samples.html",
+    "compare.html",
+    "history.html",
+    "history/quiz.html",
+    "downloads.html",
+    "about.html",
+    "overview/tiny-official.html",
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """Below a sub-path, as on GitHub Pages."""
+    place = tmp_path_factory.mktemp("web")
+    build(board(place / "results"), place / "www" / "some" / "where")
+    return place / "www"
+
+
+@pytest.fixture(scope="module")
+def address(site):
+    with server(site, 0) as made:
+        threading.Thread(target=made.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{made.server_port}/some/where/"
+        made.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as play:
+        made = play.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def page(browser, request):
+    """A page of a context of its own that fails the test on any console error, exception or foreign request."""
+    context = browser.new_context(**getattr(request, "param", {}))
+    page, faults = context.new_page(), []
+    page.on("console", lambda m: faults.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda e: faults.append(str(e)))
+    page.on("request", lambda r: None if r.url.startswith("http://127.0.0.1:") else faults.append(r.url))
+    yield page
+    context.close()
+    assert not faults
+
+
+def a_run(site: Path, pattern: str) -> str:
+    (path,) = (site / "some" / "where" / "run").glob(pattern)
+    return f"run/{path.name}"
+
+
+def see(page, address: str, path: str) -> None:
+    page.goto(address + path)
+    page.wait_for_load_state("networkidle")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_axe_finds_nothing(browser, site, address, kind, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    context = browser.new_context(color_scheme=scheme, bypass_csp=True)  # axe is injected as a script
+    page = context.new_page()
+    see(page, address, a_run(site, "quiz-embedded-dola-tiny-*") if kind == "RUN" else kind)
+    found = Axe().run(page)
+    context.close()
+    assert not found.response["violations"], found.generate_report()
+
+
+@pytest.mark.parametrize("page", [{"viewport": {"width": 360, "height": 740}}], indirect=True)
+def test_nothing_is_wider_than_a_phone(page, site, address):
+    for kind in KINDS:
+        see(page, address, a_run(site, "quiz-embedded-dola-tiny-*") if kind == "RUN" else kind)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, kind
+
+
+def methods(page, table: str = "matrix") -> list[str]:
+    return page.locator(f"table[data-table={table}] tbody tr:visible th").all_inner_texts()
+
+
+def test_sorting_is_kept_in_the_address(page, address):
+    see(page, address, "index.html")
+    before = methods(page)
+    assert before[0] == "vanilla"
+    page.get_by_role("button", name="Sort by quiz / embedded").click()
+    down = methods(page)
+    assert down[0] == "vista" and down != before
+    assert page.locator("th[aria-sort=descending]").count() == 1
+    page.reload()
+    assert methods(page) == down
+    page.get_by_role("button", name="Sort by quiz / embedded").click()
+    assert methods(page)[0] == "vcd"
+    page.get_by_role("button", name="Sort by quiz / embedded").click()
+    assert methods(page) == before and "sort" not in page.url
+
+
+def test_filtering_and_columns_are_kept_in_the_address(page, address):
+    see(page, address, "index.html")
+    page.get_by_label("Filter").fill("vi")
+    assert methods(page) == ["vista"] and page.locator("[data-count]").inner_text().startswith("1 of")
+    page.get_by_text("Columns").click()
+    page.get_by_role("checkbox", name="captions / embedded").uncheck()
+    assert page.get_by_role("columnheader").count() == 2
+    page.reload()
+    assert methods(page) == ["vista"] and page.get_by_role("columnheader").count() == 2
+
+
+def test_keyboard(page, address):
+    see(page, address, "index.html")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.get_by_role("button", name="Sort by quiz / embedded").focus()
+    page.keyboard.press("Enter")
+    assert methods(page)[0] == "vista"
+
+
+def test_samples_are_paged_filtered_and_never_markup(page, site, address):
+    loaded = []
+    page.on("request", lambda r: loaded.append(r.url))
+    run = a_run(site, "quiz-embedded-vista-tiny-*").removeprefix("run/").removesuffix(".html")
+    see(page, address, f"samples.html?run={run}")
+    assert page.locator("#summary").inner_text() == "240 of 240 samples"
+    assert page.locator("li.sample").count() == 20
+    assert "<script>document.title" in page.locator("li.sample .answer").nth(1).inner_text()
+    assert "owned" not in page.title()
+    assert not [u for u in loaded if u.endswith("/1.json")]  # only what is shown is loaded
+    page.get_by_role("button", name="Next").click()
+    page.get_by_text("Page 2 of 12").wait_for()
+    assert page.locator("li.sample .id").first.inner_text().startswith("q20")
+    page.reload()
+    page.get_by_text("Page 2 of 12").wait_for()
+    page.get_by_label("Show").select_option("0")
+    page.locator("li.sample.s-wrong >> nth=19").wait_for()
+    assert page.locator("li.sample.s-right").count() == 0
+    page.get_by_label("Group").select_option("popular")
+    page.get_by_label("Find").fill("q4")
+    playwright.expect(page.locator("#summary")).to_have_text(re.compile(r"^\d of 240 samples"))
+    assert 0 < page.locator("li.sample").count() < 10
+    assert all("popular" in t and t.startswith("q4") for t in page.locator("li.sample .id").all_inner_texts())
+
+
+def test_flips_of_two_methods(page, site, address):
+    see(page, address, "compare.html")
+    page.get_by_label("Records").select_option("quiz-embedded")
+    page.wait_for_load_state("networkidle")
+    page.locator("select[name=a]").select_option(label="vanilla, tiny")
+    page.locator("select[name=b]").select_option(label="vista, tiny")
+    page.locator("#result table").wait_for()
+    assert "is better than A" in page.locator("#summary").inner_text()
+    gained = int(page.locator("#result tbody tr").first.locator("td").last.inner_text())
+    assert gained > 10
+    page.locator("#result tbody tr").first.locator("td").last.get_by_role("link").click()
+    page.wait_for_load_state("networkidle")
+    assert page.locator("#summary").inner_text() == f"{gained} of 240 samples"
+    shown = page.locator("li.sample").first
+    assert "vanilla, tiny: wrong" in shown.inner_text() and "vista, tiny: right" in shown.inner_text()
+
+
+def test_errors_and_what_is_not_ranked(page, site, address):
+    run = a_run(site, "quiz-embedded-dola-tiny-*")
+    see(page, address, run)
+    assert "12 samples have no score" in page.locator("main").inner_text()
+    see(page, address, f"samples.html?run={run.removeprefix('run/').removesuffix('.html')}&show=e")
+    assert page.locator("#summary").inner_text() == "12 of 240 samples"
+    assert "Unusable: no picture" in page.locator("li.sample .answer").first.inner_text()
+
+
+def test_the_theme_is_kept(page, address):
+    see(page, address, "index.html")
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.get_by_role("button", name="Switch between light and dark").click()
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.reload()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == dark != light
+
+
+@pytest.mark.parametrize("page", [{"java_script_enabled": False}], indirect=True)
+def test_the_core_reads_without_javascript(page, site, address):
+    page.goto(address + "index.html")
+    text = page.locator("main").inner_text()
+    assert "vista" in text and re.search(r"0\.\d{3} \[0\.\d{3}, 0\.\d{3}\]", text)
+    assert not page.get_by_label("Filter").is_visible()
+    page.goto(address + "task/quiz-embedded.html")
+    assert page.locator("svg.plot").count() >= 1 and "Against vanilla" in page.locator("main").inner_text()
+    page.goto(address + a_run(site, "quiz-embedded-vista-tiny-*"))
+    assert page.locator("li.sample").count() == 10
+    page.goto(address + "samples.html")
+    assert "needs JavaScript" in page.locator("noscript").inner_text()
+
+
+def test_a_first_page_is_small(page, address):
+    sizes = []
+    page.on("response", lambda r: sizes.append(len(r.body())))
+    see(page, address, "index.html")
+    assert sum(sizes) < 150_000

@@ -1,0 +1,254 @@
+"""The files of a site, without a browser."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from html.parser import HTMLParser
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from harness.cli import main
+from harness.leaderboard import figures
+from harness.leaderboard.build import build
+from harness.stats import paired_mean
+from harness.store import Store
+from harness.store.queries import samples
+from tests.leaderboard.made import board, run
+
+RUNS = 21
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    place = tmp_path_factory.mktemp("site")
+    build(board(place / "results"), place / "out")
+    return place / "out"
+
+
+class Links(HTMLParser):
+    """Every address that a page names, and every inline style or handler."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.found: list[str] = []
+        self.inline: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        for key, value in attrs:
+            if key in ("href", "src"):
+                self.found.append(value or "")
+            if key == "style" or key.startswith("on"):
+                self.inline.append(f"{tag} {key}")
+
+
+def pages(site: Path) -> list[Path]:
+    return sorted(site.rglob("*.html"))
+
+
+def test_every_kind_of_page_is_there(site):
+    names = {p.relative_to(site).as_posix() for p in pages(site)}
+    for wanted in ("index", "tasks", "methods", "models", "compare", "samples", "history", "downloads", "about"):
+        assert f"{wanted}.html" in names
+    assert {"task/quiz-embedded.html", "task/quiz-coco.html", "method/vista.html", "model/tiny.html"} <= names
+    assert {"history/quiz.html", "overview/tiny-official.html"} <= names
+
+
+def test_links_lead_somewhere_and_nothing_is_loaded_from_elsewhere(site):
+    for page in pages(site):
+        text = page.read_text()
+        links = Links(text)
+        assert not links.inline, page
+        for link in links.found:
+            if link.startswith(("http:", "https:")):
+                assert re.search(rf'<a href="{re.escape(link)}" rel="noreferrer"', text), (page, link)
+                continue
+            path = link.partition("#")[0].partition("?")[0]
+            assert not path.startswith("/"), (page, link)
+            assert not path or (page.parent / path).resolve().is_file(), (page, link)
+    for asset in (site / "assets").iterdir():
+        assert not re.search(r"https?://(?!www\.w3\.org)", asset.read_text()), asset
+
+
+def test_hostile_text_stays_text(site):
+    for page in pages(site):
+        text = page.read_text()
+        assert "<script>document" not in text and "<img src=x" not in text and "<b>" not in text
+    assert any("&lt;script&gt;" in p.read_text() for p in pages(site))
+    assert not list(site.parent.glob("x*"))
+
+
+def test_numbers_are_those_of_the_statistics(site):
+    results = site.parent / "results"
+    with Store(results) as store:
+        runs = {(r["method"], r["model"], r["data"], r["task"]): r["run"] for r in store.runs()}
+    a, b = runs["vanilla", "tiny", "embedded", "quiz"], runs["vista", "tiny", "embedded", "quiz"]
+    rows = [samples(results, name) for name in (a, b)]
+    x, y = ([r["scores"]["correct"] for r in part] for part in rows)
+    expected = paired_mean(x, y, [r["cluster"] for r in rows[0]])
+    found = json.loads((site / "data" / "compare" / f"{a}.json").read_text())["others"][b][0]
+    group, value, low, high, p, n, worse, better = found
+    assert (group, n, worse, better) == ("all", 240, expected.right_to_wrong, expected.wrong_to_right)
+    assert (value, low, high, p) == pytest.approx((expected.value, expected.low, expected.high, expected.p), rel=1e-5)
+
+
+def test_what_is_not_ranked_is_said(site):
+    text = (site / "task" / "quiz-embedded.html").read_text()
+    assert "Shown, not ranked" in text and "dola on tiny</a>: incomplete" in text
+    chance = json.loads(
+        next((site.parent / "results/runs").glob("quiz-embedded-vanilla-chance-*/metrics.json")).read_text()
+    )
+    assert f"Chance level, measured: {chance[0]['value']:.3f}." in text
+    assert "scored from outputs" in (site / "task" / "quiz-coco.html").read_text()
+
+
+def test_embedded_and_official_never_share_a_ranking(site):
+    index = (site / "index.html").read_text()
+    assert "embedded" in index and "quiz-coco" not in index
+    assert "quiz-embedded" not in (site / "overview" / "tiny-official.html").read_text()
+
+
+def test_history_shows_the_step(site):
+    text = (site / "history" / "quiz.html").read_text()
+    assert "better" in text and "0.6" in text and "since" in text and "<svg" in text
+
+
+def test_no_directory_of_the_machine_is_published(site):
+    assert not [p for p in pages(site) if "/home/someone" in p.read_text()]
+
+
+def test_downloads(site):
+    rows = list(csv.DictReader((site / "data" / "leaderboard.csv").read_text().splitlines()))
+    table = pq.read_table(site / "data" / "leaderboard.parquet")
+    assert len(rows) == table.num_rows == RUNS * 4
+    assert {r["origin"] for r in rows} == {"measured", "scored"}
+    with duckdb.connect(str(site / "data" / "harness.duckdb"), read_only=True) as connection:
+        assert connection.execute("select count(*) from runs").fetchone() == (RUNS,)
+    assert "eprint = {2502.03628}" in (site / "cite" / "method-vista.bib").read_text()
+
+
+def test_equal_stores_give_equal_bytes(site, tmp_path):
+    build(site.parent / "results", tmp_path / "again")
+    assert digest(site) == digest(tmp_path / "again")
+
+
+def digest(folder: Path) -> dict[str, str]:
+    return {
+        p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in folder.rglob("*")
+        if p.is_file()
+    }
+
+
+def test_an_empty_store_is_a_helpful_page(workdir, capsys):
+    assert main(["site", "build", "--out", "out"]) == 0
+    assert "harness eval method=vanilla task=pope" in Path("out/index.html").read_text()
+    assert main(["site", "build", "--out", "out"]) == 0  # the next build replaces it
+
+
+def test_one_run(workdir):
+    run(Path("results"), "vanilla", 0.5)
+    assert main(["ingest"]) == 0
+    assert main(["site", "build"]) == 0
+    assert "vanilla" in Path("results/site/index.html").read_text()
+
+
+def test_only_failed_and_reference_runs(workdir):
+    run(Path("results"), "vanilla", 0.5, model="chance")
+    run(Path("results"), "vista", 0.5, status="failed")
+    assert main(["ingest"]) == 0
+    assert main(["site", "build"]) == 0
+    assert "failed" in Path("results/site/task/quiz-embedded.html").read_text()
+
+
+def test_a_foreign_folder_is_not_replaced(workdir, capsys):
+    Path("mine").mkdir()
+    Path("mine/file").write_text("keep")
+    assert main(["site", "build", "--out", "mine"]) == 2
+    assert "is no site of harness" in capsys.readouterr().err and Path("mine/file").read_text() == "keep"
+
+
+def test_submit(workdir, capsys):
+    good = run(Path("results"), "vista", 0.7)
+    bad = run(Path("results"), "vcd", 0.7, errors=12, limit=240, environment={})
+    assert main(["submit", good]) == 0
+    assert "/home/someone" not in Path(f"results/submitted/runs/{good}/run.json").read_text()
+    assert main(["submit", bad]) == 2
+    err = capsys.readouterr().err
+    for words in ("5.0% of its samples", "without limit=", "does not say what it ran on", "names no commit"):
+        assert words in err
+    assert not Path(f"results/submitted/runs/{bad}").exists()
+    assert main(["ingest", "--results", "results/submitted"]) == 0
+    assert main(["site", "build", "--results", "results/submitted", "--out", "out"]) == 0
+    assert "vista" in Path("out/index.html").read_text()
+    shutil.rmtree("results/submitted")
+    assert main(["submit", good, "--check"]) == 0 and not Path("results/submitted").exists()
+
+
+def test_ticks_cover_the_range():
+    for low, high in ((0.1, 0.9), (0.861, 0.8612), (-3, 40), (5, 5), (0, 0)):
+        marks = figures.ticks(low, high)
+        assert marks[0] <= low and marks[-1] >= high and len(marks) <= 12
+
+
+def test_pareto():
+    dots = [figures.Dot(x, y, f"{x}") for x, y in ((1, 0.5), (2, 0.6), (3, 0.55), (4, 0.7), (1, 0.4))]
+    assert [d.x for d in figures.pareto(dots)] == [1, 2, 4]
+    assert [(d.x, d.y) for d in figures.pareto(dots, up=False)] == [(1, 0.4)]
+
+
+def test_real_runs_come_with_their_pictures(workdir):
+    """From the command line to the pages: two methods on two tasks."""
+    assert main(["eval", "-m", "task=pope", "method=vanilla,vista", "limit=36", "logger=quiet"]) == 0
+    assert main(["eval", "task=chair", "limit=6", "logger=quiet"]) == 0
+    assert main(["site", "build", "--out", "out"]) == 0
+    (page,) = Path("out/data/boards/pope-embedded-36").glob("0.json")
+    items = json.loads(page.read_text())
+    assert len(items) == 36 and all(files for *_, files in items)
+    for file in {f for *_, files in items for f in files}:
+        assert Path("out", file).read_bytes()[:4] == b"RIFF"
+    assert "vista" in Path("out/index.html").read_text()
+    assert main(["site", "build", "--out", "out", "--no-pictures"]) == 0
+    assert not Path("out/pictures").exists()
+
+
+def test_serve_rebuilds_when_results_change(workdir):
+    run(Path("results"), "vanilla", 0.5)
+    assert main(["ingest"]) == 0
+    words = [sys.executable, "-m", "harness", "site", "serve", "--port", "0"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        try:
+            address = next(line.split()[0] for line in process.stdout if line.startswith("http"))
+            with urllib.request.urlopen(address) as answer:
+                assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+                assert b"vista" not in answer.read()
+            run(Path("results"), "vista", 0.7)
+            assert main(["ingest"]) == 0
+            assert "2 runs" in next(line for line in process.stdout if "runs" in line)
+            with urllib.request.urlopen(address) as answer:
+                assert b"vista" in answer.read()
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(10) == 0
+
+
+def test_a_taken_port_is_one_line(workdir, capsys):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert main(["site", "serve", "--port", str(port)]) == 2
+    assert f"--port {port} cannot be used" in capsys.readouterr().err
