@@ -89,10 +89,11 @@ def _write(
             compared[board.slug] = _board(site, store, board, with_pictures)
     series = pages.history(site, results, made)
     if found:
+        ranked = {(b.slug, m): pages.ranking(b, m, compared[b.slug]) for b in made for m in b.models}
         pages.overviews(site, made, compared)
-        pages.tasks(site, made, compared, figures)
-        pages.methods(site, found, made, compared, figures)
-        pages.models(site, found, made, compared)
+        pages.tasks(site, made, ranked, figures)
+        pages.methods(site, found, made, ranked, figures)
+        pages.models(site, found, made, ranked)
     pages.compare(site, made)
     pages.samples(site)
     pages.about(site)

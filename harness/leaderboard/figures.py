@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+NAMED = 25
+"""With more points than these only the front and the base carry their names."""
+
 
 @dataclass(frozen=True)
 class Dot:
@@ -73,6 +76,8 @@ def scatter(dots: Sequence[Dot], x_name: str, y_name: str, up: bool = True) -> M
             f'<circle class="dot {kind}" cx="{x(d.x):.1f}" cy="{y(d.y):.1f}" r="5">'
             f"<title>{escape(d.name)}: {number(d.y)} at {number(d.x, 2)}</title></circle>"
         )
+        if len(dots) > NAMED and d not in front and not d.kind:
+            continue
         at = y(d.y) + 4
         while any(abs(x(d.x) - px) < 90 and abs(at - py) < 12 for px, py in taken):
             at += 12

@@ -27,6 +27,8 @@ LISTED = 200
 """Published rows on one page; the CSV has all."""
 
 Cards = Mapping[str, Mapping[str, Plugin]]
+Rankings = Mapping[tuple[str, str], dict[str, Any]]
+"""(board, model) -> what `ranking` made."""
 
 
 def shared(found: Sequence[Entry], made: Sequence[Board], cards: Cards) -> dict[str, Any]:
@@ -117,13 +119,10 @@ def cost_ratio(entry: Entry, base: Entry | None) -> float | None:
     return None
 
 
-def tasks(
-    site: Renderer, made: Sequence[Board], compared: Mapping[str, Comparisons], published: Sequence[Figure]
-) -> None:
+def tasks(site: Renderer, made: Sequence[Board], ranked: Rankings, published: Sequence[Figure]) -> None:
     site.page("tasks.html", "tasks.html")
     for board in made:
-        found = compared[board.slug]
-        parts = [_ranking(board, model, found) for model in board.models]
+        parts = [ranked[board.slug, model] for model in board.models]
         chance, oracle = board.reference("chance"), board.reference("oracle")
         others = [e for e in board.entries if e.flaws]
         stated = [f for f in published if f.task == board.task and board.tier == "official" and f.data == board.data]
@@ -140,7 +139,8 @@ def tasks(
         )
 
 
-def _ranking(board: Board, model: str, found: Comparisons) -> dict[str, Any]:
+def ranking(board: Board, model: str, found: Comparisons) -> dict[str, Any]:
+    """Rows with ranges of ranks, splits and the figure of one model on one board."""
     members = sorted(board.of(model), key=lambda e: (-(e.value or 0) if board.higher else (e.value or 0), e.run))
     vanilla, placed = against_vanilla(board, model, found), ranks(board, members, found)
     base = board.newest(model).get("vanilla")
@@ -194,7 +194,7 @@ def methods(
     site: Renderer,
     found: Sequence[Entry],
     made: Sequence[Board],
-    compared: Mapping[str, Comparisons],
+    ranked: Rankings,
     published: Sequence[Figure],
 ) -> None:
     site.page("methods.html", "methods.html", counts={m: sum(e.method == m for e in found) for m in names(found)})
@@ -203,7 +203,7 @@ def methods(
             {"board": b, **row}
             for b in made
             for model in b.models
-            for row in _ranking(b, model, compared[b.slug])["rows"]
+            for row in ranked[b.slug, model]["rows"]
             if row["entry"].method == name
         ]
         parts = [_card(site, "method", part) for part in name.split("+")]
@@ -237,10 +237,10 @@ def _agrees(stated: Figure, found: Sequence[Entry]) -> str:
     return ""
 
 
-def models(site: Renderer, found: Sequence[Entry], made: Sequence[Board], compared: Mapping[str, Comparisons]) -> None:
+def models(site: Renderer, found: Sequence[Entry], made: Sequence[Board], ranked: Rankings) -> None:
     site.page("models.html", "models.html", counts={m: sum(e.model == m for e in found) for m in site.shared["models"]})
     for name in site.shared["models"]:
-        parts = [(b, _ranking(b, name, compared[b.slug])) for b in made if b.of(name)]
+        parts = [(b, ranked[b.slug, name]) for b in made if b.of(name)]
         rest = [e for e in found if e.model == name and e.flaws]
         facts = next((e.row["model_facts"] for e in reversed(found) if e.model == name and e.row["model_facts"]), {})
         site.page(

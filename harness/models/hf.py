@@ -13,7 +13,7 @@ from harness.core.errors import Missing, UsageError
 from harness.core.method import Method
 from harness.core.model import Call, Model
 from harness.core.types import Picture, Reply
-from harness.models.weights import best_device, checkpoint_digest
+from harness.models.weights import best_device, checkpoint_digest, locate
 
 _LOADED: dict[tuple[str, ...], tuple[Any, Any]] = {}
 """The last loaded checkpoint: a sweep over methods loads its model once."""
@@ -39,8 +39,10 @@ class HFModel(Model):
         attention: str,
         chat: str,
         pad: str | bool,
+        gguf: str | None = None,
     ):
-        self.name, self.family, self.data, self.path, self.revision = name, family, data, path, revision
+        self.name, self.family, self.data, self.path, self.revision = name, family, data, locate(path), revision
+        self.gguf = gguf
         self.device = best_device() if device == "auto" else device
         self.dtype = dtype if dtype != "auto" else ("float32" if self.device in ("cpu", "mps") else "bfloat16")
         if self.dtype not in ("float32", "bfloat16", "float16"):
@@ -82,7 +84,13 @@ class HFModel(Model):
 
     def _load(self) -> tuple[Any, Any]:
         import torch
-        from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor
+        from transformers import (
+            AutoConfig,
+            AutoModelForCausalLM,
+            AutoModelForImageTextToText,
+            AutoProcessor,
+            AutoTokenizer,
+        )
         from transformers.models.auto.modeling_auto import (
             MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as SEEING,
         )
@@ -95,6 +103,8 @@ class HFModel(Model):
         if self.device.startswith("cuda") and not torch.cuda.is_available():
             raise UsageError(f"model.device={self.device}: torch sees no CUDA device here; give model.device=cpu")
         where = {"revision": self.revision} if self.revision else {}
+        if self.gguf:
+            where["gguf_file"] = self.gguf
         try:
             config = AutoConfig.from_pretrained(self.path, **where)
             auto = AutoModelForImageTextToText if config.model_type in SEEING else AutoModelForCausalLM
@@ -106,7 +116,8 @@ class HFModel(Model):
                 device_map="auto" if spread else None,
                 **where,
             )
-            processor = AutoProcessor.from_pretrained(self.path, **where)
+            reader = AutoTokenizer if self.gguf else AutoProcessor
+            processor = reader.from_pretrained(self.path, **where)
         except (OSError, ValueError, ImportError) as e:
             reason = next((line.strip() for line in str(e).splitlines() if line.strip()), type(e).__name__)
             raise Missing(f"model={self.name} cannot be loaded from {self.path}: {reason[:300]}") from e

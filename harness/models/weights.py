@@ -51,6 +51,22 @@ def _hub_commit(name: str, revision: str | None) -> str:
     return str(sha)
 
 
+def locate(path: str) -> str:
+    """A path or hub name as it is; `package:NAME` is the folder of an installed package that ships weights.
+
+    Raises Missing if the package is not installed.
+    """
+    import importlib.util
+
+    kind, _, name = path.partition(":")
+    if kind != "package":
+        return path
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        raise Missing(f"{name} is not installed: pip install 'harness[smollm2]', or choose another model")
+    return str(Path(spec.origin).parent)
+
+
 def best_device() -> str:
     """cuda where a GPU and a CUDA build of torch are at hand, else mps on Apple silicon, else cpu; no torch import."""
     import importlib.util

@@ -1,0 +1,1 @@
+"""Needle in a haystack, text: facts planted in a long context, and asked for."""
