@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
 from harness.core.types import Metric
@@ -16,11 +16,18 @@ def terminal() -> Console:
     return Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 240)
 
 
-def metrics_table(record: dict[str, Any], metrics: list[Metric]) -> Table:
-    """One row a metric, one column a group; intervals are 95 %, clustered."""
-    groups = list(dict.fromkeys(m.group for m in metrics))
-    names = list(dict.fromkeys(m.name for m in metrics))
-    by = {(m.name, m.group): m for m in metrics}
+CELL = "cell"
+"""Metrics of this name, with groups `A x B`, are drawn as a heat map."""
+WIDE = 6
+"""With more groups than this the groups are the rows."""
+
+
+def metrics_table(record: dict[str, Any], metrics: list[Metric]) -> RenderableType:
+    """One row a metric, one column a group (or the other way round); intervals are 95 %, clustered."""
+    cells = [m for m in metrics if m.name == CELL]
+    plain = [m for m in metrics if m.name != CELL]
+    groups, names = (list(dict.fromkeys(getattr(m, k) for m in plain)) for k in ("group", "name"))
+    by = {(m.name, m.group): m for m in plain}
     n = max((m.n for m in metrics), default=0)
     clusters = max((m.clusters for m in metrics), default=0)
     table = Table(
@@ -29,12 +36,34 @@ def metrics_table(record: dict[str, Any], metrics: list[Metric]) -> Table:
         title_justify="left",
         caption_justify="left",
     )
-    table.add_column("metric")
-    for group in groups:
-        table.add_column(group, justify="right", no_wrap=True)
-    for name in names:
-        table.add_row(name, *(_cell(by.get((name, group))) for group in groups))
+    turned = len(groups) > WIDE
+    table.add_column("group" if turned else "metric")
+    for column in names if turned else groups:
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in groups if turned else names:
+        keys = [(name, row) for name in names] if turned else [(row, group) for group in groups]
+        table.add_row(row, *(_cell(by.get(key)) for key in keys))
+    return Group(table, "score by length (across) and depth (down)", _heat_map(cells)) if cells else table
+
+
+def _heat_map(cells: list[Metric]) -> Table:
+    """Columns A, rows B of the groups `A x B`; colours go from 0 to 1 whatever the values."""
+    at = {tuple(m.group.split(" x ")): m.value for m in cells}
+    columns, rows = (list(dict.fromkeys(key[i] for key in at)) for i in (0, 1))
+    table = Table()
+    table.add_column("")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(row, *(_shade(at.get((column, row))) for column in columns))
     return table
+
+
+def _shade(value: float | None) -> str:
+    if value is None:
+        return ""
+    red, green = round(200 * (1 - value)), round(150 * value)
+    return f"[white on rgb({red},{green},60)] {value:.2f} [/]"
 
 
 def _cell(metric: Metric | None) -> str:

@@ -11,7 +11,8 @@ from tasks.niah.haystack import NOISE, distinct, prose
 NEEDLE = "One of the special magic {kind} for {key} is: {value}."
 PROMPT = (
     "Some special magic {kind} are hidden within the following text. Make sure to memorize it. I will quiz you about "
-    "the {kind} afterwards.\n{context}\nWhat are all the special magic {kind} for {query} mentioned in the provided text?"
+    "the {kind} afterwards.\n{context}\nWhat are all the special magic {kind} for {query} mentioned in the provided "
+    "text?"
 )
 PREFIX = " The special magic {kind} for {query} mentioned in the provided text are"
 REASON = (
