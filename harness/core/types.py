@@ -46,6 +46,19 @@ class Picture:
         except OSError as e:
             raise Unusable(f"picture {self.source} cannot be read: {e.strerror or e}") from e
 
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels, read from the header. Raises Unusable where it is no picture."""
+        from PIL import Image as pil
+
+        try:
+            with pil.open(io.BytesIO(self.encoded())) as image:
+                return image.size
+        except Unusable:
+            raise
+        except Exception as e:
+            raise Unusable(f"picture {self!r} cannot be read: {e}") from e
+
     def load(self) -> Image:
         """The decoded picture, RGB. Raises Unusable if it is truncated, no picture, or absurdly large."""
         from PIL import Image as pil

@@ -1,0 +1,1 @@
+"""ScreenSpot: where on a screenshot is the element that an instruction means?"""

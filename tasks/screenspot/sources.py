@@ -1,0 +1,146 @@
+"""Screenshots with targets: the package's, the hub's, or the official files. Three box conventions become one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.core import Missing, Picture, UsageError
+from harness.records import Broken, Folder, hub, mark, rows, table_pictures
+from tasks.screenspot.scoring import Box
+
+HUB = {"v1": "rootsautomation/ScreenSpot", "v2": "HongxinLi/ScreenSpot_v2", "pro": "likaixin/ScreenSpot-Pro"}
+DATA = ("embedded", *HUB, "local")
+CONVENTIONS = ("auto", "xywh_pixels", "xyxy_pixels", "xyxy_normalized")
+PLATFORMS = {
+    **dict.fromkeys(("ios", "android", "mobile"), "mobile"),
+    **dict.fromkeys(("macos", "windows", "desktop"), "desktop"),
+    **dict.fromkeys(("tool", "shop", "gitlab", "forum", "web"), "web"),
+}
+
+
+@dataclass(frozen=True)
+class Record:
+    """One instruction. `box` is in pixels, or in 0..1 where `normalized` says so; or what is wrong (`fault`)."""
+
+    id: str
+    cluster: str
+    cell: str
+    instruction: str = ""
+    box: Box = (0, 0, 0, 0)
+    normalized: bool = False
+    image: str = ""
+    picture: Picture | None = field(default=None, repr=False)
+    fault: str = ""
+
+
+def load(data: str, root: str | None, images: str | None, revision: str | None, bbox: str) -> tuple[list[Record], str]:
+    """(records, digest). Raises Missing (exit 3) or UsageError (exit 2)."""
+    if root is not None:
+        found = list(_local(Path(root), images, data, bbox))
+    elif data == "embedded":
+        found = list(_embedded())
+    else:
+        table = hub(HUB[data], None, "test", revision)
+        found = list(_records(table, HUB[data], data, _auto(table, bbox), Folder([Path()])))
+    if not found:
+        raise UsageError("these records hold no instruction: each row needs instruction, bbox and an image")
+    facts = [[r.id, r.cell, r.instruction, r.box, r.fault, mark(r.picture) if r.picture else ""] for r in found]
+    return found, hashlib.sha256(json.dumps([facts, bbox, revision if root is None else None]).encode()).hexdigest()
+
+
+def _embedded() -> Iterable[Record]:
+    folder = Path(__file__).parent / "embedded"
+    for name in ("records.parquet", "images.parquet"):
+        if not (folder / name).is_file():
+            raise Missing(
+                f"{folder / name} is not there: reinstall harness, or run python -m tasks.screenspot.generate"
+            )
+    cells = {r["image"]: {"bytes": r["bytes"]} for r in rows(folder / "images.parquet")}
+    table = [{**r, "image": cells[r["img_filename"]]} for r in rows(folder / "records.parquet")]
+    return _records(table, "embedded", "embedded", "xywh_pixels", Folder([folder]))
+
+
+def _local(root: Path, images: str | None, data: str, bbox: str) -> Iterable[Record]:
+    """SeeClick's screenspot_<platform>.json, ScreenSpot-Pro's annotations/*.json, or any JSON or Parquet rows."""
+    if not root.exists():
+        raise Missing(f"task.root={root} does not exist: give a folder with the annotation files, or one file")
+    if images is not None and not Path(images).is_dir():
+        raise Missing(f"task.images={images} is no folder: give the folder that holds the screenshots")
+    base = root if root.is_dir() else root.parent
+    places = [base / "images", base / "screenspot_imgs", base / "screenspotv2_image", base]
+    folder = Folder([Path(images)] if images else places)
+    files = [root] if root.is_file() else sorted(p for s in ("json", "jsonl", "parquet") for p in root.rglob(f"*.{s}"))
+    if not files:
+        raise Missing(f"task.root={root} holds no annotations: it needs .json, .jsonl or .parquet files")
+    for path in files:
+        table = rows(path)
+        yield from _records(table, path.name, data, _auto(table, bbox), folder)
+
+
+def _auto(table: list[Any], bbox: str) -> str:
+    """By the layout that the rows have: Pro's rows carry img_size, SeeClick's name a file, the hub's are normalised."""
+    if bbox != "auto":
+        return bbox
+    first = next((r for r in table if isinstance(r, dict)), {})
+    if first.get("convention") in CONVENTIONS[1:]:
+        return str(first["convention"])
+    if "img_size" in first:
+        return "xyxy_pixels"
+    boxes = [r["bbox"] for r in table if isinstance(r, dict) and isinstance(r.get("bbox"), list | tuple)]
+    if boxes and all(isinstance(v, int | float) and 0 <= v <= 1 for box in boxes for v in box):
+        return "xyxy_normalized"
+    return "xywh_pixels"
+
+
+def _records(table: Iterable[Any], where: str, data: str, convention: str, folder: Folder) -> Iterable[Record]:
+    stored = table_pictures()
+    for number, row in enumerate(table, 1):
+        name, at = f"{Path(where).stem}:{number}", f"{where}, row {number}"
+        cluster = f"{data}:{where}:{number}"
+        if isinstance(row, Broken) or not isinstance(row, dict):
+            reason = row.reason if isinstance(row, Broken) else f"is a {type(row).__name__}, not an object"
+            yield Record(name, cluster, "unknown_unknown", fault=f"{at}: {reason}")
+            continue
+        image = row.get("img_filename") or row.get("file_name") or ""
+        cell = row.get("image")
+        image = image or (cell if isinstance(cell, str) else f"{where}#{number}")
+        cluster = f"{data}:{Path(str(image)).stem}"
+        picture = folder(str(image)) if cell is None or isinstance(cell, str) else stored(str(image), cell)
+        fault, box = _box(row.get("bbox"), convention)
+        instruction = row.get("instruction")
+        if not isinstance(instruction, str) or not instruction.strip():
+            fault = fault or "has no text in field instruction"
+        label = _cell(row, where)
+        if fault:
+            yield Record(str(row.get("id") or name), cluster, label, image=str(image), fault=f"{at}: {fault}")
+            continue
+        normal = convention == "xyxy_normalized"
+        yield Record(str(row.get("id") or name), cluster, label, str(instruction), box, normal, str(image), picture)
+
+
+def _box(value: Any, convention: str) -> tuple[str, Box]:
+    """("", box as x0, y0, x1, y1), or what is wrong."""
+    none = (0.0, 0.0, 0.0, 0.0)
+    if not isinstance(value, list | tuple) or len(value) != 4 or not all(isinstance(v, int | float) for v in value):
+        return "field bbox is no list of four numbers", none
+    x0, y0, x1, y1 = (float(v) for v in value)
+    if convention == "xywh_pixels":
+        x1, y1 = x0 + x1, y0 + y1
+    if not (x0 < x1 and y0 < y1 and x0 >= -1 and y0 >= -1):
+        return f"field bbox {list(value)} is empty or outside, read as {convention}", none
+    return "", (x0, y0, x1, y1)
+
+
+def _cell(row: dict[str, Any], where: str) -> str:
+    """platform_kind; for Pro its group of applications instead of the platform."""
+    kind = str(row.get("ui_type") or row.get("data_type") or "unknown")
+    if "ui_type" in row:
+        return f"{row.get('group') or 'unknown'}_{kind}"
+    source = str(row.get("platform") or row.get("data_source") or "").lower()
+    named = next((p for p in ("mobile", "desktop", "web") if p in where.lower()), "unknown")
+    return f"{PLATFORMS.get(source, named)}_{kind}"
