@@ -14,7 +14,7 @@ from harness.core.errors import UsageError
 from harness.core.registry import ROOT
 from harness.leaderboard import downloads, pages, pictures, published, samples
 from harness.leaderboard.answers import items_of, played
-from harness.leaderboard.board import Board, boards, entries, slug
+from harness.leaderboard.board import Board, boards, entries
 from harness.leaderboard.cards import plugins
 from harness.leaderboard.render import Renderer, source
 from harness.leaderboard.versus import comparisons
@@ -129,6 +129,3 @@ def _published(results: Path) -> Path:
         if folder.is_dir():
             return folder
     return results / "published"
-
-
-__all__ = ["Built", "build", "slug"]
