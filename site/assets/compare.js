@@ -17,9 +17,13 @@ async function start() {
   await choose(true);
 }
 
+let latest = 0; // a choice that a later one overtook while it was loading writes nothing
+
 async function choose(fresh) {
+  const mine = ++latest;
   const { board, a, b } = form.elements;
   const ranked = (await load(`data/boards/${board.value}/index.json`)).runs.filter((r) => r.ranked);
+  if (mine !== latest) return;
   if (fresh) {
     const names = labels(ranked);
     fill(a, names, params.get("a"));
@@ -33,6 +37,7 @@ async function choose(fresh) {
     return;
   }
   const left = await load(`data/compare/${a.value}.json`);
+  if (mine !== latest) return;
   const right = ranked.find((r) => r.slug === b.value);
   const rows = left.others[right.run];
   const all = rows[0];

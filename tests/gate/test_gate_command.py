@@ -110,7 +110,7 @@ def test_a_budget_of_changes_sees_what_no_score_shows(base, capsys):
 
 
 def test_speed_is_judged_by_repeats(workdir, capsys):
-    """Seven times as long, five times over; one run each judges nothing, and speed never blocks."""
+    """A hundred times as long, five times over; one run each judges nothing, and speed never blocks."""
     assert main(["eval", "task=pope", "limit=18", "logger=quiet"]) == 0
     (name,) = [p.name for p in Path("results/runs").iterdir()]
     assert main(["baseline", "update", name, "--reason", "x", "--timings", "5"]) == 0
@@ -121,7 +121,7 @@ def test_speed_is_judged_by_repeats(workdir, capsys):
     path = Path("results/baseline/manifest.json")
     manifest = json.loads(path.read_text())
     for timing in manifest["runs"][0]["timings"]:
-        timing["seconds"] /= 7
+        timing["seconds"] /= 100  # a busy machine delays some runs tenfold
     path.write_text(json.dumps(manifest))
     code, out = gate(capsys, "--timings", "5")
     assert code == 0 and "seconds over (advisory)" in out and "p 0.0079 (5 and 5 timings)" in out

@@ -13,15 +13,18 @@ VOCABULARY = 1024
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>", "<image>")
 PAD, BOS, EOS, UNKNOWN, IMAGE = range(5)
 
-# Images come first in a user turn, whatever their place in the content list; a system message leads its text.
+# One image comes first in a user turn, whatever its place in the content list; several stand where they are. A system
+# message leads its text.
 TEMPLATE = (
     "{{ bos_token }}"
     "{% for m in messages %}"
     "{% if m['role'] == 'assistant' %} ASSISTANT: {% elif m['role'] == 'user' %}USER: {% endif %}"
     "{% if m['content'] is string %}{{ m['content'] }}"
     "{% else %}"
-    "{% for c in m['content'] %}{% if c['type'] == 'image' %}<image>\n{% endif %}{% endfor %}"
-    "{% for c in m['content'] %}{% if c['type'] == 'text' %}{{ c['text'] }}{% endif %}{% endfor %}"
+    "{% set images = m['content'] | selectattr('type', 'equalto', 'image') | list %}"
+    "{% if images | length == 1 %}<image>\n{% endif %}"
+    "{% for c in m['content'] %}{% if c['type'] == 'text' %}{{ c['text'] }}"
+    "{% elif images | length > 1 %}<image>\n{% endif %}{% endfor %}"
     "{% endif %}"
     "{% if m['role'] == 'assistant' %}{{ eos_token }}{% elif m['role'] == 'system' %}{{ '\n' }}{% endif %}"
     "{% endfor %}"

@@ -1,0 +1,1 @@
+"""MM-NIAH: needles of text and of picture in long interleaved documents."""

@@ -1,0 +1,161 @@
+"""Records of MM-NIAH's schema: the package's, the hub's, or the official folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.core import Missing, Picture, UsageError
+from harness.records import Broken, Folder, mark, rows, table_pictures
+from tasks.mm_niah.scoring import SUBTASKS, Answer
+
+HUB = "OpenGVLab/MM-NIAH"
+DATA = ("embedded", "val", "test", "local")
+PLACE = "<image>"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One question; `parts` are the texts and pictures of the prompt in order, or what is wrong (`fault`)."""
+
+    id: str
+    subtask: str
+    parts: tuple[str | Picture, ...] = ()
+    question: str = ""
+    answer: Answer = ""
+    options: int = 0
+    length: int = 0
+    depth: float | list[float] = 0.0
+    fault: str = ""
+
+
+def load(data: str, root: str | None, revision: str | None, subtasks: Sequence[str]) -> tuple[list[Record], str]:
+    """(records, digest). Raises Missing (exit 3) or UsageError (exit 2)."""
+    if data == "embedded":
+        found = list(_embedded(subtasks))
+    else:
+        found = list(_official(Path(root) if root else _snapshot(data, revision), data, subtasks))
+    if not found:
+        raise UsageError("there is no record of these subtasks: leave task.subtasks out, or see task.root")
+    facts = [
+        [r.id, [p if isinstance(p, str) else mark(p) for p in r.parts], r.answer, r.length, r.depth, r.fault]
+        for r in found
+    ]
+    return found, hashlib.sha256(json.dumps([facts, None if root else revision]).encode()).hexdigest()
+
+
+def _embedded(subtasks: Sequence[str]) -> Iterator[Record]:
+    folder = Path(__file__).parent / "embedded"
+    for name in ("records.parquet", "images.parquet"):
+        if not (folder / name).is_file():
+            raise Missing(f"{folder / name} is not there: reinstall harness, or run python -m tasks.mm_niah.generate")
+    stored = table_pictures()
+    pictures = {r["image"]: stored(r["image"], r["bytes"]) for r in rows(folder / "images.parquet")}
+    for row in rows(folder / "records.parquet"):
+        if row["subtask"] in subtasks:
+            made = json.loads(row["record"])
+            yield _record(made, row["subtask"], f"{row['subtask']}:{made['id']}", pictures.__getitem__, row["id"])
+
+
+def _snapshot(data: str, revision: str | None) -> Path:
+    """The hub's files of one split. Raises Missing in one line."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(HUB, repo_type="dataset", revision=revision, allow_patterns=f"mm_niah_{data}/**"))
+    except Exception as e:
+        why = (str(e).strip().splitlines() or [type(e).__name__])[0][:160]
+        raise Missing(
+            f"dataset {HUB} could not be loaded ({type(e).__name__}: {why}): connect to the hub once, give the "
+            "official files by task.root=DIR, or use task.data=embedded"
+        ) from e
+
+
+def _official(root: Path, data: str, subtasks: Sequence[str]) -> Iterator[Record]:
+    """mm_niah_<split>/annotations/<subtask>.jsonl beside images/, or one such file."""
+    if not root.exists():
+        raise Missing(f"task.root={root} does not exist: give the folder with annotations/<subtask>.jsonl and images/")
+    files = [root] if root.is_file() else sorted(root.rglob("*.jsonl"))
+    if split := [f for f in files if f"mm_niah_{data}" in f.parts]:
+        files = split
+    if not files:
+        raise Missing(f"task.root={root} holds no .jsonl file: it needs annotations/<subtask>.jsonl")
+    for path in files:
+        subtask = path.stem
+        if subtask not in SUBTASKS and root.is_dir():
+            continue
+        if subtask in SUBTASKS and subtask not in subtasks:
+            continue
+        folder = Folder([path.parent.parent / "images", path.parent / "images", path.parent])
+        for number, row in enumerate(rows(path), 1):
+            yield _record(row, subtask, f"{path.name}, row {number}", folder, f"{subtask}:{number}")
+
+
+def _record(row: Any, subtask: str, where: str, picture: Any, name: str) -> Record:
+    fault = _fault(row)
+    if fault:
+        return Record(name, subtask, fault=f"{where}: {fault}")
+    meta = row["meta"]
+    question, images = row["question"], list(row["images_list"])
+    choices, tiles = meta.get("choices"), meta.get("choices_image_path")
+    # The official get_input: letters before the options, and the sentence that asks for one.
+    if choices or tiles:
+        images += tiles or []
+        for i in range(len(choices or tiles)):
+            question += f"\n{chr(ord('A') + i)}. {choices[i] if choices else PLACE}"
+        question += "\nAnswer with the option's letter from the given choices directly."
+    else:
+        question += "\nAnswer the question using a single word or phrase."
+    pieces = f"{row['context']}\n{question}".split(PLACE)
+    parts: list[str | Picture] = [pieces[0]]
+    for name_of, text in zip(images, pieces[1:], strict=True):
+        parts += [picture(name_of), text]
+    answer = row["answer"]
+    if "counting" in subtask and isinstance(answer, str):
+        answer = json.loads(answer)
+    return Record(
+        name,
+        subtask,
+        tuple(p for p in parts if p != ""),
+        row["question"],
+        answer,
+        len(choices or tiles or ()),
+        int(meta["context_length"]),
+        meta["placed_depth"],
+    )
+
+
+def _fault(row: Any) -> str:
+    if isinstance(row, Broken):
+        return row.reason
+    if not isinstance(row, dict):
+        return f"is a {type(row).__name__}, not an object with fields"
+    for field in ("context", "question"):
+        if not isinstance(row.get(field), str):
+            return f"has no text in field {field}"
+    images, meta = row.get("images_list"), row.get("meta")
+    if not isinstance(images, list) or not all(isinstance(i, str) for i in images):
+        return "field images_list is no list of names"
+    places = (row["context"] + row["question"]).count(PLACE)
+    if places != len(images):
+        return f"context and question hold {places} places for pictures, images_list {len(images)}"
+    if not isinstance(meta, dict) or not isinstance(meta.get("context_length"), int):
+        return "has no meta.context_length"
+    depth = meta.get("placed_depth")
+    depths = depth if isinstance(depth, list) else [depth]
+    if not depths or not all(isinstance(d, int | float) and 0 <= d <= 1 for d in depths):
+        return "meta.placed_depth is no number in 0..1 and no list of them"
+    for field in ("choices", "choices_image_path"):
+        options = meta.get(field)
+        if options is not None and not (isinstance(options, list) and all(isinstance(o, str) for o in options)):
+            return f"meta.{field} is no list of texts"
+    if meta.get("choices") and meta.get("choices_image_path"):
+        return "has options of both kinds"
+    answer = row.get("answer")
+    if isinstance(answer, bool) or not isinstance(answer, int | str | list) or answer in ("", []):
+        return "field answer is no text, number or list"
+    return ""

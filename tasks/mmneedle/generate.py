@@ -1,0 +1,113 @@
+"""Build the embedded records: python -m tasks.mmneedle.generate [--check] [--out DIR].
+
+Drawing needs the Noto Color Emoji font.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.scenes import EVALUATION
+from tasks.mmneedle.grids import Grid, caption, places, scenes, sequence, stitched
+
+POOLS = {1: 40, 2: 40, 4: 24, 8: 12}
+"""Stitched images by the side of their grid."""
+SETTINGS = ((1, 2, 1), (1, 4, 1), (1, 8, 1), (10, 1, 1), (10, 2, 1), (10, 4, 1), (1, 4, 2), (10, 2, 2))
+"""Images, side, needles."""
+HALF = 20
+"""Searches with a needle in a setting, and as many without."""
+
+
+def build() -> tuple[pa.Table, pa.Table]:
+    """(records, pictures)."""
+    pools: dict[int, list[Grid]] = {}
+    images = []
+    for side, number in POOLS.items():
+        rng = random.Random(f"mmneedle pool {side}")
+        pools[side] = []
+        for i in range(number):
+            parts = scenes(rng, side * side, EVALUATION)
+            name = f"stitched_{side}_{side}_{i:02d}.webp"
+            pools[side].append(Grid(name, side, tuple(p.counts for p in parts)))
+            file = io.BytesIO()
+            stitched(parts, side).save(file, "WEBP", quality=82, method=6)
+            images.append({"image": name, "bytes": file.getvalue()})
+    records: list[dict[str, Any]] = []
+    for setting in SETTINGS:
+        records += searches(pools[setting[1]], *setting)
+    kinds = pa.schema([("image", pa.string()), ("bytes", pa.binary())])
+    return pa.Table.from_pylist(records), pa.Table.from_pylist(images, kinds)
+
+
+def searches(pool: Sequence[Grid], images: int, side: int, needles: int) -> list[dict[str, Any]]:
+    """Both halves of one setting, in an order by lot."""
+    rng = random.Random(f"mmneedle {images} {side} {needles}")
+    spots = [places(HALF, images, side, rng) for _ in range(needles)]
+    made = []
+    for j in range(2 * HALF):
+        present = j < HALF
+        while True:
+            wanted = [s[j] for s in spots] if present else None
+            if wanted and len(set(wanted)) < needles:
+                wanted = [wanted[0], *((w[0], (w[1] + 1) % side, w[2]) for w in wanted[1:])]
+            strangers = scenes(rng, needles, EVALUATION) if not present else []
+            absent = [s.counts for s in strangers]
+            drawn = sequence(rng, pool, images, wanted, absent[0] if absent else None)
+            if drawn is None:
+                continue
+            cells = [c for g in drawn for c in g.cells]
+            if wanted:
+                described = [drawn[i].cells[r * side + c] for i, r, c in wanted]
+                break
+            if all(not any(all(c.get(k, 0) >= n for k, n in a.items()) for c in cells) for a in absent):
+                described = absent
+                break
+        captions = {f"target_{k}": caption(d) for k, d in enumerate(described)}
+        spot = wanted or [(-1, -1, -1)] * needles
+        made.append(
+            {
+                "images": images,
+                "rows": side,
+                "columns": side,
+                "needles": needles,
+                "image_ids": [g.name for g in drawn],
+                "index": [s[0] for s in spot],
+                "row": [s[1] for s in spot],
+                "col": [s[2] for s in spot],
+                "target": list(captions),
+                "captions": list(captions.values()),
+            }
+        )
+    rng.shuffle(made)
+    return [{"id": f"{images}x{side}x{needles}-{i:02d}", **m} for i, m in enumerate(made)]
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tasks.mmneedle.generate", description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "embedded")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the records differ")
+    given = parser.parse_args(words)
+    made = dict(zip(("records", "images"), build(), strict=True))
+    if given.check:
+        same = {name: pq.read_table(given.out / f"{name}.parquet").equals(table) for name, table in made.items()}
+        print(", ".join(f"{name} {'equal' if ok else 'differ'}" for name, ok in same.items()))
+        return int(not all(same.values()))
+    given.out.mkdir(parents=True, exist_ok=True)
+    for name, table in made.items():
+        pq.write_table(table, given.out / f"{name}.parquet", compression="zstd", compression_level=19)
+    size = sum((given.out / f"{n}.parquet").stat().st_size for n in made) / 1e6
+    print(f"{len(made['records'])} searches, {len(made['images'])} stitched images, {size:.2f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

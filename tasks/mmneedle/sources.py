@@ -1,0 +1,159 @@
+"""Records of MMNeedle's schema: the package's, or the official metadata with stitched images and captions."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import pickle
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.core import Missing, Picture, UsageError
+from harness.records import Broken, Folder, mark, rows, table_pictures
+from tasks.mmneedle.scoring import Place
+
+DATA = ("embedded", "official", "local")
+NAME = re.compile(r"(?:(?P<needles>\d+)_)?annotations_(?P<images>\d+)_(?P<rows>\d+)_(?P<columns>\d+)$")
+CAPTIONS = ("file_to_caption.pkl", "captions_val2014.json", "captions.json")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Of one file of annotations."""
+
+    images: int
+    rows: int
+    columns: int
+    needles: int = 1
+
+    @property
+    def name(self) -> str:
+        """ "10 x 2x2", with the number of needles where there are several."""
+        several = f", {self.needles} needles" if self.needles > 1 else ""
+        return f"{self.images} x {self.rows}x{self.columns}{several}"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One search; `places` is None where nothing is to be found; or what is wrong (`fault`)."""
+
+    id: str
+    cluster: str
+    setting: Setting
+    pictures: tuple[Picture, ...] = ()
+    captions: tuple[str, ...] = ()
+    places: tuple[Place, ...] | None = None
+    fault: str = ""
+
+
+def load(data: str, root: str | None, captions: str | None, settings: Sequence[str]) -> tuple[list[Record], str]:
+    """(records, digest). Raises Missing (exit 3) or UsageError (exit 2)."""
+    found = list(_official(Path(root), captions) if root else _embedded())
+    names = list(dict.fromkeys(r.setting.name for r in found))
+    if unknown := [s for s in settings if s not in names]:
+        raise UsageError(f"task.settings: {unknown[0]!r} is not there: choose from {'; '.join(names)}, or null for all")
+    found = [r for r in found if not settings or r.setting.name in settings]
+    if not found:
+        raise UsageError("these records hold no search: each needs image_ids, index, row, col and target")
+    facts = [[r.id, [mark(p) for p in r.pictures], r.captions, r.places, r.fault] for r in found]
+    return found, hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _embedded() -> Iterator[Record]:
+    folder = Path(__file__).parent / "embedded"
+    for name in ("records.parquet", "images.parquet"):
+        if not (folder / name).is_file():
+            raise Missing(f"{folder / name} is not there: reinstall harness, or run python -m tasks.mmneedle.generate")
+    stored = table_pictures()
+    pictures = {r["image"]: stored(r["image"], r["bytes"]) for r in rows(folder / "images.parquet")}
+    for row in rows(folder / "records.parquet"):
+        said = dict(zip(row["target"], row["captions"], strict=True))
+        setting = Setting(*(row[k] for k in ("images", "rows", "columns", "needles")))
+        yield _record(row, setting, row["id"], "embedded", pictures.__getitem__, said.__getitem__)
+
+
+def _official(root: Path, captions: str | None) -> Iterator[Record]:
+    """metadata_stitched/[K_]annotations_M_N_N.json, images_stitched/N_N/ and the captions of val2014."""
+    if not root.exists():
+        raise Missing(f"task.root={root} does not exist: give the folder with metadata_stitched/ and images_stitched/")
+    files = [root] if root.is_file() else sorted(p for p in root.rglob("*.json") if NAME.match(p.stem))
+    if not files or not NAME.match(files[0].stem):
+        raise Missing(f"task.root={root} holds no annotations_M_N_N.json, as MMNeedle's metadata_stitched/ does")
+    base = root if root.is_dir() else root.parent.parent
+    known = _captions(captions, base)
+    for path in files:
+        found = NAME.match(path.stem)
+        assert found
+        shape = (int(found[k] or 1) for k in ("images", "rows", "columns", "needles"))
+        setting = Setting(*shape)
+        grid = f"{setting.rows}_{setting.columns}"
+        folder = Folder([base / "images_stitched" / grid, base / grid, path.parent / grid, base / "images_stitched"])
+        for number, row in enumerate(rows(path), 1):
+            yield _record(row, setting, f"{path.stem}:{number}", path.name, folder, known.__getitem__)
+
+
+def _captions(given: str | None, base: Path) -> Mapping[str, str]:
+    """File name to caption. A pickle may hold nothing but texts in a dict, or it is refused unopened."""
+    if given is not None and not Path(given).is_file():
+        raise Missing(f"task.captions={given} is no file: give file_to_caption.pkl, or COCO's captions_val2014.json")
+    places = [Path(given)] if given else [d / n for n in CAPTIONS for d in (base, base / "annotations_trainval")]
+    path = next((p for p in places if p.is_file()), None)
+    if path is None:
+        raise Missing(
+            f"no captions below {base}: give file_to_caption.pkl or captions_val2014.json by task.captions=FILE"
+        )
+    try:
+        if path.suffix == ".pkl":
+            value = _Plain(io.BytesIO(path.read_bytes())).load()
+        else:
+            value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, pickle.UnpicklingError, EOFError) as e:
+        raise UsageError(f"{path} cannot be read as captions: {e}") from e
+    if isinstance(value, dict) and "annotations" in value:
+        last = {a["image_id"]: a["caption"] for a in value["annotations"]}  # the last of five, as the official script
+        return {i["file_name"]: last[i["id"]] for i in value["images"] if i["id"] in last}
+    if not isinstance(value, dict):
+        raise UsageError(f"{path} is no mapping from file names to captions")
+    return value
+
+
+class _Plain(pickle.Unpickler):
+    """Loads plain values only: a pickle that names any class or function is refused."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise pickle.UnpicklingError(f"it would import {module}.{name}, and captions need no import")
+
+
+def _record(row: Any, setting: Setting, name: str, where: str, picture: Any, caption: Any) -> Record:
+    def broken(fault: str) -> Record:
+        return Record(name, f"mmneedle:{name}", setting, fault=f"{where}, {name}: {fault}")
+
+    if isinstance(row, Broken) or not isinstance(row, dict):
+        return broken(row.reason if isinstance(row, Broken) else f"is a {type(row).__name__}, not an object")
+    images = row.get("image_ids")
+    if not isinstance(images, list) or len(images) != setting.images or not all(isinstance(i, str) for i in images):
+        return broken(f"field image_ids is no list of {setting.images} names")
+    values = [row.get(k) for k in ("index", "row", "col")]
+    lists = [v if isinstance(v, list) else [v] for v in values]
+    targets = row["target"] if isinstance(row.get("target"), list) else [row.get("target")]
+    if any(len(v) != setting.needles for v in (*lists, targets)):
+        return broken(f"fields index, row, col and target are not {setting.needles} each")
+    if not all(isinstance(v, int) and not isinstance(v, bool) for x in lists for v in x):
+        return broken("fields index, row and col are no whole numbers")
+    places = tuple((i + 1, r + 1, c + 1) for i, r, c in zip(*lists, strict=True))
+    absent = places[0][0] == 0
+    limits = (setting.images, setting.rows, setting.columns)
+    if not absent and any(not 1 <= v <= m for p in places for v, m in zip(p, limits, strict=True)):
+        return broken("its needle lies outside the images")
+    try:
+        captions = tuple(str(caption(str(t).rsplit("/", 1)[-1])) for t in targets)
+        pictures = tuple(picture(i) for i in images)
+    except KeyError as e:
+        return broken(f"there is no caption or picture {e.args[0]}")
+    cluster = f"mmneedle:{'embedded:' if where == 'embedded' else ''}{'|'.join(images)}"
+    digest = hashlib.sha256(cluster.encode()).hexdigest()[:16]
+    return Record(name, f"mmneedle:{digest}", setting, pictures, captions, None if absent else places)
