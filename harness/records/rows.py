@@ -24,10 +24,12 @@ def rows(path: Path) -> list[Any]:
     return list(_parquet(path) if path.suffix == ".parquet" else _json(path))
 
 
-def hub(name: str, config: str | None, split: str, revision: str | None, image: str = "image") -> list[dict[str, Any]]:
+def hub(
+    name: str, config: str | None, split: str, revision: str | None, image: str = "image", feature: Any = None
+) -> list[dict[str, Any]]:
     """A split of a hub dataset. Pixels stay in the cache: a row's `image` is a function that fetches its cell.
 
-    Raises Missing in one line where it cannot be loaded.
+    `feature` is the column's type where it is not one image. Raises Missing in one line where it cannot be loaded.
     """
     import logging
 
@@ -38,7 +40,7 @@ def hub(name: str, config: str | None, split: str, revision: str | None, image: 
         found: Any = load_dataset(name, config, split=split, revision=revision)
         if image not in found.column_names:
             return found.to_list()
-        pixels = found.cast_column(image, Image(decode=False))
+        pixels = found.cast_column(image, feature or Image(decode=False))
         texts = found.remove_columns(image).to_list()
     except Exception as e:
         why = (str(e).strip().splitlines() or [type(e).__name__])[0][:160]
@@ -47,6 +49,19 @@ def hub(name: str, config: str | None, split: str, revision: str | None, image: 
             "official files by task.root=DIR, or use task.data=embedded"
         ) from e
     return [{**row, image: lambda i=i, t=pixels: t[i][image]} for i, row in enumerate(texts)]
+
+
+def hub_lists(name: str, config: str | None, split: str, revision: str | None, images: str) -> list[dict[str, Any]]:
+    """As `hub`, for a column that holds a list of images: a row's list is of functions that fetch one each."""
+    from datasets import Image, Sequence
+
+    table = hub(name, config, split, revision, images, Sequence(Image(decode=False)))
+    out = []
+    for row in table:
+        cell = row[images]
+        many = range(len(cell() if callable(cell) else cell or []))
+        out.append({**row, images: [lambda i=i, c=cell: (c() if callable(c) else c)[i] for i in many]})
+    return out
 
 
 def _parquet(path: Path) -> Iterator[Any]:

@@ -1,0 +1,1 @@
+"""STARE: spatial transformations and reasoning, with and without simulated intermediate pictures."""

@@ -1,0 +1,137 @@
+"""Records of STARE's schema: the package's, the hub's, or your own files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.core import Missing, Picture, UsageError
+from harness.records import Broken, Folder, Stored, hub_lists, mark, rows, table_pictures
+from tasks.stare.scoring import CONFIGS
+
+HUB = "pangyyyyy/STARE"
+DATA = ("embedded", "official", "local")
+MARK = re.compile(r"<image(?:_\d+)?>")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One question; `parts` are its texts and pictures in order, or what is wrong (`fault`)."""
+
+    id: str
+    config: str
+    parts: tuple[str | Picture, ...] = ()
+    question: str = ""
+    answer: str = ""
+    kind: str = ""
+    fault: str = ""
+
+
+def load(data: str, root: str | None, revision: str | None, configs: Sequence[str]) -> tuple[list[Record], str]:
+    """(records, digest). Raises Missing (exit 3) or UsageError (exit 2)."""
+    if data == "embedded":
+        found = [r for c in configs for r in _embedded(c)]
+    elif root is not None:
+        found = list(_local(Path(root), configs))
+    else:
+        found = [r for c in configs for r in _hub(c, revision)]
+    if not found:
+        raise UsageError("there is no question of these sets: leave task.sets out, or see task.root")
+    facts = [[r.id, [p if isinstance(p, str) else mark(p) for p in r.parts], r.answer, r.fault] for r in found]
+    return found, hashlib.sha256(json.dumps([facts, None if root else revision]).encode()).hexdigest()
+
+
+def _embedded(config: str) -> Iterator[Record]:
+    folder = Path(__file__).parent / "embedded"
+    for name in ("records.parquet", "images.parquet"):
+        if not (folder / name).is_file():
+            raise Missing(f"{folder / name} is not there: reinstall harness, or run python -m tasks.stare.generate")
+    stored = table_pictures()
+    pictures = {r["image"]: stored(r["image"], r["bytes"]) for r in rows(folder / "images.parquet")}
+    for row in rows(folder / "records.parquet"):
+        if row["config"] == config:
+            yield _record(row, config, row["qid"], [pictures[n] for n in row["images"]])
+
+
+def _hub(config: str, revision: str | None) -> Iterator[Record]:
+    for number, row in enumerate(hub_lists(HUB, config, "test", revision, "images"), 1):
+        cells = row.get("images") or []
+        pictures = [Stored(f"{config}:{number}:{i}", cell) for i, cell in enumerate(cells)]
+        yield _record(row, config, f"{config}:{number}", pictures)
+
+
+def _local(root: Path, configs: Sequence[str]) -> Iterator[Record]:
+    """One file or folder per set, named by it (2D_va_VSim/test.parquet, temporal.jsonl ...)."""
+    if not root.exists():
+        raise Missing(
+            f"task.root={root} does not exist: give a folder with a file or folder per set ({CONFIGS[0]} ...)"
+        )
+    files = [root] if root.is_file() else sorted(p for s in ("json", "jsonl", "parquet") for p in root.rglob(f"*.{s}"))
+    if not files:
+        raise Missing(f"task.root={root} holds no .json, .jsonl or .parquet file")
+    for path in files:
+        names = (
+            [*reversed(path.relative_to(root).parts[:-1]), path.stem] if path != root else [path.parent.name, path.stem]
+        )
+        config = next((c for n in reversed(names) for c in [_config(n)] if c), None)
+        if config is None:
+            raise UsageError(f"{path}: no set is named so; name the file or its folder by one of {', '.join(CONFIGS)}")
+        if config not in configs:
+            continue
+        folder = Folder([path.parent / "images", path.parent])
+        for number, row in enumerate(rows(path), 1):
+            cells = row.get("images") if isinstance(row, dict) else None
+            listed = cells if isinstance(cells, list) else []
+            pictures = [
+                folder(c) if isinstance(c, str) else Stored(f"{config}:{number}:{i}", c) for i, c in enumerate(listed)
+            ]
+            yield _record(row, config, f"{config}:{number}", pictures)
+
+
+def _config(name: str) -> str | None:
+    """The set that a name begins with, letters of any case; the longest that fits."""
+    plain = name.lower().replace("-", "_").removeprefix("stare_")
+    return max((c for c in CONFIGS if plain == c or plain.startswith(f"{c}_")), key=len, default=None)
+
+
+def _record(row: Any, config: str, name: str, pictures: Sequence[Picture]) -> Record:
+    fault = _fault(row, pictures)
+    if fault:
+        return Record(name, config, fault=f"{name}: {fault}")
+    question: str = row["question"]
+    if pictures and not MARK.search(question):
+        question += "\n<image>"
+    pieces = MARK.split(question)
+    if len(pieces) - 1 > len(pictures):
+        said = f"the question shows {len(pieces) - 1} pictures, images holds {len(pictures)}"
+        return Record(name, config, fault=f"{name}: {said}")
+    parts: list[str | Picture] = [pieces[0]]
+    for i, piece in enumerate(pieces[1:]):
+        last = i == len(pieces) - 2
+        parts += [*(pictures[i:] if last else pictures[i : i + 1]), piece]
+    kept = tuple(p for p in parts if p != "")
+    return Record(str(row.get("qid") or row.get("pid") or name), config, kept, question, row["answer"], _kind(row))
+
+
+def _kind(row: dict[str, Any]) -> str:
+    return str(row.get("type") or row.get("kind") or "")
+
+
+def _fault(row: Any, pictures: Sequence[Picture]) -> str:
+    if isinstance(row, Broken):
+        return row.reason
+    if not isinstance(row, dict):
+        return f"is a {type(row).__name__}, not an object with fields"
+    if not isinstance(row.get("question"), str) or not row["question"].strip():
+        return "has no text in field question"
+    answer = row.get("answer")
+    if not isinstance(answer, str) or not answer.strip():
+        return "has no letter in field answer"
+    if row.get("images") is not None and not isinstance(row["images"], list) and not pictures:
+        return "field images is no list"
+    return ""
