@@ -19,6 +19,10 @@ class Task(ABC):
     version: str = "1"
     decoding = Decoding()
     """The task's own decoding, used by `decoding=task`."""
+    live: int | None = None
+    """Most episodes alive at once, where each holds something scarce (a browser's page); None for no limit."""
+    waits = False
+    """Whether episodes wait on something between requests (a browser): then they are stepped in threads."""
 
     @abstractmethod
     def samples(self) -> Iterable[Sample]:
@@ -44,6 +48,10 @@ class Task(ABC):
     def chance(self, sample: Sample, request: Request, rng: random.Random) -> str:
         """An answer drawn blindly from what the task allows (`model=chance`)."""
         raise UsageError(f"task={self.name} has no chance level: choose another model")
+
+    def close(self) -> None:
+        """Give back what episodes held (a browser). Called once after the last episode, whatever happened."""
+        return
 
     def describe(self) -> dict[str, Any]:
         """Facts for the run's record: data variant, revision, prompt, parser."""

@@ -2,7 +2,8 @@
 
 Episodes are generators. The scheduler starts a window of them, collects what they ask, lets the model plan batches
 over all pending requests in a fixed order, and advances the episodes whose replies have come. Batches are planned,
-not raced: the same run gives the same numbers. A window ends where a cluster ends, and is counted over all samples
+not raced: the same run gives the same numbers. A task may limit how many episodes live at once; then new ones start as
+old ones end, and those that wait on something of their own are stepped side by side in threads. A window ends where a cluster ends, and is counted over all samples
 of the run, finished ones included, so that a resumed run plans the batches that the first one would have.
 """
 
@@ -10,8 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import traceback
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from harness.core.decoding import Decoding
@@ -126,23 +130,31 @@ class Scheduler:
                 return
 
     def _play(self, samples: Sequence[Sample]) -> None:
-        over: list[Result] = []
-        waiting: dict[str, list[Episode]] = {}
-        calls: dict[str, Call] = {}
-        for sample in samples:
-            episode = Episode(sample, self._episode(sample))
-            self._step(episode, None, waiting, calls, over)
-        self._report(over)
-        while calls:
-            asked, calls_now = waiting, list(calls.values())
-            waiting, calls = {}, {}
-            for batch in self.model.plan(calls_now, self.rows):
+        todo = deque(samples)
+        asking: list[Episode] = []
+        while todo or asking:
+            room = len(todo) if self.task.live is None else self.task.live - len(asking)
+            fresh = [Episode(s, self._episode(s)) for s in islice(_drained(todo), max(0, room))]
+            asking += self._step([(episode, None) for episode in fresh])
+            waiting: dict[str, list[Episode]] = {}
+            calls: dict[str, Call] = {}
+            for episode in asking:
+                request, sample = episode.request, episode.sample
+                assert request is not None
+                key = self._key(request, sample)
+                waiting.setdefault(key, []).append(episode)
+                calls.setdefault(key, Call(request, sample, self._seed(key)))
+            self.counts.requests += len(asking)
+            asking = []
+            for batch in self.model.plan(list(calls.values()), self.rows):
                 for part, answers in self._answer(batch):
-                    over = []
-                    for call, answer in zip(part, answers, strict=True):
-                        for episode in asked[self._key(call.request, call.sample)]:
-                            self._step(episode, answer, waiting, calls, over)
-                    self._report(over)
+                    asking += self._step(
+                        [
+                            (episode, answer)
+                            for call, answer in zip(part, answers, strict=True)
+                            for episode in waiting[self._key(call.request, call.sample)]
+                        ]
+                    )
                     if self.stop():
                         raise Interrupted
 
@@ -155,24 +167,15 @@ class Scheduler:
             return (yield request)
         return (yield from _drive(pipelines[0].respond(request), lambda inner: self._respond(inner, pipelines[1:])))
 
-    def _step(
-        self,
-        episode: Episode,
-        answer: Reply | Exception | None,
-        waiting: dict[str, list[Episode]],
-        calls: dict[str, Call],
-        over: list[Result],
-    ) -> None:
-        result = episode.advance(answer)
-        if result is not None:
-            over.append(result)
-            return
-        request, sample = episode.request, episode.sample
-        assert request is not None
-        self.counts.requests += 1
-        key = self._key(request, sample)
-        waiting.setdefault(key, []).append(episode)
-        calls.setdefault(key, Call(request, sample, self._seed(key)))
+    def _step(self, pairs: list[tuple[Episode, Reply | Exception | None]]) -> list[Episode]:
+        """Advance episodes; report those that ended, and return those that ask, both in the order given."""
+        if self.task.waits and len(pairs) > 1:
+            with ThreadPoolExecutor(len(pairs)) as threads:
+                ended = list(threads.map(lambda pair: pair[0].advance(pair[1]), pairs))
+        else:
+            ended = [episode.advance(answer) for episode, answer in pairs]
+        self._report([result for result in ended if result is not None])
+        return [episode for (episode, _), result in zip(pairs, ended, strict=True) if result is None]
 
     def _key(self, request: Request, sample: Sample) -> str:
         return f"{sample.id}\n{request.key}" if self.model.reads_samples else request.key
@@ -240,6 +243,12 @@ def _drive(
             reply, error = (yield from ask(request)), None
         except Exception as e:
             error = e
+
+
+def _drained(todo: deque[Sample]) -> Iterator[Sample]:
+    """Takes samples off the front, one when one is wanted."""
+    while todo:
+        yield todo.popleft()
 
 
 def windows(samples: Sequence[Sample], size: int) -> Iterator[Sequence[Sample]]:

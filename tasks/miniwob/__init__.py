@@ -1,0 +1,1 @@
+"""MiniWoB++: web micro-tasks on the real pages in a real browser."""

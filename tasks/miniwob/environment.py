@@ -1,0 +1,210 @@
+"""One episode on one page: start it by its seed, act, look. A lost browser is replaced and the actions played again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from harness.core import Missing
+from tasks.miniwob.actions import HEIGHT, WIDTH, Action
+from tasks.miniwob.axtree import tree
+from tasks.miniwob.browser import PAGE, Browser, Lost
+
+LIMIT = 2**31 - 1
+"""Milliseconds of EPISODE_MAX_TIME, so that a slow model never times out; one more would fire at once."""
+PATIENCE = 1500
+"""Milliseconds that an element may take to become clickable."""
+REPLAYS = 2
+"""Times that a lost browser is replaced in one episode."""
+OBSERVATIONS = ("screenshot", "dom", "axtree")
+
+
+def folder() -> Path:
+    """Of the pages. Raises Missing where the package `miniwob` is not installed (it is not imported: it wants Selenium)."""
+    spec = find_spec("miniwob")
+    if spec is None or spec.origin is None:
+        raise Missing("the pages of MiniWoB++ are not installed: pip install 'harness[miniwob]'")
+    return Path(spec.origin).parent / "html" / "miniwob"
+
+
+class Refused(Exception):
+    """The page did not take the action: no such element, not clickable ..."""
+
+
+@dataclass(frozen=True)
+class State:
+    """After an action. `raw` is the undecayed reward, 0 while running; `env` the page's own, decayed by time."""
+
+    utterance: str
+    fields: dict[str, str]
+    done: bool
+    raw: float
+    env: float
+    reason: str
+    screenshot: bytes = field(default=b"", repr=False)
+    dom: str = field(default="", repr=False)
+    axtree: str = field(default="", repr=False)
+
+
+class Episode:
+    """Not for several threads at a time."""
+
+    def __init__(self, browser: Browser, name: str, seed: int, observe: tuple[str, ...]):
+        self.browser, self.name, self.seed, self.observe = browser, name, seed, observe
+        self.played: list[Action] = []
+        self.replays = 0
+        self._page: Any = None
+        self._state: State | None = None
+
+    def start(self) -> State:
+        """Load the page, draw the problem, look. Raises Lost, or Missing where there is no browser."""
+        return self._safely(self._start)
+
+    def act(self, action: Action) -> State:
+        """Carry out one action, look. Raises Refused where the page does not take it; the episode goes on then.
+
+        What ends an episode is read at once and kept: nothing that happens to the page later can change it.
+        """
+        if self._state is not None and self._state.done:
+            return self._state
+
+        async def work() -> State:
+            await _perform(self._page, action)
+            return await self._look()
+
+        state = self._safely(work)
+        self.played.append(action)
+        return state
+
+    def evaluate(self, script: str, argument: Any = None) -> Any:
+        """The value of a JavaScript expression on the page (for the scripted oracle)."""
+        return self._safely(lambda: self._page.evaluate(script, argument))
+
+    def close(self) -> None:
+        if self._page is not None:
+            page, self._page = self._page, None
+            self.browser.call(self.browser.give_back(page))
+
+    def _safely(self, work: Any) -> Any:
+        """Run on the browser's loop; a lost browser is replaced, and the same actions on the same seed restore the page."""
+        while True:
+            try:
+                return self.browser.call(work())
+            except Lost:
+                if self.replays >= REPLAYS:
+                    self._page = None
+                    raise
+                self.replays += 1
+                if work != self._start:
+                    self.browser.call(self._restore())
+
+    async def _restore(self) -> None:
+        await self._start()
+        for action in self.played:
+            await _perform(self._page, action)
+
+    async def _start(self) -> State:
+        if self._page is not None:
+            await self.browser.discard(self._page)
+        self._page = await self.browser.page()
+        page = self._page
+        await page.goto(f"{folder().as_uri()}/{self.name}.html")
+        await page.evaluate(PAGE)
+        await page.evaluate("([seed, limit]) => harness.begin(seed, limit)", [self.seed, LIMIT])
+        await page.wait_for_function("WOB_TASK_READY", timeout=5000)
+        return await self._look()
+
+    async def _look(self) -> State:
+        page = self._page
+        if not await page.evaluate("typeof harness !== 'undefined'"):
+            # The page went somewhere else, which ends the task with nothing.
+            utterance = self._state.utterance if self._state else ""
+            self._state = State(utterance, {}, True, 0.0, 0.0, "left the page")
+            return self._state
+        await _settle(page)
+        read = await page.evaluate("harness.state()")
+        picture, dom, axtree = b"", "", ""
+        if not read["done"]:
+            dom = await page.evaluate("harness.dom()")
+            if "screenshot" in self.observe:
+                clip = {"x": 0, "y": 0, "width": WIDTH, "height": HEIGHT}
+                picture = await page.screenshot(clip=clip, caret="hide")
+            if "axtree" in self.observe:
+                axtree = await tree(page)
+        raw, env = float(read["raw"] or 0), float(read["env"] or 0)
+        ended = bool(read["done"])
+        self._state = State(
+            " ".join(str(read["utterance"]).split()),
+            {str(k): str(v) for k, v in (read["fields"] or {}).items()},
+            ended,
+            raw if ended else 0.0,
+            env if ended else 0.0,
+            str(read["reason"] or ""),
+            picture,
+            dom,
+            axtree,
+        )
+        return self._state
+
+
+async def _settle(page: Any) -> None:
+    """Until the page's own movement is over, two seconds at most."""
+    for _ in range(40):
+        if await page.evaluate("harness.settled()"):
+            return
+        await page.wait_for_timeout(50)
+
+
+async def _perform(page: Any, action: Action) -> None:
+    from playwright.async_api import Error
+
+    try:
+        await _do(page, action)
+    except Error as e:
+        if "closed" in str(e) or "crashed" in str(e):
+            raise
+        first = str(e).strip().splitlines()[0][:160]
+        raise Refused(f"{action}: {first}") from e
+
+
+async def _do(page: Any, action: Action) -> None:
+    name, values = action.name, action.values
+    mouse = page.mouse
+    if name == "noop":
+        await page.wait_for_timeout(200)
+    elif name in ("click", "dblclick", "hover", "clear", "focus"):
+        await getattr(_element(page, values[0]), name)(timeout=PATIENCE)
+    elif name == "fill":
+        await _element(page, values[0]).fill(values[1], timeout=PATIENCE)
+    elif name == "press":
+        await _element(page, values[0]).press(values[1], timeout=PATIENCE)
+    elif name == "select_option":
+        await _element(page, values[0]).select_option(values[1], timeout=PATIENCE)
+    elif name == "drag_and_drop":
+        await _element(page, values[0]).drag_to(_element(page, values[1]), timeout=PATIENCE)
+    elif name == "mouse_click":
+        await mouse.click(*values)
+    elif name == "mouse_dblclick":
+        await mouse.dblclick(*values)
+    elif name == "mouse_move":
+        await mouse.move(*values)
+    elif name in ("mouse_down", "mouse_up"):
+        await mouse.move(*values)
+        await getattr(mouse, name.removeprefix("mouse_"))()
+    elif name == "mouse_drag_and_drop":
+        await mouse.move(*values[:2])
+        await mouse.down()
+        await mouse.move(*values[2:], steps=5)
+        await mouse.up()
+    elif name == "scroll":
+        await mouse.wheel(*values)
+    elif name == "keyboard_press":
+        await page.keyboard.press(values[0])
+    else:
+        await page.keyboard.type(values[0])
+
+
+def _element(page: Any, bid: str | float) -> Any:
+    return page.locator(f'[bid="{str(bid).replace(chr(34), "")}"]')
