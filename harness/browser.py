@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from importlib.util import find_spec
+from pathlib import Path
 
 from harness.core.errors import Missing
 
@@ -21,7 +22,7 @@ def chromium() -> str:
     if find_spec("playwright") is None:
         raise Missing("Playwright is not installed: pip install 'harness[browser]'")
     given = os.environ.get(VARIABLE)
-    if given and not (os.path.isfile(given) and os.access(given, os.X_OK)):
+    if given and not (Path(given).is_file() and os.access(given, os.X_OK)):
         raise Missing(f"{VARIABLE}={given} is no program: give the path of a Chromium, or unset it")
     found = given or next((path for name in NAMES if (path := shutil.which(name))), None)
     if found is None:

@@ -2,9 +2,10 @@
 
 Episodes are generators. The scheduler starts a window of them, collects what they ask, lets the model plan batches
 over all pending requests in a fixed order, and advances the episodes whose replies have come. Batches are planned,
-not raced: the same run gives the same numbers. A task may limit how many episodes live at once; then new ones start as
-old ones end, and those that wait on something of their own are stepped side by side in threads. A window ends where a cluster ends, and is counted over all samples
-of the run, finished ones included, so that a resumed run plans the batches that the first one would have.
+not raced: the same run gives the same numbers. A task may limit how many episodes live at once: then new ones start as
+old ones end, and those that wait on something of their own are stepped side by side in threads. A window ends where a
+cluster ends, and is counted over all samples of the run, finished ones included, so that a resumed run plans the
+batches that the first one would have.
 """
 
 from __future__ import annotations

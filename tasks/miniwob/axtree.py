@@ -44,7 +44,11 @@ def text(nodes: list[dict[str, Any]], bids: dict[int, str]) -> str:
         name = str((node.get("name") or {}).get("value", "")).strip()
         bid = bids.get(node.get("backendDOMNodeId", -1), "")
         said = role == "StaticText" and name and name != above
-        if not node.get("ignored") and (role not in SILENT or (role == "Canvas" and bid)) and (role != "StaticText" or said):
+        if (
+            not node.get("ignored")
+            and (role not in SILENT or (role == "Canvas" and bid))
+            and (role != "StaticText" or said)
+        ):
             line = f"{'  ' * depth}[{bid}] {role}" if bid else f"{'  ' * depth}{role}"
             line += f' "{name}"' if name else ""
             value = (node.get("value") or {}).get("value")

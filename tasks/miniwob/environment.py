@@ -22,7 +22,7 @@ OBSERVATIONS = ("screenshot", "dom", "axtree")
 
 
 def folder() -> Path:
-    """Of the pages. Raises Missing where the package `miniwob` is not installed (it is not imported: it wants Selenium)."""
+    """Of the pages; the package is not imported (it wants Selenium). Raises Missing where it is not installed."""
     spec = find_spec("miniwob")
     if spec is None or spec.origin is None:
         raise Missing("the pages of MiniWoB++ are not installed: pip install 'harness[miniwob]'")
@@ -55,8 +55,8 @@ class Episode:
         self.browser, self.name, self.seed, self.observe = browser, name, seed, observe
         self.played: list[Action] = []
         self.replays = 0
+        self.state: State | None = None
         self._page: Any = None
-        self._state: State | None = None
 
     def start(self) -> State:
         """Load the page, draw the problem, look. Raises Lost, or Missing where there is no browser."""
@@ -67,8 +67,8 @@ class Episode:
 
         What ends an episode is read at once and kept: nothing that happens to the page later can change it.
         """
-        if self._state is not None and self._state.done:
-            return self._state
+        if self.state is not None and self.state.done:
+            return self.state
 
         async def work() -> State:
             await _perform(self._page, action)
@@ -88,7 +88,7 @@ class Episode:
             self.browser.call(self.browser.give_back(page))
 
     def _safely(self, work: Any) -> Any:
-        """Run on the browser's loop; a lost browser is replaced, and the same actions on the same seed restore the page."""
+        """Run on the browser's loop. A lost browser is replaced: the same actions on the same seed restore the page."""
         while True:
             try:
                 return self.browser.call(work())
@@ -120,9 +120,9 @@ class Episode:
         page = self._page
         if not await page.evaluate("typeof harness !== 'undefined'"):
             # The page went somewhere else, which ends the task with nothing.
-            utterance = self._state.utterance if self._state else ""
-            self._state = State(utterance, {}, True, 0.0, 0.0, "left the page")
-            return self._state
+            utterance = self.state.utterance if self.state else ""
+            self.state = State(utterance, {}, True, 0.0, 0.0, "left the page")
+            return self.state
         await _settle(page)
         read = await page.evaluate("harness.state()")
         picture, dom, axtree = b"", "", ""
@@ -135,7 +135,7 @@ class Episode:
                 axtree = await tree(page)
         raw, env = float(read["raw"] or 0), float(read["env"] or 0)
         ended = bool(read["done"])
-        self._state = State(
+        self.state = State(
             " ".join(str(read["utterance"]).split()),
             {str(k): str(v) for k, v in (read["fields"] or {}).items()},
             ended,
@@ -146,7 +146,7 @@ class Episode:
             dom,
             axtree,
         )
-        return self._state
+        return self.state
 
 
 async def _settle(page: Any) -> None:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import random
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from harness.browser import chromium
 from tasks.screenspot.pages import SCREENS, Page, page
 
 PAGES = 20
@@ -60,13 +59,10 @@ def build() -> tuple[pa.Table, pa.Table]:
     """(records in v1's schema, pictures)."""
     from playwright.sync_api import sync_playwright
 
-    browser_path = (
-        os.environ.get("HARNESS_CHROMIUM") or shutil.which("chromium-headless-shell") or shutil.which("chromium")
-    )
     records: list[dict[str, Any]] = []
     pictures = []
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+        browser = play.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         for name, made in pages():
             width, height, scale = SCREENS[made.platform]
             context = browser.new_context(viewport={"width": width, "height": height}, device_scale_factor=scale)

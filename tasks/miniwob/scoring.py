@@ -1,0 +1,53 @@
+"""Success rates by both definitions, overall and task by task. Pure functions of finished results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from harness.core import Metric, Result
+from harness.stats import mean
+
+
+def decayed(raw: float, seconds: float, limit: float, proportional: bool = True) -> float:
+    """The page's own reward (core.js, endEpisode): a positive one falls with time, -1 after the limit."""
+    if seconds > limit:
+        return -1.0
+    return raw * max(0.0, 1 - seconds / limit) if proportional and raw > 0 else raw
+
+
+def positive(raw: float) -> float:
+    """BrowserGym, RCI, Synapse: any positive reward is a success."""
+    return float(raw > 0)
+
+
+def strict(raw: float) -> float:
+    return float(raw == 1)
+
+
+def aggregate(results: Sequence[Result]) -> list[Metric]:
+    """`sr_pos` (primary), `sr_strict` and `raw`, over all and by task; steps, format_errors, refused, unfinished."""
+    scored = [r for r in results if r.outcome is not None]
+    lost = sum(r.outcome is None for r in results)
+    note = f"{lost} of {len(results)} episodes failed and are missing" if lost else ""
+    failed = Metric("failed", lost / max(1, len(results)), n=len(results), higher_is_better=False, note=note)
+    if not scored:
+        return [failed]
+    tasks = [r.group for r in scored]
+    names = ("sr_pos", "sr_strict", "raw", "steps", "format_errors", "refused", "unfinished")
+    columns = {k: np.array([r.outcome.scores[k] for r in scored if r.outcome]) for k in names}
+    bounds = {"raw": (-1.0, 1.0), "steps": (0.0, float("inf"))}
+    out = []
+    for name in names:
+        better = None if name == "steps" else name in ("sr_pos", "sr_strict", "raw")
+        whole = name in ("sr_pos", "sr_strict", "unfinished")
+        limits = bounds.get(name, (0.0, 1.0) if whole else (0.0, float("inf")))
+        m = mean(columns[name], tasks, whole, limits).metric(name, higher_is_better=better)
+        out.append(replace(m, primary=name == "sr_pos"))
+    for task in sorted(set(tasks)):
+        at = [i for i, t in enumerate(tasks) if t == task]
+        ids = [scored[i].id for i in at]
+        out += [mean(columns[name][at], ids).metric(name, task) for name in ("sr_pos", "sr_strict")]
+    return [*out, failed]

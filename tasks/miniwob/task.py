@@ -1,0 +1,172 @@
+"""MiniWoB++ as a task: one page with one seed is one sample; the model is asked once per step."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import re
+from collections.abc import Generator, Iterator, Sequence
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from harness.browser import chromium
+from harness.core import Metric, Missing, Outcome, Reply, Request, Result, Sample, Task, UsageError
+from tasks.miniwob.actions import HEIGHT, WIDTH, Action, Malformed, parse
+from tasks.miniwob.browser import Browser
+from tasks.miniwob.environment import LIMIT, OBSERVATIONS, Episode, Refused, State, folder
+from tasks.miniwob.lists import LISTS, digest
+from tasks.miniwob.policies import POLICIES, View
+from tasks.miniwob.prompts import messages
+from tasks.miniwob.scoring import aggregate, positive, strict
+
+BIDS = re.compile(r'bid="(\d+)"')
+
+
+class MiniWob(Task):
+    """Arguments are the settings of task.yaml; they are explained there."""
+
+    name = "miniwob"
+    version = "1"
+    waits = True
+
+    def __init__(
+        self,
+        data: str,
+        tasks: Sequence[str] | str | None,
+        seeds: int,
+        observation: Sequence[str] | str,
+        scale: float,
+        max_steps: int,
+        pages: int,
+        max_new_tokens: int,
+    ):
+        if data not in LISTS:
+            raise UsageError(f"task.data={data} is unknown: choose one of {', '.join(LISTS)}")
+        names = [tasks] if isinstance(tasks, str) else list(tasks or LISTS[data])
+        if unknown := [n for n in names if n not in LISTS["browsergym"]]:
+            raise UsageError(f"task.tasks: {unknown[0]} is unknown: choose from {', '.join(LISTS['browsergym'])}")
+        observe = [observation] if isinstance(observation, str) else list(observation)
+        if not observe or any(o not in OBSERVATIONS for o in observe):
+            raise UsageError(f"task.observation={observation}: choose some of {', '.join(OBSERVATIONS)}")
+        if min(seeds, max_steps, pages) < 1 or not 0.5 <= scale <= 4:
+            raise UsageError("task.seeds, task.max_steps and task.pages are 1 or more, task.scale is in 0.5..4")
+        self.data, self.names, self.seeds, self.observe = data, sorted(set(names)), seeds, tuple(observe)
+        self.scale, self.max_steps, self.live, self.max_new_tokens = scale, max_steps, pages, max_new_tokens
+        self._episodes: dict[str, Episode] = {}
+        self._experts: dict[str, Iterator[Action]] = {}
+
+    @cached_property
+    def _browser(self) -> Browser:
+        return Browser(self.scale)
+
+    def samples(self) -> Iterator[Sample]:
+        """The group and the cluster are the page's name."""
+        chromium()  # said before the first episode, not by each
+        for name in self.names:
+            for seed in range(self.seeds):
+                yield Sample(f"{name}.{seed}", f"miniwob:{name}", name, None, {"question_id": f"{name}.{seed}"})
+
+    def episode(self, sample: Sample) -> Generator[Request, Reply, Outcome]:
+        name, _, seed = sample.id.rpartition(".")
+        page = Episode(self._browser, name, int(seed), self.observe)
+        self._episodes[sample.id] = page
+        try:
+            return (yield from self._play(page))
+        finally:
+            self._episodes.pop(sample.id, None)
+            self._experts.pop(sample.id, None)
+            page.close()
+
+    def _play(self, page: Episode) -> Generator[Request, Reply, Outcome]:
+        state = page.start()
+        goal, history = state.utterance, []
+        malformed = refused = 0
+        while not state.done and len(history) < self.max_steps:
+            reply = yield Request(messages(state, history, self.observe), self.max_new_tokens)
+            try:
+                action = parse(reply.text)
+            except Malformed as e:
+                malformed += 1
+                history.append(f"{reply.text.strip()[:80]!r}: no action: {e}")
+                continue
+            try:
+                state = page.act(action)
+                history.append(str(action))
+            except Refused as e:
+                refused += 1
+                history.append(f"{action}: failed: {e}")
+        return self._outcome(goal, state, history, malformed, refused, page)
+
+    def _outcome(
+        self, goal: str, state: State, history: list[str], malformed: int, refused: int, page: Episode
+    ) -> Outcome:
+        scores = {
+            "sr_pos": positive(state.raw),
+            "sr_strict": strict(state.raw),
+            "raw": state.raw,
+            "steps": float(len(history)),
+            "format_errors": float(malformed),
+            "refused": float(refused),
+            "unfinished": float(not state.done),
+        }
+        details = {
+            "question": goal,
+            "seed": page.seed,
+            "env_reward": state.env,
+            "reason": state.reason or ("" if state.done else f"{self.max_steps} steps were over"),
+            "replays": page.replays,
+        }
+        return Outcome("\n".join(history), scores, f"{state.raw:g}", details)
+
+    def aggregate(self, results: Sequence[Result]) -> list[Metric]:
+        return aggregate(results)
+
+    def fingerprint(self) -> str:
+        pages = [hashlib.sha256((folder() / f"{n}.html").read_bytes()).hexdigest() for n in self.names]
+        settings = [pages, self.names, self.seeds, self.observe, self.scale, self.max_steps, self.max_new_tokens]
+        return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
+
+    def oracle(self, sample: Sample, request: Request) -> str:
+        """The scripted expert's next action."""
+        if sample.group not in POLICIES:
+            raise UsageError(f"{sample.group} has no scripted expert: those that have one are task.data=embedded")
+        if sample.id not in self._experts:
+            goal = request.messages[0].content[-1]
+            assert isinstance(goal, str)
+            said = goal.removeprefix("Task: ").split("\n", 1)[0]
+            self._experts[sample.id] = POLICIES[sample.group](said, View(self._episodes[sample.id].evaluate))
+        return str(next(self._experts[sample.id], "noop()"))
+
+    def chance(self, sample: Sample, request: Request, rng: random.Random) -> str:
+        """Clicks an element, or a point of the page below the instruction, by lot."""
+        state = self._episodes[sample.id].state
+        bids = BIDS.findall(state.dom) if state else []
+        if bids and rng.random() < 0.5:
+            return f'click("{rng.choice(bids)}")'
+        return f"mouse_click({rng.uniform(0, WIDTH):.0f}, {rng.uniform(50, HEIGHT):.0f})"
+
+    def close(self) -> None:
+        if "_browser" in self.__dict__:
+            self._browser.close()
+            del self.__dict__["_browser"]
+
+    def describe(self) -> dict[str, Any]:
+        try:
+            package = version("miniwob")
+        except PackageNotFoundError as e:
+            raise Missing("the pages of MiniWoB++ are not installed: pip install 'harness[miniwob]'") from e
+        return {
+            "data": self.data,
+            "tasks": len(self.names),
+            "list": digest(self.names),
+            "names": self.names,
+            "seeds": f"0 to {self.seeds - 1}",
+            "pages": f"miniwob {package}",
+            "observation": list(self.observe),
+            "screenshot": f"{WIDTH} x {HEIGHT} pixels x {self.scale:g}",
+            "max_steps": self.max_steps,
+            "episode_max_time_ms": LIMIT,
+            "max_new_tokens": self.max_new_tokens,
+        }

@@ -1,0 +1,211 @@
+"""MiniWoB++ in a real Chromium: seeds, rewards, experts, a killed browser, whole runs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from harness import browser as browsers
+from harness.browser import chromium
+from harness.cli import main
+from harness.core import Missing
+from tasks.miniwob.actions import parse
+from tasks.miniwob.browser import Browser, Lost
+from tasks.miniwob.environment import Episode, Refused, folder
+from tasks.miniwob.policies import POLICIES, View
+
+try:
+    chromium()
+    folder()
+except Missing as e:
+    pytest.skip(str(e), allow_module_level=True)
+
+EVERY = ("screenshot", "dom", "axtree")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    made = Browser(2)
+    yield made
+    made.close()
+
+
+def started(browser, name: str, seed: int, observe=()) -> tuple[Episode, object]:
+    episode = Episode(browser, name, seed, tuple(observe))
+    return episode, episode.start()
+
+
+def test_a_known_problem(browser):
+    episode, state = started(browser, "click-test-2", 0, EVERY)
+    assert state.utterance == "Click button ONE." and not state.done and state.raw == 0
+    assert 'button "ONE"' in state.axtree and ">ONE</button>" in state.dom and state.screenshot[:4] == b"\x89PNG"
+    (one,) = [e for e in View(episode.evaluate).all("#area button") if e.text == "ONE"]
+    state = episode.act(parse(f"mouse_click({one.x}, {one.y})"))
+    assert state.done and state.raw == 1 and state.env > 0.99
+    episode.close()
+
+
+@pytest.mark.parametrize("name", ["click-test", "click-shape", "email-inbox", "use-slider", "count-sides"])
+def test_the_same_seed_gives_the_same_page(browser, name):
+    seen = []
+    for seed in (3, 4, 3):
+        episode, state = started(browser, name, seed, ("screenshot",))
+        seen.append((state.utterance, state.dom, state.screenshot))
+        episode.close()
+    assert seen[0] == seen[2] and seen[0] != seen[1]
+
+
+def test_nothing_after_the_end_changes_it(browser):
+    """A click on the cover would start a new episode and wipe the reward."""
+    episode, _ = started(browser, "click-test", 0)
+    button = View(episode.evaluate).one("#area button")
+    assert episode.act(parse(f"mouse_click({button.x}, {button.y})")).raw == 1
+    episode.browser.call(episode._page.mouse.click(80, 100))
+    assert episode.evaluate("[WOB_DONE_GLOBAL, WOB_RAW_REWARD_GLOBAL]") == [True, 1]
+    assert episode.act(parse("mouse_click(1, 1)")).raw == 1
+    episode.close()
+
+
+def test_a_wrong_click_is_punished_and_a_missing_element_is_not(browser):
+    episode, _ = started(browser, "click-button", 1)
+    with pytest.raises(Refused, match="Timeout"):
+        episode.act(parse('click("999")'))
+    state = episode.act(parse("noop()"))
+    assert not state.done and state.raw == 0
+    episode.close()
+
+
+def test_partial_credit(browser):
+    """Five of six boxes right: a positive reward below 1."""
+    for seed in range(20):
+        episode, state = started(browser, "click-checkboxes", seed)
+        view = View(episode.evaluate)
+        boxes = view.all("#boxes label")
+        wanted = state.utterance.removeprefix("Select ").split(" and click")[0].split(", ")
+        if len(boxes) >= 5 and len(wanted) >= 2:
+            for e in boxes:
+                if e.text in wanted[1:]:
+                    episode.act(parse(f"click({e.bid})"))
+            state = episode.act(parse(f"click({view.one('#area button').bid})"))
+            assert state.done and 0 < state.raw < 1
+            episode.close()
+            return
+        episode.close()
+    raise AssertionError("no page had enough boxes")
+
+
+@pytest.mark.parametrize("name", sorted(POLICIES))
+def test_the_experts_solve_their_tasks(browser, name):
+    episode, state = started(browser, name, 5)
+    for action in POLICIES[name](state.utterance, View(episode.evaluate)):
+        state = episode.act(action)
+        if state.done:
+            break
+    assert state.raw == 1, state.reason
+    episode.close()
+
+
+def kill_browsers() -> int:
+    """kill -9 of this process's Chromiums; how many were there."""
+    mine = subprocess.run(["ps", "-ww", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+    parents = {int(p): (int(q), a) for p, q, a in (line.split(None, 2) for line in mine.splitlines()[1:])}
+
+    def descends(pid: int) -> bool:
+        while pid in parents:
+            if pid == os.getpid():
+                return True
+            pid = parents[pid][0]
+        return False
+
+    found = [
+        p for p, (_, args) in parents.items() if "--user-data-dir" in args and "--type=" not in args and descends(p)
+    ]
+    for pid in found:
+        with contextlib.suppress(ProcessLookupError):  # the first of a script and its program takes the other along
+            os.kill(pid, signal.SIGKILL)
+    return len(found)
+
+
+def test_a_killed_browser_costs_nothing(workdir):
+    """The same page comes back in a new browser, with what was done to it."""
+    own = Browser(1)
+    try:
+        episode, before = started(own, "login-user", 2, ("dom",))
+        view = View(episode.evaluate)
+        episode.act(parse(f"fill({view.one('#username').bid}, 'abc')"))
+        assert kill_browsers() >= 1
+        time.sleep(0.3)
+        state = episode.act(parse("noop()"))
+        assert state.utterance == before.utterance and 'value="abc"' in state.dom and episode.replays == 1
+        episode.close()
+    finally:
+        own.close()
+
+
+def test_a_browser_that_dies_again_and_again_is_one_error(workdir):
+    own = Browser(1)
+    try:
+        episode, _ = started(own, "click-test", 0)
+
+        async def die():
+            raise RuntimeError("Target page, context or browser has been closed")
+
+        with pytest.raises(Lost):
+            episode._safely(die)
+        fresh, state = started(own, "click-test", 0)
+        assert state.utterance
+        fresh.close()
+    finally:
+        own.close()
+
+
+def metrics(pattern: str = "*") -> dict:
+    (path,) = Path("results/runs").glob(pattern)
+    return {(m["name"], m["group"]): m for m in json.loads((path / "metrics.json").read_text())}
+
+
+SOME = "task.tasks=[click-test,click-button,focus-text,click-tab,enter-text,login-user]"
+
+
+def test_whole_runs(workdir):
+    words = ["task=miniwob", SOME, "task.seeds=2", "task.max_steps=4", "task.observation=[dom]", "logger=quiet"]
+    assert main(["eval", "-m", *words, "model=oracle,chance"]) == 0
+    best, blind = metrics("*oracle*"), metrics("*chance*")
+    assert best["sr_strict", "all"]["value"] == 1 and best["failed", "all"]["value"] == 0
+    assert best["sr_pos", "login-user"]["value"] == 1 and blind["sr_pos", "all"]["value"] < 0.7
+
+
+def test_the_embedded_model_plays(workdir):
+    words = ["task=miniwob", "task.tasks=[click-test]", "task.seeds=2", "task.max_steps=2", "logger=quiet"]
+    assert main(["eval", *words]) == 0
+    assert metrics()["failed", "all"]["value"] == 0
+
+
+def test_no_browser_is_one_line(workdir, capsys, monkeypatch):
+    monkeypatch.setattr(browsers, "NAMES", ("no-such-browser",))
+    monkeypatch.delenv("HARNESS_CHROMIUM", raising=False)
+    assert main(["eval", "task=miniwob", "model=oracle"]) == 3
+    err = capsys.readouterr().err
+    assert "apt-get install chromium-headless-shell" in err and len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["task.data=nope"], "choose one of embedded"),
+        (["task.tasks=[nope]"], "choose from ascending-numbers"),
+        (["task.observation=[smell]"], "choose some of screenshot"),
+        (["task.seeds=0"], "1 or more"),
+    ],
+)
+def test_bad_settings_are_one_line(workdir, capsys, words, said):
+    assert main(["eval", "task=miniwob", "model=oracle", *words]) in (2, 3)
+    err = capsys.readouterr().err
+    assert said in err and len(err.strip().splitlines()) == 1
