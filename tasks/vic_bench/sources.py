@@ -1,0 +1,91 @@
+"""Items of the embedded worlds, and ViC-Bench's own questions of stage 1."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.core import Missing, Picture, UsageError
+from harness.records import Broken, Folder, mark, rows
+from tasks.vic_bench.worlds.base import Item
+
+DATA = ("embedded", "official", "local")
+SPLITS = ("counting", "maze", "puzzle", "embodied")
+MARK = re.compile(r"<image_\d+>")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One item: of a world (`item`), or a question of stage 1 (`parts`, `answer`); or what is wrong (`fault`)."""
+
+    id: str
+    world: str
+    item: Item = field(default_factory=dict, repr=False)
+    parts: tuple[str | Picture, ...] = ()
+    answer: str = ""
+    options: int = 4
+    fault: str = ""
+
+
+def load(data: str, root: str | None, worlds: Sequence[str]) -> tuple[list[Record], str]:
+    """(records, digest). Raises Missing (exit 3) or UsageError (exit 2)."""
+    found = [r for r in (_embedded() if data == "embedded" else _official(Path(root or ""))) if r.world in worlds]
+    if not found:
+        raise UsageError("there is no item of these worlds: leave task.worlds out, or see task.root")
+    facts = [[r.id, r.item, [p if isinstance(p, str) else mark(p) for p in r.parts], r.answer, r.fault] for r in found]
+    return found, hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _embedded() -> Iterator[Record]:
+    path = Path(__file__).parent / "embedded" / "records.parquet"
+    if not path.is_file():
+        raise Missing(f"{path} is not there: reinstall harness, or run python -m tasks.vic_bench.generate")
+    for row in rows(path):
+        yield Record(row["id"], row["world"], json.loads(row["item"]))
+
+
+def _official(root: Path) -> Iterator[Record]:
+    """json/vicbench__<split>_stage1.json beside its pictures (meituan/ViC-Bench), or one such file."""
+    if not root.exists():
+        raise Missing(f"task.root={root} does not exist: give the folder with json/vicbench__maze_stage1.json ...")
+    files = [root] if root.is_file() else sorted(root.rglob("*stage1*.json*"))
+    if not files:
+        raise Missing(f"task.root={root} holds no *_stage1.json: it needs ViC-Bench's json/ folder")
+    for path in files:
+        split = next((s for s in SPLITS if s in path.stem), None)
+        if split is None:
+            raise UsageError(f"{path}: no split is named so; name the file by one of {', '.join(SPLITS)}")
+        base = path.parent.parent if path.parent.name == "json" else path.parent
+        folder = Folder([base / "images", base, path.parent])
+        for number, row in enumerate(rows(path), 1):
+            yield _question(row, split, f"{split}:{number}", folder)
+
+
+def _question(row: Any, split: str, name: str, picture: Any) -> Record:
+    world = {"puzzle": "jigsaw"}.get(split, split)
+    if isinstance(row, Broken) or not isinstance(row, dict):
+        said = row.reason if isinstance(row, Broken) else f"is a {type(row).__name__}, not an object"
+        return Record(name, world, fault=f"{name}: {said}")
+    prompt, target, images = row.get("prompt"), row.get("target"), row.get("images")
+    if not isinstance(prompt, str) or not isinstance(target, str) or not target.strip() or not isinstance(images, dict):
+        return Record(name, world, fault=f"{name}: needs texts in prompt and target, and images by their marks")
+    marks = MARK.findall(prompt)
+    if lacking := [m for m in marks if not isinstance(images.get(m), str)]:
+        return Record(name, world, fault=f"{name}: images has no {lacking[0]}")
+    pieces = MARK.split(prompt)
+    parts: list[str | Picture] = [pieces[0]]
+    for one, text in zip(marks, pieces[1:], strict=True):
+        parts += [picture(images[one]), text]
+    extra = row.get("extra_data") if isinstance(row.get("extra_data"), dict) else {}
+    options = len(extra.get("options") or "ABCD")
+    label = f"{split}:{row.get('instanceId', number_of(name))}"
+    return Record(label, world, {}, tuple(p for p in parts if p != ""), target.strip(), options)
+
+
+def number_of(name: str) -> str:
+    return name.rsplit(":", 1)[-1]

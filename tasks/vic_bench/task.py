@@ -1,0 +1,281 @@
+"""ViC-Bench as a task: an item at a stage is one sample. Stage 3 shows what the model's own steps bring about."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import random
+import re
+from collections.abc import Generator, Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+from PIL import Image
+
+from harness.core import (
+    Message,
+    Metric,
+    Outcome,
+    Picture,
+    Reply,
+    Request,
+    Result,
+    Sample,
+    Task,
+    Unusable,
+    UsageError,
+    user,
+)
+from tasks.vic_bench.judge import Play, read, replayed
+from tasks.vic_bench.levels import LEVELS, opening
+from tasks.vic_bench.scoring import aggregate
+from tasks.vic_bench.sources import DATA, Record, load
+from tasks.vic_bench.worlds import WORLDS
+from tasks.vic_bench.worlds.jigsaw import Jigsaw
+
+FEEDBACK = ("picture", "text", "same", "wrong")
+HISTORY = ("newest", "all")
+STAGE1 = "\nAnswer with the option's letter from the given choices directly."
+LETTER = re.compile(r"(?<![A-Za-z])([A-H])(?![A-Za-z'])")
+
+
+class VicBench(Task):
+    """Arguments are the settings of task.yaml; they are explained there."""
+
+    name = "vic_bench"
+    version = "1"
+
+    def __init__(
+        self,
+        data: str,
+        root: str | None,
+        worlds: Sequence[str] | str | None,
+        stages: Sequence[int] | int | None,
+        level: int,
+        feedback: str,
+        history: str,
+        max_new_tokens: int,
+        step_tokens: int,
+    ):
+        if data not in DATA:
+            raise UsageError(f"task.data={data} is unknown: choose one of {', '.join(DATA)}")
+        if (root is None) != (data == "embedded"):
+            raise UsageError(
+                f"task.data={data} and task.root={root} do not go together: task.data=official or local with "
+                "task.root=DIR of ViC-Bench's json files, or neither"
+            )
+        names = [worlds] if isinstance(worlds, str) else list(worlds or WORLDS)
+        chosen = [stages] if isinstance(stages, int) else list(stages or ([1, 2, 3] if data == "embedded" else [1]))
+        if unknown := [w for w in names if w not in WORLDS]:
+            raise UsageError(f"task.worlds: {unknown[0]} is unknown: choose from {', '.join(WORLDS)}")
+        if any(s not in (1, 2, 3) for s in chosen) or level not in LEVELS:
+            raise UsageError(f"task.stages={chosen}, task.level={level}: stages are 1, 2, 3, levels 0 to 4")
+        if data != "embedded" and chosen != [1]:
+            raise UsageError("official records are questions of stage 1: leave task.stages out, or say task.stages=[1]")
+        if feedback not in FEEDBACK or history not in HISTORY:
+            raise UsageError(
+                f"task.feedback={feedback}, task.history={history}: choose of {', '.join(FEEDBACK)}; of "
+                f"{', '.join(HISTORY)}"
+            )
+        self.data, self.root, self.worlds, self.stages, self.level = data, root, names, chosen, level
+        self.feedback, self.history = feedback, history
+        self.max_new_tokens, self.step_tokens = max_new_tokens, step_tokens
+        self._plays: dict[str, Play] = {}
+
+    @cached_property
+    def _loaded(self) -> tuple[list[Record], str]:
+        return load(self.data, self.root, self.worlds)
+
+    @cached_property
+    def _next(self) -> dict[str, Record]:
+        """Another item of the same world, whose picture the control arm `wrong` shows."""
+        out = {}
+        for world in WORLDS:
+            some = [r for r in self._loaded[0] if r.world == world]
+            out |= {r.id: some[(i + 1) % len(some)] for i, r in enumerate(some)}
+        return out
+
+    def samples(self) -> Iterator[Sample]:
+        """The group is "world stage", the cluster the item."""
+        for r in self._loaded[0]:
+            for stage in self.stages:
+                name = f"{r.id}-s{stage}"
+                data: dict[str, Any] = {"question_id": name, "stage": stage}
+                data |= {"fault": r.fault} if r.fault else {"record": r}
+                yield Sample(name, f"vic_bench:{self.data}:{r.id}", f"{r.world} stage {stage}", None, data)
+
+    def episode(self, sample: Sample) -> Generator[Request, Reply, Outcome]:
+        if fault := sample.data.get("fault"):
+            raise Unusable(fault)
+        record: Record = sample.data["record"]
+        if sample.data["stage"] == 1:
+            return (yield from self._choose(record))
+        if sample.data["stage"] == 2:
+            return (yield from self._tell(record))
+        try:
+            return (yield from self._walk(sample, record))
+        finally:
+            self._plays.pop(sample.id, None)
+
+    def _choose(self, r: Record) -> Generator[Request, Reply, Outcome]:
+        """Stage 1: a letter."""
+        reply = yield Request(user(*self._question(r)), self.step_tokens)
+        found = LETTER.findall(reply.text.upper() if len(reply.text.strip()) <= 3 else reply.text)
+        said = found[-1] if found else ""
+        right = r.answer.upper().strip("().") if r.answer else "ABCD"[r.item["answer"]]
+        scores = {"correct": float(said == right), "unread": float(not said)}
+        details = {"stage": 1, "world": r.world, "chance": 1 / r.options}
+        return Outcome(reply.text, scores, said or None, details)
+
+    def _question(self, r: Record) -> list[str | Picture]:
+        if r.parts:
+            return [*r.parts, STAGE1]
+        world, item = WORLDS[r.world], r.item
+        first = world.holed(item) if isinstance(world, Jigsaw) else world.render(item, world.start(item))
+        parts: list[str | Picture] = [_picture(first)]
+        if (second := world.options_picture(item)) is not None:
+            parts += [_picture(second), world.question(item) + STAGE1]
+        else:
+            listed = "".join(f"\n{'ABCD'[i]}. {o}" for i, o in enumerate(item["options"]))
+            parts.append(world.question(item) + listed + STAGE1)
+        return parts
+
+    def _tell(self, r: Record) -> Generator[Request, Reply, Outcome]:
+        """Stage 2: all steps in one answer."""
+        world = WORLDS[r.world]
+        first = _picture(world.render(r.item, world.start(r.item)))
+        reply = yield Request(user(first, opening(world, r.item, 2, self.level)), self.max_new_tokens)
+        turn = read(reply.text)
+        return _outcome(replayed(world, r.item, turn.actions, turn.final), 2, reply.text, 0, 0)
+
+    def _walk(self, sample: Sample, r: Record) -> Generator[Request, Reply, Outcome]:
+        """Stage 3: one step a turn; the world answers."""
+        world, item = WORLDS[r.world], r.item
+        play = self._plays[sample.id] = Play(world, item)
+        said: list[str] = []
+        messages = user(_picture(world.render(item, play.state)), opening(world, item, 3, self.level))
+        past = ""
+        shown = 1
+        for _ in range(2 * len(world.plan(item)[0]) + 2):
+            reply = yield Request(messages, self.step_tokens)
+            said.append(reply.text)
+            turn = read(reply.text)
+            told = self._advance(play, turn.actions, turn.final)
+            if play.over:
+                break
+            past += f"\n{reply.text.strip()[-200:]}\n{told}"
+            picture = self._shown(r, play)
+            shown += picture is not None
+            messages = self._messages(messages, reply.text, told, past, picture, world, item)
+        return _outcome(play, 3, "\n---\n".join(said), len(said), shown)
+
+    def _advance(self, play: Play, actions: Sequence[str], final: str | None) -> str:
+        """Play the first action of a turn; what the world says to it."""
+        play.format_errors += max(0, len(actions) - 1) + (not actions and final is None)
+        told = "No line began with ACTION: or FINAL:."
+        if actions:
+            why = play.step(actions[0])
+            told = f"Illegal: {why}." if why else "Done."
+        if final is not None and len(actions) <= 1:
+            play.final = final
+        if self.feedback == "text":
+            told += " " + play.world.told(play.item, play.state)
+        return told
+
+    def _shown(self, r: Record, play: Play) -> Picture | None:
+        """The intermediate picture of this arm."""
+        if self.feedback == "text":
+            return None
+        if self.feedback == "same":
+            return _picture(play.world.render(play.item, play.states[0]))
+        if self.feedback == "wrong":
+            other = self._next[r.id].item
+            return _picture(play.world.render(other, play.world.start(other)))
+        return _picture(play.world.render(play.item, play.state))
+
+    def _messages(
+        self,
+        before: tuple[Message, ...],
+        answer: str,
+        told: str,
+        past: str,
+        picture: Picture | None,
+        world: Any,
+        item: Any,
+    ) -> tuple[Message, ...]:
+        if self.history == "all":
+            shown: tuple[str | Picture, ...] = (picture, told) if picture else (told,)
+            return (*before, Message("assistant", (answer,)), Message("user", shown))
+        first = picture or next(p for p in before[0].content if isinstance(p, Picture))
+        return user(first, f"{opening(world, item, 3, self.level)}\nSo far:{past}")
+
+    def aggregate(self, results: Sequence[Result]) -> list[Metric]:
+        return aggregate(results)
+
+    def fingerprint(self) -> str:
+        settings = [self.data, self._loaded[1], self.stages, self.level, self.feedback, self.history]
+        return hashlib.sha256(json.dumps([*settings, self.max_new_tokens, self.step_tokens]).encode()).hexdigest()
+
+    def oracle(self, sample: Sample, request: Request) -> str:
+        r: Record = sample.data["record"]
+        if sample.data["stage"] == 1:
+            return r.answer or "ABCD"[r.item["answer"]]
+        actions, final = WORLDS[r.world].plan(r.item)
+        if sample.data["stage"] == 2:
+            return "".join(f"ACTION: {a}\n" for a in actions) + f"FINAL: {final}"
+        done = len(self._plays[sample.id].steps)
+        return f"ACTION: {actions[done]}" if done < len(actions) else f"FINAL: {final}"
+
+    def chance(self, sample: Sample, request: Request, rng: random.Random) -> str:
+        """A letter by lot; legal steps by lot."""
+        r: Record = sample.data["record"]
+        if sample.data["stage"] == 1:
+            return "ABCDEFGH"[rng.randrange(r.options)]
+        world = WORLDS[r.world]
+        if sample.data["stage"] == 3:
+            legal = world.legal(r.item, self._plays[sample.id].state)
+            return f"ACTION: {rng.choice(legal)}" if legal else "FINAL: 0"
+        play = Play(world, r.item)
+        for _ in world.plan(r.item)[0]:
+            if (legal := world.legal(r.item, play.state)) and not play.over:
+                play.step(rng.choice(legal))
+        return "".join(f"ACTION: {a}\n" for a, _ in play.steps) + "FINAL: 0"
+
+    def describe(self) -> dict[str, Any]:
+        records, digest = self._loaded
+        return {
+            "data": self.data,
+            "worlds": self.worlds,
+            "stages": self.stages,
+            "level": self.level,
+            "feedback": self.feedback,
+            "history": self.history,
+            "items": len(records),
+            "faulty_rows": sum(bool(r.fault) for r in records),
+            "records": digest,
+            "definitions": "local: recall, legality, thinkgain, levels and protocol are this package's own",
+            "max_new_tokens": self.max_new_tokens,
+            "step_tokens": self.step_tokens,
+        }
+
+
+def _outcome(play: Play, stage: int, answer: str, calls: int, shown: int) -> Outcome:
+    scores = play.scores()
+    scores["unread"] = float(not play.steps and play.final is None)
+    details = {
+        "question": (play.world.goal(play.item) or play.world.task),
+        "stage": stage,
+        "world": play.world.name,
+        "steps": [f"{a}{': ' + why if why else ''}" for a, why in play.steps],
+        "final": play.final,
+        "pictures_shown": shown,
+        "calls": calls,
+    }
+    return Outcome(answer, scores, play.final or f"{len(play.steps)} steps", details)
+
+
+def _picture(image: Image.Image) -> Picture:
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return Picture(file.getvalue())
