@@ -66,6 +66,10 @@ class Model(ABC):
         for start in range(0, len(calls), size):
             yield list(calls[start : start + size])
 
+    def close(self) -> None:
+        """Give back what `load` took from others (connections). Called once at the end, whatever happened."""
+        return
+
     def work(self) -> dict[str, int]:
         """What was computed since `load`: `passes` (rows times decoder calls), `positions` (tokens in them)."""
         return {}

@@ -155,6 +155,7 @@ def _play(run: Run, rows: int | None, listener: Listener, *, drop_errors: bool) 
     finally:
         journal.close()
         task.close()
+        model.close()
     ordered = [results[s.id] for s in samples if s.id in results]
     errors = sum(r.error is not None for r in ordered)
     if early:

@@ -149,7 +149,9 @@ def test_solid_keys():
         assert made.info["options"][right] == made.info["steps"]
         options = [
             spatial.picture(
-                made.info["solid"], spatial.after(made.info["solid"], [spatial.Step(*s) for s in steps]), (9, 9, 9)
+                made.info["solid"],
+                spatial.after(made.info["solid"], [spatial.Step(*s) for s in steps]),
+                (200, 200, 200),
             )
             for steps in made.info["options"]
         ]
