@@ -20,7 +20,7 @@ groups (choose by name; set their values by GROUP.KEY=VALUE):
   task, method      harness list tasks, harness list methods
   model             harness list models; the task's default model otherwise
   decoding          task (the task's own), greedy, beam, nucleus
-  executor, logger  local; console, quiet
+  executor, logger  local; console, quiet, wandb
 
 settings:
   limit=N           at most N samples: whole clusters, balanced over groups, drawn with seed
@@ -53,5 +53,9 @@ def job(config: dict[str, Any]) -> int:
     from harness.engine.evaluate import evaluate
     from harness.loggers.console import Console
 
-    quiet = config["logger"]["name"] == "quiet"
-    return evaluate(config, Console(quiet=quiet))
+    console = Console(quiet=config["logger"]["name"] == "quiet")
+    if config["logger"]["name"] != "wandb":
+        return evaluate(config, console)
+    from harness.loggers.weights_and_biases import WeightsAndBiases
+
+    return evaluate(config, WeightsAndBiases(console, config))

@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.commands.words import share_cores
 from harness.core.errors import UsageError
-from harness.core.types import Metric, Result
+from harness.core.types import Metric, Result, Sample
 
 HELP = """usage: harness tune method=NAME task=NAME [model=NAME] [method.NAME.KEY=A,B,C ...] [--dry]
 
@@ -76,7 +76,7 @@ class _Point:
     def __init__(self, name: str):
         self.name = name
 
-    def started(self, record: dict[str, Any], total: int, finished: list[Result]) -> None: ...
+    def started(self, record: dict[str, Any], samples: Sequence[Sample], finished: list[Result]) -> None: ...
 
     def progress(self, results: list[Result], score: Callable[[], Metric | None]) -> None: ...
 

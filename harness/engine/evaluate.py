@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ EXIT = {"done": DONE, "partial": INCOMPLETE, "failed": NO, "interrupted": INTERR
 class Listener(Protocol):
     """What watches a run: a console, a logger. Its faults never fail a run."""
 
-    def started(self, record: dict[str, Any], total: int, finished: list[Result]) -> None: ...
+    def started(self, record: dict[str, Any], samples: Sequence[Sample], finished: list[Result]) -> None: ...
     def progress(self, results: list[Result], score: Callable[[], Metric | None]) -> None: ...
     def say(self, message: str) -> None: ...
     def ended(self, record: dict[str, Any], metrics: list[Metric], *, from_store: bool) -> None: ...
@@ -111,7 +111,7 @@ def _play(run: Run, rows: int | None, listener: Listener, *, drop_errors: bool) 
     results = {r.id: r for r in journal.finished}
     record = _record(run, decoding, len(samples))
     run.directory.write_record(record)
-    listener.started(record, len(samples), list(results.values()))
+    listener.started(record, samples, list(results.values()))
     began, cpu = time.monotonic(), time.process_time()
 
     def score() -> Metric | None:

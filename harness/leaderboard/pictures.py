@@ -9,6 +9,7 @@ from harness.core.errors import HarnessError
 from harness.core.types import Picture
 from harness.leaderboard.board import TIERS, Board
 from harness.leaderboard.render import Renderer
+from harness.records import shown
 
 KINDS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"RIFF": "webp", b"GIF8": "gif"}
 
@@ -21,7 +22,7 @@ def export(board: Board, out: Renderer) -> dict[str, list[str]]:
     try:
         task = _task(board)
         for sample in task.samples():
-            files = [f for p in _pictures(sample.data) if (f := _write(p, out))]
+            files = [f for p in shown(sample.data) if (f := _write(p, out))]
             if files:
                 found[sample.id] = files
     except (HarnessError, ImportError, AttributeError, TypeError, KeyError):
@@ -38,14 +39,6 @@ def _task(board: Board) -> Any:
     if not module.startswith("tasks."):
         raise KeyError(module)  # a plug-in's code is not run for a page
     return getattr(import_module(module), name)(**config)
-
-
-def _pictures(data: Any) -> list[Picture]:
-    out = []
-    for value in data.values():
-        out += [value] if isinstance(value, Picture) else []
-        out += [v for v in value if isinstance(v, Picture)] if isinstance(value, list | tuple) else []
-    return out
 
 
 def _write(picture: Picture, out: Renderer) -> str | None:

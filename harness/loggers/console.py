@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console as Terminal
@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from harness.core.types import Metric, Result
+from harness.core.types import Metric, Result, Sample
 from harness.loggers.tables import metrics_table, terminal
 
 SCORE_EVERY = 2.0
@@ -34,7 +34,8 @@ class Console:
         self.out = terminal()
         self._bar: Progress | None = None
 
-    def started(self, record: dict[str, Any], total: int, finished: list[Result]) -> None:
+    def started(self, record: dict[str, Any], samples: Sequence[Sample], finished: list[Result]) -> None:
+        total = len(samples)
         self._total, self._done, self._errors = (
             total,
             len(finished),

@@ -61,6 +61,10 @@ class Server(Model):
     ):
         if not str(base_url).startswith(("http://", "https://")):
             raise UsageError(f"model.base_url={base_url} is no address: give http://HOST:PORT/v1")
+        if "@" in str(base_url).split("/")[2] or "?" in str(base_url):
+            raise UsageError(
+                f"model.base_url holds a secret or a query, and runs are stored: put the key into ${key_env}"
+            )
         if concurrency < 1 or retries < 0 or timeout <= 0 or backoff < 0:
             raise UsageError("model.concurrency is 1 or more, timeout above 0, retries and backoff 0 or more")
         self.name, self.family, self.data = name, family, data

@@ -1,6 +1,18 @@
 """Reading records for tasks: rows of JSON, Parquet and hub datasets, and the pictures that they name."""
 
-from harness.records.pictures import Absent, Folder, Named, Stored, mark, table_pictures
+from harness.records.pictures import Absent, Folder, Named, Stored, mark, shown, table_pictures
 from harness.records.rows import Broken, hub, hub_lists, rows
 
-__all__ = ["Absent", "Broken", "Folder", "Named", "Stored", "hub", "hub_lists", "mark", "rows", "table_pictures"]
+__all__ = [
+    "Absent",
+    "Broken",
+    "Folder",
+    "Named",
+    "Stored",
+    "hub",
+    "hub_lists",
+    "mark",
+    "rows",
+    "shown",
+    "table_pictures",
+]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -112,6 +113,17 @@ def mark(picture: Picture) -> str:
     if isinstance(picture, Stored):
         return picture.mark()
     return str(picture.source.stat().st_size) if isinstance(picture.source, Path) else picture.digest
+
+
+def shown(data: Mapping[str, Any]) -> list[Picture]:
+    """The pictures that a sample's `data` holds, by itself, in a list, or in a record."""
+    out: list[Picture] = []
+    for value in data.values():
+        record = {f.name: getattr(value, f.name) for f in fields(value)} if is_dataclass(value) else {}
+        for one in (value, *record.values()):
+            out += [one] if isinstance(one, Picture) else []
+            out += [v for v in one if isinstance(v, Picture)] if isinstance(one, list | tuple) else []
+    return out
 
 
 def _kind(value: Any) -> str:
