@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+JOBS   ?= 2
 
 .PHONY: demo test check format install install-dev site wheel clean
 
@@ -11,7 +12,7 @@ demo: install            ## set up, evaluate VISTA and vanilla on embedded POPE,
 	$(BIN)/harness compare method=vanilla method=vista task=pope
 
 test: install-dev        ## set up and pass the tests (no network beyond the installation, no GPU)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: install-dev       ## lint, format, types
 	$(BIN)/ruff check .

@@ -19,6 +19,7 @@ COMMANDS = {
     "compare": "two or more runs, paired by sample: harness compare RUN_A RUN_B",
     "site": "the leaderboard as static pages: harness site build, harness site serve",
     "submit": "check finished runs and write the files that a results pull request commits",
+    "export": "finished runs as CSV, Parquet or Every Eval Ever: harness export task=pope",
     "show": "one run, or the card of method=NAME, task=NAME, model=NAME",
     "ls": "runs in the results folder",
     "list": "what can be named: harness list tasks|methods|models",

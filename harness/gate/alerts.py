@@ -72,7 +72,7 @@ def _wandb() -> Callable[[str, str], bool]:
     def deliver(title: str, body: str) -> bool:
         settings = wandb.Settings(silent=True, console="off", disable_git=True, x_disable_stats=True)
         project = os.environ.get("WANDB_PROJECT", PROJECT)
-        with wandb.init(project=project, job_type="gate", settings=settings) as run:
+        with wandb.init(dir=str(Path.cwd()), project=project, job_type="gate", settings=settings) as run:
             run.alert(title, body, level="INFO" if title.endswith("passed") else "ERROR")
         return True
 

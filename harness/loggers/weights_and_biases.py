@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from itertools import islice
 from typing import Any
 
@@ -71,6 +72,7 @@ class WeightsAndBiases:
         s = self.settings
         facts = ("task", "data", "method", "model", "model_fingerprint", "decoding", "seed", "limit", "command")
         self._run = wandb.init(
+            dir=str(Path.cwd()),  # wandb would remember the folder of the process's first run
             project=s["project"],
             entity=s["entity"],
             mode=s["mode"],
