@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError, Missing
