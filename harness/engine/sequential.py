@@ -16,7 +16,7 @@ from harness.engine.runs import StoredRun, find, stored
 from harness.stats.sequence import decided, radius
 
 if TYPE_CHECKING:
-    from harness.engine.evaluate import Run
+    from harness.engine.composed import Run
 
 DELTA = 0.01
 """Differences inside of this margin, in the score's unit, end the run as "equal"."""

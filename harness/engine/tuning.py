@@ -12,7 +12,8 @@ from typing import Any
 from harness.core.errors import DONE, HarnessError, UsageError
 from harness.core.registry import Plugin
 from harness.core.types import Metric
-from harness.engine.evaluate import Listener, compose, evaluate
+from harness.engine.composed import compose
+from harness.engine.evaluate import Listener, evaluate
 from harness.engine.pairing import judged, pair
 from harness.engine.runs import StoredRun, find
 
