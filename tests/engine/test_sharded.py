@@ -1,4 +1,4 @@
-"""executor=ray on this machine: the same results as the local executor; killed actors and a killed driver lose nothing."""
+"""executor=ray on this machine: results equal the local executor's; killed actors and a killed driver lose nothing."""
 
 from __future__ import annotations
 
