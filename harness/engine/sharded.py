@@ -12,6 +12,7 @@ import os
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -93,12 +94,12 @@ class Sharded:
         if config["stop_early"]:
             raise UsageError("stop_early looks at results in one order: leave it out, or use executor=local")
         try:
-            import ray
+            ray: Any = import_module("ray")
         except ImportError as e:
             raise Missing("executor=ray needs Ray: pip install 'harness[ray]', or leave executor= out") from e
         self.config, self.rows, self.report, self.stop, self.say = config, rows, report, stop, say
         self.counts, self.work, self.peak = Counts(), Counter[str](), 0
-        self._ray: Any = ray
+        self._ray = ray
         if not ray.is_initialized():
             ray.init(
                 address=settings["address"], include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
