@@ -131,7 +131,9 @@ def _store(registry: Registry) -> None:
             node={"_target_": plugin.target, **{k: _preset(plugin, k) for k in plugin.defaults}},
         )
     for name, plugin in registry.tasks.items():
-        node = {"_target_": plugin.target, "name": name, **plugin.defaults}
+        node = OmegaConf.create({"_target_": plugin.target, "name": name, **plugin.defaults})
+        for key in (k for k, v in plugin.defaults.items() if isinstance(v, dict)):
+            OmegaConf.set_struct(node[key], False)  # takes keys that its default does not have
         store.store(group="task", name=name, node=node)
         model = registry.get("model", str(plugin.raw.get("default_model", "tiny-llava")))
         store.store(group="model", name=f"default_for_{name}", node=dict(model.raw))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from harness.core.errors import Unusable
 
@@ -129,7 +129,9 @@ class Request:
     """One call of a model.
 
     `max_new_tokens` counts tokens. `draw` tells apart several samples of one prompt (temperature > 0): equal
-    requests are asked once in a run. `capture` asks for attention as well.
+    requests are asked once in a run. `capture` asks for attention as well. `plain` gives the text to the model as it
+    is, without a chat template. `continuations` asks for no new text but for the likelihood of each of these texts
+    behind the prompt: see `Reply.likelihoods`.
     """
 
     messages: tuple[Message, ...]
@@ -137,6 +139,8 @@ class Request:
     stop: tuple[str, ...] = ()
     draw: int = 0
     capture: Capture | None = None
+    plain: bool = False
+    continuations: tuple[str, ...] = ()
 
     @cached_property
     def pictures(self) -> tuple[Picture, ...]:
@@ -168,7 +172,16 @@ class Request:
         spec = json.dumps([content, self.max_new_tokens, self.stop, self.draw], ensure_ascii=False)
         if self.capture:
             spec += repr(self.capture)
+        if self.plain or self.continuations:
+            spec += json.dumps([self.plain, self.continuations], ensure_ascii=False)
         return hashlib.sha256(spec.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Likelihood(NamedTuple):
+    """Of a continuation: its natural log-probability, summed over its tokens, and whether greedy decoding says it."""
+
+    logprob: float
+    greedy: bool
 
 
 @dataclass(frozen=True)
@@ -182,6 +195,19 @@ class Reply:
     finish: Literal["stop", "length", "given"] = "stop"
     attention: Attention | None = field(default=None, repr=False, compare=False)
     """What `Request.capture` asked for. Never journaled."""
+
+    @cached_property
+    def likelihoods(self) -> list[Likelihood]:
+        """The answer to `Request.continuations`, in their order, read from the text. Raises Unusable."""
+        try:
+            return [Likelihood(float(value), bool(greedy)) for value, greedy in json.loads(self.text)]
+        except (ValueError, TypeError) as e:
+            raise Unusable(f"this is no answer to a question for likelihoods: {self.text[:80]!r}") from e
+
+    @staticmethod
+    def said(likelihoods: Sequence[Likelihood]) -> str:
+        """The text of a reply that gives these likelihoods."""
+        return json.dumps([[x.logprob, x.greedy] for x in likelihoods])
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,8 @@ def make(node: dict[str, Any], what: str) -> Any:
 
     Raises UsageError in one sentence where the class or an argument does not exist, or a value is refused.
     """
-    module, _, name = str(node["_target_"]).rpartition(".")
-    try:
-        cls = getattr(importlib.import_module(module), name)
-    except ImportError as e:
-        raise UsageError(f"{what}: {node['_target_']} cannot be imported: {e}") from e
-    except AttributeError as e:
-        raise UsageError(f"{what}: module {module} has no class {name}: mend _target_ in its YAML") from e
+    cls = _class(node, what)
+    name = cls.__name__
     values = {k: v for k, v in node.items() if k not in ("_target_", "card")}
     known = inspect.signature(cls.__init__).parameters
     for key in values:
@@ -40,10 +35,22 @@ def make(node: dict[str, Any], what: str) -> Any:
         raise UsageError(f"{what}: {name} refuses its values: {e}") from e
 
 
+def _class(node: dict[str, Any], what: str) -> Any:
+    module, _, name = str(node["_target_"]).rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ImportError as e:
+        raise UsageError(f"{what}: {node['_target_']} cannot be imported: {e}") from e
+    except AttributeError as e:
+        raise UsageError(f"{what}: module {module} has no class {name}: mend _target_ in its YAML") from e
+
+
 def build_task(node: dict[str, Any]) -> Task:
-    name = node["name"]
+    """Named as its plug-in. A bridge's class takes `name` itself: whose task it is, and it makes its own name of it."""
+    if "name" in inspect.signature(_class(node, "task").__init__).parameters:
+        return make(node, "task")
     task = make({k: v for k, v in node.items() if k != "name"}, "task")
-    task.name = name
+    task.name = node["name"]
     return task
 
 

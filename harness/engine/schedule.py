@@ -166,6 +166,11 @@ class Scheduler:
     def _respond(self, request: Request, pipelines: Sequence[Pipeline]) -> Generator[Request, Reply, Reply]:
         if not pipelines:
             return (yield request)
+        if request.continuations:
+            raise UsageError(
+                f"method={pipelines[0].name} asks questions of its own and cannot weigh given continuations: choose a "
+                "steering method, or a task that generates"
+            )
         return (yield from _drive(pipelines[0].respond(request), lambda inner: self._respond(inner, pipelines[1:])))
 
     def _step(self, pairs: list[tuple[Episode, Reply | Exception | None]]) -> list[Episode]:

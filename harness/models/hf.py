@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -197,13 +197,11 @@ class HFModel(Model):
     def answer(self, calls: Sequence[Call], decoding: Decoding) -> list[Reply]:
         from harness.steering import generate
 
+        if any(c.request.continuations for c in calls):
+            return self._apart(calls, decoding)
         wanted = {c.request.capture for c in calls}
         if len(wanted) > 1:
-            replies: dict[int, Reply] = {}
-            for capture in wanted:
-                some = [i for i, c in enumerate(calls) if c.request.capture == capture]
-                replies |= dict(zip(some, self.answer([calls[i] for i in some], decoding), strict=True))
-            return [replies[i] for i in range(len(calls))]
+            return self._parts(calls, [c.request.capture for c in calls], lambda some: self.answer(some, decoding))
         began = time.perf_counter()
         inputs = [self.prompts.encode(c.request) for c in calls]
         _mark_shared(calls, inputs, self.prompts.image_id)
@@ -215,12 +213,10 @@ class HFModel(Model):
             reader = Reader(capture.layers)
             methods = (*methods, reader)
         try:
-            made = generate(self.view, inputs, methods, decoding, limit, [c.seed for c in calls])
+            stops = [c.request.stop for c in calls]
+            made = generate(self.view, inputs, methods, decoding, limit, [c.seed for c in calls], stops=stops)
         except RuntimeError as e:
-            if "out of memory" in str(e) or "can't allocate memory" in str(e):
-                _free()
-                raise MemoryError(str(e)) from e
-            raise
+            raise _memory(e) from e
         each = (time.perf_counter() - began) / len(calls)
         replies = []
         for call, given, out in zip(calls, inputs, made, strict=True):
@@ -231,8 +227,43 @@ class HFModel(Model):
                 if stop in text:
                     text, finish = text.split(stop, 1)[0], "stop"
             seen = reader.attention(given, len(tokens), self.prompts.processor) if reader else None
-            replies.append(Reply(text.strip(" "), given.tensors["input_ids"].shape[1], len(tokens), each, finish, seen))
+            text = text if call.request.plain else text.strip(" ")
+            replies.append(Reply(text, given.tensors["input_ids"].shape[1], len(tokens), each, finish, seen))
         return replies
+
+    def _apart(self, calls: Sequence[Call], decoding: Decoding) -> list[Reply]:
+        """A batch in which some calls ask for likelihoods."""
+        if all(c.request.continuations for c in calls):
+            from harness.models.likelihoods import replies
+
+            try:
+                return replies(self.prompts, self.view, self.methods, calls, self._tokens())
+            except RuntimeError as e:
+                raise _memory(e) from e
+        kinds = [bool(c.request.continuations) for c in calls]
+        return self._parts(calls, kinds, lambda some: self.answer(some, decoding))
+
+    def _parts(
+        self, calls: Sequence[Call], kinds: Sequence[Any], answer: Callable[[list[Call]], list[Reply]]
+    ) -> list[Reply]:
+        """Answers of each kind of call apart, in the order of the calls."""
+        replies: dict[int, Reply] = {}
+        for kind in dict.fromkeys(kinds):
+            some = [i for i, k in enumerate(kinds) if k == kind]
+            replies |= dict(zip(some, answer([calls[i] for i in some]), strict=True))
+        return [replies[i] for i in range(len(calls))]
+
+    def _tokens(self) -> int:
+        """Of a batch that is read, not written: what `_rows` allows for generation, without room for answers."""
+        return CPU_TOKENS if not self.device.startswith("cuda") else 16 * CPU_TOKENS
+
+
+def _memory(e: RuntimeError) -> Exception:
+    """The error as a MemoryError where that is what it says."""
+    if "out of memory" in str(e) or "can't allocate memory" in str(e):
+        _free()
+        return MemoryError(str(e))
+    return e
 
 
 def _pack(groups: Sequence[list[Call]], rows: int) -> Iterator[list[Call]]:

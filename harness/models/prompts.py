@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from harness.core.errors import UsageError
+from harness.core.errors import Unusable, UsageError
 from harness.core.types import Picture, Request
 from harness.steering import Inputs
 
@@ -27,6 +27,16 @@ class _Seen:
     """Sequence-shaped inputs that mark the image tokens with 1."""
 
 
+Piece = tuple[Inputs, list[int]]
+"""A context, and the tokens that are to be predicted behind it."""
+
+
+def _plain(ids: Sequence[int], of: Inputs | None = None) -> Inputs:
+    """Text-only inputs of these tokens."""
+    tensor = torch.tensor([list(ids)])
+    return Inputs({"input_ids": tensor, "attention_mask": torch.ones_like(tensor)}, request=of.request if of else None)
+
+
 class Prompts:
     """Encodes requests with a checkpoint's processor (or tokenizer) and its chat template.
 
@@ -39,6 +49,9 @@ class Prompts:
         self.tokenizer = getattr(processor, "tokenizer", processor)
         self.sees = processor is not self.tokenizer
         self.image_id: int | None = getattr(config, "image_token_id", None)
+        inner = getattr(config, "text_config", None) or config
+        self.longest: int = getattr(inner, "max_position_embeddings", None) or getattr(inner, "n_positions", None) or 0
+        """Tokens that the model can read; 0 where its configuration does not say."""
         self.mark_questions = False
         """Whether inputs shall say where the question is: costs a second tokenisation."""
         self._seen: OrderedDict[str, _Seen | None] = OrderedDict()
@@ -48,15 +61,61 @@ class Prompts:
 
     def encode(self, request: Request) -> Inputs:
         inputs = self._encode(request)
+        if request.plain and not request.pictures and not request.continuations and self.longest:
+            # As lm-eval does: what does not fit is cut on the left.
+            room = max(1, self.longest - request.max_new_tokens)
+            inputs = Inputs({k: v[:, -room:] for k, v in inputs.tensors.items()})
         inputs.request = request
         if self.mark_questions:
             inputs.question = self._question(request, inputs.tensors["input_ids"][0].tolist())
         return inputs
 
+    def continued(self, request: Request) -> list[list[Piece]]:
+        """For each of `request.continuations` the pieces whose log-probabilities add up to its own.
+
+        The cut is lm-eval's (`LM._encode_pair`): spaces that end the context belong to the continuation, and the
+        continuation's tokens are those of the whole text behind those of the context. What does not fit is cut on the
+        left. With no context at all a text begins behind the BOS (or EOS) token, and a longer text than fits is read
+        in windows. Raises Unusable where a continuation has no token.
+        """
+        text = self.text(request)
+        if not text.strip() and not request.pictures:
+            return [self._windows(text + c) for c in request.continuations]
+        context, start = self.encode(request), text
+        if not request.pictures and (start := text.rstrip()) != text:
+            context = _plain(self._ids(start), context)
+        before = len(self._ids(start))
+        pairs = []
+        for continuation in request.continuations:
+            whole = self.tokenizer(text + continuation, **self._special(text))["input_ids"]
+            if not (tokens := whole[before:]):
+                raise Unusable(f"the continuation {continuation!r} has no token of its own behind its context")
+            room, cut = self.longest + 1 - len(tokens), context
+            if self.longest and context.length > room and not request.pictures:
+                cut = _plain(context.tensors["input_ids"][0].tolist()[-max(1, room) :], context)
+            pairs.append([(cut, tokens)])
+        return pairs
+
+    def _windows(self, text: str) -> list[Piece]:
+        """Every token predicted once, from as much before it as fits (lm-eval's `get_rolling_token_windows`)."""
+        tokens = self._ids(text)
+        first = self.tokenizer.bos_token_id
+        first = self.tokenizer.eos_token_id if first is None else first
+        if tokens and tokens[0] == first:
+            tokens = tokens[1:]
+        if not tokens:
+            raise Unusable("there is no text whose likelihood could be given")
+        size = self.longest or len(tokens)
+        pieces = [(_plain([first]), tokens[:size])]
+        for start in range(size, len(tokens), size):
+            end = min(start + size, len(tokens))
+            pieces.append((_plain(tokens[end - size - 1 : start]), tokens[start:end]))
+        return pieces
+
     def _question(self, request: Request, ids: list[int]) -> tuple[int, int] | None:
         """The tokens of the last user message's text: those that are not the template's around an empty one."""
         words = next((p for m in reversed(request.messages) for p in m.content if isinstance(p, str)), "")
-        text = self._text(request)
+        text = self.text(request)
         start = text.rfind(words.strip())
         if not words.strip() or start < 0:
             return None
@@ -73,7 +132,7 @@ class Prompts:
         pictures = request.pictures
         if pictures and not self.sees:
             raise UsageError("this model reads text only, but the task shows pictures: choose a vision-language model")
-        text = self._text(request)
+        text = self.text(request)
         if not pictures:
             ids = self._ids(text)
             return Inputs(
@@ -96,8 +155,9 @@ class Prompts:
                 self._seen.popitem(last=False)
         return Inputs(tensors)
 
-    def _text(self, request: Request) -> str:
-        if self.chat == "plain":
+    def text(self, request: Request) -> str:
+        """The chat template's text, each picture as its placeholder."""
+        if self.chat == "plain" or request.plain:
             token = getattr(self.processor, "image_token", "")
             return "".join(token if isinstance(p, Picture) else p for m in request.messages for p in m.content)
         messages = []
@@ -109,7 +169,11 @@ class Prompts:
             else:
                 content = "".join(p for p in m.content if isinstance(p, str))
             messages.append({"role": m.role, "content": content})
-        return self.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        # An answer that is begun is gone on with.
+        begun = bool(messages) and messages[-1]["role"] == "assistant"
+        return self.processor.apply_chat_template(
+            messages, add_generation_prompt=not begun, continue_final_message=begun, tokenize=False
+        )
 
     def _special(self, text: str) -> dict[str, bool]:
         """A template that writes the BOS token itself must not get a second one."""

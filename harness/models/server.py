@@ -115,6 +115,10 @@ class Server(Model):
             return e  # type: ignore[return-value]  # the scheduler hands it to the episode
 
     def _ask(self, call: Call, decoding: Decoding) -> Reply:
+        if call.request.continuations:
+            raise UsageError(
+                "a chat server gives no likelihoods of given texts: take a Hugging Face model or a task that generates"
+            )
         body = self._body(call, decoding)
         rng = random.Random(call.seed)
         began = time.monotonic()

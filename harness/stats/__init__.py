@@ -2,13 +2,14 @@
 
 from harness.stats.clusters import clustered_error, codes, totals
 from harness.stats.intervals import MIN_CLUSTERS, Estimate, mean, wilson
-from harness.stats.jackknife import jackknife
+from harness.stats.jackknife import blocks, jackknife
 from harness.stats.paired import Difference, paired_jackknife, paired_mean
 
 __all__ = [
     "MIN_CLUSTERS",
     "Difference",
     "Estimate",
+    "blocks",
     "clustered_error",
     "codes",
     "jackknife",

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from harness.core.decoding import Decoding
 from harness.core.errors import UsageError
+from harness.core.types import Likelihood
 from harness.steering.anatomy import View
+from harness.steering.ending import Ending
 from harness.steering.forward import encode, forward, sharing, undisturbed
 from harness.steering.hooks import attached
 from harness.steering.inputs import Inputs
@@ -29,6 +31,8 @@ class Generated:
     finish: Literal["stop", "length"]
     scores: Tensor | None = field(default=None, repr=False)
     """With `keep_scores`: the logits [steps of the batch, V] from which each token was picked."""
+    likelihood: Likelihood | None = None
+    """With `forced`: of the forced tokens."""
 
 
 def check(view: View, methods: Sequence[Steering], decoding: Decoding) -> None:
@@ -59,11 +63,14 @@ def generate(
     seeds: Sequence[int],
     *,
     keep_scores: bool = False,
+    forced: Sequence[Sequence[int]] | None = None,
+    stops: Sequence[Sequence[str]] | None = None,
 ) -> list[Generated]:
     """One answer per input, in order. A sample gets the same answer alone and in any batch (float32).
 
-    `seeds`: one per input, used by sampling. Ends at the model's own end-of-sequence tokens. Raises UsageError where
-    methods, model and decoding do not fit together.
+    `seeds`: one per input, used by sampling. Ends at the model's own end-of-sequence tokens, and soon after one of its
+    `stops` has been written; what is behind it is the caller's to cut. `forced`: the tokens that each input shall
+    get, whose likelihood is measured. Raises UsageError where methods, model and decoding do not fit together.
     """
     check(view, methods, decoding)
     methods = tuple(methods)
@@ -77,7 +84,11 @@ def generate(
             present = {key: [streams[i][key] for i in members] for key in streams[members[0]]}
             beams = decoding.num_beams if decoding.strategy == "beam" else 1
             run = Run(view, methods, [inputs[i] for i in members], present, beams)
-            made = _play(run, shared, decoding, max_new_tokens, [seeds[i] for i in members], keep_scores)
+            select = _select(run, decoding, members, seeds, keep_scores, forced)
+            ending = None
+            if stops and beams == 1 and any(stops[i] for i in members):
+                ending = Ending(run, [stops[i] for i in members])
+            made = _play(run, shared, max_new_tokens, select, ending)
             for i, one in zip(members, made, strict=True):
                 out[i] = one
     return [one for one in out if one is not None]
@@ -129,19 +140,33 @@ def _batches(
     return [(members, key[0]) for key, members in groups.items()]
 
 
-def _play(
-    run: Run, shared: bool, decoding: Decoding, max_new_tokens: int, seeds: Sequence[int], keep: bool
-) -> list[Generated]:
+def _select(
+    run: Run,
+    decoding: Decoding,
+    members: Sequence[int],
+    seeds: Sequence[int],
+    keep: bool,
+    forced: Sequence[Sequence[int]] | None,
+) -> Select | None:
+    """What picks the tokens, where it is not `generate()` alone."""
+    own = [forced[i] for i in members] if forced else None
+    if decoding.sampled or keep or own or run.streams or any(m.has("logits") for m in run.methods):
+        return Select(run, decoding, [seeds[i] for i in members], keep, own)
+    return None
+
+
+def _play(run: Run, shared: bool, max_new_tokens: int, select: Select | None, ending: Ending | None) -> list[Generated]:
     prefix = encode(run) if shared else None
     for method in run.methods:
         method.prepare(run)
-    picks = decoding.sampled or keep or run.streams or any(m.has("logits") for m in run.methods)
-    select = Select(run, decoding, seeds, keep) if picks else None
-    tokens = forward(run, max_new_tokens, prefix, select)[: len(run.samples)].tolist()
+    tokens = forward(run, max_new_tokens, prefix, select, criteria=ending)[: len(run.samples)].tolist()
     scores = torch.stack(select.kept, 1) if select and select.kept else None
     eos = set(run.view.eos)
     made = []
     for i, row in enumerate(tokens):
-        end = next((t for t, token in enumerate(row) if token in eos), len(row))
-        made.append(Generated(row[:end], "stop" if end < len(row) else "length", None if scores is None else scores[i]))
+        last = ending.ended[i] if ending and ending.ended[i] else len(row)
+        end = next((t for t, token in enumerate(row[:last]) if token in eos), last)
+        likelihood = Likelihood(select.logp[i], select.greedy[i]) if select and select.forced else None
+        reason = "stop" if end < len(row) or (ending and ending.ended[i]) else "length"
+        made.append(Generated(row[:end], reason, None if scores is None else scores[i], likelihood))
     return made

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, GenerationConfig, LogitsProcessor
+from transformers import DynamicCache, GenerationConfig, LogitsProcessor, StoppingCriteria, StoppingCriteriaList
 
 from harness.steering.anatomy import View
 from harness.steering.hooks import attached
@@ -36,8 +36,13 @@ def forward(
     prefix: Prefix | None = None,
     processor: LogitsProcessor | None = None,
     cache: DynamicCache | None = None,
+    criteria: StoppingCriteria | None = None,
+    keep: int = 1,
 ) -> Tensor:
-    """Generate for all rows of a run: token ids [rows (without beams), new tokens], padded on the right."""
+    """Generate for all rows of a run: token ids [rows (without beams), new tokens], padded on the right.
+
+    `keep`: positions of the prompt whose logits are computed, counted from its end.
+    """
     view, rows = run.view, run.inputs
     run.cuts = prefix.cuts if prefix else [0] * len(rows)
     batch = collate(rows, pad=view.pad, cuts=run.cuts, pictures=prefix is None, device=view.device, dtype=view.dtype)
@@ -49,6 +54,10 @@ def forward(
     extra: dict[str, Any] = {"past_key_values": cache} if cache is not None else {}
     if processor is not None:
         extra["logits_processor"] = [processor]
+    if criteria is not None:
+        extra["stopping_criteria"] = StoppingCriteriaList([criteria])
+    if keep > 1 and any(m._supports_logits_to_keep() for m in (view.model, view.text_model)):
+        extra["logits_to_keep"] = keep
     with attached(run):
         out = model.generate(**batch, **extra, generation_config=_config(view, max_new_tokens, run.beams))
     fed = run.length - max(run.cuts)  # the cache holds the rest
@@ -145,6 +154,20 @@ def _sharable(view: View, group: Sequence[Inputs]) -> bool:
         if view.image_token_id is not None and bool((rest == view.image_token_id).any()):
             return False
     return True
+
+
+def read(run: Run, width: int, prefix: Prefix | None = None) -> Tensor:
+    """Logits [rows, width, V] at the last `width` positions of the rows."""
+    kept: list[Tensor] = []
+
+    def keep(_module: Any, _args: Any, output: Any) -> None:
+        kept.append(output.logits[:, -width:])
+
+    with contextlib.ExitStack() as stack:
+        for model in {run.view.model, run.view.text_model}:
+            stack.callback(model.register_forward_hook(keep).remove)
+        forward(run, prefix=prefix, keep=width)
+    return kept[-1]
 
 
 def peek(view: View, samples: Sequence[Inputs], methods: Sequence[Steering] = ()) -> Tensor:

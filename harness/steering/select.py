@@ -11,6 +11,10 @@ from transformers import LogitsProcessor
 from harness.core.decoding import Decoding
 from harness.steering.run import Run
 
+EXCLUDED = -1000.0
+"""Log-probability of a token that a method excludes, so that continuations with fewer of them stay ahead (DoLa's
+official `relative_top_value`)."""
+
 
 class Select(LogitsProcessor):
     """Picks one token per sample and gives it to all rows of the sample.
@@ -19,10 +23,22 @@ class Select(LogitsProcessor):
     and on any device.
     """
 
-    def __init__(self, run: Run, decoding: Decoding, seeds: Sequence[int], keep: bool):
+    def __init__(
+        self,
+        run: Run,
+        decoding: Decoding,
+        seeds: Sequence[int],
+        keep: bool,
+        forced: Sequence[Sequence[int]] | None = None,
+    ):
         self.run, self.decoding = run, decoding
         self.generators = [torch.Generator().manual_seed(_fold(s)) for s in seeds] if decoding.sampled else []
         self.kept: list[Tensor] | None = [] if keep else None
+        self.forced = [torch.tensor(f) for f in forced] if forced else []
+        """Tokens to pick instead of choosing, one row per sample."""
+        self.logp = [0.0] * len(self.forced)
+        self.greedy = [True] * len(self.forced)
+        """Of the forced tokens so far: their log-probability, and whether each was the best."""
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         run = self.run
@@ -36,9 +52,20 @@ class Select(LogitsProcessor):
             self.kept.append(z)
         if run.beams > 1:
             return z if z is scores else z.log_softmax(-1)
-        token = self._draw(z) if self.generators else z.argmax(-1)
+        token = self._follow(z) if self.forced else self._draw(z) if self.generators else z.argmax(-1)
         every = token.repeat(len(run.blocks))[:, None]
         return torch.full_like(scores, -torch.inf).scatter_(1, every, 0.0)
+
+    def _follow(self, z: Tensor) -> Tensor:
+        """The forced tokens of this step, their likelihood noted; past the end of a row, whatever comes."""
+        token, logp = z.argmax(-1), z.float().log_softmax(-1)
+        t = self.run.step - 1
+        for i, forced in enumerate(self.forced):
+            if t < len(forced):
+                self.logp[i] += max(EXCLUDED, float(logp[i, forced[t]]))
+                self.greedy[i] &= bool(token[i] == forced[t])
+                token[i] = forced[t]
+        return token
 
     def _draw(self, z: Tensor) -> Tensor:
         """Inverse-CDF sampling in float64 from the warped distribution, [b]."""

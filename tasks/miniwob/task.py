@@ -139,6 +139,10 @@ class MiniWob(Task):
             self._experts[sample.id] = POLICIES[sample.group](said, View(self._episodes[sample.id].evaluate))
         return str(next(self._experts[sample.id], "noop()"))
 
+    def on_page(self, sample: Sample, script: str, argument: Any = None) -> Any:
+        """The value of a JavaScript function on the page of a running episode."""
+        return self._episodes[sample.id].evaluate(script, argument)
+
     def chance(self, sample: Sample, request: Request, rng: random.Random) -> str:
         """Clicks an element, or a point of the page below the instruction, by lot."""
         state = self._episodes[sample.id].state

@@ -55,6 +55,19 @@ def wanted(name: str, made: Page, seen: Sequence[str]) -> list[Any]:
     return out
 
 
+def shoot(browser: Any, made: Page, scale: float) -> tuple[bytes, dict[str, list[float]]]:
+    """(screenshot as PNG, box of each target that is seen and of fair size as x, y, width, height in CSS pixels)."""
+    width, height, _ = SCREENS[made.platform]
+    context = browser.new_context(viewport={"width": width, "height": height}, device_scale_factor=scale)
+    tab = context.new_page()
+    tab.set_content(made.html)
+    found = tab.evaluate(FIND)
+    picture = tab.screenshot(animations="disabled", caret="hide")
+    context.close()
+    fair = [f for f in found if f["seen"] and LEAST <= _share(f["box"], width, height) <= MOST]
+    return picture, {f["mark"]: f["box"] for f in fair}
+
+
 def build() -> tuple[pa.Table, pa.Table]:
     """(records in v1's schema, pictures)."""
     from playwright.sync_api import sync_playwright
@@ -64,26 +77,20 @@ def build() -> tuple[pa.Table, pa.Table]:
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         for name, made in pages():
-            width, height, scale = SCREENS[made.platform]
-            context = browser.new_context(viewport={"width": width, "height": height}, device_scale_factor=scale)
-            tab = context.new_page()
-            tab.set_content(made.html)
-            found = {f["mark"]: f for f in tab.evaluate(FIND)}
-            seen = [m for m, f in found.items() if f["seen"] and LEAST <= _share(f["box"], width, height) <= MOST]
-            picture = tab.screenshot(animations="disabled", caret="hide")
-            context.close()
+            scale = SCREENS[made.platform][2]
+            picture, boxes = shoot(browser, made, scale)
             pictures.append({"image": f"{name}.webp", "bytes": _webp(picture)})
             records += [
                 {
                     "id": f"{name}_{target.mark}",
                     "img_filename": f"{name}.webp",
                     "instruction": target.instruction,
-                    "bbox": [round(v * scale, 1) for v in found[target.mark]["box"]],
+                    "bbox": [round(v * scale, 1) for v in boxes[target.mark]],
                     "data_type": target.kind,
                     "platform": made.platform,
                     "convention": "xywh_pixels",
                 }
-                for target in wanted(name, made, seen)
+                for target in wanted(name, made, list(boxes))
             ]
         browser.close()
     texts = ("id", "img_filename", "instruction", "data_type", "platform", "convention")

@@ -50,7 +50,7 @@ def build() -> tuple[pa.Table, pa.Table]:
             made = puzzle(config, random.Random(f"stare {config} {i}"), kind)
             names = []
             for image in made.images:
-                data = _png(image)
+                data = png(image)
                 names.append(hashlib.sha256(data).hexdigest()[:16] + ".png")  # says nothing about the answer
                 pictures[names[-1]] = data
             records.append(
@@ -69,7 +69,7 @@ def build() -> tuple[pa.Table, pa.Table]:
     return pa.Table.from_pylist(records), pa.Table.from_pylist(images)
 
 
-def _png(image: Image.Image) -> bytes:
+def png(image: Image.Image) -> bytes:
     """At most 64 colours: flat drawings lose nothing that can be seen."""
     file = io.BytesIO()
     image.quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)

@@ -55,14 +55,14 @@ def _embedded(config: str) -> Iterator[Record]:
     pictures = {r["image"]: stored(r["image"], r["bytes"]) for r in rows(folder / "images.parquet")}
     for row in rows(folder / "records.parquet"):
         if row["config"] == config:
-            yield _record(row, config, row["qid"], [pictures[n] for n in row["images"]])
+            yield record(row, config, row["qid"], [pictures[n] for n in row["images"]])
 
 
 def _hub(config: str, revision: str | None) -> Iterator[Record]:
     for number, row in enumerate(hub_lists(HUB, config, "test", revision, "images"), 1):
         cells = row.get("images") or []
         pictures = [Stored(f"{config}:{number}:{i}", cell) for i, cell in enumerate(cells)]
-        yield _record(row, config, f"{config}:{number}", pictures)
+        yield record(row, config, f"{config}:{number}", pictures)
 
 
 def _local(root: Path, configs: Sequence[str]) -> Iterator[Record]:
@@ -90,7 +90,7 @@ def _local(root: Path, configs: Sequence[str]) -> Iterator[Record]:
             pictures = [
                 folder(c) if isinstance(c, str) else Stored(f"{config}:{number}:{i}", c) for i, c in enumerate(listed)
             ]
-            yield _record(row, config, f"{config}:{number}", pictures)
+            yield record(row, config, f"{config}:{number}", pictures)
 
 
 def _config(name: str) -> str | None:
@@ -99,7 +99,7 @@ def _config(name: str) -> str | None:
     return max((c for c in CONFIGS if plain == c or plain.startswith(f"{c}_")), key=len, default=None)
 
 
-def _record(row: Any, config: str, name: str, pictures: Sequence[Picture]) -> Record:
+def record(row: Any, config: str, name: str, pictures: Sequence[Picture]) -> Record:
     fault = _fault(row, pictures)
     if fault:
         return Record(name, config, fault=f"{name}: {fault}")

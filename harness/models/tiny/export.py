@@ -14,10 +14,11 @@ from harness.scenes import GRID
 
 
 def processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
-    """Shrinks to 96 pixels with Pillow alone; one class token is dropped by the "default" feature selection."""
+    """Shrinks to 96 x 96 pixels with Pillow alone; what is not square is squeezed, not cropped, so that all of a web
+    page is seen. One class token is dropped by the "default" feature selection."""
     image = CLIPImageProcessorPil(
-        size={"shortest_edge": GRID},
-        crop_size={"height": GRID, "width": GRID},
+        size={"height": GRID, "width": GRID},
+        do_center_crop=False,
         image_mean=[MEAN] * 3,
         image_std=[STD] * 3,
     )

@@ -1,7 +1,8 @@
 """Train the embedded model: `python -m harness.models.tiny.train --out DIR --minutes 56`."""
 
 import argparse
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from transformers import PreTrainedTokenizerFast
 
 from harness.models.tiny import WEIGHTS, architecture, cache, tokenizer
 from harness.models.tiny.export import export
+from harness.models.tiny.instruction import Examples, InstructionObjective
 from harness.models.tiny.joint import JointObjective
 from harness.models.tiny.loop import Budget, Settings, train, world
 from harness.models.tiny.vision import PatchHead, VisionObjective
@@ -22,7 +24,7 @@ _EXPORT_EVERY = 480.0  # seconds
 
 @dataclass(frozen=True)
 class Plan:
-    """One training run. `weights` is where exports go, None for nowhere."""
+    """One training run. `weights` is where exports go, None for nowhere; `examples` is stage 3's folder, if any."""
 
     settings: Settings
     vision: Budget
@@ -31,6 +33,8 @@ class Plan:
     size: architecture.Size
     weights: Path | None
     threads: int = 1
+    instruction: Budget | None = None
+    examples: Path | None = None
 
 
 def _tokenizer(plan: Plan, scenes: cache.SceneArrays) -> PreTrainedTokenizerFast:
@@ -46,7 +50,7 @@ def _tokenizer(plan: Plan, scenes: cache.SceneArrays) -> PreTrainedTokenizerFast
 
 
 def run(plan: Plan) -> JointObjective | None:
-    """Both stages, in this process as one of `world()`; None if stopped before the end."""
+    """All stages, in this process as one of `world()`; None if stopped before the end."""
     torch.set_num_threads(plan.threads)
     torch.manual_seed(plan.settings.seed)  # equal initial weights in all processes
     scenes = cache.load(plan.scenes)
@@ -61,20 +65,32 @@ def run(plan: Plan) -> JointObjective | None:
     if dist.is_initialized():
         for value in joint.modules.state_dict().values():
             dist.broadcast(value, 0)
+    if plan.instruction is None or plan.examples is None:
+        return joint if train(joint, plan.joint, plan.settings, _keeper(plan, plan.joint, joint, vocabulary)) else None
+    if not train(joint, plan.joint, plan.settings):
+        return None
+    last = InstructionObjective(joint, Examples(plan.examples, vocabulary))
+    settings = replace(plan.settings, rate=plan.settings.rate / 2)  # what is known shall not be lost
+    return joint if train(last, plan.instruction, settings, _keeper(plan, plan.instruction, last, vocabulary)) else None
+
+
+def _keeper(
+    plan: Plan, budget: Budget, stage: JointObjective | InstructionObjective, vocabulary: PreTrainedTokenizerFast
+) -> Callable[[float], None]:
+    """Exports the best model of a stage so far, by the loss on calibration scenes and examples held out."""
     last, best = 0.0, float("inf")
 
     def keep(elapsed: float) -> None:
-        """Export the best model so far, by the loss on calibration scenes."""
         nonlocal last, best
-        final = plan.joint.progress(0, elapsed) >= 1 if not plan.joint.steps else True
+        final = budget.progress(0, elapsed) >= 1 if not budget.steps else True
         if plan.weights is None or not (final or elapsed - last >= _EXPORT_EVERY or last == 0):
             return
-        loss = joint.validate()["val_loss"]
+        loss = stage.validate()["val_loss"]
         if loss < best:
             last, best = elapsed, loss
-            export(model, vocabulary, plan.weights)
+            export(stage.modules["model"], vocabulary, plan.weights)
 
-    return joint if train(joint, plan.joint, plan.settings, keep) else None
+    return keep
 
 
 def _process(rank: int, count: int, port: int, plan: Plan) -> None:
@@ -87,8 +103,10 @@ def main() -> None:
     """Train the embedded model; call again with the same --out to go on after an interruption."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True, help="checkpoints, tokenizer and log")
-    parser.add_argument("--minutes", type=float, default=56, help="wall time of both stages")
+    parser.add_argument("--minutes", type=float, default=56, help="wall time of stages 1 and 2")
     parser.add_argument("--vision-share", type=float, default=0.25, help="share of it spent on stage 1")
+    parser.add_argument("--examples", type=Path, help="folder that python -m tasks.examples wrote: adds stage 3")
+    parser.add_argument("--example-minutes", type=float, default=30, help="wall time of stage 3")
     parser.add_argument("--cache", type=Path, required=True, help="drawn scenes, about 30 KB each; made if missing")
     parser.add_argument("--scenes", type=int, default=80_000, help="number of training scenes")
     parser.add_argument("--processes", type=int, default=2, help="data-parallel processes, one thread each")
@@ -109,6 +127,8 @@ def main() -> None:
         scenes=args.cache,
         size=architecture.Size(),
         weights=args.weights,
+        instruction=Budget(args.example_minutes * 60) if args.examples else None,
+        examples=args.examples,
     )
     mp.spawn(_process, (args.processes, args.port, plan), nprocs=args.processes)
 

@@ -1,0 +1,185 @@
+"""Likelihoods of given continuations: the model reads them instead of choosing words of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from harness.core.decoding import Decoding
+from harness.core.errors import UsageError
+from harness.core.types import Likelihood
+from harness.steering.anatomy import View
+from harness.steering.entry import generate
+from harness.steering.forward import encode, read, sharing, undisturbed
+from harness.steering.inputs import Inputs
+from harness.steering.method import Steering
+from harness.steering.run import Run
+
+LOGITS = 100_000_000
+"""Logits held at once (400 MB in float32): more rows are read in several passes."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A context, and the tokens of each continuation (none of them empty). `key` names the context's pictures."""
+
+    context: Inputs
+    continuations: Sequence[Sequence[int]]
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class _Row:
+    """The context with a continuation but for its last token; `ends` are the last tokens asked for, with their places
+    in the answer: continuations of one token cost one row together."""
+
+    inputs: Inputs
+    ask: int
+    tail: tuple[int, ...]
+    ends: list[tuple[int, int]]
+
+
+def likelihoods(
+    view: View, asks: Sequence[Ask], methods: Sequence[Steering], tokens: int = 12_000
+) -> list[list[Likelihood]]:
+    """Of every continuation behind its context.
+
+    Without methods all tokens of a continuation are read in one pass, and what contexts have in common is read once.
+    With methods the tokens are fed one by one, as if the model had chosen them, so that a method acts on them as it
+    acts on an answer.
+
+    Args:
+        asks: Contexts with their continuations.
+        tokens: Tokens of a batch, padding included.
+
+    Raises:
+        UsageError: a method decodes by itself, so that nothing can be forced on it.
+    """
+    own = next((m.name for m in methods if m.has("decode")), None)
+    if own:
+        raise UsageError(f"method={own} decodes by itself: it gives no likelihoods, choose a task that generates")
+    if methods:
+        return _forced(view, asks, methods, tokens)
+    out = [[Likelihood(0.0, True)] * len(a.continuations) for a in asks]
+    with undisturbed(view):
+        for batch in _batched(view, _rows(asks), tokens):
+            for row, found in zip(batch, _read(view, batch, asks), strict=True):
+                for (place, _), one in zip(row.ends, found, strict=True):
+                    out[row.ask][place] = one
+    return out
+
+
+def _rows(asks: Sequence[Ask]) -> list[_Row]:
+    rows: dict[tuple[int, tuple[int, ...]], _Row] = {}
+    for a, ask in enumerate(asks):
+        for place, tokens in enumerate(ask.continuations):
+            tail = tuple(tokens[:-1])
+            if (a, tail) not in rows:
+                rows[a, tail] = _Row(_behind(ask.context, tail), a, tail, [])
+            rows[a, tail].ends.append((place, tokens[-1]))
+    return list(rows.values())
+
+
+def _behind(context: Inputs, tail: Sequence[int]) -> Inputs:
+    """The context with these tokens behind it."""
+    if not tail:
+        return Inputs(dict(context.tensors), question=context.question, request=context.request)
+    grown = {}
+    for name, tensor in context.tensors.items():
+        if name == "input_ids":
+            grown[name] = torch.cat([tensor, torch.tensor([list(tail)], dtype=tensor.dtype)], 1)
+        elif name in ("attention_mask", "token_type_ids", "mm_token_type_ids"):
+            fill = 1 if name == "attention_mask" else 0
+            grown[name] = torch.cat([tensor, torch.full((1, len(tail)), fill, dtype=tensor.dtype)], 1)
+        else:
+            grown[name] = tensor
+    return Inputs(grown, question=context.question, request=context.request)
+
+
+def _batched(view: View, rows: Sequence[_Row], tokens: int) -> list[list[_Row]]:
+    """In the order given (by length); bounded by tokens and by logits."""
+    vocabulary = view.decoder.get_input_embeddings().weight.shape[0]
+    batches: list[list[_Row]] = []
+    longest = tail = 0
+    for row in rows:
+        length, own = row.inputs.length, len(row.tail) + 1
+        count = len(batches[-1]) + 1 if batches else 1
+        longest, tail = max(longest, length), max(tail, own)
+        if not batches or count * longest > tokens or count * tail * vocabulary > LOGITS:
+            batches.append([])
+            longest, tail = length, own
+        batches[-1].append(row)
+    return batches
+
+
+def _read(view: View, batch: Sequence[_Row], asks: Sequence[Ask]) -> list[list[Likelihood]]:
+    """One pass over a batch; what saves most is shared: each context among its rows, or a beginning among all."""
+    _share(batch, asks)
+    shared = sharing(view, [[r.inputs] for r in batch], 1)
+    out: list[list[Likelihood]] = [[] for _ in batch]
+    for flag in (True, False):
+        if members := [i for i, s in enumerate(shared) if s == flag]:
+            run = Run(view, (), [batch[i].inputs for i in members])
+            width = max(len(batch[i].tail) for i in members) + 1
+            logits = read(run, width, encode(run) if flag else None)
+            for i, row in zip(members, logits, strict=True):
+                out[i] = _scored(row, batch[i])
+    return out
+
+
+def _scored(logits: torch.Tensor, row: _Row) -> list[Likelihood]:
+    """`logits` [width, V], right-aligned: position -1 predicts the last token."""
+    logp = logits[-len(row.tail) - 1 :].float().log_softmax(-1)
+    best = logp.argmax(-1)
+    tail = torch.tensor(row.tail, dtype=torch.long, device=logp.device)
+    before = logp[:-1].gather(1, tail[:, None]).sum() if row.tail else logp.new_zeros(())
+    greedy = bool((best[:-1] == tail).all())
+    return [Likelihood(float(before + logp[-1, end]), greedy and int(best[-1]) == end) for _, end in row.ends]
+
+
+def _share(batch: Sequence[_Row], asks: Sequence[Ask]) -> None:
+    """Mark what rows have in common, in the way that leaves the fewest tokens to read."""
+    for row in batch:
+        row.inputs.shared = None
+    contexts = {row.ask: asks[row.ask].context.length for row in batch}
+    own = sum(contexts.values()) + sum(len(row.tail) + 1 for row in batch)
+    common = _common(batch, asks)
+    whole = common + sum(row.inputs.length - common for row in batch)
+    for row in batch:
+        if common and whole < own:
+            row.inputs.shared = ("common", common)
+        elif contexts[row.ask] > 1:
+            row.inputs.shared = (f"{row.ask}", contexts[row.ask] - 1)
+
+
+def _common(batch: Sequence[_Row], asks: Sequence[Ask]) -> int:
+    """Tokens with which all rows begin; none where they show different pictures."""
+    if len({asks[row.ask].key for row in batch}) > 1:
+        return 0
+    ids = [row.inputs.tensors["input_ids"][0] for row in batch]
+    short = min(row.inputs.length - len(row.tail) for row in batch) - 1  # a context's last token predicts
+    if short < 1:
+        return 0
+    same = (torch.stack([i[:short] for i in ids]) == ids[0][:short]).all(0)
+    return int(same.int().cumprod(0).sum())
+
+
+def _forced(view: View, asks: Sequence[Ask], methods: Sequence[Steering], tokens: int) -> list[list[Likelihood]]:
+    out: list[list[Likelihood]] = [[] for _ in asks]
+    flat = [(a, c) for a, ask in enumerate(asks) for c in ask.continuations]
+    step = max(1, tokens // max(asks[a].context.length + len(c) for a, c in flat))
+    for start in range(0, len(flat), step):
+        part = flat[start : start + step]
+        inputs = []
+        for a, _ in part:
+            one = _behind(asks[a].context, ())
+            one.shared = (f"{asks[a].key}:{a}", one.length - 1) if one.length > 1 else None
+            inputs.append(one)
+        forced = [list(c) for _, c in part]
+        made = generate(view, inputs, methods, Decoding(), max(map(len, forced)), [0] * len(part), forced=forced)
+        for (a, _), one in zip(part, made, strict=True):
+            assert one.likelihood is not None
+            out[a].append(one.likelihood)
+    return out
