@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.core import Metric, Result
+from harness.core import Metric, Result, UsageError
 from harness.stats import Estimate, blocks, mean
 
 Aggregation = Callable[[list[Any]], Any]
@@ -54,14 +54,14 @@ def metrics(
     """
     out = []
     for name in names:
-        plain = name.split(",")[0]
+        own = name.split(",")[0]
         rows = [(r, value) for r in results if (value := _value(r, name)) is not None]
         if not rows:
             continue
         clusters = [r.cluster for r, _ in rows]
         values = [value for _, value in rows]
-        better = higher_is_better.get(plain)
-        function = aggregation.get(plain)
+        better = higher_is_better.get(own)
+        function = aggregation.get(own)
         if _is_mean(function) and all(isinstance(v, float) for v in values):
             whole = bool(np.isin(values, (0.0, 1.0)).all())
             bounds = (0.0, 1.0) if all(0 <= v <= 1 for v in values) else (-math.inf, math.inf)
@@ -75,6 +75,52 @@ def metrics(
                 estimate = Estimate(math.nan, None, None, None, len(rows), len(set(clusters)), said)
         out.append(estimate.metric(name, group, primary=name == primary, higher_is_better=better))
     return out
+
+
+def named(results: Sequence[Result]) -> list[str]:
+    """The names of all scores and values, in order of appearance."""
+    done = [r.outcome for r in results if r.outcome]
+    return list(dict.fromkeys(n for o in done for n in (*o.scores, *o.details.get("values", {}))))
+
+
+def failed(results: Sequence[Result]) -> Metric:
+    """The share of samples without an outcome."""
+    lost = sum(r.outcome is None for r in results)
+    note = f"{lost} of {len(results)} samples failed and are missing" if lost else ""
+    return Metric("failed", lost / max(1, len(results)), n=len(results), higher_is_better=False, note=note)
+
+
+def summary(results: Sequence[Result], tasks: Mapping[str, Any], wanted: str | None, asked: str) -> list[Metric]:
+    """All metrics of a bridged run: over all documents (as groups weigh by size), by task where there are several.
+
+    Args:
+        results: Finished results; the group of each is its task's name.
+        tasks: The peer's task objects by name.
+        wanted: The primary metric; None: the first.
+        asked: The name that the user gave, for errors.
+
+    Raises:
+        UsageError: no metric is called `wanted`.
+    """
+    names = named(results)
+    if not names:
+        return [failed(results)]
+    primary = wanted or names[0]
+    if primary not in names:
+        raise UsageError(f"task.metric={primary} is no metric of {asked}: choose {', '.join(names)}")
+    aggregation = {k: f for t in tasks.values() for k, f in t.aggregation().items()}
+    better = {k: b for t in tasks.values() for k, b in t.higher_is_better().items()}
+    out = metrics(results, names, aggregation, better, primary)
+    if len(tasks) > 1:
+        for name, task in tasks.items():
+            own = [r for r in results if r.group == name]
+            out += metrics(own, names, task.aggregation(), better, None, name)
+    return [*out, failed(results)]
+
+
+def plain(value: Any) -> Any:
+    """A peer's target as JSON."""
+    return json.loads(json.dumps(value, default=_plain))
 
 
 def _value(result: Result, name: str) -> Any:

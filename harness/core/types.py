@@ -178,10 +178,12 @@ class Request:
 
 
 class Likelihood(NamedTuple):
-    """Of a continuation: its natural log-probability, summed over its tokens, and whether greedy decoding says it."""
+    """Of a continuation: its natural log-probability, summed over its tokens, whether greedy decoding says it, and how
+    many tokens it has."""
 
     logprob: float
     greedy: bool
+    tokens: int = 1
 
 
 @dataclass(frozen=True)
@@ -200,14 +202,16 @@ class Reply:
     def likelihoods(self) -> list[Likelihood]:
         """The answer to `Request.continuations`, in their order, read from the text. Raises Unusable."""
         try:
-            return [Likelihood(float(value), bool(greedy)) for value, greedy in json.loads(self.text)]
+            return [
+                Likelihood(float(value), bool(greedy), int(count)) for value, greedy, count in json.loads(self.text)
+            ]
         except (ValueError, TypeError) as e:
             raise Unusable(f"this is no answer to a question for likelihoods: {self.text[:80]!r}") from e
 
     @staticmethod
     def said(likelihoods: Sequence[Likelihood]) -> str:
         """The text of a reply that gives these likelihoods."""
-        return json.dumps([[x.logprob, x.greedy] for x in likelihoods])
+        return json.dumps([list(x) for x in likelihoods])
 
 
 @dataclass(frozen=True)

@@ -37,8 +37,11 @@ def replies(
     each = (time.perf_counter() - began) / len(calls)
     out = []
     for texts in places:
-        parts = [[found[a][n] for a, n in pieces] for pieces in texts]
-        summed = [Likelihood(sum(p.logprob for p in own), all(p.greedy for p in own)) for own in parts]
+        summed = []
+        for pieces in texts:
+            own = [found[a][n] for a, n in pieces]
+            read = sum(len(asks[a][1][n]) for a, n in pieces)
+            summed.append(Likelihood(sum(p.logprob for p in own), all(p.greedy for p in own), read))
         used = {a for pieces in texts for a, _ in pieces}
         read = sum(len(tokens) for a in used for tokens in asks[a][1])
         out.append(Reply(Reply.said(summed), max(asks[a][0].length for a in used), read, each))

@@ -10,7 +10,7 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
-from harness.bridges.scoring import metrics, split
+from harness.bridges.scoring import plain, split, summary
 from harness.core import Decoding, Metric, Outcome, Reply, Request, Result, Sample, Task, UsageError
 from harness.core.types import Likelihood
 from tasks.lm_eval.loading import load
@@ -91,7 +91,7 @@ class LmEval(Task):
     def samples(self) -> Iterator[Sample]:
         """The group is lm-eval's task, the cluster the document."""
         for key, (task, instances) in self._documents.items():
-            target = _plain(task.doc_to_target(instances[0].doc))
+            target = plain(task.doc_to_target(instances[0].doc))
             yield Sample(key, f"lm_eval:{key}", task.task_name, target, {"question_id": key})
 
     def episode(self, sample: Sample) -> Generator[Request, Reply, Outcome]:
@@ -121,34 +121,14 @@ class LmEval(Task):
         return Outcome(answer, scores, verdict, details)
 
     def aggregate(self, results: Sequence[Result]) -> list[Metric]:
-        """By lm-eval's own aggregation; over several tasks the mean of all documents, as groups weigh by size."""
-        out: list[Metric] = []
-        names = list(dict.fromkeys(n for r in results if r.outcome for n in _names(r)))
-        if not names:
-            return [_failed(results)]
-        primary = self._primary(names)
-        aggregation = {k: f for t in self._tasks.values() for k, f in t.aggregation().items()}
-        better = {k: b for t in self._tasks.values() for k, b in t.higher_is_better().items()}
-        out += metrics(results, names, aggregation, better, primary)
-        if len(self._tasks) > 1:
-            for name, task in self._tasks.items():
-                own = [r for r in results if r.group == name]
-                out += metrics(own, names, task.aggregation(), better, None, name)
-        return [*out, _failed(results)]
-
-    def _primary(self, names: Sequence[str]) -> str:
-        """The metric named, or the first one of the task's list."""
-        if self.metric is None:
-            return names[0]
-        if self.metric not in names:
-            raise UsageError(f"task.metric={self.metric} is no metric of {self.asked}: choose {', '.join(names)}")
-        return self.metric
+        """By lm-eval's own aggregation."""
+        return summary(results, self._tasks, self.metric, self.asked)
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256()
         for key, (task, instances) in self._documents.items():
             digest.update(json.dumps([key, [i.args for i in instances]], default=str).encode())
-            digest.update(json.dumps(_plain(task.doc_to_target(instances[0].doc)), default=str).encode())
+            digest.update(json.dumps(plain(task.doc_to_target(instances[0].doc)), default=str).encode())
         for task in self._tasks.values():
             digest.update(json.dumps(_settings(task), sort_keys=True, default=_name).encode())
         digest.update(version("lm-eval").encode())
@@ -185,17 +165,6 @@ class LmEval(Task):
         }
 
 
-def _names(result: Result) -> list[str]:
-    assert result.outcome is not None
-    return [*result.outcome.scores, *result.outcome.details.get("values", {})]
-
-
-def _failed(results: Sequence[Result]) -> Metric:
-    lost = sum(r.outcome is None for r in results)
-    note = f"{lost} of {len(results)} samples failed and are missing" if lost else ""
-    return Metric("failed", lost / max(1, len(results)), n=len(results), higher_is_better=False, note=note)
-
-
 def _gold(task: Any, instances: Sequence[Any]) -> set[str]:
     """The continuations that are right."""
     target = task.doc_to_target(instances[0].doc)
@@ -215,10 +184,6 @@ def _settings(task: Any) -> dict[str, Any]:
 
 def _name(value: Any) -> str:
     return getattr(value, "__qualname__", type(value).__name__)
-
-
-def _plain(value: Any) -> Any:
-    return json.loads(json.dumps(value, default=str))
 
 
 def _text(target: Any) -> str:

@@ -19,6 +19,7 @@ def processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
     image = CLIPImageProcessorPil(
         size={"height": GRID, "width": GRID},
         do_center_crop=False,
+        crop_size={"height": GRID, "width": GRID},
         image_mean=[MEAN] * 3,
         image_std=[STD] * 3,
     )

@@ -1,0 +1,93 @@
+"""A document's pictures as lmms-eval's `doc_to_visual` returns them, fetched when they are needed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+from PIL import Image
+
+from harness.core import Picture, Unusable
+
+
+class Visual(Picture):
+    """The n-th of a document's pictures. Two pictures with equal pixels are the same picture."""
+
+    def __init__(self, fetch: Callable[[], Any], name: str):
+        self._fetch, self.name = fetch, name
+
+    def _image(self) -> Image.Image:
+        try:
+            found = self._fetch()
+        except Exception as e:
+            raise Unusable(f"picture {self.name} cannot be read: {type(e).__name__}: {e}") from e
+        if not isinstance(found, Image.Image):
+            raise Unusable(f"{self.name} is a {type(found).__name__}, not a picture: video and sound are not bridged")
+        return found
+
+    @cached_property
+    def digest(self) -> str:
+        image = self._image()
+        head = f"{image.mode} {image.size}".encode()
+        return hashlib.sha256(head + image.tobytes()).hexdigest()
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        return self._image().size
+
+    def load(self) -> Image.Image:
+        return self._image().convert("RGB")
+
+    def encoded(self) -> bytes:
+        file = io.BytesIO()
+        self._image().save(file, "PNG", compress_level=1)
+        return file.getvalue()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Picture) and self.digest == other.digest
+
+    __hash__ = Picture.__hash__
+
+    def __repr__(self) -> str:
+        return f"Visual({self.name})"
+
+
+def shared(docs: Any) -> list[str]:
+    """For each document what its stored pictures are known by: documents with equal ones share a name; "" without.
+
+    The bytes are hashed as they are stored, nothing is decoded.
+    """
+    from datasets import Dataset
+    from datasets import Image as Stored
+
+    columns = [n for n, kind in docs.features.items() if isinstance(kind, Stored)] if isinstance(docs, Dataset) else []
+    if not columns:
+        return [""] * len(docs)
+    raw = docs.select_columns(columns)
+    for name in columns:
+        raw = raw.cast_column(name, Stored(decode=False))
+    out = []
+    for row in raw:
+        digest = hashlib.sha256()
+        for cell in row.values():
+            digest.update((cell["bytes"] or str(cell["path"]).encode()) if cell else b"none")
+        out.append(digest.hexdigest()[:16])
+    return out
+
+
+def visuals(task: Any, doc_id: int, split: str) -> list[Visual]:
+    """Of one document. Raises Unusable where they cannot be listed."""
+
+    def fetch() -> Sequence[Any]:
+        found = task.doc_to_visual(task.dataset[split][doc_id])
+        return [] if found is None else found if isinstance(found, list | tuple) else [found]
+
+    try:
+        count = len(fetch())
+    except Exception as e:
+        raise Unusable(f"the pictures of document {doc_id} cannot be read: {type(e).__name__}: {e}") from e
+    name = f"{task.task_name}:{doc_id}"
+    return [Visual(lambda n=n: fetch()[n], f"{name}:{n}") for n in range(count)]
