@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 JOBS   ?= 2
 
-.PHONY: demo test check format install install-dev site wheel clean
+.PHONY: demo test check format install install-dev lmms site wheel clean
 
 demo: install            ## set up, evaluate VISTA and vanilla on embedded POPE, print the comparison
 	$(BIN)/harness eval method=vanilla task=pope
@@ -35,6 +35,10 @@ $(VENV)/.installed: pyproject.toml
 $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@
+
+lmms: install-dev        ## lmms-eval for its bridge's tests, without torchvision
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps lmms-eval==0.7.3
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/lmms/requirements.txt
 
 site: install            ## the leaderboard of results/, into results/site
 	$(BIN)/harness site build

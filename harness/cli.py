@@ -20,6 +20,7 @@ COMMANDS = {
     "site": "the leaderboard as static pages: harness site build, harness site serve",
     "submit": "check finished runs and write the files that a results pull request commits",
     "export": "finished runs as CSV, Parquet or Every Eval Ever: harness export task=pope",
+    "import": "logs of lm-eval, lmms-eval and Inspect AI as runs: harness import PATH",
     "show": "one run, or the card of method=NAME, task=NAME, model=NAME",
     "ls": "runs in the results folder",
     "list": "what can be named: harness list tasks|methods|models",
@@ -27,6 +28,9 @@ COMMANDS = {
     "doctor": "what is installed here, and what a missing part would need",
     "completion": "shell completion: harness completion bash|zsh|fish",
 }
+
+MODULES = {"import": "import_"}
+"""Commands whose names are no module's."""
 
 
 def usage() -> str:
@@ -63,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(COMMANDS)}"
             print(f"harness: {name} is no command: {hint}", file=sys.stderr)
             return USAGE
-        module = importlib.import_module(f"harness.commands.{name}")
+        module = importlib.import_module(f"harness.commands.{MODULES.get(name, name)}")
         return module.main(rest)
     except HarnessError as e:
         print(f"harness: {e}", file=sys.stderr)

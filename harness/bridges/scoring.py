@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def metrics(
         values = [value for _, value in rows]
         better = higher_is_better.get(own)
         function = aggregation.get(own)
-        if _is_mean(function) and all(isinstance(v, float) for v in values):
+        if all(isinstance(v, float) for v in values) and _is_mean(function, values):
             whole = bool(np.isin(values, (0.0, 1.0)).all())
             bounds = (0.0, 1.0) if all(0 <= v <= 1 for v in values) else (-math.inf, math.inf)
             estimate = mean(values, clusters, whole, bounds)
@@ -70,6 +71,9 @@ def metrics(
             assert function is not None
             try:
                 estimate = blocks(lambda rows, f=function: _number(f(rows)), values, clusters)
+                if better and 0 <= estimate.value <= 1 and estimate.low is not None and estimate.high is not None:
+                    # Shares, as good as all such metrics are, end at 1.
+                    estimate = replace(estimate, low=max(0.0, estimate.low), high=min(1.0, estimate.high))
             except Exception as e:  # the peer's code, on data that it was not made for: the other metrics stand
                 said = f"the peer's aggregation failed: {type(e).__name__}: {str(e)[:160]}"
                 estimate = Estimate(math.nan, None, None, None, len(rows), len(set(clusters)), said)
@@ -132,8 +136,14 @@ def _value(result: Result, name: str) -> Any:
     return result.outcome.details.get("values", {}).get(name)
 
 
-def _is_mean(function: Aggregation | None) -> bool:
-    return function is None or getattr(function, "__name__", "") in ("mean", "nanmean")
+def _is_mean(function: Aggregation | None, values: list[float]) -> bool:
+    """Whether an aggregation is the mean, by its name or by what it does."""
+    if function is None or getattr(function, "__name__", "") in ("mean", "nanmean"):
+        return True
+    try:
+        return math.isclose(_number(function(list(values))), math.fsum(values) / len(values), rel_tol=1e-12)
+    except Exception:
+        return False
 
 
 def _number(value: Any) -> float:

@@ -78,10 +78,39 @@ def _run(run: Any, given: Any) -> None:
     out = terminal()
     if run.metrics:
         out.print(metrics_table(record, run.metrics))
+    lines = _imported(record) if record["config"].get("imported") else _played(run)
+    lines = {"run": run.name, **lines, "folder": str(run.directory.path)}
+    for key, value in lines.items():
+        out.print(f"  {key:<9} {value}", markup=False, soft_wrap=True)
+    for note in dict.fromkeys(f"{m.name} ({m.group}): {m.note}" for m in run.metrics if m.note):
+        out.print(f"  note      {note}", markup=False, soft_wrap=True)
+    for message, n in record.get("errors", []):
+        out.print(f"  error     {n} x {message}", markup=False, soft_wrap=True)
+    if given.samples:
+        _samples(run, given, out)
+
+
+def _imported(record: dict[str, Any]) -> dict[str, str]:
+    """What is known of a run of another tool."""
+    counts, source = record["counts"], record["config"]["imported"]
+    return {
+        "status": f"{record['status']}, {counts['done']} samples, {counts['errors']} errors",
+        "imported": f"from {source['tool']} {source['version']}",
+        "files": ", ".join(f"{name} (SHA-256 {digest[:12]})" for name, digest in source["files"].items()),
+        "method": record["method"],
+        "model": record["model"],
+        "task": f"{record['task']} version {record['task_version']}",
+        "time": f"{record['started']} to {record['finished']}",
+        "settings": json.dumps(record["task_facts"]),
+    }
+
+
+def _played(run: Any) -> dict[str, str]:
+    """What a run of our own says of itself."""
+    record = run.record
     environment, counts = record["environment"], record["counts"]
     hardware, git = environment["hardware"], environment.get("git")
-    lines = {
-        "run": run.name,
+    return {
         "status": f"{record['status']}, {counts['done']} of {counts['samples']} samples, {counts['errors']} errors, "
         f"{counts['requests']} requests of which {counts['asked']} were asked",
         "method": f"{record['method']} {json.dumps(_numbers(record))}",
@@ -97,16 +126,7 @@ def _run(run: Any, given: Any) -> None:
         "packages": ", ".join(f"{k} {v}" for k, v in environment["packages"].items()),
         "commit": f"{git['commit']}{' (changed)' if git['dirty'] else ''}" if git else "outside a git checkout",
         "command": record["command"],
-        "folder": str(run.directory.path),
     }
-    for key, value in lines.items():
-        out.print(f"  {key:<9} {value}", markup=False, soft_wrap=True)
-    for note in dict.fromkeys(f"{m.name} ({m.group}): {m.note}" for m in run.metrics if m.note):
-        out.print(f"  note      {note}", markup=False, soft_wrap=True)
-    for message, n in record.get("errors", []):
-        out.print(f"  error     {n} x {message}", markup=False, soft_wrap=True)
-    if given.samples:
-        _samples(run, given, out)
 
 
 def _cost(cost: dict[str, float]) -> str:

@@ -15,7 +15,7 @@ LOST = 0.01
 """A run that misses a larger share of its samples is shown and never ranked."""
 REFERENCES = ("chance", "oracle")
 """Models that mark a level: lines in figures, not rows of a ranking."""
-TIERS = {"embedded": "embedded", "calibration": "calibration", "local": "own records"}
+TIERS = {"embedded": "embedded", "calibration": "calibration", "local": "own records", "imported": "imported"}
 """Kinds of records; every other variant is official. Different kinds never share a ranking."""
 
 Row = dict[str, Any]
@@ -59,7 +59,9 @@ class Entry:
 
     @property
     def origin(self) -> str:
-        """measured here, or scored from outputs that another program wrote."""
+        """measured here, scored from outputs that another program wrote, or imported from its log."""
+        if (self.row["config"] or {}).get("imported"):
+            return "imported"
         target = str(((self.row["config"] or {}).get("model") or {}).get("_target_", ""))
         return "scored" if target.endswith("Replay") else "measured"
 

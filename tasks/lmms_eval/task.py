@@ -11,14 +11,13 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
+from harness.bridges.pictures import placed, shared, visuals
 from harness.bridges.scoring import plain, split, summary
 from harness.core import Metric, Missing, Outcome, Reply, Request, Result, Sample, Task, user
 from harness.core.types import Likelihood
 from tasks.lmms_eval.loading import load
-from tasks.lmms_eval.pictures import shared, visuals
 
 KINDS = ("generate_until", "loglikelihood")
-MARK = "<image>"
 TOKENS = 1024
 """New tokens where the task names none, as lmms-eval's llava_hf."""
 
@@ -166,11 +165,11 @@ def _generated(task: Any, instances: Sequence[Any]) -> Generator[Request, Reply,
     """Free answers, one per instance and repeat."""
     said = []
     for instance in instances:
-        context, settings, _, doc_id, _, where = instance.args
+        context, settings = instance.args[:2]
         given = copy.deepcopy(settings or {})
         until = given.get("until") or ()
         stop = (until,) if isinstance(until, str) else tuple(until)
-        parts = _placed(context, visuals(task, doc_id, where))
+        parts = placed(context, _pictures(task, instance))
         instance.resps = []
         for draw in range(instance.repeats or 1):
             reply = yield Request(
@@ -189,10 +188,10 @@ def _weighed(task: Any, instances: Sequence[Any]) -> Generator[Request, Reply, s
     text = "[]"
     for context, some in contexts.items():
         first = some[0]
-        pictures = visuals(task, first.doc_id, first.args[-1]) if len(first.args) > 2 else []
+        pictures = _pictures(task, first) if len(first.args) > 2 else []
         doc = task.eval_docs_no_media[first.doc_id]
         texts = tuple(str(i.args[1](doc)) if callable(i.args[1]) else i.args[1] for i in some)
-        reply = yield Request(user(*_placed(context, pictures)), 1, continuations=texts)
+        reply = yield Request(user(*placed(context, pictures)), 1, continuations=texts)
         text = reply.text
         for instance, one in zip(some, reply.likelihoods, strict=True):
             chosen = task.OUTPUT_TYPE == "multiple_choice"
@@ -200,16 +199,9 @@ def _weighed(task: Any, instances: Sequence[Any]) -> Generator[Request, Reply, s
     return text
 
 
-def _placed(context: str, pictures: Sequence[Any]) -> list[Any]:
-    """Pictures where the context marks them, or before it."""
-    pieces = context.split(MARK)
-    if len(pieces) == 1 or len(pieces) - 1 != len(pictures):
-        return [*pictures, context.replace(MARK, "") if pictures else context]
-    parts: list[Any] = []
-    for n, piece in enumerate(pieces):
-        text = piece.removeprefix("\n") if n else piece  # the chat template breaks the line behind a picture
-        parts += [text, *pictures[n : n + 1]]
-    return [p for p in parts if p != ""]
+def _pictures(task: Any, instance: Any) -> list[Any]:
+    doc_id, where = instance.doc_id, instance.args[-1]
+    return visuals(task.doc_to_visual, lambda: task.dataset[where][doc_id], f"{task.task_name}:{doc_id}")
 
 
 def _once(task: Any) -> Any:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.stats import jackknife, mean, totals
+from harness.stats import blocks, jackknife, mean, totals
 
 
 def f1(c):
@@ -80,3 +80,24 @@ def test_coverage_of_f1():
         got = jackknife(counts, f1)
         hits += got.low <= 0.8 <= got.high
     assert 0.92 <= hits / 600 <= 0.975
+
+
+def test_blocks_agree_with_the_clustered_mean():
+    """For a mean the delete-a-block jackknife and the clustered error are alike, and f is called count + 1 times."""
+    rng = np.random.default_rng(0)
+    values, clusters, calls = rng.random(900).tolist(), [i // 3 for i in range(900)], []
+
+    def average(rows):
+        calls.append(len(rows))
+        return sum(rows) / len(rows)
+
+    found = blocks(average, values, clusters)
+    exact = mean(values, clusters, False)
+    assert len(calls) == 51 and found.value == pytest.approx(exact.value)
+    assert found.stderr == pytest.approx(exact.stderr, rel=0.35) and found.clusters == 300
+
+
+def test_blocks_without_clusters_enough_have_no_interval():
+    found = blocks(lambda rows: sum(rows) / len(rows), [0.0, 1.0] * 6, ["a", "b"] * 6)
+    assert found.value == 0.5 and found.low is None and found.note
+    assert math.isnan(blocks(len, [], []).value)

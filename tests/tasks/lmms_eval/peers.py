@@ -58,7 +58,7 @@ GROUP = """
 group: local_group
 task: [local_pope, local_exact]
 """
-CODE = '''
+CODE = """
 def pictures(doc):
     return [doc["image"].convert("RGB")]
 
@@ -80,7 +80,7 @@ def average(items):
 def f1(items):
     both = sum(i["said"] and i["wanted"] for i in items)
     return 2 * both / max(1, sum(i["said"] for i in items) + sum(i["wanted"] for i in items))
-'''
+"""
 TASKS = ("local_pope", "local_exact", "local_choice")
 
 OWN = """

@@ -1,4 +1,4 @@
-"""A document's pictures as lmms-eval's `doc_to_visual` returns them, fetched when they are needed."""
+"""Pictures as lmms-eval's `doc_to_visual` returns them, fetched when needed, and where they stand in a text."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 from PIL import Image
 
 from harness.core import Picture, Unusable
+
+MARK = "<image>"
 
 
 class Visual(Picture):
@@ -78,16 +80,27 @@ def shared(docs: Any) -> list[str]:
     return out
 
 
-def visuals(task: Any, doc_id: int, split: str) -> list[Visual]:
-    """Of one document. Raises Unusable where they cannot be listed."""
+def visuals(see: Callable[[Any], Any], document: Callable[[], Any], name: str) -> list[Visual]:
+    """Of one document: what `see` (lmms-eval's `doc_to_visual`) finds in it. Raises Unusable where it fails."""
 
     def fetch() -> Sequence[Any]:
-        found = task.doc_to_visual(task.dataset[split][doc_id])
+        found = see(document())
         return [] if found is None else found if isinstance(found, list | tuple) else [found]
 
     try:
         count = len(fetch())
     except Exception as e:
-        raise Unusable(f"the pictures of document {doc_id} cannot be read: {type(e).__name__}: {e}") from e
-    name = f"{task.task_name}:{doc_id}"
+        raise Unusable(f"the pictures of document {name} cannot be read: {type(e).__name__}: {e}") from e
     return [Visual(lambda n=n: fetch()[n], f"{name}:{n}") for n in range(count)]
+
+
+def placed(context: str, pictures: Sequence[Picture]) -> list[str | Picture]:
+    """Pictures where the context marks them by `<image>`, or before it."""
+    pieces = context.split(MARK)
+    if len(pieces) == 1 or len(pieces) - 1 != len(pictures):
+        return [*pictures, context.replace(MARK, "") if pictures else context]
+    parts: list[str | Picture] = []
+    for n, piece in enumerate(pieces):
+        text = piece.removeprefix("\n") if n else piece  # the chat template breaks the line behind a picture
+        parts += [text, *pictures[n : n + 1]]
+    return [p for p in parts if p != ""]
