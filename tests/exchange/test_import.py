@@ -82,13 +82,12 @@ def test_an_unfinished_inspect_log_is_partial(tmp_path):
 def test_lm_eval_logs(workdir):
     """Written by lm-eval itself; scores, samples and the method of our own bridge come back."""
     pytest.importorskip("lm_eval")
-    from tests.tasks.lm_eval import peers
-
     from lm_eval import simple_evaluate
     from lm_eval.loggers import EvaluationTracker
     from lm_eval.tasks import TaskManager
 
     import harness.bridges.lm_eval  # noqa: F401
+    from tests.tasks.lm_eval import peers
 
     Path("peers").mkdir()
     manager = TaskManager(include_path=str(peers.write(Path("peers"))), include_defaults=False)
