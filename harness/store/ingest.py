@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 LONGEST = 16 * 2**20
 """Bytes of the longest JSON line that DuckDB shall expect, unless a longer one is seen."""
+MEMORY = "200MB"
+"""What DuckDB may hold while it reads journals; the rest goes to a scratch folder."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def ingest(results: Path, runs: Sequence[Path] | None = None, *, patience: float
     with (
         turn(path, patience),
         tempfile.TemporaryDirectory(prefix="harness-") as scratch,
-        duckdb.connect(":memory:", config={"temp_directory": scratch}) as connection,
+        duckdb.connect(":memory:", config={"temp_directory": scratch, "memory_limit": MEMORY}) as connection,
     ):
         connection.execute("SET enable_progress_bar = false")
         migrate(connection)

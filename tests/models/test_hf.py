@@ -55,7 +55,7 @@ def test_spliced_prompts_equal_the_processors(model, requests):
     processor = AutoProcessor.from_pretrained(WEIGHTS)
     prompts = Prompts(processor, model.model.config, chat="auto")
     for request in requests[:30]:
-        text = prompts._text(request)
+        text = prompts.text(request)
         wanted = processor(images=[request.pictures[0].load()], text=[text], return_tensors="pt")
         prompts.encode(request)
         given = prompts.encode(request).tensors
@@ -69,7 +69,7 @@ def test_answers_equal_stock_generate_in_any_batch(model, requests):
     processor = AutoProcessor.from_pretrained(WEIGHTS)
     wanted = []
     for request in requests[:24]:
-        text = model.prompts._text(request)
+        text = model.prompts.text(request)
         x = processor(images=[request.pictures[0].load()], text=[text], return_tensors="pt")
         x.pop("token_type_ids", None)
         out = stock.generate(**x, max_new_tokens=request.max_new_tokens, do_sample=False)
