@@ -19,6 +19,7 @@ EXTRAS = {
     "wandb": ("wandb", "logging to Weights & Biases"),
     "lm-eval": ("lm_eval", "tasks of lm-eval"),
     "lmms-eval": ("lmms_eval", "tasks of lmms-eval, and the speed comparison with it"),
+    "sweep": ("hydra_plugins.hydra_joblib_launcher", "sweeps in processes of their own or through Slurm"),
     "ray": ("ray", "runs sharded over GPUs or nodes"),
     "browser": ("playwright", "rendering pages, the site's tests"),
     "miniwob": ("miniwob", "the pages of task=miniwob"),

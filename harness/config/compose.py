@@ -25,6 +25,14 @@ class _SweepEnds(BaseException):
     """Not an Exception, so that Hydra lets it through without a traceback."""
 
 
+class SweepFailed(HarnessError):
+    """A run of a sweep ended badly in another process, which has said why."""
+
+    def __init__(self, exit_code: int):
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+
 def plugin_folders(overrides: Iterable[str]) -> list[str]:
     """The folders in `plugins=[a,b]` or `plugins=a`."""
     for word in overrides:
@@ -75,9 +83,16 @@ def run(words: Sequence[str], job: Callable[[Any], int]) -> int:
 
     _store(registry)
     codes: list[int] = []
+    home = os.getpid()
 
     def task_function(config: Any) -> int:
-        """One run. Its error is one line, and a sweep goes on with its other runs; Ctrl-C ends the sweep."""
+        """One run. Its error is one line, and a sweep goes on with its other runs; Ctrl-C ends the sweep.
+
+        Launchers (joblib, submitit) call it in processes of their own, which know nothing of this one.
+        """
+        away = os.getpid() != home
+        if away:
+            _store(Registry(plugin_folders(overrides)))
         try:
             try:
                 if missing := _missing(OmegaConf.to_container(config)):
@@ -91,6 +106,8 @@ def run(words: Sequence[str], job: Callable[[Any], int]) -> int:
         except HarnessError as e:
             print(f"harness: {e}", file=sys.stderr)
             codes.append(e.exit_code)
+        if away and codes[-1]:
+            raise SweepFailed(codes[-1])
         if codes[-1] == INTERRUPTED:
             raise _SweepEnds
         return codes[-1]
@@ -104,6 +121,9 @@ def run(words: Sequence[str], job: Callable[[Any], int]) -> int:
         hydra.main(version_base="1.3", config_path="pkg://harness.config", config_name="eval")(task_function)()
     except _SweepEnds:
         pass
+    except SweepFailed as e:
+        print("harness: a run of this sweep failed; what it said is with its launcher (.submitit/)", file=sys.stderr)
+        codes.append(e.exit_code)
     except (HydraException, OmegaConfBaseException) as e:
         raise UsageError(_one_line(e)) from e
     except SystemExit as e:
