@@ -107,7 +107,8 @@ class HFModel(Model):
             where["gguf_file"] = self.gguf
         try:
             config = AutoConfig.from_pretrained(self.path, **where)
-            auto = AutoModelForImageTextToText if config.model_type in SEEING else AutoModelForCausalLM
+            sees = config.model_type in SEEING
+            auto = AutoModelForImageTextToText if sees else AutoModelForCausalLM
             spread = self.device in ("balanced", "sequential")
             model = auto.from_pretrained(
                 self.path,
@@ -116,7 +117,7 @@ class HFModel(Model):
                 device_map="auto" if spread else None,
                 **where,
             )
-            reader = AutoTokenizer if self.gguf else AutoProcessor
+            reader = AutoProcessor if sees and not self.gguf else AutoTokenizer
             processor = reader.from_pretrained(self.path, **where)
         except (OSError, ValueError, ImportError) as e:
             reason = next((line.strip() for line in str(e).splitlines() if line.strip()), type(e).__name__)

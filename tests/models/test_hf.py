@@ -184,3 +184,34 @@ def test_work_counts_streams_and_shared_prefixes(requests):
         works.append(own.work())
     # Six questions on one picture: its prefix once, then each question.
     assert works[0]["passes"] == 7 and works[1] == {k: 2 * v for k, v in works[0].items()}
+
+
+def test_a_text_checkpoint_needs_no_image_processor(tmp_path):
+    """Even if its tokenizer was taken from a vision-language model."""
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
+    small = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+        bos_token_id=1, eos_token_id=2, pad_token_id=0,
+    )  # fmt: skip
+    LlamaForCausalLM(small).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    reader = hf(tmp_path)
+    reader.load([])
+    (reply,) = reader.answer(calls([Request(user("Is there a dog?"), 3, plain=True)]), GREEDY)
+    assert reply.new_tokens <= 3
+    with pytest.raises(UsageError, match="reads text only"):
+        reader.answer(calls([Request(user(hf_picture(), "?"), 3)]), GREEDY)
+
+
+def hf_picture():
+    import io
+
+    from PIL import Image
+
+    from harness.core import Picture
+
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "PNG")
+    return Picture(file.getvalue())
