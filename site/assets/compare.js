@@ -18,17 +18,21 @@ async function start() {
 }
 
 let latest = 0; // a choice that a later one overtook while it was loading writes nothing
+let unfilled = false; // the runs to choose from are those of other records: nothing can be chosen yet
 
 async function choose(fresh) {
   const mine = ++latest;
   const { board, a, b } = form.elements;
+  unfilled ||= fresh;
+  a.disabled = b.disabled = unfilled;
   const ranked = (await load(`data/boards/${board.value}/index.json`)).runs.filter((r) => r.ranked);
   if (mine !== latest) return;
-  if (fresh) {
+  if (unfilled) {
     const names = labels(ranked);
     fill(a, names, params.get("a"));
     const known = names.some(([slug]) => slug === params.get("b"));
     fill(b, names, known ? params.get("b") : names.find(([slug]) => slug !== a.value)?.[0]);
+    unfilled = a.disabled = b.disabled = false;
   }
   remember({ board: board.value, a: a.value, b: b.value });
   result.replaceChildren();
