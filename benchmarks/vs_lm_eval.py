@@ -103,8 +103,8 @@ def tasks(folder: Path, documents: int) -> None:
     sentence = lambda n: " ".join(rng.choice(WORDS) for _ in range(n))  # noqa: E731
     rows = [
         {
-            "question": "The " + sentence(rng.randint(30, 60)),
-            "choices": [sentence(rng.randint(6, 14)) for _ in range(4)],
+            "question": "The " + sentence(rng.randint(10, 20)),
+            "choices": [sentence(rng.randint(3, 6)) for _ in range(4)],
             "gold": rng.randrange(4),
         }
         for _ in range(documents)
