@@ -4,8 +4,9 @@
 
 The bare loop is what one would write by hand for POPE: preprocess each picture once, encode its prefix once, answer its
 questions from the cache. harness plays the same questions with all it does beside: reading records, planning, journal,
-scoring, statistics, index. Both in this process, one thread, alternating; CPU seconds, medians. The split names what a
-harness run spends, by wrapping its functions.
+scoring, statistics, index. Both in this process, with the model loaded, one thread, alternating; CPU seconds, medians.
+A run on a tenth of the pictures tells what a run costs anyhow (reading the configuration, the index) from what each
+sample costs. The split names what a harness run spends, by wrapping its functions.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import torch
+from larger import larger
 
 
 def asked_of(pictures: int) -> list[tuple[Any, Any]]:
@@ -40,21 +43,6 @@ def questions(pictures: int) -> list[tuple[Any, list[Any]]]:
     for _, request in asked_of(pictures):
         groups.setdefault(request.pictures[0].digest, {}).setdefault(request.key, request)
     return [(next(iter(g.values())).pictures[0], list(g.values())) for g in groups.values()]
-
-
-def larger(folder: str) -> str:
-    """A checkpoint of 18 million random parameters, ten times tiny-llava, with tiny-llava's processor."""
-    from transformers import AutoTokenizer
-
-    from harness.models.tiny import WEIGHTS, architecture
-    from harness.models.tiny.export import processor
-
-    tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
-    torch.manual_seed(0)
-    size = architecture.Size(vision_width=320, vision_layers=6, width=384, layers=8, inner=1152)
-    architecture.build(size, len(tokenizer)).save_pretrained(folder)
-    processor(tokenizer).save_pretrained(folder)
-    return folder
 
 
 def bare(model: Any, processor: Any, groups: list[tuple[Any, list[Any]]], rows: int, tokens: int) -> dict[str, str]:
@@ -107,7 +95,7 @@ def bare(model: Any, processor: Any, groups: list[tuple[Any, list[Any]]], rows: 
         said = iter(tokenizer.batch_decode(new, skip_special_tokens=True))
         for _, asked in batch:
             for request in asked:
-                out[request.key] = next(said).strip()
+                out[request.key] = next(said).strip(" ")
 
     with torch.no_grad():
         for group in groups:
@@ -188,7 +176,6 @@ def harness(results: str, checkpoint: str, pictures: int, tokens: int, split: Sp
 def agreeing(results: str, pictures: int, answers: dict[str, str]) -> tuple[int, int]:
     """(samples to which harness and the bare loop say the same, samples)."""
     import json
-    from pathlib import Path
 
     (journal,) = Path(results).glob("runs/*/samples.jsonl")
     said = {r["id"]: r["answer"] for r in map(json.loads, journal.read_text().splitlines())}
@@ -210,23 +197,30 @@ def main() -> int:
     groups = questions(given.pictures)
     count = sum(len(g) for _, g in groups)
     with tempfile.TemporaryDirectory(prefix="harness-bench-") as scratch:
-        checkpoint, tokens = (larger(f"{scratch}/larger"), 2) if given.larger else (str(WEIGHTS), 8)
+        checkpoint, tokens = (str(larger(Path(scratch, "larger"))), 2) if given.larger else (str(WEIGHTS), 8)
         model = AutoModelForImageTextToText.from_pretrained(checkpoint, dtype=torch.float32).eval()
         processor = AutoProcessor.from_pretrained(checkpoint)
         harness(f"{scratch}/warm", checkpoint, 2, tokens)  # imports, and the model
-        floor, ours = [], []
+        few, answers = max(2, given.pictures // 10), {}
+        floor: dict[int, list[float]] = {few: [], given.pictures: []}
+        ours: dict[int, list[float]] = {few: [], given.pictures: []}
         for turn in range(given.repeats):
-            began = time.process_time()
-            answers = bare(model, processor, groups, 128, tokens)
-            floor.append(time.process_time() - began)
-            ours.append(harness(f"{scratch}/{turn}", checkpoint, given.pictures, tokens))
-        same, asked = agreeing(f"{scratch}/0", given.pictures, answers)
+            for pictures in floor:
+                asked_about = groups if pictures == given.pictures else questions(pictures)
+                began = time.process_time()
+                answers = bare(model, processor, asked_about, 128, tokens)
+                floor[pictures].append(time.process_time() - began)
+                ours[pictures].append(harness(f"{scratch}/{pictures}/{turn}", checkpoint, pictures, tokens))
+        same, asked = agreeing(f"{scratch}/{given.pictures}/0", given.pictures, answers)
         split = Split()
         total = harness(f"{scratch}/split", checkpoint, given.pictures, tokens, split)
-    a, b = statistics.median(floor), statistics.median(ours)
+    a, b = statistics.median(floor[given.pictures]), statistics.median(ours[given.pictures])
+    more = 18 * (given.pictures - few)
+    each_a, each_b = (1e3 * (w - statistics.median(s[few])) / more for w, s in ((a, floor), (b, ours)))
     print(f"{18 * given.pictures} samples, {count} distinct questions about {given.pictures} pictures, one thread")
     print(f"same answers: {same} of {asked}")
     print(f"bare loop {a:.2f} CPU s, harness {b:.2f} CPU s: {100 * (b / a - 1):+.1f} %")
+    print(f"each further sample {each_a:.3f} and {each_b:.3f} CPU ms: {100 * (each_b / each_a - 1):+.1f} %")
     for label, seconds in split.spent.most_common():
         print(f"  {label:24} {seconds:6.2f} s {100 * seconds / total:5.1f} %")
     print(f"  {'everything else':24} {total - sum(split.spent.values()):6.2f} s")

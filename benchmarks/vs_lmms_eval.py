@@ -1,6 +1,6 @@
 """harness beside lmms-eval on POPE: the same checkpoint, pictures and prompts, answers compared one by one.
 
-    python benchmarks/vs_lmms_eval.py --lmms-python DIR/bin/python [--images N] [--checkpoint DIR] [--json FILE]
+    python benchmarks/vs_lmms_eval.py --lmms-python DIR/bin/python [--images N] [--checkpoint DIR | --larger]
 
 Both run as child processes with one thread, in float32 on the CPU, and are charged the CPU seconds that the operating
 system counts for them. Each side runs twice, on a few pictures and on all: the difference is the cost per sample
@@ -25,6 +25,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from larger import larger
+
 from harness.core.errors import HarnessError
 from harness.core.registry import ROOT
 from harness.core.types import Picture, Request, Sample
@@ -39,7 +41,7 @@ INSTALL = (
 SUFFIX = "\nAnswer the question using a single word or phrase."
 """lmms-eval's post prompt of POPE; harness is told to use it too."""
 MAX_NEW_TOKENS = 128
-"""lmms-eval's limit for POPE, given to harness too."""
+"""lmms-eval's limit for POPE."""
 TASK = "pope_local"
 
 # llava_hf imports decord, which only its video path uses and its wheel does not ask for.
@@ -112,8 +114,8 @@ class Item:
 class Bench:
     """The two sides in one scratch folder."""
 
-    def __init__(self, folder: Path, python: str, checkpoint: Path | None, settings: list[str]):
-        self.folder, self.python = folder, python
+    def __init__(self, folder: Path, python: str, checkpoint: Path | None, tokens: int, settings: list[str]):
+        self.folder, self.python, self.tokens = folder, python, tokens
         self.checkpoint = checkpoint or ROOT / "harness" / "models" / "tiny" / "weights"
         model = (
             ["model=tiny-llava"]
@@ -127,7 +129,7 @@ class Bench:
             "model.device=cpu",
             "model.dtype=float32",
             f'task.suffix="{SUFFIX}"',
-            f"decoding.max_new_tokens={MAX_NEW_TOKENS}",
+            f"decoding.max_new_tokens={tokens}",
             "logger=quiet",
             *settings,
         ]
@@ -207,7 +209,7 @@ class Bench:
         source, folder = installed / "tasks" / "pope", self.folder / f"task-{name}"
         (folder / TASK).mkdir(parents=True)
         shutil.copy(source / "utils.py", folder / TASK)
-        (folder / TASK / f"{TASK}.yaml").write_text(derived((source / "pope.yaml").read_text(), file))
+        (folder / TASK / f"{TASK}.yaml").write_text(derived((source / "pope.yaml").read_text(), file, self.tokens))
         return folder
 
     # -- the runs
@@ -314,10 +316,11 @@ class Bench:
         return cost, text
 
 
-def derived(yaml: str, file: Path) -> str:
-    """lmms-eval's POPE over a local parquet file; everything else as it ships."""
+def derived(yaml: str, file: Path, tokens: int) -> str:
+    """lmms-eval's POPE over a local parquet file, with answers of so many tokens; everything else as it ships."""
     yaml = re.sub(r"(?m)^dataset_kwargs:\n(?:[ \t]+.*\n)*", "", yaml)
     yaml = re.sub(r"(?m)^dataset_path:.*$", "dataset_path: parquet", yaml)
+    yaml = re.sub(r"(?m)^( *max_new_tokens:).*$", rf"\1 {tokens}", yaml)
     yaml = re.sub(r"(?m)^task:.*$", f"task: {TASK}", yaml)
     return f"dataset_kwargs:\n  data_files:\n    test: {json.dumps(str(file))}\n{yaml}"
 
@@ -432,16 +435,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lmms-python", default=sys.executable, help="the interpreter that has lmms-eval")
     parser.add_argument("--checkpoint", type=Path, help="a LLaVA checkpoint folder; default: the embedded model")
+    parser.add_argument("--larger", action="store_true", help="a random model ten times as large, two tokens an answer")
     parser.add_argument("--images", type=int, help="about this many pictures; default: all embedded ones")
     parser.add_argument("--few", type=int, default=2, help="pictures of the run that measures start-up")
-    parser.add_argument("--at-least", type=float, default=6.0, help="the ratio of samples per CPU second to reach")
+    parser.add_argument("--at-least", type=float, default=8.0, help="the ratio of samples per CPU second to reach")
     parser.add_argument("--json", type=Path, help="write all figures here")
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="further settings for harness eval")
     given = parser.parse_args()
     python = shutil.which(given.lmms_python) or given.lmms_python
     checkpoint = given.checkpoint.resolve() if given.checkpoint else None
     with tempfile.TemporaryDirectory(prefix="vs-lmms-eval-") as scratch:
-        bench = Bench(Path(scratch), str(Path(python).absolute()), checkpoint, given.settings)
+        if given.larger:
+            checkpoint = larger(Path(scratch, "larger"))
+        tokens = 2 if given.larger else MAX_NEW_TOKENS
+        bench = Bench(Path(scratch), str(Path(python).absolute()), checkpoint, tokens, given.settings)
         if why := bench.missing():
             print(f"skipped: {given.lmms_python} cannot run lmms-eval ({why}): {INSTALL}")
             return 0

@@ -56,9 +56,12 @@ class Model(ABC):
     def bind(self, task: Task) -> None:
         """Learn which task is asked. For models that answer from the task's own records."""
 
-    def see(self, picture: Picture) -> None:
-        """Decode a picture ahead of a batch, so that a corrupt one costs its own samples alone. Raises Unusable."""
-        picture.load()
+    def prepare(self, call: Call) -> None:
+        """Read a call's pictures ahead of its batch, so that a corrupt one costs its own samples alone. Raises
+        Unusable."""
+        if self.reads_pictures:
+            for picture in call.request.pictures:
+                picture.check()
 
     def plan(self, calls: Sequence[Call], rows: int | None) -> Iterator[list[Call]]:
         """Batches of at most `rows` calls (None: the model's own choice) in a fixed order."""

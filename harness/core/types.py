@@ -27,6 +27,8 @@ class Picture:
     read is identified by its name, so that answers about pictures that are not here can still be scored.
     """
 
+    _sound = False
+
     def __init__(self, source: bytes | str | Path):
         self.source = source if isinstance(source, bytes) else Path(source)
 
@@ -73,6 +75,12 @@ class Picture:
             raise
         except Exception as e:
             raise Unusable(f"picture {where} cannot be decoded: {e}") from e
+
+    def check(self) -> None:
+        """Decode the picture as a trial, once. Raises Unusable where `load` does."""
+        if not self._sound:
+            self.load()
+            self._sound = True
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Picture) and (self.source == other.source or self.digest == other.digest)

@@ -110,7 +110,8 @@ def _play(run: Run, rows: int | None, listener: Listener, *, drop_errors: bool) 
             )  # fmt: skip
             player = sharded or scheduler
             counts = player.counts
-            player.run(samples, results.keys())
+            with memory.settled():
+                player.run(samples, results.keys())
     except Interrupted:
         status = "interrupted"
     except BaseException:

@@ -206,10 +206,10 @@ class Scheduler:
         bad: list[tuple[Call, Exception]] = []
         for call in batch:
             try:
-                if self.model.reads_pictures:
-                    for picture in call.request.pictures:
-                        self.model.see(picture)
+                self.model.prepare(call)
                 good.append(call)
+            except (UsageError, Missing):
+                raise
             except Exception as e:
                 bad.append((call, e))
         if bad:

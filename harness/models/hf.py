@@ -54,6 +54,8 @@ class HFModel(Model):
         self.attention, self.chat = attention, chat
         self.pad = self.dtype == "float32" if pad == "auto" else bool(pad)
         self.methods: Sequence[Any] = ()
+        self._ready: dict[int, tuple[Call, Any]] = {}
+        self._preparing = 0.0
 
     def fingerprint(self) -> str:
         facts = [self._checkpoint, self.dtype, self.device.split(":")[0], self.attention, self.chat]
@@ -151,9 +153,13 @@ class HFModel(Model):
     def work(self) -> dict[str, int]:
         return {"passes": self.view.work.passes, "positions": self.view.work.positions}
 
-    def see(self, picture: Picture) -> None:
-        if picture.digest not in self.prompts._seen:
-            super().see(picture)
+    def prepare(self, call: Call) -> None:
+        if call.request.continuations:
+            super().prepare(call)
+            return
+        began = time.perf_counter()
+        self._ready[id(call)] = call, self.prompts.encode(call.request)
+        self._preparing += time.perf_counter() - began
 
     def plan(self, calls: Sequence[Call], rows: int | None) -> Iterator[list[Call]]:
         """Questions about one picture side by side, pictures in order of appearance, shorter questions first.
@@ -203,8 +209,9 @@ class HFModel(Model):
         wanted = {c.request.capture for c in calls}
         if len(wanted) > 1:
             return self._parts(calls, [c.request.capture for c in calls], lambda some: self.answer(some, decoding))
-        began = time.perf_counter()
-        inputs = [self.prompts.encode(c.request) for c in calls]
+        began, self._preparing = time.perf_counter() - self._preparing, 0.0
+        ready = [self._ready.pop(id(c), None) for c in calls]
+        inputs = [r[1] if r else self.prompts.encode(c.request) for c, r in zip(calls, ready, strict=True)]
         _mark_shared(calls, inputs, self.prompts.image_id)
         limit = decoding.max_new_tokens or max(c.request.max_new_tokens for c in calls)
         methods, reader = self.methods, None

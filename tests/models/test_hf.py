@@ -90,6 +90,33 @@ def test_plans_keep_pictures_together_and_lose_nothing(model, requests):
     assert [[c.sample.id for c in b] for b in batches] == [[c.sample.id for c in b] for b in again]
 
 
+def test_a_picture_is_decoded_once_however_often_it_is_asked(requests, monkeypatch):
+    from harness.records.pictures import Named
+
+    decoded, load = [], Named.load
+    monkeypatch.setattr(Named, "load", lambda self: decoded.append(self.name) or load(self))
+    made = hf()
+    made.load([])
+    made.prompts._seen.clear()
+    asked = calls(requests)
+    for call in asked:
+        made.prepare(call)
+    replies = made.answer(asked, GREEDY)
+    assert len(replies) == len(asked) > len(set(decoded))
+    assert len(decoded) == len({c.request.pictures[0].digest for c in asked})
+    assert not made._ready and all(r.latency > 0 for r in replies)
+
+
+def test_a_corrupt_picture_is_found_before_its_batch(model):
+    from harness.core import Picture, Unusable
+
+    (call,) = calls([Request(user(Picture(b"no picture"), "What is this?"), 4)])
+    for _ in range(2):
+        with pytest.raises(Unusable, match="cannot be decoded"):
+            model.prepare(call)
+    assert not model._ready
+
+
 def test_pack_cuts_only_what_is_too_large():
     groups = [list("aaaa"), list("bbb"), list("ccccccc"), list("d")]
     assert ["".join(b) for b in _pack(groups, 5)] == ["aaaa", "bbb", "ccccc", "ccd"]
