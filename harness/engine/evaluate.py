@@ -55,10 +55,15 @@ def evaluate(config: dict[str, Any], listener: Listener) -> int:
         if record and record["status"] in ("done", "partial", "failed") and not retry:
             listener.ended(record, run.directory.metrics(), from_store=True)
             return EXIT[record["status"]]
-        return _play(run, rows, listener, drop_errors=retry)
+        record, metrics = _play(run, rows, listener, drop_errors=retry)
+        if record["status"] != "interrupted":
+            _ingest(run, listener)
+        listener.ended(record, metrics, from_store=False)
+        return EXIT[record["status"]]
 
 
-def _play(run: Run, rows: int | None, listener: Listener, *, drop_errors: bool) -> int:
+def _play(run: Run, rows: int | None, listener: Listener, *, drop_errors: bool) -> tuple[dict[str, Any], list[Metric]]:
+    """Play what is missing, score all, write the run's record. What it held in memory is free when it returns."""
     task, model, config = run.task, run.model, run.config
     samples = by_cluster(subset(_samples(task), config["limit"], config["seed"]))
     early = Sequential.of(run, config, samples) if config["stop_early"] else None
@@ -152,10 +157,7 @@ def _play(run: Run, rows: int | None, listener: Listener, *, drop_errors: bool) 
     if status != "interrupted":
         run.directory.write_metrics(metrics)
     run.directory.write_record(record)
-    if status != "interrupted":
-        _ingest(run, listener)
-    listener.ended(record, metrics, from_store=False)
-    return EXIT[status]
+    return record, metrics
 
 
 def _ingest(run: Run, listener: Listener) -> None:

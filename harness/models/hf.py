@@ -20,6 +20,9 @@ _LOADED: dict[tuple[str, ...], tuple[Any, Any]] = {}
 
 CPU_TOKENS = 12_000
 """Prompt tokens in a batch on a CPU: beyond this, larger batches are no faster and only cost memory."""
+TEXT_ROWS = 16
+"""Rows of a batch of text prompts on a CPU. They share nothing and differ in length: in a larger batch more of them
+wait for the longest prompt and the longest answer."""
 
 
 class HFModel(Model):
@@ -98,7 +101,7 @@ class HFModel(Model):
         )
         from transformers.utils import logging
 
-        from harness.models.prompts import Prompts
+        from harness.models.prompts import KEPT_BYTES, Prompts
 
         logging.set_verbosity_error()
         logging.disable_progress_bar()
@@ -129,7 +132,9 @@ class HFModel(Model):
             tokenizer.pad_token = tokenizer.eos_token
         if model.generation_config.pad_token_id is None:
             model.generation_config.pad_token_id = tokenizer.pad_token_id
-        return model, Prompts(processor, model.config, chat=self.chat)
+        # Half precision plans by length: the whole window's pictures are preprocessed before the first is asked about.
+        keep = KEPT_BYTES if self.pad else 16 * KEPT_BYTES
+        return model, Prompts(processor, model.config, chat=self.chat, keep=keep)
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -175,25 +180,29 @@ class HFModel(Model):
         for members in groups.values():
             members.sort(key=lambda c: (c.request.max_new_tokens, lengths[id(c)]))
         if self.pad:
-            ordered = [list(g) for g in groups.values()]
-            yield from _pack(ordered, rows or self._rows(calls))
+            words = groups.pop((), [])
+            reads = [c for c in words if c.request.continuations]
+            writes = [c for c in words if not c.request.continuations]
+            for some in ([g for g in (reads, *groups.values()) if g], [writes]):
+                if some and some[0]:
+                    yield from _pack(some, rows or self._rows(some[0][0]))
             return
         by_length: dict[int, list[Call]] = {}
         for members in groups.values():
             for call in members:
                 by_length.setdefault(self.prompts.encode(call.request).tensors["input_ids"].shape[1], []).append(call)
         for _, members in sorted(by_length.items()):
-            yield from _pack([members], rows or self._rows(calls))
+            yield from _pack([members], rows or self._rows(members[0]))
 
-    def _rows(self, calls: Sequence[Call]) -> int:
+    def _rows(self, call: Call) -> int:
         """Rows that fit: bounded by tokens on a CPU, by the key-value cache in free memory on a GPU."""
         import torch
 
-        call = calls[0]
         tokens = self.prompts.encode(call.request).tensors["input_ids"].shape[1] + call.request.max_new_tokens
         streams = 1 + len(self.methods)
         if not self.device.startswith("cuda"):
-            return max(1, min(128, CPU_TOKENS // (tokens * streams)))
+            reads = call.request.pictures or call.request.continuations
+            return max(1, min(128 if reads else TEXT_ROWS, CPU_TOKENS // (tokens * streams)))
         config = self.view.decoder.config
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads

@@ -14,7 +14,8 @@ from harness.core.types import Picture, Request
 from harness.steering import Inputs
 
 SEQUENCES = ("attention_mask", "token_type_ids", "mm_token_type_ids")
-KEPT_PICTURES = 512
+KEPT_BYTES = 64 * 2**20
+"""Of preprocessed pictures, unless told otherwise: those asked about longest ago leave first."""
 
 
 @dataclass
@@ -25,6 +26,11 @@ class _Seen:
     tokens: list[int]
     masks: tuple[str, ...]
     """Sequence-shaped inputs that mark the image tokens with 1."""
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return sum(v.nbytes for v in self.pixels.values()) + 8 * len(self.tokens)
 
 
 Piece = tuple[Inputs, list[int]]
@@ -44,8 +50,8 @@ class Prompts:
     tokens in; where the processor's output cannot be rebuilt like that (InstructBLIP), the processor runs each time.
     """
 
-    def __init__(self, processor: Any, config: Any, *, chat: str):
-        self.processor, self.chat = processor, chat
+    def __init__(self, processor: Any, config: Any, *, chat: str, keep: int = KEPT_BYTES):
+        self.processor, self.chat, self.keep = processor, chat, keep
         self.tokenizer = getattr(processor, "tokenizer", processor)
         self.sees = processor is not self.tokenizer
         self.image_id: int | None = getattr(config, "image_token_id", None)
@@ -54,7 +60,8 @@ class Prompts:
         """Tokens that the model can read; 0 where its configuration does not say."""
         self.mark_questions = False
         """Whether inputs shall say where the question is: costs a second tokenisation."""
-        self._seen: OrderedDict[str, _Seen | None] = OrderedDict()
+        self._seen: OrderedDict[str, _Seen] = OrderedDict()
+        self._kept = 0
         template = getattr(processor, "chat_template", None) or getattr(self.tokenizer, "chat_template", None)
         if chat == "auto" and not template:
             raise UsageError("this model has no chat template: add model.chat=plain to give it the text as it is")
@@ -149,10 +156,11 @@ class Prompts:
         tensors = dict(
             self.processor(images=[p.load() for p in pictures], text=[text], return_tensors="pt", **self._special(text))
         )
-        if len(pictures) == 1 and pictures[0].digest not in self._seen:
-            self._seen[pictures[0].digest] = self._learn(self._ids(text), tensors)
-            while len(self._seen) > KEPT_PICTURES:
-                self._seen.popitem(last=False)
+        if len(pictures) == 1 and (seen := self._learn(self._ids(text), tensors)):
+            self._seen[pictures[0].digest] = seen
+            self._kept += seen.size
+            while self._kept > self.keep and len(self._seen) > 1:
+                self._kept -= self._seen.popitem(last=False)[1].size
         return Inputs(tensors)
 
     def text(self, request: Request) -> str:

@@ -32,12 +32,15 @@ class Named(Picture):
 
 
 class Stored(Named):
-    """Encoded bytes in a table's cell: bytes, {"bytes": ...}, or a function that fetches one of them when needed."""
+    """Encoded bytes in a table's cell: bytes, {"bytes": ...}, or a function that fetches one of them when needed.
+
+    What is fetched is not kept: a task may have more pictures than memory holds.
+    """
 
     def __init__(self, name: str, cell: Any):
         self.name, self._cell = name, cell
 
-    @cached_property
+    @property
     def source(self) -> bytes:  # pyright: ignore[reportIncompatibleVariableOverride]
         cell = self._cell() if callable(self._cell) else self._cell
         data = cell.get("bytes") if isinstance(cell, dict) else cell

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 LONGEST = 16 * 2**20
 """Bytes of the longest JSON line that DuckDB shall expect, unless a longer one is seen."""
-MEMORY = "200MB"
-"""What DuckDB may hold while it reads journals; the rest goes to a scratch folder."""
+SMALL = {"memory_limit": "128MB", "threads": 1}
+"""For single runs, beside a loaded model. DuckDB needs twice `LONGEST` a thread; what does not fit goes to a scratch
+folder. Everything at once may take what DuckDB takes by itself."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,11 @@ def ingest(results: Path, runs: Sequence[Path] | None = None, *, patience: float
     except OSError as e:
         raise Missing(f"{results} cannot be made ({e.strerror}): choose another folder by results=DIR") from e
     path = database(results)
+    small = {} if runs is None else SMALL
     with (
         turn(path, patience),
         tempfile.TemporaryDirectory(prefix="harness-") as scratch,
-        duckdb.connect(":memory:", config={"temp_directory": scratch, "memory_limit": MEMORY}) as connection,
+        duckdb.connect(":memory:", config={"temp_directory": scratch, **small}) as connection,
     ):
         connection.execute("SET enable_progress_bar = false")
         migrate(connection)
@@ -145,6 +147,8 @@ def _load_cleaned(connection: DuckDBPyConnection, record: RunRecord, scratch: Pa
     try:
         fresh.parent.mkdir()
         longest, faults = clean_journal(record.journal, fresh)
+        if longest > LONGEST:
+            connection.execute("RESET memory_limit")
         values = {"paths": [str(fresh)], "longest": max(LONGEST, longest)}
         connection.execute(sql("loads/samples.sql"), values)
     except (duckdb.Error, OSError) as e:

@@ -74,6 +74,10 @@ class LmEval(Task):
             instances.sort(key=lambda i: i.idx)
         return out
 
+    @cached_property
+    def _targets(self) -> dict[str, Any]:
+        return {key: plain(task.doc_to_target(some[0].doc)) for key, (task, some) in self._documents.items()}
+
     @property
     def decoding(self) -> Decoding:  # type: ignore[override]
         """Of `decoding=task`: the first task's generation settings."""
@@ -90,9 +94,8 @@ class LmEval(Task):
 
     def samples(self) -> Iterator[Sample]:
         """The group is lm-eval's task, the cluster the document."""
-        for key, (task, instances) in self._documents.items():
-            target = plain(task.doc_to_target(instances[0].doc))
-            yield Sample(key, f"lm_eval:{key}", task.task_name, target, {"question_id": key})
+        for key, (task, _) in self._documents.items():
+            yield Sample(key, f"lm_eval:{key}", task.task_name, self._targets[key], {"question_id": key})
 
     def episode(self, sample: Sample) -> Generator[Request, Reply, Outcome]:
         task, instances = self._documents[sample.id]
@@ -126,9 +129,9 @@ class LmEval(Task):
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256()
-        for key, (task, instances) in self._documents.items():
+        for key, (_, instances) in self._documents.items():
             digest.update(json.dumps([key, [i.args for i in instances]], default=str).encode())
-            digest.update(json.dumps(plain(task.doc_to_target(instances[0].doc)), default=str).encode())
+            digest.update(json.dumps(self._targets[key], default=str).encode())
         for task in self._tasks.values():
             digest.update(json.dumps(_settings(task), sort_keys=True, default=_name).encode())
         digest.update(version("lm-eval").encode())

@@ -97,7 +97,7 @@ def test_a_picture_is_decoded_once_however_often_it_is_asked(requests, monkeypat
     monkeypatch.setattr(Named, "load", lambda self: decoded.append(self.name) or load(self))
     made = hf()
     made.load([])
-    made.prompts._seen.clear()
+    made.prompts = Prompts(made.prompts.processor, made.model.config, chat="auto")
     asked = calls(requests)
     for call in asked:
         made.prepare(call)
