@@ -1,22 +1,29 @@
-"""harness beside lm-eval: the same checkpoint, prompts and scores, in processes of one thread.
+"""harness beside lm-eval: the same checkpoint, prompts and scores, on one thread.
 
-    python benchmarks/vs_lm_eval.py [--checkpoint smollm2|random|DIR] [--documents N] [--few N]
+    python benchmarks/vs_lm_eval.py [--checkpoint smollm2|random|DIR] [--documents N] [--few N] [--repeats N]
 
 Four generated tasks in lm-eval's YAML: multiple choice with long options, without and with five examples, with
-one-letter options, and generation up to a stop string. Each side is a child process, charged with the CPU seconds that
-the operating system counts for it, and runs twice, on few documents and on all: the difference is the cost per document
-without start-up. `random` is a Llama of 18 million parameters with random weights, ten times tiny-llava.
+one-letter options, and generation up to a stop string. Both sides run in this process with the model loaded,
+alternating, on few documents and on all; the difference of the best is the CPU time per document without start-up.
+Start-up is measured apart, in child processes. `random` is a Llama of 18 million parameters with random weights, ten
+times tiny-llava.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import os
 import random
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -82,19 +89,13 @@ metric_list: [{metric: exact_match, aggregation: mean, higher_is_better: true}]
 TASKS = {"endings": (CHOICE, 0), "endings_5": (CHOICE, 5), "letters_5": (LETTER, 5), "write": (WRITE, 0)}
 
 THEIRS = """
-import json, sys
+import sys
 from lm_eval import simple_evaluate
 from lm_eval.tasks import TaskManager
-folder, task, limit, arguments, batch = sys.argv[1:6]
+folder, task, arguments, batch = sys.argv[1:5]
 manager = TaskManager(include_path=folder, include_defaults=False)
-found = simple_evaluate(
-    "hf", model_args=arguments, tasks=[task], task_manager=manager, bootstrap_iters=0, limit=int(limit),
-    batch_size=int(batch), device="cpu", log_samples=True,
-)
-def answers(row):
-    said = [r[0] if isinstance(r, list) else r for r in row["resps"]]
-    return max(range(len(said)), key=lambda i: float(said[i][0])) if isinstance(said[0], (list, tuple)) else said[0]
-print("FOUND" + json.dumps([answers(s) for s in sorted(found["samples"][task], key=lambda s: s["doc_id"])]))
+simple_evaluate("hf", model_args=arguments, tasks=[task], task_manager=manager, bootstrap_iters=0,
+                batch_size=int(batch), device="cpu", log_samples=True)
 """
 
 
@@ -153,34 +154,18 @@ def checkpoint(name: str, folder: Path) -> tuple[str, list[str]]:
     return f"pretrained={path},dtype=float32", ["model=hf", f"model.path={path}", "model.dtype=float32"]
 
 
-def timed(command: list[str], folder: Path) -> tuple[float, str]:
-    """(CPU seconds of a child and its children, what it printed)."""
-    single = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"), "1")
-    offline = dict.fromkeys(("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"), "1")
-    environment = os.environ | single | offline | {"TOKENIZERS_PARALLELISM": "false", "HF_HOME": str(folder / "hf")}
-    with (folder / "log").open("w+") as log:
-        child = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
-        _, status, used = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        log.seek(0)
-        said = log.read()
-    if child.returncode:
-        raise SystemExit(f"{' '.join(command)[:200]} ended with {child.returncode}:\n{said[-2000:]}")
-    return used.ru_utime + used.ru_stime, said
+def ours(folder: Path, task: str, words: list[str]) -> tuple[float, list[Any]]:
+    """(CPU seconds, what was chosen or said) of one run in this process."""
+    from harness.cli import main
 
-
-def ours(folder: Path, task: str, limit: int, words: list[str]) -> tuple[float, list[Any]]:
-    results = folder / f"results-{task}-{limit}"
-    given = [
-        "task=lm_eval",
-        f"task.name={task}",
-        f"task.include={folder}",
-        f"results={results}",
-        "logger=quiet",
-        *words,
-    ]
-    # The first documents, as lm-eval takes them: the file is cut, not the run.
-    cpu, _ = timed([sys.executable, "-m", "harness", "eval", *given], folder)
+    results = folder / f"results-{task}"
+    shutil.rmtree(results, ignore_errors=True)
+    given = evaluating(folder, task, results, words)
+    began = time.process_time()
+    with contextlib.redirect_stdout(io.StringIO()):
+        if main(given):
+            raise SystemExit(f"harness {' '.join(given)} failed")
+    cpu = time.process_time() - began
     (journal,) = results.glob("runs/*/samples.jsonl")
     rows = sorted(map(json.loads, journal.read_text().splitlines()), key=lambda r: int(r["id"].rsplit(".", 1)[1]))
     out: list[Any] = []
@@ -190,38 +175,90 @@ def ours(folder: Path, task: str, limit: int, words: list[str]) -> tuple[float, 
     return cpu, out
 
 
-def theirs(folder: Path, task: str, limit: int, arguments: str, batch: int) -> tuple[float, list[Any]]:
-    words = [sys.executable, "-c", THEIRS, str(folder), task, str(limit), arguments, str(batch)]
-    cpu, said = timed(words, folder)
-    line = next(line for line in said.splitlines() if "FOUND" in line)
-    return cpu, json.loads(line.split("FOUND", 1)[1])
+def evaluating(folder: Path, task: str, results: Path, words: list[str]) -> list[str]:
+    of = [f"task.name={task}", f"task.include={folder}", f"results={results}"]
+    return ["eval", "task=lm_eval", *of, "logger=quiet", *words]
+
+
+def theirs(folder: Path, task: str, model: Any) -> tuple[float, list[Any]]:
+    from lm_eval import simple_evaluate
+    from lm_eval.tasks import TaskManager
+
+    began = time.process_time()
+    manager = TaskManager(include_path=str(folder), include_defaults=False)
+    with contextlib.redirect_stdout(io.StringIO()):
+        found: Any = simple_evaluate(model, tasks=[task], task_manager=manager, bootstrap_iters=0, log_samples=True)
+    cpu = time.process_time() - began
+    out: list[Any] = []
+    for row in sorted(found["samples"][task], key=lambda s: s["doc_id"]):
+        said = [r[0] if isinstance(r, list) else r for r in row["resps"]]
+        weighed = isinstance(said[0], list | tuple)
+        out.append(max(range(len(said)), key=lambda i: float(said[i][0])) if weighed else said[0])
+    return cpu, out
+
+
+def child(command: list[str], folder: Path) -> float:
+    """CPU seconds of a process and its children."""
+    with (folder / "log").open("w+") as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        log.seek(0)
+        if process.returncode:
+            raise SystemExit(f"{' '.join(command)[:200]} ended with {process.returncode}:\n{log.read()[-2000:]}")
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", default="random")
-    parser.add_argument("--documents", type=int, default=200)
-    parser.add_argument("--few", type=int, default=20)
+    parser.add_argument("--documents", type=int, default=60)
+    parser.add_argument("--few", type=int, default=12)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--batch", type=int, default=16, help="lm-eval's batch size")
     parser.add_argument("--tasks", nargs="*", default=list(TASKS), choices=TASKS)
     given = parser.parse_args()
-    print("| task | lm-eval, CPU s a document | harness | ratio | same answers |\n|---|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory(prefix="harness-bench-") as scratch:
         root = Path(scratch)
+        # Before the peers are imported; children inherit it.
+        os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"), "1")
+        os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(root / "hf")}
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"
         arguments, words = checkpoint(given.checkpoint, root)
-        sides: dict[int, Path] = {}
-        for count in (given.few, given.documents):
-            sides[count] = root / str(count)
-            sides[count].mkdir()
-            tasks(sides[count], count)
+        sides = {count: root / str(count) for count in (given.few, given.documents)}
+        for count, folder in sides.items():
+            folder.mkdir()
+            tasks(folder, count)
+        from lm_eval.models.huggingface import HFLM
+
+        options: dict[str, Any] = dict(word.split("=", 1) for word in arguments.split(","))
+        model = HFLM(**options, device="cpu", batch_size=given.batch)
+        print("| task | lm-eval, CPU s a document | harness | ratio | same answers |\n|---|---:|---:|---:|---:|")
         for task in given.tasks:
-            their = {n: theirs(f, task, n, arguments, given.batch) for n, f in sides.items()}
-            our = {n: ours(f, task, n, words) for n, f in sides.items()}
-            more = given.documents - given.few
-            a, b = ((side[given.documents][0] - side[given.few][0]) / more for side in (their, our))
-            x, y = their[given.documents][1], our[given.documents][1]
-            same = sum(p == q for p, q in zip(x, y, strict=True))
-            print(f"| {task} | {a:.4f} | {b:.4f} | {a / b:.1f} | {same} of {len(x)} |", flush=True)
+            ours(sides[given.few], task, words)  # loads the model
+            spent: dict[tuple[str, int], list[float]] = defaultdict(list)
+            same = asked = 0
+            for _ in range(given.repeats):
+                for count, folder in sides.items():
+                    cpu, x = theirs(folder, task, model)
+                    spent["lm-eval", count].append(cpu)
+                    cpu, y = ours(folder, task, words)
+                    spent["harness", count].append(cpu)
+                    same, asked = sum(p == q for p, q in zip(x, y, strict=True)), len(x)
+            a, b = (
+                (min(spent[side, given.documents]) - min(spent[side, given.few])) / (given.documents - given.few)
+                for side in ("lm-eval", "harness")
+            )
+            print(f"| {task} | {a:.4f} | {b:.4f} | {a / b:.2f} | {same} of {asked} |", flush=True)
+        few = sides[given.few]
+        their, our = [], []
+        for turn in range(given.repeats):
+            peer = [sys.executable, "-c", THEIRS, str(few), given.tasks[0], arguments, str(given.batch)]
+            their.append(child(peer, few))
+            asked_for = evaluating(few, given.tasks[0], root / f"start-{turn}", words)
+            our.append(child([sys.executable, "-m", "harness", *asked_for], few))
+        x, y = statistics.median(their), statistics.median(our)
+        print(f"a process with {given.few} documents of {given.tasks[0]}: {x:.1f} and {y:.1f} CPU s")
     return 0
 
 

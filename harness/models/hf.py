@@ -183,6 +183,9 @@ class HFModel(Model):
             words = groups.pop((), [])
             reads = [c for c in words if c.request.continuations]
             writes = [c for c in words if not c.request.continuations]
+            if len(writes) > TEXT_ROWS:
+                tokens = {id(c): self.prompts.count(c.request) for c in writes}
+                writes.sort(key=lambda c: (c.request.max_new_tokens, tokens[id(c)]))
             for some in ([g for g in (reads, *groups.values()) if g], [writes]):
                 if some and some[0]:
                     yield from _pack(some, rows or self._rows(some[0][0]))

@@ -183,6 +183,10 @@ class Prompts:
             messages, add_generation_prompt=not begun, continue_final_message=begun, tokenize=False
         )
 
+    def count(self, request: Request) -> int:
+        """Tokens of the request's text; a picture counts as its placeholder."""
+        return len(self._ids(self.text(request)))
+
     def _special(self, text: str) -> dict[str, bool]:
         """A template that writes the BOS token itself must not get a second one."""
         bos = self.tokenizer.bos_token
