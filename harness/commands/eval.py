@@ -16,7 +16,7 @@ HELP = """usage: harness eval task=NAME [method=NAME] [model=NAME] [KEY=VALUE ..
   harness eval task=pope model=hf model.path=DIR            any checkpoint folder or hub name
   harness eval task=pope model=replay model.path=answers.jsonl task.root=DIR   score answers from a file
 
-groups (choose by name; set their values by GROUP.KEY=VALUE):
+groups (choose by name; set their values by GROUP.KEY=VALUE, or by KEY=VALUE where one has that KEY):
   task, method      harness list tasks, harness list methods
   model             harness list models; the task's default model otherwise
   decoding          task (the task's own), greedy, beam, nucleus

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from harness.config.short import lengthened
 from harness.core.errors import INTERRUPTED, HarnessError, UsageError
 from harness.core.registry import ROOT, Plugin, Registry, unknown
 
@@ -73,6 +74,7 @@ def run(words: Sequence[str], job: Callable[[Any], int]) -> int:
     after_flag = {i + 1 for i, word in enumerate(words) if word in ("--cfg", "-c", "--package", "-p")}
     overrides = [word for i, word in enumerate(words) if not word.startswith("-") and i not in after_flag]
     registry = Registry(plugin_folders(overrides))
+    overrides = lengthened(overrides, registry, (*GROUPS, *KEYS))
     check_names(overrides, registry)
 
     import hydra
