@@ -25,10 +25,11 @@ def load(name: str, include: str | None, overrides: Mapping[str, Any], metadata:
     if include is not None and not Path(include).is_dir():
         raise Missing(f"task.include={include} is no folder: give the folder that holds your tasks' YAML files")
     os.environ.setdefault("TQDM_DISABLE", "1")  # its bars would run over ours
-    for noisy in ("lm_eval", "huggingface_hub"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    import huggingface_hub  # noqa: F401  # sets its own level when it is imported
     from lm_eval.tasks import TaskManager
 
+    for noisy in ("lm_eval", "huggingface_hub"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
     meta = dict(metadata) or None
     near: Sequence[str] = ()
     for places, defaults in _places(name, include):
