@@ -43,9 +43,10 @@ class HFModel(Model):
         chat: str,
         pad: str | bool,
         gguf: str | None = None,
+        compile: bool = False,  # noqa: A002  # the name of the setting
     ):
         self.name, self.family, self.data, self.path, self.revision = name, family, data, locate(path), revision
-        self.gguf = gguf
+        self.gguf, self.compile = gguf, bool(compile)
         self.device = best_device() if device == "auto" else device
         self.dtype = dtype if dtype != "auto" else ("float32" if self.device in ("cpu", "mps") else "bfloat16")
         if self.dtype not in ("float32", "bfloat16", "float16"):
@@ -62,6 +63,7 @@ class HFModel(Model):
 
     def fingerprint(self) -> str:
         facts = [self._checkpoint, self.dtype, self.device.split(":")[0], self.attention, self.chat]
+        facts += ["compiled"] if self.compile else []
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
     @cached_property
@@ -76,7 +78,9 @@ class HFModel(Model):
                 raise UsageError(f"method={method.name} steers nothing that model={self.name} knows: see its YAML")
         if methods and self.attention == "flash_attention_2":
             raise UsageError("steering methods need model.attention=sdpa: flash_attention_2 shows no attention to edit")
-        key = (self._checkpoint, self.dtype, self.device, self.attention, self.chat)
+        if methods and self.compile:
+            raise UsageError("steering methods edit what model.compile=true would fix: leave model.compile out")
+        key = (self._checkpoint, self.dtype, self.device, self.attention, self.chat, self.compile)
         if key not in _LOADED:
             _LOADED.clear()
             _LOADED[key] = self._load()
@@ -128,6 +132,8 @@ class HFModel(Model):
             reason = next((line.strip() for line in str(e).splitlines() if line.strip()), type(e).__name__)
             raise Missing(f"model={self.name} cannot be loaded from {self.path}: {reason[:300]}") from e
         model = (model if spread else model.to(self.device)).eval().requires_grad_(False)
+        if self.compile:
+            model.compile(dynamic=True)
         if (tokenizer := getattr(processor, "tokenizer", processor)).pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
         if model.generation_config.pad_token_id is None:
@@ -145,6 +151,7 @@ class HFModel(Model):
             "dtype": self.dtype,
             "device": str(self.model.device),
             "attention": self.attention,
+            "compile": self.compile,
         }
 
     def calibrate(self, method: Method, pictures: Sequence[tuple[Picture, tuple[str, ...]]]) -> dict[str, Any]:

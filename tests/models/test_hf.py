@@ -195,6 +195,23 @@ def test_wrong_settings_are_named(tmp_path):
             hf(device="cuda").load([])
 
 
+def test_a_compiled_model_is_another_one_and_takes_no_steering(tmp_path, capsys):
+    from harness.cli import main
+
+    assert hf(compile=True).fingerprint() != hf().fingerprint()
+    words = ["eval", "task=pope", "method=vista", "model.compile=true", "limit=18", f"results={tmp_path}"]
+    assert main(words) == 2
+    assert "leave model.compile out" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_compiled_model_answers_alike(model, requests):
+    compiled = hf(compile=True)
+    compiled.load([])
+    some = calls(requests[:20])
+    assert [r.text for r in compiled.answer(some, GREEDY)] == [r.text for r in model.answer(some, GREEDY)]
+
+
 def test_a_method_that_steers_nothing_is_refused():
     with pytest.raises(UsageError, match="steers nothing"):
         hf().load([Pipeline()])
