@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness.core import Metric, Result, UsageError
-from harness.stats import Estimate, blocks, mean
+from harness.stats import Estimate, blocks, failed, mean
 
 Aggregation = Callable[[list[Any]], Any]
 
@@ -85,13 +85,6 @@ def named(results: Sequence[Result]) -> list[str]:
     """The names of all scores and values, in order of appearance."""
     done = [r.outcome for r in results if r.outcome]
     return list(dict.fromkeys(n for o in done for n in (*o.scores, *o.details.get("values", {}))))
-
-
-def failed(results: Sequence[Result]) -> Metric:
-    """The share of samples without an outcome."""
-    lost = sum(r.outcome is None for r in results)
-    note = f"{lost} of {len(results)} samples failed and are missing" if lost else ""
-    return Metric("failed", lost / max(1, len(results)), n=len(results), higher_is_better=False, note=note)
 
 
 def summary(results: Sequence[Result], tasks: Mapping[str, Any], wanted: str | None, asked: str) -> list[Metric]:

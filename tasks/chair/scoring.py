@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.core import Metric, Result
-from harness.stats import jackknife, mean, totals
+from harness.stats import failed, jackknife, mean, totals
 from tasks.chair.captions import Caption
 
 SCORES = ("hallucinates", "hallucinated", "mentioned", "recalled", "objects", "tokens", "empty")
@@ -32,7 +32,7 @@ def aggregate(results: Sequence[Result]) -> list[Metric]:
     """chair_i (primary), chair_s, recall, mean length in tokens, mentions a caption, empty and failed captions."""
     scored = [r for r in results if r.outcome is not None]
     if not scored:
-        return [_failed(results)]
+        return [failed(results, of="captions")]
     table = np.array([[r.outcome.scores[k] for k in SCORES] for r in scored if r.outcome])
     clusters = [r.cluster for r in scored]
     column = dict(zip(SCORES, table.T, strict=True))
@@ -53,13 +53,5 @@ def aggregate(results: Sequence[Result]) -> list[Metric]:
         mean(column["tokens"], clusters, False, wide).metric("length", higher_is_better=None),
         mean(column["mentioned"], clusters, False, wide).metric("mentions", higher_is_better=None),
         mean(column["empty"], clusters).metric("empty", higher_is_better=False),
-        _failed(results),
+        failed(results, of="captions"),
     ]
-
-
-def _failed(results: Sequence[Result]) -> Metric:
-    lost = sum(r.outcome is None for r in results)
-    note = f"{lost} of {len(results)} captions failed and are missing" if lost else ""
-    count = len({r.cluster for r in results})
-    share = lost / max(1, len(results))
-    return Metric("failed", share, n=len(results), clusters=count, higher_is_better=False, note=note)

@@ -10,6 +10,7 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
+from harness.bridges.documents import by_lot, documents
 from harness.bridges.scoring import plain, split, summary
 from harness.core import Decoding, Metric, Outcome, Reply, Request, Result, Sample, Task, UsageError
 from harness.core.types import Likelihood
@@ -65,14 +66,7 @@ class LmEval(Task):
 
     @cached_property
     def _documents(self) -> dict[str, tuple[Any, list[Any]]]:
-        """Sample id -> (its task, its instances in order)."""
-        out: dict[str, tuple[Any, list[Any]]] = {}
-        for name, task in self._tasks.items():
-            for instance in task.instances:
-                out.setdefault(f"{name}.{instance.doc_id}", (task, []))[1].append(instance)
-        for _, instances in out.values():
-            instances.sort(key=lambda i: i.idx)
-        return out
+        return documents(self._tasks)
 
     @cached_property
     def _targets(self) -> dict[str, Any]:
@@ -150,10 +144,7 @@ class LmEval(Task):
         )
 
     def chance(self, sample: Sample, request: Request, rng: random.Random) -> str:
-        """A choice by lot; no words."""
-        if not request.continuations:
-            return ""
-        return Reply.said([Likelihood(-rng.random(), False) for _ in request.continuations])
+        return by_lot(request, rng)
 
     def describe(self) -> dict[str, Any]:
         return {

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.core import Metric, Result
-from harness.stats import mean
+from harness.stats import failed, mean
 
 
 def decayed(raw: float, seconds: float, limit: float, proportional: bool = True) -> float:
@@ -30,11 +30,8 @@ def strict(raw: float) -> float:
 def aggregate(results: Sequence[Result]) -> list[Metric]:
     """`sr_pos` (primary), `sr_strict` and `raw`, over all and by task; steps, format_errors, refused, unfinished."""
     scored = [r for r in results if r.outcome is not None]
-    lost = sum(r.outcome is None for r in results)
-    note = f"{lost} of {len(results)} episodes failed and are missing" if lost else ""
-    failed = Metric("failed", lost / max(1, len(results)), n=len(results), higher_is_better=False, note=note)
     if not scored:
-        return [failed]
+        return [failed(results, of="episodes")]
     tasks = [r.group for r in scored]
     names = ("sr_pos", "sr_strict", "raw", "steps", "format_errors", "refused", "unfinished")
     columns = {k: np.array([r.outcome.scores[k] for r in scored if r.outcome]) for k in names}
@@ -50,4 +47,4 @@ def aggregate(results: Sequence[Result]) -> list[Metric]:
         at = [i for i, t in enumerate(tasks) if t == task]
         ids = [scored[i].id for i in at]
         out += [mean(columns[name][at], ids).metric(name, task) for name in ("sr_pos", "sr_strict")]
-    return [*out, failed]
+    return [*out, failed(results, of="episodes")]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from harness.core import Metric, Result
-from harness.stats import jackknife, mean, totals
+from harness.stats import failed, jackknife, mean, totals
 from tasks.mm_niah.normalise import has_word, normalised
 
 EDGES = (1000, 2000, 4000, 8000, 12000, 16000, 24000, 32000, 40000, 48000, 64000)
@@ -84,11 +84,8 @@ def depth_bin(placed: float | Sequence[float]) -> int:
 def aggregate(results: Sequence[Result]) -> list[Metric]:
     """`score` over all samples (primary), by subtask, column and cell; `official` is the table of the paper."""
     scored = [r for r in results if r.outcome is not None]
-    lost = sum(r.outcome is None for r in results)
-    note = f"{lost} of {len(results)} samples failed and are missing" if lost else ""
-    failed = Metric("failed", lost / max(1, len(results)), n=len(results), higher_is_better=False, note=note)
     if not scored:
-        return [failed]
+        return [failed(results)]
     values = np.array([r.outcome.scores["score"] for r in scored if r.outcome])
     clusters = [r.cluster for r in scored]
     groups = [r.group for r in scored]
@@ -107,7 +104,7 @@ def aggregate(results: Sequence[Result]) -> list[Metric]:
     out += _official(values, clusters, groups, columns, bins)
     chance = [float(_detail(r, "chance")) for r in scored]
     out.append(mean(chance, clusters, False).metric("chance", higher_is_better=None))
-    return [*out, failed]
+    return [*out, failed(results)]
 
 
 def _official(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.core import Metric, Result
-from harness.stats import Estimate, mean
+from harness.stats import Estimate, failed, mean
 
 Place = tuple[int, int, int]
 """Index of the image, row, column, counted from 1."""
@@ -66,9 +66,6 @@ def judge(places: Sequence[Place] | None, needles: int, said: str, parser: str =
 def aggregate(results: Sequence[Result]) -> list[Metric]:
     """`exact` (primary) and `index` over samples with a needle, `existence` over all; by setting, place and image."""
     scored = [r for r in results if r.outcome is not None]
-    lost = sum(r.outcome is None for r in results)
-    note = f"{lost} of {len(results)} samples failed and are missing" if lost else ""
-    failed = Metric("failed", lost / max(1, len(results)), n=len(results), higher_is_better=False, note=note)
     there = [r for r in scored if r.outcome and r.outcome.details["present"]]
     out: list[Metric] = []
     if there:
@@ -87,7 +84,7 @@ def aggregate(results: Sequence[Result]) -> list[Metric]:
     if scored:
         silent = [float(not r.outcome.answer.strip()) for r in scored if r.outcome]
         out.append(mean(silent, [r.cluster for r in scored]).metric("empty", higher_is_better=False))
-    return [*out, failed]
+    return [*out, failed(results)]
 
 
 def _map(results: Sequence[Result], setting: str) -> list[Metric]:

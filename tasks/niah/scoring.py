@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.core import Metric, Result
-from harness.stats import mean
+from harness.stats import failed, mean
 
 CONTROL = re.compile(r"[\x00-\x1f]")
 
@@ -38,11 +38,8 @@ def aggregate(results: Sequence[Result]) -> list[Metric]:
     """`string_match` overall (primary), by variant, by length, by depth and by cell; answer length; position bias."""
     scored = [r for r in results if r.outcome is not None]
     out: list[Metric] = []
-    lost = sum(r.outcome is None for r in results)
-    note = f"{lost} of {len(results)} samples failed and are missing" if lost else ""
-    failed = Metric("failed", lost / max(1, len(results)), n=len(results), higher_is_better=False, note=note)
     if not scored:
-        return [failed]
+        return [failed(results)]
     score = np.array([r.outcome.scores["string_match"] for r in scored if r.outcome])
     whole = bool(np.isin(score, (0.0, 1.0)).all())
     clusters = [r.cluster for r in scored]
@@ -56,7 +53,7 @@ def aggregate(results: Sequence[Result]) -> list[Metric]:
     out.append(mean(tokens, clusters, False, (0.0, float("inf"))).metric("new_tokens", higher_is_better=None))
     empty = [float(not r.outcome.answer.strip()) for r in scored if r.outcome]
     out.append(mean(empty, clusters).metric("empty", higher_is_better=False))
-    return [*out, failed]
+    return [*out, failed(results)]
 
 
 def _label(result: Result, of: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core import Metric, Result
-from harness.stats import Estimate, jackknife, mean, totals
+from harness.stats import Estimate, failed, jackknife, mean, totals
 
 SPLITS = ("random", "popular", "adversarial")
 CELLS = ("TP", "FP", "TN", "FN", "neither")
@@ -168,19 +168,8 @@ def _unparsed(rows: Sequence[Result], group: str) -> Metric:
 
 def _failed(results: Sequence[Result]) -> list[Metric]:
     """Share of rows that could not be scored; they are missing from all other metrics, not wrong."""
-    groups = {s: [r for r in results if r.group == s] for s in SPLITS}
-    groups = {s: rows for s, rows in groups.items() if rows}
-    out = []
-    for group, rows in (*groups.items(), ("mean", list(results))):
-        failed = sum(r.outcome is None for r in rows)
-        if rows:
-            note = f"{failed} of {len(rows)} rows failed and are missing" if failed else ""
-            value = failed / len(rows)
-            clusters = len({r.cluster for r in rows})
-            out.append(
-                Metric("failed", value, group, n=len(rows), clusters=clusters, higher_is_better=False, note=note)
-            )
-    return out
+    groups = {s: [r for r in results if r.group == s] for s in SPLITS} | {"mean": list(results)}
+    return [failed(rows, group, of="rows") for group, rows in groups.items() if rows]
 
 
 def _verdict(result: Result) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.core import Metric, Result
-from harness.stats import jackknife, mean, totals
+from harness.stats import failed, jackknife, mean, totals
 
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels."""
@@ -21,11 +21,8 @@ def hit(point: tuple[float, float] | None, box: Box) -> bool:
 def aggregate(results: Sequence[Result]) -> list[Metric]:
     """`accuracy` by cell, over kinds and platforms, `avg_micro` (primary) and `avg_macro6`; baselines; formats."""
     scored = [r for r in results if r.outcome is not None]
-    lost = sum(r.outcome is None for r in results)
-    note = f"{lost} of {len(results)} samples failed and are missing" if lost else ""
-    failed = Metric("failed", lost / max(1, len(results)), n=len(results), higher_is_better=False, note=note)
     if not scored:
-        return [failed]
+        return [failed(results)]
     clusters = [r.cluster for r in scored]
     scores = {k: np.array([r.outcome.scores[k] for r in scored if r.outcome]) for k in ("hit", "unparsed", "outside")}
     cells = [r.group for r in scored]
@@ -39,7 +36,7 @@ def aggregate(results: Sequence[Result]) -> list[Metric]:
         values = [float(r.outcome.details[name]) for r in scored if r.outcome and name in r.outcome.details]
         if len(values) == len(scored):
             out.append(mean(values, clusters, False).metric(name, higher_is_better=None))
-    return [*out, failed]
+    return [*out, failed(results)]
 
 
 def _macro(hits: np.ndarray, cells: Sequence[str], clusters: Sequence[str]) -> Metric:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.core import Metric, Result
-from harness.stats import jackknife, mean, totals
+from harness.stats import failed, jackknife, mean, totals
 
 CATEGORIES = {
     "2d": "2D transformation",
@@ -38,11 +38,8 @@ def simulated(config: str) -> bool:
 def aggregate(results: Sequence[Result]) -> list[Metric]:
     """`accuracy` (primary; the script's micro average), `overall` (the leaderboard's), `macro_f1`, `unparsed`."""
     scored = [r for r in results if r.outcome is not None]
-    lost = sum(r.outcome is None for r in results)
-    note = f"{lost} of {len(results)} samples failed and are missing" if lost else ""
-    failed = Metric("failed", lost / max(1, len(results)), n=len(results), higher_is_better=False, note=note)
     if not scored:
-        return [failed]
+        return [failed(results)]
     right = np.array([r.outcome.scores["correct"] for r in scored if r.outcome])
     clusters = [r.cluster for r in scored]
     configs = [r.group for r in scored]
@@ -57,7 +54,7 @@ def aggregate(results: Sequence[Result]) -> list[Metric]:
     classes = dict.fromkeys(x for x in labels if x.split(",")[0] in YES_NO)
     out += [_macro_f1([r for r, x in zip(scored, labels, strict=True) if x == name], name) for name in classes]
     unparsed = mean([r.outcome.scores["unparsed"] for r in scored if r.outcome], clusters)
-    return [*out, unparsed.metric("unparsed", higher_is_better=False), failed]
+    return [*out, unparsed.metric("unparsed", higher_is_better=False), failed(results)]
 
 
 def _overall(right: np.ndarray, configs: Sequence[str], clusters: Sequence[str]) -> Metric:

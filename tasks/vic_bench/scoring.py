@@ -9,17 +9,14 @@ from typing import Any
 import numpy as np
 
 from harness.core import Metric, Result
-from harness.stats import Estimate, jackknife, mean, paired_mean, totals
+from harness.stats import Estimate, failed, jackknife, mean, paired_mean, totals
 
 
 def aggregate(results: Sequence[Result]) -> list[Metric]:
     """`acc` (primary: the mean over all samples), by stage and world; the local measures of stages 2 and 3."""
     scored = [r for r in results if r.outcome is not None]
-    lost = sum(r.outcome is None for r in results)
-    note = f"{lost} of {len(results)} samples failed and are missing" if lost else ""
-    failed = Metric("failed", lost / max(1, len(results)), n=len(results), higher_is_better=False, note=note)
     if not scored:
-        return [failed]
+        return [failed(results)]
     out = [replace(_mean(scored, "correct").metric("acc", primary=True), score="correct")]
     stages = sorted({_detail(r, "stage") for r in scored})
     worlds = list(dict.fromkeys(_detail(r, "world") for r in scored))
@@ -33,7 +30,7 @@ def aggregate(results: Sequence[Result]) -> list[Metric]:
     for label, names in (("all", worlds), *((w, [w]) for w in worlds)):
         out += _gain([r for r in scored if _detail(r, "world") in names], label)
     unread = mean([r.outcome.scores["unread"] for r in scored if r.outcome], [r.cluster for r in scored])
-    return [*out, unread.metric("unread", higher_is_better=False), failed]
+    return [*out, unread.metric("unread", higher_is_better=False), failed(results)]
 
 
 def _stage(results: Sequence[Result], label: str, stage: int) -> list[Metric]:
