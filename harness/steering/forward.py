@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import DynamicCache, GenerationConfig, LogitsProcessor, StoppingCriteria, StoppingCriteriaList
 
 from harness.steering.anatomy import View
+from harness.steering.compat import with_cache
 from harness.steering.hooks import attached
 from harness.steering.inputs import Inputs, collate
 from harness.steering.method import Steering
@@ -51,7 +52,7 @@ def forward(
         cache = prefix.cache
         view.rope_deltas = prefix.delta
     model = view.model if not view.needs_picture or "pixel_values" in batch else view.text_model
-    extra: dict[str, Any] = {"past_key_values": cache} if cache is not None else {}
+    extra: dict[str, Any] = with_cache(cache)
     if processor is not None:
         extra["logits_processor"] = [processor]
     if criteria is not None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from harness.steering import attention
 from harness.steering.anatomy import STEERED, View
+from harness.steering.compat import cache_in
 from harness.steering.method import ATTENTION, Steering
 from harness.steering.run import Run
 
@@ -135,7 +136,7 @@ def _count(run: Run) -> Callable[..., None]:
     def hook(_module: Any, args: Any, kwargs: Any) -> None:
         x = kwargs.get("inputs_embeds")
         x = x if x is not None else kwargs.get("input_ids", args[0] if args else None)
-        past = kwargs.get("past_key_values")
+        past = cache_in(kwargs)
         run.query = x.shape[1]
         run.total = run.query + (past.get_seq_length() if past is not None else 0)
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from harness.steering.compat import with_cache
 from harness.steering.inputs import collate
 from harness.steering.run import Run
 
@@ -60,7 +61,7 @@ class Loop:
             self._cache.crop(-surplus)
 
     def _forward(self, model: torch.nn.Module, batch: dict[str, Tensor]) -> Tensor:
-        out = model(**batch, past_key_values=self._cache, use_cache=True)
+        out = model(**batch, **with_cache(self._cache), use_cache=True)
         self.run.step += 1
         self.view.work.add(*batch["input_ids"].shape, 1)
         return out.logits[:, -1].float()

@@ -1,0 +1,39 @@
+"""What differs between versions of transformers. Nothing else in the project asks for a version."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import transformers
+from transformers import GenerationMixin
+
+OLDEST, NEWEST = "5.20.0", "5.24.0"
+"""The versions between which the steering layer is tested (`make compat`)."""
+
+CACHE_NAMES = ("cache", "past_key_values")
+"""Argument of a model's forward that holds the key-value cache: from 5.24 on, and before."""
+
+
+def installed() -> str:
+    """The version of transformers that runs."""
+    return transformers.__version__
+
+
+@cache
+def _generate_takes() -> str:
+    """The name that `generate()` uses: it is the one that it prepares a model's inputs with."""
+    known = inspect.signature(GenerationMixin.prepare_inputs_for_generation).parameters
+    return next((name for name in CACHE_NAMES if name in known), CACHE_NAMES[0])
+
+
+def with_cache(cache: Any) -> dict[str, Any]:
+    """The cache as a keyword argument of `generate()` and of a model's forward; none for None."""
+    return {} if cache is None else {_generate_takes(): cache}
+
+
+def cache_in(arguments: Mapping[str, Any]) -> Any:
+    """The cache among the keyword arguments of a forward pass; None where there is none."""
+    return next((arguments[name] for name in CACHE_NAMES if arguments.get(name) is not None), None)
