@@ -18,6 +18,8 @@ from typing import Any
 import yaml
 
 from harness.core.errors import UsageError
+from harness.core.verified import Verified
+from harness.core.verified import read as read_verified
 
 ROOT = Path(__file__).resolve().parents[2]
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -37,6 +39,7 @@ class Plugin:
     defaults: dict[str, Any] = field(default_factory=dict)
     presets: list[dict[str, Any]] = field(default_factory=list)
     raw: dict[str, Any] = field(default_factory=dict)
+    verified: Verified = field(default_factory=Verified)
 
     @property
     def title(self) -> str:
@@ -84,16 +87,18 @@ class Registry:
             return
         is_task = path.name == "task.yaml" or raw.get("kind") == "task"
         name = path.parent.name if path.name == "task.yaml" else path.stem
+        card = raw.get("card") or {}
         plugin = Plugin(
             name=name,
             group="task" if is_task else "method",
             path=path,
             target=str(raw["_target_"]),
             kind=str(raw.get("kind", "task" if is_task else "")),
-            card=raw.get("card") or {},
+            card=card,
             defaults=raw.get("defaults") or {},
             presets=raw.get("presets") or [],
             raw=raw,
+            verified=Verified() if is_task else read_verified(card, path),
         )
         if not is_task and plugin.kind not in ("steering", "pipeline"):
             raise UsageError(f"{path}: kind must be steering, pipeline or task, not {plugin.kind!r}")

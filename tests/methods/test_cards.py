@@ -9,9 +9,10 @@ import pytest
 
 from harness.core import Method
 from harness.core.registry import Registry
+from harness.core.verified import Verified
 
 METHODS = Registry().methods
-CARD = {"title", "paper", "year", "repository", "idea", "hooks", "cost", "differs", "confidence"}
+CARD = {"title", "paper", "year", "repository", "idea", "hooks", "cost", "differs", "confidence", "verified"}
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -25,6 +26,9 @@ def test_card(name):
     given = {plugin.raw["external"]: "somewhere"} if plugin.raw.get("external") else {}
     made(**plugin.defaults | given)
     assert set(plugin.card) == CARD
+    assert set(plugin.card["verified"]) == set(Verified.__dataclass_fields__)
+    assert plugin.verified.note.endswith(".") and ". " not in plugin.verified.note, "one sentence"
+    assert (plugin.verified.repository or plugin.card["repository"]) == plugin.card["repository"]
     assert set(plugin.raw.get("tune") or {}) <= set(plugin.defaults)
     assert set(plugin.raw.get("neutral") or {}) <= set(plugin.defaults) and (name == "vanilla" or plugin.raw["neutral"])
     for preset in plugin.presets:
