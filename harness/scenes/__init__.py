@@ -1,13 +1,12 @@
 """Embedded pictures: synthetic COCO-like scenes drawn from colour emoji, with exact annotations.
 
-`scene(seed, size)` gives the same objects at the same relative places for every `size`. Needs numpy and Pillow,
-and the Noto Color Emoji font only while drawing.
+`scene(seed, size)` gives the same objects at the same relative places for every `size`. Needs numpy and Pillow.
 """
 
 from harness.scenes.layouts import FREQUENCY, SCENE_TYPES, SceneType
 from harness.scenes.render import GRID, Instance, Scene, scene
 from harness.scenes.seeds import CALIBRATION, EVALUATION, TRAINING
-from harness.scenes.sprites import FontMissingError, font_path
+from harness.scenes.sprites import font
 from harness.scenes.vocabulary import BY_NAME, CATEGORIES, NAMES, SHOWS_ALSO, Category, article, plural
 
 __all__ = [
@@ -22,12 +21,11 @@ __all__ = [
     "SHOWS_ALSO",
     "TRAINING",
     "Category",
-    "FontMissingError",
     "Instance",
     "Scene",
     "SceneType",
     "article",
-    "font_path",
+    "font",
     "plural",
     "scene",
 ]

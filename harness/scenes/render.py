@@ -201,9 +201,6 @@ def scene(seed: int, size: int = GRID, min_objects: int = 1) -> Scene:
         seed: Equal seeds give equal scenes; see `harness.scenes.seeds` for the ranges to draw from.
         size: Side of the picture in pixels, 96 or more; 288 or 336 suit people and large models.
         min_objects: Redraw until at least this many distinct categories are visible (POPE wants three).
-
-    Raises:
-        FontMissingError: the emoji font is not installed.
     """
     rng = np.random.default_rng([seed, 0])
     while True:

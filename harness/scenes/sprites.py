@@ -1,57 +1,57 @@
-"""Emoji drawings as square RGBA pictures. The only place that needs the font."""
+"""Emoji drawings as square RGBA pictures, from `emoji/atlas.png`: no font is needed (`atlas.py` made it from one)."""
 
-import os
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from harness.scenes.vocabulary import CATEGORIES
 
-_FONTS = (
-    "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf",
-    "/usr/share/fonts/noto/NotoColorEmoji.ttf",
-    "/usr/share/fonts/google-noto-emoji/NotoColorEmoji.ttf",
-)
-_STRIKE = 109
-"""The one bitmap size, in pixels, that the font contains."""
+ATLAS = Path(__file__).parent / "emoji" / "atlas.png"
+CELL, COLUMNS = 128, 8
+"""Side in pixels of a drawing's cell, and cells in a row of the atlas; drawings in the order of the vocabulary."""
+DRAWINGS = "".join(c.drawings for c in CATEGORIES)
 
 SMALL = 64
 """Side in pixels of the sprites used for the reference grid; larger pictures use the font's own resolution."""
 
 
-class FontMissingError(RuntimeError):
-    """Noto Color Emoji is not installed."""
-
-
-def font_path() -> str:
-    """The emoji font's path; HARNESS_EMOJI_FONT overrides the usual places.
-
-    Raises:
-        FontMissingError: with the command that installs it.
-    """
-    for path in (os.environ.get("HARNESS_EMOJI_FONT", ""), *_FONTS):
-        if path and Path(path).is_file():
-            return path
-    raise FontMissingError("Noto Color Emoji not found: run `apt-get install fonts-noto-color-emoji`")
-
-
-def _draw(char: str, font: ImageFont.FreeTypeFont) -> Image.Image:
-    """One emoji, cropped and centred in a transparent square."""
-    canvas = Image.new("RGBA", (160, 160), (0, 0, 0, 0))
-    ImageDraw.Draw(canvas).text((12, 12), char, font=font, embedded_color=True)
+def square(canvas: Image.Image) -> Image.Image:
+    """What is drawn on a transparent canvas, cropped and centred in a transparent square."""
     drawn = canvas.crop(canvas.getbbox())
     side = max(drawn.size)
-    square = Image.new("RGBA", (side, side), (0, 0, 0, 0))
-    square.paste(drawn, ((side - drawn.size[0]) // 2, (side - drawn.size[1]) // 2))
-    return square
+    made = Image.new("RGBA", (side, side), (0, 0, 0, 0))
+    made.paste(drawn, ((side - drawn.size[0]) // 2, (side - drawn.size[1]) // 2))
+    return made
+
+
+def font() -> str:
+    """SHA-256 of the font file that the atlas was drawn with."""
+    return _atlas().info["font"]
+
+
+@cache
+def _atlas() -> Image.Image:
+    """The atlas. Raises ValueError where it was made for another vocabulary: its cells would be the wrong drawings."""
+    with Image.open(ATLAS) as atlas:
+        atlas.load()
+    if atlas.info.get("drawings") != DRAWINGS:
+        raise ValueError(f"{ATLAS.name} holds other drawings than vocabulary.py: python -m harness.scenes.atlas FONT")
+    return atlas
+
+
+def _cells() -> Iterator[Image.Image]:
+    for n in range(len(DRAWINGS)):
+        x, y = n % COLUMNS * CELL, n // COLUMNS * CELL
+        yield square(_atlas().crop((x, y, x + CELL, y + CELL)))
 
 
 @cache
 def sprites(small: bool) -> tuple[tuple[Image.Image, ...], ...]:
     """All drawings, by category index then drawing index; `small` ones are SMALL pixels wide."""
-    font = ImageFont.truetype(font_path(), _STRIKE)
-    drawn = tuple(tuple(_draw(char, font) for char in c.drawings) for c in CATEGORIES)
+    cells = _cells()
+    drawn = tuple(tuple(next(cells) for _ in c.drawings) for c in CATEGORIES)
     if not small:
         return drawn
     return tuple(tuple(s.resize((SMALL, SMALL), Image.Resampling.BILINEAR) for s in row) for row in drawn)

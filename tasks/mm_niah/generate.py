@@ -1,6 +1,6 @@
 """Build the embedded records: python -m tasks.mm_niah.generate [--check] [--out DIR].
 
-Lengths are tokens of tiny-llava's tokenizer plus 64 for each picture. Drawing needs the Noto Color Emoji font.
+Lengths are tokens of tiny-llava's tokenizer plus 64 for each picture.
 """
 
 from __future__ import annotations

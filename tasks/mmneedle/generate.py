@@ -1,7 +1,4 @@
-"""Build the embedded records: python -m tasks.mmneedle.generate [--check] [--out DIR].
-
-Drawing needs the Noto Color Emoji font.
-"""
+"""Build the embedded records: python -m tasks.mmneedle.generate [--check] [--out DIR]."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Build the embedded records: python -m tasks.vic_bench.generate [--check] [--out DIR].
-
-Jigsaws need the Noto Color Emoji font.
-"""
+"""Build the embedded records: python -m tasks.vic_bench.generate [--check] [--out DIR]."""
 
 from __future__ import annotations
 

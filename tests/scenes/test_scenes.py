@@ -15,18 +15,10 @@ from harness.scenes import (
     SCENE_TYPES,
     SHOWS_ALSO,
     TRAINING,
-    FontMissingError,
     article,
-    font_path,
     scene,
+    sprites,
 )
-
-try:
-    font_path()
-    MISSING = ""
-except FontMissingError as error:
-    MISSING = str(error)
-draws = pytest.mark.skipif(bool(MISSING), reason=MISSING or "font present")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +45,6 @@ def test_seed_ranges_are_disjoint():
     assert all(a[1] <= b[0] for a, b in itertools.pairwise(ranges))
 
 
-@draws
 def test_equal_seeds_give_equal_scenes(some):
     again = scene(EVALUATION[0])
     assert np.array_equal(again.pixels, some[0].pixels)
@@ -61,7 +52,6 @@ def test_equal_seeds_give_equal_scenes(some):
     assert not np.array_equal(some[0].pixels, some[1].pixels)
 
 
-@draws
 @pytest.mark.parametrize("size", [192, 288, 336])
 def test_annotation_does_not_depend_on_size(some, size):
     large = scene(EVALUATION[3], size)
@@ -70,7 +60,6 @@ def test_annotation_does_not_depend_on_size(some, size):
     assert np.array_equal(large.owner, some[3].owner)
 
 
-@draws
 def test_boxes_lie_inside_and_fit_the_visible_pixels(some):
     for s in some:
         for k, i in enumerate(s.instances):
@@ -82,14 +71,12 @@ def test_boxes_lie_inside_and_fit_the_visible_pixels(some):
             assert i.visible == len(xs) >= 30
 
 
-@draws
 def test_counts_and_objects_agree(some):
     for s in some:
         assert sum(s.counts.values()) == len(s.instances) >= 1
         assert s.objects == tuple(dict.fromkeys(i.category for i in s.instances))
 
 
-@draws
 def test_an_annotated_object_changes_the_picture():
     """What is annotated can be seen: its pixels differ from the background around it."""
     s = scene(EVALUATION[5], 288)
@@ -99,22 +86,25 @@ def test_an_annotated_object_changes_the_picture():
         assert np.abs(s.pixels[owner == k].astype(float) - background).mean() > 8
 
 
-@draws
 def test_drawings_that_show_another_category_come_with_it(some):
     for s in some + [scene(seed) for seed in EVALUATION[100:160]]:
         for shown, implied in SHOWS_ALSO.items():
             assert shown not in s.counts or implied in s.counts
 
 
-@draws
 def test_min_objects_is_kept():
     assert all(len(scene(seed, min_objects=3).objects) >= 3 for seed in EVALUATION[:10])
 
 
-def test_a_missing_font_is_one_clear_line(monkeypatch):
-    from harness.scenes import sprites
+def test_the_atlas_has_a_distinct_drawing_for_each_emoji():
+    drawn = [s for row in sprites.sprites(False) for s in row]
+    assert len({s.tobytes() for s in drawn}) == len(drawn) == len(sprites.DRAWINGS)
+    assert all(100 < side == s.size[1] <= sprites.CELL for s in drawn for side in s.size)
 
-    monkeypatch.setattr(sprites, "_FONTS", ())
-    monkeypatch.delenv("HARNESS_EMOJI_FONT", raising=False)
-    with pytest.raises(FontMissingError, match="apt-get install fonts-noto-color-emoji"):
-        font_path()
+
+def test_an_atlas_of_another_vocabulary_is_refused(monkeypatch):
+    """Else every cell behind the change would be another drawing than its name says."""
+    sprites._atlas.cache_clear()
+    monkeypatch.setattr(sprites, "DRAWINGS", sprites.DRAWINGS[::-1])
+    with pytest.raises(ValueError, match=r"other drawings than vocabulary.py: python -m harness.scenes.atlas FONT"):
+        sprites._atlas()

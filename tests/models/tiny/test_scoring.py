@@ -12,14 +12,7 @@ from harness.models.tiny.scoring import (
     pope,
     says_yes,
 )
-from harness.scenes import EVALUATION, FontMissingError, font_path, scene
-
-try:
-    font_path()
-    MISSING = ""
-except FontMissingError as error:
-    MISSING = str(error)
-draws = pytest.mark.skipif(bool(MISSING), reason=MISSING or "font present")
+from harness.scenes import EVALUATION, scene
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +20,6 @@ def scenes():
     return [scene(seed, min_objects=3) for seed in EVALUATION[:30]]
 
 
-@draws
 @pytest.mark.parametrize("split", SPLITS)
 def test_pope_is_balanced_truthful_and_keeps_its_positives(scenes, split):
     asked = pope(scenes, split)
@@ -51,7 +43,6 @@ def test_longest_names_are_matched_first():
     assert mentions("a bedroom with a bed") == ["bed"]
 
 
-@draws
 def test_binary_and_caption_scores_by_hand(scenes):
     asked = pope(scenes, "random")
     assert binary_scores(asked, [True] * len(asked))["accuracy"] == 0.5

@@ -9,12 +9,7 @@ from harness.models.tiny.conversations import conversation
 from harness.models.tiny.joint import LENGTH, Packer
 from harness.models.tiny.loop import Budget, Settings, learning_rate
 from harness.models.tiny.train import Plan, run
-from harness.scenes import CALIBRATION, NAMES, TRAINING, FontMissingError, font_path
-
-try:
-    font_path()
-except FontMissingError as error:
-    pytest.skip(str(error), allow_module_level=True)
+from harness.scenes import CALIBRATION, NAMES, TRAINING
 
 
 @pytest.fixture(scope="module")

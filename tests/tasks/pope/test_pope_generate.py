@@ -6,20 +6,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from harness.scenes import CALIBRATION, EVALUATION, FontMissingError, font_path
+from harness.scenes import CALIBRATION, EVALUATION
 from tasks.pope import generate
 from tasks.pope.polling import Annotated
 from tests.tasks.pope.test_pope_polling import check
 
 SHIPPED = Path(generate.__file__).parent
-
-
-@pytest.fixture(scope="module")
-def font():
-    try:
-        return font_path()
-    except FontMissingError as e:
-        pytest.skip(str(e))
 
 
 @pytest.mark.parametrize("name", generate.RECIPES)
@@ -45,7 +37,7 @@ def test_size():
     assert sum(p.stat().st_size for p in SHIPPED.rglob("*.parquet")) < 6e6
 
 
-def test_rebuild_is_byte_equal(font, tmp_path):
+def test_rebuild_is_byte_equal(tmp_path):
     """The small set; `python -m tasks.pope.generate --check` does both."""
     questions, images = generate.build(generate.RECIPES["calibration"])
     shipped = SHIPPED / "calibration"
