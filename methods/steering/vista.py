@@ -20,11 +20,12 @@ class Vista(Steering):
 
     name = "vista"
 
-    def __init__(self, lam: float, gamma: float, window: int, form: str, norm: bool):
+    def __init__(self, lam: float, gamma: float, window: int, form: str, norm: bool, pca: bool):
         """`lam`: strength of the steering vector, `gamma` in [0, 1]: share of the early-exit logits.
 
         `window`: how many layers before the very last are blended, of 32. `form`: code (unit vector on the MLP
-        output) or paper (raw vector on the residual stream). `norm`: apply the final norm to early states.
+        output) or paper (raw vector on the residual stream). `norm`: apply the final norm to early states. `pca`: add
+        what the released PCA of one sample adds to the vector, 1.0 at layer 0, coordinate 0.
         """
         if form not in ("code", "paper"):
             raise UsageError(f"method.vista.form={form} is unknown: choose code or paper")
@@ -32,7 +33,9 @@ class Vista(Steering):
             raise UsageError(f"method.vista.gamma={gamma} must lie in [0, 1]")
         if window < 1:
             raise UsageError(f"method.vista.window={window} must be at least 1")
-        self.lam, self.gamma, self.window, self.form, self.norm = lam, gamma, window, form, norm
+        if pca and form != "code":
+            raise UsageError("method.vista.pca=true belongs to the released code: add method.vista.form=code")
+        self.lam, self.gamma, self.window, self.form, self.norm, self.pca = lam, gamma, window, form, norm, pca
         self.prefix = "none" if lam else "plain"  # the vector depends on the question
 
     def reads(self, view: View) -> Sequence[int]:
@@ -53,6 +56,8 @@ class Vista(Steering):
         with_image, without = run.peek(samples), run.peek([run.view.without_image(s) for s in samples])
         vector = with_image.new_zeros(len(run.samples), *with_image.shape[1:], dtype=torch.float32)
         vector[seen] = with_image.float() - without.float()
+        if self.pca:
+            vector[seen, 0, 0] += 1.0
         self.vector = run.tile(self, vector)
 
     def mlp(self, l: int, y: Tensor, run: Run) -> Tensor | None:
