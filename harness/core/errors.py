@@ -21,5 +21,13 @@ class Missing(HarnessError):
     exit_code = INCOMPLETE
 
 
+class BrokenPromise(HarnessError):
+    """A library no longer behaves as methods rely on. Ends the run: its answers would be another method's."""
+
+
 class Unusable(HarnessError):
     """One sample that cannot be played: a corrupt picture, a field of the wrong type. Costs one error row."""
+
+
+FATAL = (UsageError, Missing, BrokenPromise)
+"""Errors that end a run. Any other costs the sample that caused it."""

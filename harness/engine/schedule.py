@@ -20,7 +20,7 @@ from itertools import islice
 from typing import Any
 
 from harness.core.decoding import Decoding
-from harness.core.errors import Missing, Unusable, UsageError
+from harness.core.errors import FATAL, Unusable, UsageError
 from harness.core.method import Pipeline
 from harness.core.model import Call, Model
 from harness.core.task import Task
@@ -65,7 +65,7 @@ class Episode:
             if isinstance(end.value, Outcome):
                 return self._result(end.value, None)
             return self._result(None, TypeError(f"episode returned {type(end.value).__name__}, not an Outcome"))
-        except (UsageError, Missing):
+        except FATAL:
             raise
         except Exception as e:
             return self._result(None, e)
@@ -208,7 +208,7 @@ class Scheduler:
             try:
                 self.model.prepare(call)
                 good.append(call)
-            except (UsageError, Missing):
+            except FATAL:
                 raise
             except Exception as e:
                 bad.append((call, e))
@@ -218,7 +218,7 @@ class Scheduler:
             return
         try:
             answers: list[Reply | Exception] = [*self.model.answer(good, self.decoding)]
-        except (UsageError, Missing):
+        except FATAL:
             raise
         except Exception as e:
             if len(good) == 1:

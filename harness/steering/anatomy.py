@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from harness.core.errors import UsageError
 from harness.core.types import Request
+from harness.steering.guard import broken
 from harness.steering.inputs import SEQUENCES, Inputs, beside
 from harness.steering.method import ATTENTION, Steering
 
@@ -63,6 +64,9 @@ class View:
         """The Q-Former of InstructBLIP reads the question: its image features cannot be shared."""
         self.text_model = model.language_model if self.needs_picture else model
         self.softcap: float | None = getattr(decoder.config, "final_logit_softcapping", None)
+        rope = getattr(decoder.config, "rope_parameters", None) or {}
+        if "mrope_section" in rope and not hasattr(model.base_model, "rope_deltas"):
+            raise broken(f"{name} keeps no rope_deltas, by which positions behind pictures are counted")
         self.work = Work()
         self.encode: Callable[[Request], Inputs] | None = None
         """Makes inputs of a request as the task's own were made; None outside a run."""
@@ -147,6 +151,10 @@ class View:
     def pad(self) -> int:
         found = self._setting("pad_token_id")
         return int(found) if found is not None else self.eos[0] if self.eos else 0
+
+    @cached_property
+    def bos(self) -> int | None:
+        return self._setting("bos_token_id")
 
     def _setting(self, name: str) -> Any:
         for owner in (self.model.generation_config, getattr(self.text_model, "generation_config", None)):

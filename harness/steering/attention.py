@@ -18,15 +18,16 @@ from transformers.masking_utils import sdpa_mask
 
 from harness.core.errors import UsageError
 from harness.steering.anatomy import STEERED
-from harness.steering.method import ATTENTION, Steering
+from harness.steering.guard import Point
+from harness.steering.method import Steering
 from harness.steering.run import Run
 
-_EDITS: dict[nn.Module, tuple[Run, int, Sequence[Steering]]] = {}
+_EDITS: dict[nn.Module, tuple[Run, int, Sequence[Steering], Point]] = {}
 """Attention block -> who edits it, while a run is attached."""
 
 
-def watch(run: Run, module: nn.Module, layer: int, methods: Sequence[Steering]) -> None:
-    _EDITS[module] = (run, layer, methods)
+def watch(run: Run, module: nn.Module, layer: int, methods: Sequence[Steering], point: Point) -> None:
+    _EDITS[module] = (run, layer, methods, point)
 
 
 def unwatch(module: nn.Module) -> None:
@@ -49,11 +50,12 @@ def steered_attention(
 
     if module not in _EDITS:
         return stock(), None
-    run, layer, methods = _EDITS[module]
+    run, layer, methods, point = _EDITS[module]
     if kwargs.get("softcap") is not None or kwargs.get("s_aux") is not None:
         names = ", ".join(m.name for m in methods)
         raise UsageError(f"method={names} edits attention, but this model caps its scores or has sinks: not covered")
     length, columns = query.shape[2], key.shape[2]
+    run.guard.attended(point, columns, run.total, attention_mask, run.view.window is not None)
     every = any(m.attention_rows == "all" for m in methods) and length > 1
     first = 0 if every else length - 1
     rows = run.rows("all" if any(m.scope == "all" for m in methods) else "main")
@@ -113,10 +115,6 @@ def _chain(x: Tensor, point: str, layer: int, methods: Sequence[Steering], run: 
             x = x.clone()
             x[own, :, -1 if last else 0 :] = new.to(x.dtype)
     return x, edited
-
-
-def edits_of(methods: Sequence[Steering]) -> list[Steering]:
-    return [m for m in methods if m.has(*ATTENTION)]
 
 
 AttentionInterface.register(STEERED, steered_attention)

@@ -37,3 +37,8 @@ def with_cache(cache: Any) -> dict[str, Any]:
 def cache_in(arguments: Mapping[str, Any]) -> Any:
     """The cache among the keyword arguments of a forward pass; None where there is none."""
     return next((arguments[name] for name in CACHE_NAMES if arguments.get(name) is not None), None)
+
+
+def keeps_logits(model: Any) -> bool:
+    """Whether the model's forward can be asked for the logits of the last positions only."""
+    return "logits_to_keep" in inspect.signature(model.forward).parameters

@@ -13,7 +13,8 @@ from torch import Tensor
 from transformers import DynamicCache, GenerationConfig, LogitsProcessor, StoppingCriteria, StoppingCriteriaList
 
 from harness.steering.anatomy import View
-from harness.steering.compat import with_cache
+from harness.steering.compat import keeps_logits, with_cache
+from harness.steering.guard import Guard, broken
 from harness.steering.hooks import attached
 from harness.steering.inputs import Inputs, collate
 from harness.steering.method import Steering
@@ -51,23 +52,28 @@ def forward(
     if prefix:
         cache = prefix.cache
         view.rope_deltas = prefix.delta
-    model = view.model if not view.needs_picture or "pixel_values" in batch else view.text_model
+    run.shows = "pixel_values" in batch
+    run.guard = Guard(expected=run.length, padded=bool((batch["attention_mask"] == 0).any()))
+    model = view.model if not view.needs_picture or run.shows else view.text_model
     extra: dict[str, Any] = with_cache(cache)
     if processor is not None:
         extra["logits_processor"] = [processor]
     if criteria is not None:
         extra["stopping_criteria"] = StoppingCriteriaList([criteria])
-    if keep > 1 and any(m._supports_logits_to_keep() for m in (view.model, view.text_model)):
+    if keep > 1 and any(keeps_logits(m) for m in (view.model, view.text_model)):
         extra["logits_to_keep"] = keep
-    with attached(run):
-        out = model.generate(**batch, **extra, generation_config=_config(view, max_new_tokens, run.beams))
+    config = _config(view, max_new_tokens, run.beams)
+    with attached(run), _neutral(view):
+        out = model.generate(**batch, **extra, generation_config=config)
+    if run.methods and processor is not None and run.step != run.guard.passes:
+        raise broken(f"tokens were chosen {run.step} times in {run.guard.passes} passes")
     fed = run.length - max(run.cuts)  # the cache holds the rest
     view.work.add(len(rows) * run.beams, fed, out.shape[1] - run.length)
     return out[:, run.length :]
 
 
 def _config(view: View, max_new_tokens: int, beams: int) -> GenerationConfig:
-    """Decoding is the harness's: penalties of the checkpoint's own generation config are off."""
+    """Decoding is the harness's; of the checkpoint's own generation config only the special tokens count."""
     return GenerationConfig(
         max_new_tokens=max_new_tokens,
         num_beams=beams,
@@ -76,10 +82,26 @@ def _config(view: View, max_new_tokens: int, beams: int) -> GenerationConfig:
         no_repeat_ngram_size=0,
         num_return_sequences=1,
         eos_token_id=list(view.eos) or None,
+        bos_token_id=view.bos,
         pad_token_id=view.pad,
         use_cache=True,
         return_dict_in_generate=False,
     )
+
+
+@contextlib.contextmanager
+def _neutral(view: View) -> Iterator[None]:
+    """`generate()` fills what a configuration leaves open (suppressed tokens, least lengths, biases ...) from the
+    checkpoint's own: put an empty one in its place."""
+    models = {id(m): m for m in (view.model, view.text_model)}.values()
+    before = [m.generation_config for m in models]
+    try:
+        for model in models:
+            model.generation_config = GenerationConfig()
+        yield
+    finally:
+        for model, own in zip(models, before, strict=True):
+            model.generation_config = own
 
 
 @contextlib.contextmanager

@@ -12,14 +12,18 @@ from torch import Tensor
 from harness.steering import attention
 from harness.steering.anatomy import STEERED, View
 from harness.steering.compat import cache_in
+from harness.steering.guard import Guard, Point, broken
 from harness.steering.method import ATTENTION, Steering
 from harness.steering.run import Run
 
 
 @contextlib.contextmanager
 def attached(run: Run) -> Iterator[None]:
-    """While open, the run's methods edit the model. Restores the model on exit, also after an exception."""
-    view, methods = run.view, run.methods
+    """While open, the run's methods edit the model. Restores the model on exit, also after an exception.
+
+    Raises BrokenPromise at the end where transformers did not do what this relies on (`harness.steering.guard`).
+    """
+    view, methods, guard = run.view, run.methods, run.guard
     if not methods:
         yield
         return
@@ -33,25 +37,41 @@ def attached(run: Run) -> Iterator[None]:
             for point, part in (("attention_output", view.attention_output), ("mlp", view.mlp), ("residual", None)):
                 if edits := [_edit(run, m, point, l) for m in here if m.has(point)]:
                     module = part(l) if part else layer
-                    keep(module.register_forward_hook(_after(edits)))
+                    keep(module.register_forward_hook(_after(guard, guard.point(f"{point} of layer {l}"), edits)))
             if edits := [_edit(run, m, "heads", l) for m in here if m.has("heads")]:
-                keep(view.projection(l).register_forward_pre_hook(_before(edits, view.n_heads)))
+                seen = guard.point(f"heads of layer {l}")
+                keep(view.projection(l).register_forward_pre_hook(_before(guard, seen, edits, view.n_heads)))
             if any(l in m.reads(view) for m in methods):
-                keep(layer.register_forward_hook(_read(run, l)))
+                keep(layer.register_forward_hook(_read(run, guard.point(f"output of layer {l}"), l)))
             if l == 0 and any(-1 in m.reads(view) for m in methods):
-                keep(layer.register_forward_pre_hook(_read_embeddings(run), with_kwargs=True))
+                seen = guard.point("input of layer 0")
+                keep(layer.register_forward_pre_hook(_read_embeddings(run, seen), with_kwargs=True))
             if edits := [m for m in here if m.has(*ATTENTION)]:
                 watched.append(view.attention(l))
                 stack.callback(attention.unwatch, watched[-1])
-                attention.watch(run, watched[-1], l, edits)
-        if pictures := [m for m in methods if m.has("picture")]:
-            tower = getattr(view.model.base_model, "vision_tower", None)
-            if tower is not None:
-                keep(tower.register_forward_hook(_pictures(pictures, view), with_kwargs=True))
+                attention.watch(run, watched[-1], l, edits, guard.point(f"attention of layer {l}"))
+        pictures = [m for m in methods if m.has("picture")]
+        shown = _show(run, pictures, keep) if pictures else None
         if watched:
             stack.callback(view.decoder.set_attn_implementation, before)
             view.decoder.set_attn_implementation(STEERED)
+            if view.implementation != STEERED:
+                raise broken("the decoder's attention could not be exchanged")
         yield
+        guard.settle()
+        if shown and run.shows and not shown.fired:
+            raise broken("the hook on the vision tower never fired")
+
+
+def _show(run: Run, methods: Sequence[Steering], keep: Callable[[Any], Any]) -> Point | None:
+    """Hook the vision tower, which is called for the pictures of a batch; None where the model has none of that name
+    (methods refuse such a model themselves)."""
+    tower = getattr(run.view.model.base_model, "vision_tower", None)
+    if tower is None:
+        return None
+    point = Point("output of the vision tower")
+    keep(tower.register_forward_hook(_pictures(point, methods, run.view), with_kwargs=True))
+    return point
 
 
 Edit = Callable[[Tensor], Tensor | None]
@@ -79,21 +99,23 @@ def _chain(x: Tensor, edits: list[Edit]) -> Tensor:
     return x
 
 
-def _after(edits: list[Edit]) -> Callable[..., Any]:
+def _after(guard: Guard, point: Point, edits: list[Edit]) -> Callable[..., Any]:
     """Forward hook on a module that returns a tensor, or a tuple that begins with one."""
 
     def hook(_module: Any, _args: Any, output: Any) -> Any:
-        if torch.is_tensor(output):
-            return _chain(output, edits)
-        return (_chain(output[0], edits), *output[1:])
+        x = output if torch.is_tensor(output) else output[0]
+        guard.saw(point, x)
+        x = _chain(x, edits)
+        return x if torch.is_tensor(output) else (x, *output[1:])
 
     return hook
 
 
-def _before(edits: list[Edit], n_heads: int) -> Callable[..., Any]:
+def _before(guard: Guard, point: Point, edits: list[Edit], n_heads: int) -> Callable[..., Any]:
     """Forward pre-hook on the output projection, whose input holds the heads side by side."""
 
     def hook(_module: Any, args: Any) -> Any:
+        guard.saw(point, args[0])
         x = args[0].unflatten(-1, (n_heads, -1))
         new = _chain(x, edits)
         return None if new is x else (new.flatten(-2), *args[1:])
@@ -101,21 +123,28 @@ def _before(edits: list[Edit], n_heads: int) -> Callable[..., Any]:
     return hook
 
 
-def _read(run: Run, l: int) -> Callable[..., None]:
+def _read(run: Run, point: Point, l: int) -> Callable[..., None]:
     def hook(_module: Any, _args: Any, output: Any) -> None:
-        run.hidden[l] = (output if torch.is_tensor(output) else output[0])[:, -1]
+        x = output if torch.is_tensor(output) else output[0]
+        run.guard.saw(point, x)
+        run.hidden[l] = x[:, -1]
 
     return hook
 
 
-def _pictures(methods: Sequence[Steering], view: View) -> Callable[..., None]:
+def _pictures(point: Point, methods: Sequence[Steering], view: View) -> Callable[..., None]:
     """Hook on the vision tower: puts the method's states in the place of those that the connector reads."""
 
     def hook(_module: Any, args: Any, kwargs: Any, output: Any) -> None:
-        pixels = args[0] if args else kwargs["pixel_values"]
+        pixels = args[0] if args else kwargs.get("pixel_values")
+        if pixels is None:
+            raise broken("the vision tower is called without pixel_values")
+        point.fired += 1
         for method in methods:
             states = method.picture(pixels, view)
             if states is not None:
+                if getattr(output, "hidden_states", None) is None:
+                    raise broken("the vision tower does not return its hidden_states")
                 layers = list(output.hidden_states)
                 layers[view.model.config.vision_feature_layer] = states
                 output.hidden_states = tuple(layers)
@@ -123,9 +152,13 @@ def _pictures(methods: Sequence[Steering], view: View) -> Callable[..., None]:
     return hook
 
 
-def _read_embeddings(run: Run) -> Callable[..., None]:
+def _read_embeddings(run: Run, point: Point) -> Callable[..., None]:
     def hook(_module: Any, args: Any, kwargs: Any) -> None:
-        run.hidden[-1] = (args[0] if args else kwargs["hidden_states"])[:, -1]
+        x = args[0] if args else kwargs.get("hidden_states")
+        if x is None:
+            raise broken("layer 0 is called without hidden_states")
+        run.guard.saw(point, x)
+        run.hidden[-1] = x[:, -1]
 
     return hook
 
@@ -136,8 +169,11 @@ def _count(run: Run) -> Callable[..., None]:
     def hook(_module: Any, args: Any, kwargs: Any) -> None:
         x = kwargs.get("inputs_embeds")
         x = x if x is not None else kwargs.get("input_ids", args[0] if args else None)
+        if x is None:
+            raise broken("the decoder is called without input_ids and inputs_embeds")
         past = cache_in(kwargs)
         run.query = x.shape[1]
         run.total = run.query + (past.get_seq_length() if past is not None else 0)
+        run.guard.enter(len(x), run.query, run.total)
 
     return hook

@@ -32,6 +32,7 @@ class Loop:
         rows = self.run.inputs
         batch = collate(rows, pad=view.pad, cuts=[0], pictures=True, device=view.device, dtype=view.dtype)
         self.run.length = batch["input_ids"].shape[1]
+        self.run.shows = "pixel_values" in batch
         model = view.model if not view.needs_picture or "pixel_values" in batch else view.text_model
         return self._forward(model, batch)
 
@@ -61,6 +62,7 @@ class Loop:
             self._cache.crop(-surplus)
 
     def _forward(self, model: torch.nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        self.run.guard.expected = self._cache.get_seq_length() + batch["input_ids"].shape[1]
         out = model(**batch, **with_cache(self._cache), use_cache=True)
         self.run.step += 1
         self.view.work.add(*batch["input_ids"].shape, 1)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from harness.steering.anatomy import View
+from harness.steering.guard import Guard
 from harness.steering.inputs import Inputs, arrange
 from harness.steering.method import Steering
 
@@ -39,6 +40,9 @@ class Run:
         self.length = self.total = self.query = self.columns = 0
         """Columns of the prompts (padding included), of the whole sequence; query positions of this pass; key columns
         of the present layer."""
+        self.guard = Guard()
+        self.shows = False
+        """Whether the prompts are given with pixels (with a shared prefix they are not)."""
         self.where: Any = view.device
         self.cuts: Sequence[int] = (0,)
         self._raw: Tensor | None = None

@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import LogitsProcessor
 
 from harness.core.decoding import Decoding
+from harness.steering.guard import broken
 from harness.steering.run import Run
 
 EXCLUDED = -1000.0
@@ -42,6 +43,8 @@ class Select(LogitsProcessor):
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         run = self.run
+        if len(scores) != run.size * len(run.blocks):
+            raise broken(f"{len(scores)} rows of logits came for {run.size * len(run.blocks)} rows of the batch")
         run._raw = scores
         z = scores[: run.size]
         for method in run.methods:

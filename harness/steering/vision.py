@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from weakref import WeakSet
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness.core.errors import UsageError
 from harness.steering.anatomy import View
+from harness.steering.guard import broken
+
+_VERIFIED: WeakSet[nn.Module] = WeakSet()
+"""Towers whose own states the walk has been compared with."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +60,30 @@ class Tower:
 
         Returns the states [b, n, d] after the last layer (`layers`, or the one that the connector reads).
         """
+        self._verify(pixels)
+        return (yield from self._layers(pixels, self.used if layers is None else layers))
+
+    def _verify(self, pixels: Tensor) -> None:
+        """The walk is arithmetic of ours: compare it once with the tower's own states. Raises BrokenPromise."""
+        if self.module in _VERIFIED:
+            return
+        one = pixels[:1]
+        with torch.no_grad():
+            own = self.module.forward(one.to(self.module.dtype), output_hidden_states=True).hidden_states[self.used]
+            walk = self._layers(one, self.used)
+            try:
+                while True:
+                    next(walk)
+            except StopIteration as end:
+                error = (end.value - own).abs().max() / own.abs().max()
+        if not error < (1e-3 if own.dtype == torch.float32 else 5e-2):
+            raise broken(f"the vision tower computes something else than its layers in turn (by {float(error):.1e})")
+        _VERIFIED.add(self.module)
+
+    def _layers(self, pixels: Tensor, count: int) -> Generator[Layer, Tensor | None, Tensor]:
         inner = self.inner
         x = inner.pre_layrnorm(inner.embeddings(pixels.to(inner.embeddings.class_embedding.dtype)))
-        for index, layer in enumerate(inner.encoder.layers[: self.used if layers is None else layers]):
+        for index, layer in enumerate(inner.encoder.layers[:count]):
             attention = layer.self_attn
             given = layer.layer_norm1(x)
             q, k, v = (

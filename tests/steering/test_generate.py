@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 
@@ -311,3 +313,36 @@ def test_long_seeds_differ_in_their_upper_bits():
     warm = Decoding("nucleus", temperature=3.0)
     draws = {tuple(play(v, one, (), warm, [7 + (n << 32)])[0].tokens) for n in range(6)}
     assert len(draws) > 1
+
+
+@pytest.mark.parametrize("family", ["llava", "instructblip"])
+def test_generation_config_of_a_checkpoint_changes_nothing(family, monkeypatch):
+    """Whatever it holds besides special tokens, and it is there again afterwards."""
+    v = view(family)
+    plain = play(v, [sample(family, 1), sample(family, 2)])
+    odd = {
+        "min_new_tokens": 4,
+        "min_length": 40,
+        "suppress_tokens": [plain[0].tokens[0]],
+        "begin_suppress_tokens": [plain[1].tokens[0]],
+        "bad_words_ids": [[plain[0].tokens[1]]],
+        "sequence_bias": [[[plain[0].tokens[2]], -100.0]],
+        "forced_eos_token_id": 7,
+        "exponential_decay_length_penalty": [1, 3.0],
+        "repetition_penalty": 3.0,
+        "no_repeat_ngram_size": 1,
+        "renormalize_logits": True,
+        "remove_invalid_values": True,
+        "stop_strings": ["a"],
+        "num_beams": 3,
+        "do_sample": True,
+        "temperature": 0.1,
+        "output_scores": True,
+        "max_time": 0.0,
+    }
+    for model in {v.model, v.text_model}:
+        own = copy.deepcopy(model.generation_config)
+        own.update(**odd)
+        monkeypatch.setattr(model, "generation_config", own)
+    same(play(v, [sample(family, 1), sample(family, 2)]), plain, 0)
+    assert v.model.generation_config.min_new_tokens == 4 and v.text_model.generation_config.min_new_tokens == 4
