@@ -53,7 +53,7 @@ def arrays(name: str) -> Mapping[str, np.ndarray]:
 
 
 def cases(method: str, **wanted: Any) -> Iterator[Case]:
-    """The cases of a method on tiny32 that have these settings. Raises AssertionError where there are none."""
+    """The cases in `METHOD.json` that have these settings. Raises AssertionError where there are none."""
     numbers, found = arrays(method), 0
     for settings in json.loads((HERE / f"{method}.json").read_text()):
         if any(settings[name] != value for name, value in wanted.items()):
@@ -121,8 +121,8 @@ def play(view: View, one: Inputs, methods: Sequence[Steering] = (), beams: int =
     return generate(view, [one], methods, decoding, steps, [0], keep_scores=beams == 1)[0]
 
 
-def agrees(got: Generated, case: Case, factor: float = 1.0, *, normalised: bool = False) -> float:
-    """Assert equal tokens, the same tokens cut, and scores within `factor` times NOISE; the largest difference.
+def agrees(got: Generated, case: Case, factor: float = 1.0, *, normalised: bool = False, noise: float = NOISE) -> float:
+    """Assert equal tokens, the same tokens cut, and scores within `factor` times `noise`; the largest difference.
 
     `normalised`: the authors' scores are log-probabilities where ours may be logits.
     """
@@ -135,5 +135,5 @@ def agrees(got: Generated, case: Case, factor: float = 1.0, *, normalised: bool 
         ours, theirs = ours.log_softmax(-1), theirs.log_softmax(-1)
     assert torch.equal(ours.isinf(), theirs.isinf()), str(case)
     worst = float((ours - theirs)[~ours.isinf()].abs().max())
-    assert worst <= factor * NOISE, f"{case}: {worst:.1e} is more than {factor} x {NOISE}"
+    assert worst <= factor * noise, f"{case}: {worst:.1e} is more than {factor} x {noise}"
     return worst
