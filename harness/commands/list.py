@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 from harness.core.errors import UsageError
 from harness.core.registry import Plugin, Registry
+from harness.core.verified import LEVELS
 
 HELP = "usage: harness list tasks|methods|models [--plugins DIR]"
+LEVEL = max(map(len, LEVELS))
+"""Width of the column that says how far a method was compared with its authors' code."""
 KINDS = {"tasks": "task", "methods": "method", "models": "model"}
 
 
@@ -32,7 +35,10 @@ def main(words: Sequence[str]) -> int:
         if len(kinds) > 1:
             print(f"{kind}:")
         for name, plugin in sorted(plugins.items()):
-            print(f"  {name:<{width}}  {_about(plugin)}")
+            level = f"{plugin.verified.level:<{LEVEL}}  " if kind == "methods" else ""
+            print(f"  {name:<{width}}  {level}{_about(plugin)}")
+        if kind == "methods":
+            print("  (second column: how far it was compared with its authors' code; see harness show method=NAME)")
     return 0
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from harness.commands.words import parser, results_folder
 from harness.core.errors import UsageError
 from harness.core.registry import Plugin, Registry
+from harness.core.verified import LEVELS, Verified
 
 
 def main(words: Sequence[str]) -> int:
@@ -39,8 +42,10 @@ def _card(plugin: Plugin, *, as_json: bool) -> None:
         print(json.dumps(plugin.raw, indent=1, ensure_ascii=False))
         return
     print(f"{plugin.group} {plugin.name}: {plugin.title}\n")
+    if plugin.group == "method":
+        print(_verified(plugin.verified), end="\n\n")
     for key, value in plugin.card.items():
-        if key != "title":
+        if key not in ("title", "verified"):
             print(f"  {key}: {_text(value)}")
     for name, text in (plugin.raw.get("variants") or {}).items():
         print(f"  {plugin.group}.data={name}: {_text(text)}")
@@ -57,6 +62,19 @@ def _card(plugin: Plugin, *, as_json: bool) -> None:
             values = ", ".join(f"{k}={v}" for k, v in preset["values"].items())
             print(f"  {scope}: {values} ({preset.get('source', 'no source')})")
     print(f"\nfile: {plugin.path}")
+
+
+def _verified(verified: Verified) -> str:
+    """The level and what it rests on, in lines of 80 columns at most."""
+    lines = {
+        "verified": f"{verified.level}: {LEVELS[verified.level]}",
+        "code": verified.repository,
+        "commit": verified.commit,
+        "difference": verified.difference,
+        "note": verified.note,
+    }
+    wrap = partial(textwrap.fill, width=80, subsequent_indent=" " * 14, break_on_hyphens=False, break_long_words=False)
+    return "\n".join(wrap(f"  {key:<10}  {value}") for key, value in lines.items() if value)
 
 
 def _text(value: Any) -> str:

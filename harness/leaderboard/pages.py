@@ -183,6 +183,7 @@ def _card(site: Renderer, group: str, name: str) -> dict[str, Any]:
         return {}
     return {
         **plugin.card,
+        "verified": plugin.verified,
         "name": name,
         "bibtex": bibtex(plugin),
         "defaults": plugin.defaults,

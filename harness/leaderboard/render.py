@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.registry import ROOT
+from harness.core.verified import LEVELS
 from harness.leaderboard import figures
 from harness.leaderboard.board import slug
 
@@ -43,7 +44,7 @@ class Renderer:
             lstrip_blocks=True,
         )
         made.filters |= {"number": figures.number, "signed": signed, "ratio": ratio, "slug": slug, "percent": percent}
-        made.globals |= {"bar": figures.bar, "policy": POLICY}
+        made.globals |= {"bar": figures.bar, "policy": POLICY, "levels": LEVELS}
         return made
 
     def page(self, path: str, template: str, **values: Any) -> None:

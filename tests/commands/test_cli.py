@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -223,3 +224,38 @@ def test_two_at_once_on_one_run_and_on_two(workdir):
     assert len(runs(workdir / "results")) == 2
     for run in runs(workdir / "results"):
         assert len(read(run / "samples.jsonl")) == 40
+
+
+def test_a_method_says_first_how_far_it_is_verified(capsys):
+    assert main(["show", "method=vista"]) == 0
+    out = capsys.readouterr().out
+    lines = out.split("\n\n")[1].splitlines()
+    assert lines[0].startswith("  verified    end to end: the authors' program and ours")
+    assert "  code        https://github.com/LzVv123456/VISTA" in lines
+    assert "  commit      dc6225260d0e54997d6c597e3c977113c606bff6" in lines
+    assert any(line.startswith("  difference  ") for line in lines)
+    assert max(map(len, lines)) <= 80
+    assert "verified: " not in out  # once only
+    assert main(["show", "method=truthprint"]) == 0
+    out = capsys.readouterr().out
+    assert "  verified    formulas only: no code of the authors is public" in out and "  commit  " not in out
+    assert main(["show", "task=pope"]) == 0
+    assert "verified    " not in capsys.readouterr().out
+
+
+def test_the_list_of_methods_has_their_levels(capsys, tmp_path):
+    (tmp_path / "mine.yaml").write_text("_target_: mine.Mine\nkind: pipeline\ncard: {title: My method}\n")
+    assert main(["list", "methods", "--plugins", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(re.fullmatch(r"  vista +end to end +VISTA .*", line) for line in lines)
+    assert any(re.fullmatch(r"  iri +formulas only +IRI .*", line) for line in lines)
+    assert any(re.fullmatch(r"  mine +none +My method", line) for line in lines)
+
+
+def test_an_unknown_level_of_a_third_party_is_one_line(capsys, tmp_path):
+    card = "card: {title: My method, verified: {level: mostly, note: Trust me.}}\n"
+    (tmp_path / "mine.yaml").write_text(f"_target_: mine.Mine\nkind: pipeline\n{card}")
+    assert main(["show", "method=mine", "--plugins", str(tmp_path)]) == 2
+    err = capsys.readouterr().err
+    assert "mine.yaml: card: verified: unknown level 'mostly': choose one of end to end, function" in err
+    assert len(err.strip().splitlines()) == 1

@@ -109,6 +109,17 @@ def methods(page, table: str = "matrix") -> list[str]:
     return page.locator(f"table[data-table={table}] tbody tr:visible th").all_inner_texts()
 
 
+def test_a_badge_leads_to_what_it_means_and_to_the_code(page, address):
+    see(page, address, "method/vista.html")
+    code = page.get_by_role("link", name="LzVv123456/VISTA@dc62252")
+    assert code.get_attribute("href").endswith("/VISTA/tree/dc6225260d0e54997d6c597e3c977113c606bff6")
+    page.get_by_role("link", name="verified: end to end").click()
+    page.wait_for_url("**/about.html#verified")
+    assert page.locator("#verified").is_visible()
+    see(page, address, "index.html")
+    assert page.get_by_role("row", name="vista").get_by_role("img", name="verified: end to end").is_visible()
+
+
 def test_sorting_is_kept_in_the_address(page, address):
     see(page, address, "index.html")
     before = methods(page)

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness.cli import main
+from harness.core.verified import LEVELS
 from harness.leaderboard import figures
 from harness.leaderboard.build import build
 from harness.stats import paired_mean
@@ -222,6 +223,50 @@ def test_real_runs_come_with_their_pictures(workdir):
     assert "vista" in Path("out/index.html").read_text()
     assert main(["site", "build", "--out", "out", "--no-pictures"]) == 0
     assert not Path("out/pictures").exists()
+
+
+THIRD = """_target_: mine.Mine
+kind: pipeline
+card:
+  title: Mine
+  verified:
+    level: function
+    repository: https://github.com/someone/<b>
+    commit: %s
+    difference: <i>0.1</i>
+    note: <script>document.title='owned'</script>.
+"""
+
+
+def test_methods_show_how_far_they_are_verified(workdir):
+    """As text and shape, with the code at the commit, for single and composed methods; unknown ones have no badge."""
+    Path("plugins").mkdir()
+    Path("plugins/mine.yaml").write_text(THIRD % ("b" * 40))
+    for method in ("vanilla", "vista+iri", "mine", "gone"):
+        run(Path("results"), method, 0.5)
+    assert main(["ingest"]) == 0
+    build(Path("results"), Path("out"), plugin_folders=["plugins"])
+    page = Path("out/method/vista-iri.html").read_text()
+    link = "https://github.com/LzVv123456/VISTA/tree/dc6225260d0e54997d6c597e3c977113c606bff6"
+    for text in (page, Path("out/methods.html").read_text()):
+        assert f'href="{link}" rel="noreferrer" class="source code">LzVv123456/VISTA@dc62252</a>' in text
+    assert badges(page) == ["end to end", "formulas only"]
+    assert "largest difference: " in page and "32-layer model" in page
+    assert badges(Path("out/methods.html").read_text()) == ["function", "none", "end to end", "formulas only"]
+    assert badges(Path("out/method/gone.html").read_text()) == []
+    mine = Path("out/method/mine.html").read_text()
+    assert badges(mine) == ["function"] and "<script>document" not in mine and "<i>" not in mine
+    for name in ("index", "task/quiz-embedded", "model/tiny"):
+        marks = re.findall(r"<title>verified: ([a-z ]+)</title>", Path(f"out/{name}.html").read_text())
+        assert sorted(marks) == ["end to end", "formulas only", "function"], name
+    about = Path("out/about.html").read_text()
+    assert 'id="verified"' in about and badges(about) == list(LEVELS)
+    shapes = re.findall(r"(<svg class=.mark.*?</svg>)", about, re.DOTALL)
+    assert len(set(shapes)) == len(LEVELS)
+
+
+def badges(text: str) -> list[str]:
+    return re.findall(r'class="badge [^>]*>.*?</svg> verified: ([a-z ]+)<', text, re.DOTALL)
 
 
 def test_serve_rebuilds_when_results_change(workdir):
