@@ -10,8 +10,7 @@ import torch
 from harness.core import Decoding, UsageError
 from harness.steering import Inputs, Steering, View, generate
 from harness.steering import forward as passes
-from methods.decoding.vcd import Vcd
-from methods.steering.vista import Vista
+from tests.methods.made import made
 from tests.steering.common import differ, hooks, play, same
 from tests.steering.probes import LookAtImage, NoPicture, Scale
 from tests.steering.zoo import FAMILIES, SEEING, SHARING, sample, view
@@ -21,12 +20,12 @@ BEAM = Decoding("beam", num_beams=3)
 NUCLEUS = Decoding("nucleus", temperature=0.8, top_p=0.9)
 
 
-def vista(lam: float = 0.1, gamma: float = 0.3) -> Vista:
-    return Vista(lam, gamma, 6, "code", False)
+def vista(lam: float = 0.1, gamma: float = 0.3) -> Steering:
+    return made("vista", lam=lam, gamma=gamma)
 
 
-def vcd(alpha: float = 1.0, beta: float = 0.1) -> Vcd:
-    return Vcd(alpha, beta, 500, 0)
+def vcd(alpha: float = 1.0, beta: float = 0.1) -> Steering:
+    return made("vcd", alpha=alpha, beta=beta)
 
 
 def three(name: str) -> list[Inputs]:
