@@ -50,8 +50,9 @@ def check(view: View, methods: Sequence[Steering], decoding: Decoding) -> None:
             raise UsageError(f"method={method.name} cannot run beside method={other}: choose one of them")
         if decoding.sampled and not method.sampling:
             raise UsageError(f"method={method.name} does not sample: use decoding=greedy instead of decoding=nucleus")
-        if decoding.strategy == "beam" and (not method.beams or method.has("contrast")):
-            raise UsageError(f"method={method.name} cannot run in decoding=beam: use decoding=greedy or nucleus")
+        if decoding.strategy == "beam" and (not method.beams or method.contrasts):
+            why = " with its contrast" if method.beams else ""
+            raise UsageError(f"method={method.name} cannot run in decoding=beam{why}: use decoding=greedy or nucleus")
 
 
 def generate(
@@ -115,7 +116,7 @@ def _streams(methods: Sequence[Steering], sample: Inputs, view: View) -> dict[St
     """The contrast streams that the methods want beside a sample."""
     found: dict[Stream, Inputs] = {}
     for method in methods:
-        if method.has("contrast") and (made := method.contrast(sample, view)) is not None:
+        if method.contrasts and (made := method.contrast(sample, view)) is not None:
             found |= {(method, n): row for n, row in enumerate([made] if isinstance(made, Inputs) else made)}
     return found
 

@@ -40,7 +40,7 @@ class Steering(Method):
     sampling = True
     """False: only valid without sampling."""
     beams = True
-    """False: not valid in beam search. A method with a contrast stream never is."""
+    """False: not valid in beam search. A method that `contrasts` never is."""
     scope: Literal["main", "all"] = "main"
     """Whose rows the edits touch: the samples', or the contrast streams' too."""
     attention_rows: Literal["last", "all"] = "last"
@@ -56,6 +56,12 @@ class Steering(Method):
     def needs_artefact(self) -> bool:
         """Whether the method, with the values it has, reads `artefact`."""
         return self.has("calibrate")
+
+    @property
+    def contrasts(self) -> bool:
+        """Whether the method, with the values it has, runs streams beside some samples. Override it beside `contrast`
+        where some values need none: they may then run in beam search, too."""
+        return self.has("contrast")
 
     def calibrate(self, bench: Bench) -> dict[str, Tensor]:
         """Once per (method, model, data): tensors that are stored and given back as `artefact`."""
@@ -79,7 +85,8 @@ class Steering(Method):
         """For pixels [b, 3, H, W]: the vision tower's states [b, 1 + T, d] that the connector shall read."""
 
     def contrast(self, sample: Inputs, view: View) -> Inputs | Sequence[Inputs] | None:
-        """Inputs of one or more streams beside the sample, or None for none. Must depend on the sample alone."""
+        """Inputs of one or more streams beside the sample, or None for none. Must depend on the sample alone. Asked
+        where the method `contrasts`."""
 
     def residual(self, l: int, h: Tensor, run: Run) -> Tensor | None:
         """Output of decoder layer l, [b, t, d]."""

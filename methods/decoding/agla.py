@@ -31,8 +31,12 @@ class Agla(Steering):
         self.alpha, self.beta, self.matcher, self.block = alpha, beta, matcher, block
         self._model: Matcher | None = None
 
+    @property
+    def contrasts(self) -> bool:
+        return bool(self.alpha)
+
     def contrast(self, sample: Inputs, view: View) -> Inputs | None:
-        if not self.alpha or not sample.sees:
+        if not sample.sees:
             return None
         if self._model is None:
             self._model = Matcher.load(str(self.matcher), self.block)

@@ -26,8 +26,12 @@ class Icd(Steering):
             raise UsageError("method.icd.disturbance is empty: give a sentence, or alpha=0")
         self.alpha, self.beta, self.disturbance, self.variant = alpha, beta, disturbance.strip(), variant
 
+    @property
+    def contrasts(self) -> bool:
+        return bool(self.alpha)
+
     def contrast(self, sample: Inputs, view: View) -> Inputs | None:
-        if not self.alpha or not sample.sees:
+        if not sample.sees:
             return None
         former = "qformer_input_ids" in sample.tensors
         alone = former and self.variant == "normal"

@@ -26,9 +26,13 @@ class Inter(Steering):
             raise UsageError(f"method.inter.k={k} must be 0 or more")
         self.scale, self.k, self.beta, self.seed = scale, k, beta, seed
 
+    @property
+    def contrasts(self) -> bool:
+        return bool(self.scale)
+
     def contrast(self, sample: Inputs, view: View) -> Sequence[Inputs] | None:
         """Without the picture's content, without the question, without both."""
-        if not self.scale or not sample.sees:
+        if not sample.sees:
             return None
         pixels = sample.tensors["pixel_values"]
         noise = uniform(pixels, self.seed)

@@ -34,8 +34,12 @@ class Sid(Steering):
         self.prefix = "none" if alpha else "plain"
         self.hidden: Tensor | None = None
 
+    @property
+    def contrasts(self) -> bool:
+        return bool(self.alpha)
+
     def contrast(self, sample: Inputs, view: View) -> Inputs | None:
-        return sample if self.alpha and sample.sees else None
+        return sample if sample.sees else None
 
     def layers(self, view: View) -> Sequence[int]:
         return range(min(self.layer, view.depth - 1) - 1, view.depth) if self.alpha else ()

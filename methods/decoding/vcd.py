@@ -30,8 +30,12 @@ class Vcd(Steering):
         self.alpha, self.beta, self.noise_step, self.seed = alpha, beta, noise_step, seed
         self._last: tuple[Tensor, Tensor] | None = None
 
+    @property
+    def contrasts(self) -> bool:
+        return bool(self.alpha)
+
     def contrast(self, sample: Inputs, view: View) -> Inputs | None:
-        if not self.alpha or not sample.sees:
+        if not sample.sees:
             return None
         pixels = sample.tensors["pixel_values"]
         if self._last is None or self._last[0] is not pixels:  # questions about one picture come in a row

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from harness.core.errors import UsageError
 from harness.steering import Run, View
 from harness.steering.vision import Tower
 from methods.decoding.common import check_share
@@ -21,17 +20,24 @@ class Paint(Pai):
     name = "paint"
     conflicts = ("flowcut", "pai")
 
-    def __init__(self, alpha: float, beta: float, gamma: float, local: float, start: int, end: int, cut: float):
+    def __init__(
+        self,
+        alpha: float,
+        beta: float,
+        gamma: float,
+        local: float,
+        start: int,
+        end: int,
+        cut: float,
+        form: str = "paper",
+    ):
         """`alpha`, `beta`: amplification of scores of local and summary tokens. `gamma`: PAI's contrast, 1 for none.
         `local`: share of the patches that are local. `start`, `end`: layers of 32. `cut`: PAI's plausibility.
+        `form`: PAI's, paper or code.
         """
         check_share("method.paint.local", local)
         check_share("method.paint.cut", cut)
-        if not 0 <= start < end <= 32:
-            raise UsageError(
-                f"method.paint.start={start} and method.paint.end={end} must be layers of 32, start below end"
-            )
-        super().__init__(alpha, gamma, start, end, cut)
+        super().__init__(alpha, gamma, start, end, cut, form)
         self.summary, self.local = beta, local
         self._marks: Tensor | None = None
 
@@ -60,7 +66,7 @@ class Paint(Pai):
         return torch.cat([local * self.alpha + summary * self.summary for local, summary in each])
 
     def attention_logits(self, l: int, a: Tensor, run: Run) -> Tensor | None:
-        if self._marks is None:
+        if self._marks is None or not self.edits(run):
             return None
         strength = spread(self._marks.to(a.device), run.image(self), 0.0)
         return a + strength[:, None, None].to(a.dtype) * a.abs()
@@ -72,7 +78,7 @@ def select(first: Tensor, late: Tensor, share: float) -> tuple[Tensor, Tensor]:
     Local: the most attended `share` of the first. Summary: outliers of the second, above Q3 + 1.5 (Q3 - Q1); these win.
     """
     local = torch.zeros_like(first, dtype=torch.bool)
-    local[first.topk(round(share * len(first))).indices] = True
+    local[first.topk(int(share * len(first))).indices] = True
     low, high = late.float().quantile(torch.tensor([0.25, 0.75], device=late.device))
     summary = late.float() > high + 1.5 * (high - low)
     return local & ~summary, summary

@@ -37,8 +37,12 @@ class Vhr(Steering):
         count = min(view.depth, max(1, view.scaled(self.last))) if self.last else 0
         return sorted({*range(view.depth - count, view.depth), *([1] if self.second and view.depth > 1 else [])})
 
+    @property
+    def contrasts(self) -> bool:
+        return self.alpha != 1
+
     def contrast(self, sample: Inputs, view: View) -> Inputs | None:
-        return view.without_image(sample) if sample.sees and self.alpha != 1 else None
+        return view.without_image(sample) if sample.sees else None
 
     def heads(self, l: int, x: Tensor, run: Run) -> Tensor | None:
         own = run.own(self)

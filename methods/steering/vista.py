@@ -20,7 +20,7 @@ class Vista(Steering):
 
     name = "vista"
 
-    def __init__(self, lam: float, gamma: float, window: int, form: str, norm: bool, pca: bool):
+    def __init__(self, lam: float, gamma: float, window: int, form: str, norm: bool, pca: bool = False):
         """`lam`: strength of the steering vector, `gamma` in [0, 1]: share of the early-exit logits.
 
         `window`: how many layers before the very last are blended, of 32. `form`: code (unit vector on the MLP

@@ -10,7 +10,7 @@ import os
 
 import pytest
 
-from harness.core import UsageError
+from harness.core import Decoding, UsageError
 from harness.core.registry import Registry
 from harness.steering import Steering
 from tests.methods.artefacts import ARTEFACTS
@@ -27,6 +27,7 @@ families = pytest.mark.parametrize("family", NAMES)
 
 LIVELY = {"var": {"share": 0.0, "rho": 1.0, "tau": 17.0}}
 """Values under which a method has something to do on random models with four image tokens."""
+BEAMS = Decoding("beam", num_beams=2)
 QUIET = {("opera", "idefics3")}
 """Where the second-best beam never wins on a random model."""
 
@@ -67,6 +68,24 @@ def batch(family: str):
 def test_neutral_strength_is_vanilla(method, family):
     v, inputs = view(family), batch(family)
     same(play(v, inputs, [neutral(method)]), play(v, inputs), 0)
+
+
+@every
+@pytest.mark.parametrize("family", ["llava", "instructblip"])
+def test_beam_search_runs_unless_a_contrast_is_on(method, family):
+    """Whether a method can follow beams depends on its values: neutral ones have no stream, whatever the class."""
+    v, inputs, off = view(family), batch(family), neutral(method)
+    if off.has("decode") or not off.beams:
+        with pytest.raises(UsageError, match=f"method={method} "):
+            play(v, inputs, [off], BEAMS)
+        return
+    assert not off.contrasts
+    plain = play(v, inputs, [], BEAMS)
+    assert [g.tokens for g in play(v, inputs, [off], BEAMS)] == [g.tokens for g in plain]
+    skip_unsupported(method, family)
+    if (on := make(method, family)).contrasts:
+        with pytest.raises(UsageError, match=f"method={method} cannot run in decoding=beam with its contrast"):
+            play(v, inputs, [on], BEAMS)
 
 
 @every

@@ -59,9 +59,33 @@ def test_contrast_is_the_formula():
     torch.testing.assert_close(got[0], 1.3 * l - 0.3 * u, atol=1e-4, rtol=1e-4)
 
 
-def test_beams_are_refused():
-    with pytest.raises(UsageError, match="method=pai cannot run in decoding=beam"):
-        play(view("llava"), [sample("llava", 0)], [made("pai")], Decoding("beam", num_beams=2))
+def test_beams_need_gamma_one():
+    v, one, beams = view("llava"), [sample("llava", 0)], Decoding("beam", num_beams=2)
+    with pytest.raises(UsageError, match="method=pai cannot run in decoding=beam with its contrast"):
+        play(v, one, [made("pai")], beams)
+    edited, plain = play(v, one, [made("pai", alpha=3.0, gamma=1.0)], beams), play(v, one, [], beams)
+    assert edited[0].tokens != plain[0].tokens
+
+
+@pytest.mark.parametrize("method", ["pai", "paint"])
+def test_code_form_leaves_the_prompts_pass_to_the_contrast(method):
+    v, inputs = view("llava"), [sample("llava", i, picture=1, shared=True) for i in range(2)]
+    off = {"alpha": 0.0} | ({"beta": 0.0} if method == "paint" else {})
+    paper, code, contrast = (
+        play(v, inputs, [made(method, gamma=1.5, **values)])
+        for values in ({"form": "paper"}, {"form": "code"}, off | {"form": "paper"})
+    )
+    for a, b, c in zip(paper, code, contrast, strict=True):
+        torch.testing.assert_close(b.scores[0], c.scores[0])
+        assert (a.scores[0] - c.scores[0]).nan_to_num().abs().max() > 1e-3
+        assert not torch.allclose(b.scores[1:], c.scores[1:], atol=1e-3)
+    same(*(play(v, inputs, [made(method, gamma=1.0, form=form)]) for form in ("paper", "code")), 0)
+
+
+@pytest.mark.parametrize("method", ["pai", "paint"])
+def test_an_unknown_form_is_named(method):
+    with pytest.raises(UsageError, match=f"method.{method}.form=released is unknown: choose paper or code"):
+        made(method, form="released")
 
 
 def test_paint_of_all_patches_is_pai():
