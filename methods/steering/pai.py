@@ -11,7 +11,6 @@ from harness.core.errors import UsageError
 from harness.steering import Inputs, Run, Steering, View
 from methods.decoding.common import check_share, plausible
 
-
 FORMS = ("paper", "code")
 
 
