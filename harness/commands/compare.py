@@ -78,7 +78,7 @@ def _cells(comparison: Comparison) -> list[tuple[str, ...]]:
                 number(row.b),
                 plain_interval(d.value, d.low, d.high),
                 "" if d.p is None else f"{d.p:.3f}",
-                f"{d.right_to_wrong}/{d.wrong_to_right}",
+                "" if d.right_to_wrong is None else f"{d.right_to_wrong}/{d.wrong_to_right}",
                 "" if d.mde is None else number(d.mde),
             )
         )
@@ -108,7 +108,7 @@ def _notes(comparison: Comparison, count: int, flips: int) -> list[str]:
 def _caption(comparison: Comparison) -> str:
     return (
         f"{comparison.paired} samples paired; difference [95 % interval], by cluster; "
-        "flips: right to wrong / wrong to right; MDE: smallest difference found with 80 % power"
+        "flips: samples worse / better; MDE: smallest difference found with 80 % power"
     )
 
 

@@ -20,7 +20,7 @@ def main(words: Sequence[str]) -> int:
     arguments.add_argument("what", metavar="RUN|method=NAME|task=NAME|model=NAME")
     arguments.add_argument("--samples", type=int, default=0, metavar="N", help="also print N samples of the run")
     arguments.add_argument(
-        "--wrong", action="store_true", help="with --samples: those with a score below 1 or an error"
+        "--wrong", action="store_true", help="with --samples: those that the judged score calls wrong, and errors"
     )
     arguments.add_argument("--json", action="store_true", help="the record and metrics as JSON")
     arguments.add_argument("--plugins", action="append", default=[], metavar="DIR", help="folder with plug-ins")
@@ -44,6 +44,8 @@ def _card(plugin: Plugin, *, as_json: bool) -> None:
     print(f"{plugin.group} {plugin.name}: {plugin.title}\n")
     if plugin.group == "method":
         print(_verified(plugin.verified), end="\n\n")
+    for key, value in plugin.declared.items():
+        print(f"  {key}: {value}")
     for key, value in plugin.card.items():
         if key not in ("title", "verified"):
             print(f"  {key}: {_text(value)}")
@@ -166,10 +168,14 @@ def _numbers(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _samples(run: Any, given: Any, out: Any) -> None:
-    shown = 0
-    for result in run.results():
+    from harness.core.score import occurring
+    from harness.engine.pairing import judged
+
+    shown, results = 0, run.results()
+    score = judged(run, occurring(results))
+    for result in results:
         outcome = result.outcome
-        wrong = outcome is None or any(v < 1 for v in outcome.scores.values())
+        wrong = outcome is None or score.right(outcome.scores) is False
         if shown == given.samples or (given.wrong and not wrong):
             continue
         shown += 1

@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.config.short import lengthened
 from harness.core.errors import INTERRUPTED, HarnessError, UsageError
-from harness.core.registry import ROOT, Plugin, Registry, unknown
+from harness.core.registry import DECLARED, ROOT, Plugin, Registry, unknown
 
 GROUPS = ("task", "method", "model", "decoding", "executor", "logger")
 KEYS = ("limit", "seed", "batch_size", "calibration", "stop_early", "retry", "results", "plugins")
@@ -153,7 +153,8 @@ def _store(registry: Registry) -> None:
             node={"_target_": plugin.target, **{k: _preset(plugin, k) for k in plugin.defaults}},
         )
     for name, plugin in registry.tasks.items():
-        node = OmegaConf.create({"_target_": plugin.target, "name": name, **plugin.defaults})
+        own = {"_target_": plugin.target, DECLARED: plugin.declared, "name": name}
+        node = OmegaConf.create({**own, **plugin.defaults})
         for key in (k for k, v in plugin.defaults.items() if isinstance(v, dict)):
             OmegaConf.set_struct(node[key], False)  # takes keys that its default does not have
         store.store(group="task", name=name, node=node)

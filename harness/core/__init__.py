@@ -4,6 +4,7 @@ from harness.core.decoding import Decoding
 from harness.core.errors import HarnessError, Missing, Unusable, UsageError
 from harness.core.method import Method, Pipeline
 from harness.core.model import Call, Model
+from harness.core.score import Score
 from harness.core.task import Task
 from harness.core.types import Message, Metric, Outcome, Picture, Reply, Request, Result, Sample, user
 
@@ -23,6 +24,7 @@ __all__ = [
     "Request",
     "Result",
     "Sample",
+    "Score",
     "Task",
     "Unusable",
     "UsageError",

@@ -23,6 +23,8 @@ from harness.core.verified import read as read_verified
 
 ROOT = Path(__file__).resolve().parents[2]
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+DECLARED = "_declared_"
+"""The key of a composed task that holds what its YAML declares."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class Plugin:
     @property
     def title(self) -> str:
         return str(self.card.get("title", self.name))
+
+    @property
+    def declared(self) -> dict[str, str]:
+        """Of a task: `version`, `primary` and `cluster`, those that its YAML states."""
+        return {k: str(self.raw[k]) for k in ("version", "primary", "cluster") if k in self.raw}
 
 
 class Registry:
@@ -100,6 +107,8 @@ class Registry:
             raw=raw,
             verified=Verified() if is_task else read_verified(card, path),
         )
+        if isinstance(raw.get("version"), float):
+            raise UsageError(f"{path}: write version in quotes, since YAML reads 1.10 as 1.1")
         if not is_task and plugin.kind not in ("steering", "pipeline"):
             raise UsageError(f"{path}: kind must be steering, pipeline or task, not {plugin.kind!r}")
         (self.tasks if is_task else self.methods)[name] = plugin

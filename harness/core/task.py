@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from harness.core.decoding import Decoding
-from harness.core.errors import UsageError
+from harness.core.errors import HarnessError, UsageError
+from harness.core.score import Score
 from harness.core.types import Metric, Outcome, Reply, Request, Result, Sample
 
 
@@ -17,6 +19,13 @@ class Task(ABC):
 
     name: str = ""
     version: str = "1"
+    """`version` of the task's YAML. Bumped when a change moves scores."""
+    primary: str = ""
+    """`primary` of the task's YAML: the name of the primary metric. Empty where a setting chooses it."""
+    cluster: str = ""
+    """`cluster` of the task's YAML: what the samples of one cluster share ("image"), as tables name it."""
+    scores: Sequence[Score] = ()
+    """What the numbers in `Outcome.scores` mean. Where nothing is declared, the metrics say it (see `judged`)."""
     decoding = Decoding()
     """The task's own decoding, used by `decoding=task`."""
     live: int | None = None
@@ -36,6 +45,31 @@ class Task(ABC):
     @abstractmethod
     def aggregate(self, results: Sequence[Result]) -> list[Metric]:
         """Metrics over finished results; error rows are missing, not wrong. Exactly one metric is primary."""
+
+    def metrics(self, results: Sequence[Result]) -> list[Metric]:
+        """What a run stores: `aggregate`, its primary metric bound to the primary score.
+
+        Raises:
+            HarnessError: `aggregate` marks two metrics as primary, or contradicts the YAML or `scores`.
+        """
+        found = self.aggregate(results)
+        known = {s.name: s for s in self.scores}
+        primary = next((s.name for s in self.scores if s.primary), "")
+        marked = [m.name for m in found if m.primary]
+        if len(marked) > 1:
+            raise HarnessError(f"task={self.name} marks {len(marked)} metrics as primary: mark one")
+        if marked and self.primary not in ("", *marked):
+            raise HarnessError(
+                f"task={self.name}: its YAML says primary: {self.primary}, but `aggregate` marks {marked[0]}"
+            )
+        out = [replace(m, score=m.score or primary) if m.primary else m for m in found]
+        for m in out:
+            score = known.get(m.score or m.name)
+            if score and m.higher_is_better != score.higher_is_better:
+                raise HarnessError(f"task={self.name}: {m.name} has another direction than its score {score.name}")
+            if m.primary and primary not in ("", m.score):
+                raise HarnessError(f"task={self.name}: {m.name} is primary, but made of {m.score}, not of {primary}")
+        return out
 
     @abstractmethod
     def fingerprint(self) -> str:

@@ -10,6 +10,7 @@ from harness.core.decoding import Decoding
 from harness.core.errors import HarnessError, UsageError
 from harness.core.method import Method
 from harness.core.model import Model
+from harness.core.registry import DECLARED
 from harness.core.task import Task
 
 VANILLA = "vanilla"
@@ -47,10 +48,20 @@ def _class(node: dict[str, Any], what: str) -> Any:
 
 def build_task(node: dict[str, Any]) -> Task:
     """Named as its plug-in. A bridge's class takes `name` itself: whose task it is, and it makes its own name of it."""
-    if "name" in inspect.signature(_class(node, "task").__init__).parameters:
-        return make(node, "task")
-    task = make({k: v for k, v in node.items() if k != "name"}, "task")
-    task.name = node["name"]
+    cls = _class(node, "task")
+    declared = node.get(DECLARED) or {}
+    if cls.version != Task.version and cls.version != declared.get("version", cls.version):
+        raise UsageError(
+            f"task={node['name']}: its YAML says version {declared['version']}, its class {cls.version}: delete one"
+        )
+    values = {k: v for k, v in node.items() if k != DECLARED}
+    if "name" in inspect.signature(cls.__init__).parameters:
+        task = make(values, "task")
+    else:
+        task = make({k: v for k, v in values.items() if k != "name"}, "task")
+        task.name = node["name"]
+    for key, value in declared.items():
+        setattr(task, key, value)
     return task
 
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from harness.core.score import Score
 from harness.core.types import Result
-from harness.engine.pairing import Played, judged, pair
+from harness.engine.pairing import Played, judged, meanings, pair
 from harness.stats import Difference
 from harness.stats.corrections import holm
 
@@ -18,6 +19,7 @@ class Row:
 
     score: str
     group: str
+    higher_is_better: bool | None
     a: float
     b: float
     difference: Difference
@@ -35,7 +37,7 @@ class Comparison:
     rows: list[Row]
     cost: tuple[dict[str, float], dict[str, float]]
     worse: list[tuple[Result, Result]]
-    """Samples whose judged score fell, and those whose rose."""
+    """Samples whose judged score got worse, and those whose got better."""
     better: list[tuple[Result, Result]]
     holm: float | None = None
     """p of the judged score over all groups, corrected for the number of comparisons."""
@@ -64,12 +66,13 @@ def _compare(a: Played, b: Played) -> Comparison:
     order = list(dict.fromkeys(m.group for m in a.metrics))
     groups = sorted(pairs.groups, key=lambda g: order.index(g) if g in order else len(order))
     groups = [*groups, "all"] if len(groups) > 1 else ["all"]
-    first = judged(a, pairs)
+    first, known = judged(a, pairs.names), meanings(a)
+    others = [known.get(n, Score(n, None)) for n in pairs.names if n != first.name]
     rows = []
-    for name in dict.fromkeys((first, *pairs.scores)):
+    for score in (first, *others):
         for group in groups:
             part = pairs.of(group)
-            rows.append(Row(name, group, *part.level(name), part.difference(name)))
+            rows.append(Row(score.name, group, score.higher_is_better, *part.level(score), part.difference(score)))
     return Comparison(
         a.name,
         b.name,

@@ -78,7 +78,7 @@ def _play(run: Run, rows: int | None, listener: Listener, *, drop_errors: bool) 
     began, cpu = time.monotonic(), time.process_time()
 
     def score() -> Metric | None:
-        metrics = task.aggregate(list(results.values()))
+        metrics = task.metrics(list(results.values()))
         return next((m for m in metrics if m.primary), None)
 
     def report(batch: list[Result]) -> None:
@@ -135,7 +135,7 @@ def _play(run: Run, rows: int | None, listener: Listener, *, drop_errors: bool) 
         record["sequential"] = early.verdict(results)
     if status == "done" and errors:
         status = "failed" if errors == len(ordered) else "partial"
-    metrics = task.aggregate(ordered) if status != "interrupted" and errors < len(ordered) else []
+    metrics = task.metrics(ordered) if status != "interrupted" and errors < len(ordered) else []
     record |= {
         "status": status,
         "finished": _now(),
@@ -179,6 +179,8 @@ def _record(run: Run, decoding: Any, total: int) -> dict[str, Any]:
         "status": "running",
         "task": run.task.name,
         "task_version": run.task.version,
+        "cluster": run.task.cluster,
+        "scores": [asdict(s) for s in run.task.scores],
         "data": str(run.config["task"].get("data") or "default"),
         "model": run.model.name,
         "model_fingerprint": run.identity["model"]["fingerprint"],

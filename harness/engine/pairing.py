@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
+from harness.core import score as scores
 from harness.core.errors import INCOMPLETE, HarnessError
+from harness.core.score import Score
 from harness.core.types import Metric, Result
 from harness.stats import Difference, paired_jackknife, paired_mean, totals
 
@@ -50,10 +52,9 @@ class Pairs:
         return list(dict.fromkeys(r.group for r in self.left))
 
     @property
-    def scores(self) -> list[str]:
-        """Names that both sides give."""
-        assert self.left[0].outcome and self.right[0].outcome
-        return [n for n in self.left[0].outcome.scores if n in self.right[0].outcome.scores]
+    def names(self) -> list[str]:
+        """The scores that every sample has on both sides."""
+        return scores.common([*self.left, *self.right])
 
     @property
     def identical(self) -> bool:
@@ -84,37 +85,42 @@ class Pairs:
     def sides(self) -> tuple[list[Result], list[Result]]:
         return self.left, self.right
 
-    def difference(self, score: str) -> Difference:
-        """Right minus left: of a mean, or of a ratio of sums where the score is written `above/below`."""
-        above, slash, below = score.partition("/")
-        if not slash:
-            return paired_mean(*self.values(score), self.clusters)
-        before, after = (
-            totals(np.stack([self.values(above)[i], self.values(below)[i]], axis=1), self.clusters) for i in (0, 1)
-        )
-        moved = np.subtract(*self.values(above)[::-1])
-        flips = int((moved < 0).sum()), int((moved > 0).sum())
-        return paired_jackknife(before, after, lambda c: c[..., 0] / c[..., 1], n=len(self.left), flips=flips)
+    def difference(self, score: Score) -> Difference:
+        """Right minus left, of a mean or of a ratio of sums. Its flips are by the score's direction: `right_to_wrong`
+        counts samples that got worse, and both are None where neither way is better."""
+        above, below = score.parts
+        if below:
+            before, after = (
+                totals(np.stack([self.values(above)[i], self.values(below)[i]], axis=1), self.clusters) for i in (0, 1)
+            )
+            d = paired_jackknife(before, after, lambda c: c[..., 0] / c[..., 1], n=len(self.left))
+        else:
+            d = paired_mean(*self.values(above), self.clusters)
+        worse, better = (len(self.flips(score, way)) if score.sign else None for way in (-1, 1))
+        return replace(d, right_to_wrong=worse, wrong_to_right=better)
 
-    def level(self, score: str) -> tuple[float, float]:
+    def level(self, score: Score) -> tuple[float, float]:
         """Both sides' mean, or ratio of sums."""
-        above, slash, below = score.partition("/")
+        above, below = score.parts
         parts = self.values(above)
-        weights = self.values(below) if slash else tuple(np.ones(len(x)) for x in parts)
+        weights = self.values(below) if below else tuple(np.ones(len(x)) for x in parts)
         a, b = (float(x.sum() / w.sum()) if w.sum() else float("nan") for x, w in zip(parts, weights, strict=True))
         return a, b
 
-    def flips(self, score: str, worse: int = -1) -> list[tuple[Result, Result]]:
-        """Samples whose score fell (`worse` -1) or rose (1) from left to right."""
-        score = score.partition("/")[0]
-        a, b = self.values(score)
-        return [(self.left[i], self.right[i]) for i in np.flatnonzero(worse * (b - a) > 0)]
+    def flips(self, score: Score, way: int) -> list[tuple[Result, Result]]:
+        """Samples that got worse (`way` -1) or better (1) from left to right; of a ratio, by what stands above."""
+        a, b = self.values(score.parts[0])
+        return [(self.left[i], self.right[i]) for i in np.flatnonzero(way * score.sign * (b - a) > 0)]
 
 
-def judged(run: Played, pairs: Pairs) -> str:
-    """The score that comparisons go by: the one behind the run's primary metric, by default the first."""
-    primary = next((m for m in run.metrics if m.primary), None)
-    return primary.score if primary and primary.score else pairs.scores[0]
+def meanings(run: Played) -> dict[str, Score]:
+    """What the run's scores mean, by name."""
+    return scores.meanings(run.record.get("scores") or (), run.metrics)
+
+
+def judged(run: Played, known: Sequence[str]) -> Score:
+    """The score that comparisons go by, of those that the samples have."""
+    return scores.judged(run.record.get("scores") or (), run.metrics, known)
 
 
 def differing(a: Played, b: Played) -> list[str]:
@@ -142,7 +148,10 @@ def pair(a: Played, b: Played, *, same_prompts: bool = False) -> Pairs:
         raise NotComparable(
             f"{a.name} and {b.name} cannot be compared: {len(other)} samples asked something else, {other[0]} first"
         )
-    return Pairs([left[i] for i in both], [right[i] for i in both], len(left) + len(right) - 2 * len(both))
+    pairs = Pairs([left[i] for i in both], [right[i] for i in both], len(left) + len(right) - 2 * len(both))
+    if not pairs.names:
+        raise NotComparable(f"{a.name} and {b.name} have no score that every sample has: compare their metrics")
+    return pairs
 
 
 def _same(one: str, two: str) -> bool:

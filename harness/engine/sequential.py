@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.core.errors import UsageError
+from harness.core.score import Score, common
 from harness.core.types import Result, Sample
+from harness.engine.pairing import judged
 from harness.engine.runs import StoredRun, find, stored
 from harness.stats.sequence import decided, radius
 
@@ -31,6 +33,8 @@ class Sequential:
     base: Mapping[str, Result]
     """The other run's results by sample."""
     name: str
+    score: Score
+    """The one that the runs are judged by."""
     planned: int
     """Clusters of the whole run."""
     size: int
@@ -45,7 +49,10 @@ class Sequential:
             raise UsageError(
                 f"stop_early: {other.name} has no score for {missing} of these samples: play it whole first"
             )
-        return cls(base, other.name, len({s.cluster for s in samples}), len(samples))
+        known = common(base.values())
+        if not known:
+            raise UsageError(f"stop_early: {other.name} has no score that every sample has: leave it out")
+        return cls(base, other.name, judged(other, known), len({s.cluster for s in samples}), len(samples))
 
     @property
     def window(self) -> int:
@@ -62,19 +69,36 @@ class Sequential:
         return [s for cluster in order for s in groups[cluster]]
 
     def differences(self, results: Mapping[str, Result]) -> np.ndarray:
-        """Cluster-level differences of the first score, (G / n) times the sum over the cluster's samples."""
-        sums: dict[str, float] = {}
+        """One number a cluster, whose mean is the difference of the judged score, this run's minus the other's.
+
+        Of a mean: (G / n) times the sum over the cluster's samples. Of a ratio of sums R = A / B: the difference of
+        the ratios so far, plus the cluster's part in either ratio's residuals, (A_c - R B_c) / (mean of B_c).
+        """
+        above, below = self.score.parts
+        sums: dict[str, np.ndarray] = {}
         for id_, result in results.items():
             if result.outcome and (other := self.base[id_].outcome):
-                score = next(iter(result.outcome.scores))
-                sums[result.cluster] = (
-                    sums.get(result.cluster, 0.0) + result.outcome.scores[score] - other.scores[score]
-                )
-        return np.array(list(sums.values())) * self.planned / self.size
+                sides = (result.outcome.scores, other.scores)
+                row = np.array([[s[above], s[below] if below else 1.0] for s in sides])
+                sums[result.cluster] = sums.get(result.cluster, 0.0) + row
+        if not sums:
+            return np.empty(0)
+        table = np.stack(list(sums.values()))  # [clusters, this run and the other, above and below]
+        a, b = table[..., 0], table[..., 1]
+        if not below:
+            return (a[:, 0] - a[:, 1]) * self.planned / self.size
+        weight = np.where(b.sum(0) > 0, b.sum(0), 1.0)
+        ratio = a.sum(0) / weight
+        parts = ratio + (a - ratio * b) * len(table) / weight
+        return parts[:, 0] - parts[:, 1]
+
+    def state(self, differences: np.ndarray) -> str | None:
+        """ "better", "worse" or "equal" by the score's direction; None before it is decided."""
+        return decided(self.score.sign * differences, self.planned, DELTA)
 
     def decided(self, results: Mapping[str, Result]) -> bool:
         x = self.differences(results)
-        return len(x) < self.planned and decided(x, self.planned, DELTA) is not None
+        return len(x) < self.planned and self.state(x) is not None
 
     def verdict(self, results: Mapping[str, Result]) -> dict[str, Any]:
         """For the run's record: the state, the difference and its anytime-valid 95 % interval."""
@@ -83,7 +107,9 @@ class Sequential:
         mean = float(x.mean()) if len(x) else 0.0
         return {
             "against": self.name,
-            "state": decided(x, self.planned, DELTA) or "undecided",
+            "score": self.score.name,
+            "higher_is_better": self.score.higher_is_better,
+            "state": self.state(x) or "undecided",
             "difference": mean,
             "low": None if r is None else mean - r,
             "high": None if r is None else mean + r,

@@ -83,7 +83,7 @@ class Tuning:
         assert self.base is not None
         for values, run in self.runs:
             pairs = pair(self.base, run)
-            yield values, _primary(run).value, pairs.difference(judged(self.base, pairs))
+            yield values, _primary(run).value, pairs.difference(judged(self.base, pairs.names))
 
     def best(self) -> dict[str, Any]:
         """The preset of the best point; of equals the first."""

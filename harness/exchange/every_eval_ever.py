@@ -12,8 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from harness import __version__
+from harness.core.score import Score, occurring
 from harness.core.types import Metric, Result
+from harness.engine.pairing import judged
 from harness.engine.runs import StoredRun
 
 VERSION = "0.3.0"
@@ -64,8 +65,7 @@ def aggregate(run: StoredRun, organization: str, relationship: str) -> dict[str,
             "evaluator_relationship": relationship,
         },
         "eval_library": {
-            "name": "harness",
-            "version": __version__,
+            **_library(r),
             "additional_details": {"run": run.name, "task_version": str(r.get("task_version")), **method},
         },
         "model_info": {
@@ -90,8 +90,9 @@ def _result(run: StoredRun, m: Metric) -> dict[str, Any]:
     if m.low is not None and m.high is not None:
         bounds = {"lower": m.low, "upper": m.high, "confidence_level": 0.95, "method": "clustered"}
         uncertainty["confidence_interval"] = bounds
-    decoding = r.get("decoding") or {}
+    decoding = r.get("decoding") or {}  # empty where the run was imported
     sampled = decoding.get("strategy") == "nucleus"
+    temperature = None if not decoding else float(decoding["temperature"]) if sampled else 0.0
     return {
         "evaluation_result_id": f"{_id(run)}#{m.name}/{m.group}",
         "evaluation_name": _evaluation(run) if m.group == "all" else f"{_evaluation(run)}/{m.group}",
@@ -108,7 +109,7 @@ def _result(run: StoredRun, m: Metric) -> dict[str, Any]:
         "score_details": {"score": m.value, "uncertainty": uncertainty},
         "generation_config": {
             "generation_args": {
-                "temperature": float(decoding.get("temperature", 1.0)) if sampled else 0.0,
+                "temperature": temperature,
                 "execution_command": str(r.get("command")),
             }
         },
@@ -116,14 +117,14 @@ def _result(run: StoredRun, m: Metric) -> dict[str, Any]:
 
 
 def instances(run: StoredRun) -> list[dict[str, Any]]:
-    """One record a scored sample. Error rows are left out: they are missing, not wrong, and a score is wanted."""
-    primary = run.primary
-    return [_instance(run, r, primary) for r in run.results() if r.outcome is not None]
+    """One record a sample that the judged score counts. The schema wants a score: error rows have none."""
+    results = run.results()
+    score = judged(run, occurring(results))
+    return [_instance(run, r, score) for r in results if r.outcome and score.value(r.outcome.scores) is not None]
 
 
-def _instance(run: StoredRun, r: Result, primary: Metric | None) -> dict[str, Any]:
+def _instance(run: StoredRun, r: Result, score: Score) -> dict[str, Any]:
     assert r.outcome
-    score = _score(r, primary)
     question = str(r.outcome.details.get("question", ""))
     reference = (
         [str(t) for t in r.target] if isinstance(r.target, list) else [] if r.target is None else [str(r.target)]
@@ -148,7 +149,7 @@ def _instance(run: StoredRun, r: Result, primary: Metric | None) -> dict[str, An
                 "is_terminal": True,
             }
         ],
-        "evaluation": {"score": score, "is_correct": score == 1},
+        "evaluation": {"score": score.value(r.outcome.scores), "is_correct": bool(score.right(r.outcome.scores))},
         "performance": {"latency_ms": 1000 * r.latency},
         "metadata": {"group": r.group, "cluster": r.cluster, "calls": str(r.calls), "prompt_sha256": r.prompt},
     }
@@ -159,19 +160,19 @@ def _instance(run: StoredRun, r: Result, primary: Metric | None) -> dict[str, An
     return value
 
 
-def _score(r: Result, primary: Metric | None) -> float:
-    """The score that the primary metric is the mean of; the first one where it names none."""
-    assert r.outcome
-    names = [primary.score, primary.name] if primary else []
-    found = next((r.outcome.scores[n] for n in names if n in r.outcome.scores), None)
-    return float(next(iter(r.outcome.scores.values()), 0.0) if found is None else found)
-
-
 def model_id(run: StoredRun) -> str:
     """The hub's name where the model has one."""
     model = (run.record.get("config") or {}).get("model") or {}
     path = str(model.get("path") or "")
     return path if re.fullmatch(r"[\w.-]+/[\w.-]+", path) else f"unknown/{run.record.get('model')}"
+
+
+def _library(record: dict[str, Any]) -> dict[str, str]:
+    """What evaluated it, by name and version: another tool where the run was imported."""
+    imported = (record.get("config") or {}).get("imported")
+    if imported:
+        return {"name": imported["tool"], "version": imported["version"] or "unknown"}
+    return {"name": "harness", "version": (record["environment"].get("packages") or {}).get("harness", "unknown")}
 
 
 def _served(record: dict[str, Any]) -> bool:

@@ -91,8 +91,8 @@ def samples(runs: Sequence[StoredRun]) -> pa.Table:
 
 
 def _facts(run: StoredRun) -> dict[str, Any]:
-    commit = (run.record.get("environment") or {}).get("commit")
-    found = {k: run.record.get(k) for k in FACTS} | {"run": run.name, "commit": commit}
+    git = (run.record.get("environment") or {}).get("git") or {}  # null outside a checkout, absent where imported
+    found = {k: run.record.get(k) for k in FACTS} | {"run": run.name, "commit": git.get("commit")}
     return {k: None if v is None else str(v) for k, v in found.items()}
 
 

@@ -23,7 +23,7 @@ PROMPT = 16
 """Hex digits of a prompt's hash that are kept."""
 KEYS = ("task", "data", "model", "method", "decoding", "seed", "limit")
 """What a candidate must share with its baseline."""
-RECORD = (*KEYS, "task_version", "identity", "counts", "environment", "work")
+RECORD = (*KEYS, "task_version", "scores", "identity", "counts", "environment", "work")
 
 
 class Tampered(HarnessError):

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from harness.core.errors import UsageError
+from harness.core.score import Score, judged
+from harness.core.types import Metric, Outcome, Result
+from harness.engine.pairing import Pairs
 from harness.engine.rundir import write_json
-from harness.stats import paired_mean
 from harness.stats.steps import Step, floored, noise, steps
 from harness.store import Store
 
@@ -90,9 +92,9 @@ def _quality(
     """sigma_t: paired standard error against the predecessor / sqrt 2, at least one item's weight."""
     errors: list[float | None] = [None]
     for before, after in itertools.pairwise(rows):
-        pairs = store.paired(before["run"], after["run"])
-        d = paired_mean([p["a"] for p in pairs], [p["b"] for p in pairs], [p["cluster"] for p in pairs])
-        errors.append(d.stderr / math.sqrt(2) if d.stderr is not None else after["stderr"])
+        pairs, score = _paired(store, before["run"], after)
+        stderr = pairs.difference(score).stderr if pairs.names else None
+        errors.append(stderr / math.sqrt(2) if stderr is not None else after["stderr"])
     floor = 1 / max(1, min(r["n"] or 1 for r in rows))
     sigma = floored(errors, floor)
     points = [
@@ -102,10 +104,28 @@ def _quality(
     changes = []
     for step in steps([p.value for p in points], sigma, delta):
         better = None if up is None else (step.size > 0) == up
-        pairs = store.paired(points[step.at - 1].run, points[step.at].run)
-        moved = [p["id"] for p in pairs if (p["b"] - p["a"]) * step.size > 0][:10]
+        pairs, score = _paired(store, points[step.at - 1].run, rows[step.at])
+        way = score.sign if step.size > 0 else -score.sign
+        moved = [a.id for a, _ in pairs.flips(score, way)[:10]] if pairs.names else []
         changes.append(_change(settings, settings["metric"], points, step, better, moved, marks))
     return Series(str(settings["metric"]), settings, points, changes)
+
+
+def _paired(store: Store, before: str, after: Mapping[str, Any]) -> tuple[Pairs, Score]:
+    """The samples of two runs, and the score that they are judged by."""
+    rows = store.paired(before, after["run"])
+    left, right = (
+        [Result(r["id"], r["cluster"], "all", None, Outcome("", r[side])) for r in rows] for side in ("a", "b")
+    )
+    pairs = Pairs(left, right, 0)
+    primary = Metric(
+        after["metric"],
+        after["value"],
+        primary=True,
+        higher_is_better=after["higher_is_better"],
+        score=after["score"] or "",
+    )
+    return pairs, judged((), [primary], pairs.names)
 
 
 def _speed(settings: dict[str, Any], rows: list[dict[str, Any]], marks: Mapping[str, Any]) -> Series:

@@ -22,12 +22,12 @@ class Rule:
     """One thing that is checked, in every baseline run that fits its filters."""
 
     score: str | None = None
-    """A score of the samples, a ratio of two (`hallucinated/mentioned`), or None: the first."""
+    """A score of the samples, a ratio of two (`hallucinated/mentioned`), or None: the one that the run is judged by."""
     group: str = "all"
     delta: float = 0.01
     """Tolerated loss, in the score's unit."""
     higher_is_better: bool | None = None
-    """None: as the run's primary metric says."""
+    """None: as the run says of the score."""
     blocking: bool = True
     flips: int | None = None
     """Decide by the number of samples that got worse, for smoke tests with too few clusters for statistics."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.core.errors import DONE, INCOMPLETE, INCONCLUSIVE, NO
+from harness.core.errors import DONE, INCOMPLETE, INCONCLUSIVE, NO, UsageError
+from harness.core.score import Score
 from harness.core.types import Result
-from harness.engine.pairing import NotComparable, Pairs, Played, judged, pair, share_missing
+from harness.engine.pairing import NotComparable, Pairs, Played, judged, meanings, pair, share_missing
 from harness.gate.baseline import LOST, BaselineRun
 from harness.gate.costs import Timings, costs
 from harness.gate.entry import Entry
@@ -56,7 +57,7 @@ def verdicts(
     Raises Tampered for a damaged baseline.
     """
     entries: list[Entry] = []
-    pending: list[tuple[Check, str, Rule, str, Pairs, bool]] = []
+    pending: list[tuple[Check, str, Rule, Score, Pairs]] = []
     for base, new, repeats in zip(baselines, candidates, timings or [[] for _ in baselines], strict=True):
         base.verify()
         rules = [r for r in policy.checks if r.fits(base.record)]
@@ -74,29 +75,32 @@ def verdicts(
             continue
         entries += costs(base, new, repeats, policy)
         for rule in rules:
-            score = rule.score or judged(base, pairs)
+            score = _score(base, rule, pairs)
             part = pairs.of(rule.group)
-            known = set(pairs.scores)
-            if not part.left or not set(score.split("/")) <= known:
-                has = f"scores {', '.join(sorted(known))} and groups {', '.join(pairs.groups)}, all"
+            if not part.left or not score.within(part.names):
+                has = f"scores {', '.join(sorted(pairs.names))} and groups {', '.join(pairs.groups)}, all"
                 entries.append(
                     Entry(
                         base.name,
-                        f"{score} ({rule.group})",
+                        f"{score.name} ({rule.group})",
                         "missing",
                         rule.blocking,
                         f"this run has no such score or group: it has {has}",
                     )
                 )
                 continue
-            up = _upwards(base) if rule.higher_is_better is None else rule.higher_is_better
+            if not score.sign:
+                raise UsageError(
+                    f"gate.yaml: nothing says whether more {score.name} is better: add higher_is_better: true or false "
+                    "to its check"
+                )
             d = part.difference(score)
-            d = d if up else _mirrored(d)
+            d = d if score.sign > 0 else _mirrored(d)
             check = Check(d, part.identical, rule.delta, rule.blocking, _budget(rule, d, part))
-            pending.append((check, base.name, rule, score, part, up))
+            pending.append((check, base.name, rule, score, part))
     found = judge([p[0] for p in pending], policy.alpha)
-    for (check, name, rule, score, part, up), verdict in zip(pending, found, strict=True):
-        entries.append(_entry(check, verdict, name, rule, score, part, up))
+    for (check, name, rule, score, part), verdict in zip(pending, found, strict=True):
+        entries.append(_entry(check, verdict, name, rule, score, part))
     return Report(entries, policy)
 
 
@@ -124,26 +128,23 @@ def _unusable(base: BaselineRun, new: Played | None, blocking: bool) -> Entry | 
     return None
 
 
-def _upwards(base: BaselineRun) -> bool:
-    primary = next((m for m in base.metrics if m.primary), None)
-    return primary is None or primary.higher_is_better is not False
+def _score(base: BaselineRun, rule: Rule, pairs: Pairs) -> Score:
+    """What the rule looks at. Its own direction goes before what the run says."""
+    score = judged(base, pairs.names)
+    if rule.score and rule.score != score.name:
+        known = meanings(base)
+        named = Score(rule.score)
+        score = known.get(rule.score) or replace(known.get(named.parts[0], Score("", None)), name=rule.score)
+    return score if rule.higher_is_better is None else replace(score, higher_is_better=rule.higher_is_better)
 
 
 def _mirrored(d: Difference) -> Difference:
     """The same difference with more being better."""
-    from dataclasses import replace
-
-    return replace(
-        d,
-        value=-d.value,
-        low=None if d.high is None else -d.high,
-        high=None if d.low is None else -d.low,
-        right_to_wrong=d.wrong_to_right,
-        wrong_to_right=d.right_to_wrong,
-    )
+    low, high = (None if bound is None else -bound for bound in (d.high, d.low))
+    return replace(d, value=-d.value, low=low, high=high)
 
 
-def _entry(check: Check, verdict: Verdict, name: str, rule: Rule, score: str, part: Pairs, up: bool) -> Entry:
+def _entry(check: Check, verdict: Verdict, name: str, rule: Rule, score: Score, part: Pairs) -> Entry:
     d = check.difference
     flips = f"{d.right_to_wrong} samples worse, {d.wrong_to_right} better"
     bounds = "" if verdict.low is None or verdict.high is None else f" [{verdict.low:+.4f}, {verdict.high:+.4f}]"
@@ -164,11 +165,11 @@ def _entry(check: Check, verdict: Verdict, name: str, rule: Rule, score: str, pa
         parts.append(f"delta is only {verdict.power:.1f} standard errors: an unchanged system often fails to be ok")
     flipped: list[dict[str, Any]] = []
     if verdict.state in ("regressed", "slipped"):
-        moved = part.changed if rule.changes is not None else part.flips(score, -1 if up else 1)
+        moved = part.changed if rule.changes is not None else part.flips(score, -1)
         flipped = [_flip(*f) for f in moved[:LISTED]]
     return Entry(
         name,
-        f"{score} ({rule.group})",
+        f"{score.name} ({rule.group})",
         verdict.state,
         rule.blocking,
         "; ".join(parts),

@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from harness.core.score import Score
 from harness.leaderboard.board import Board, Entry, Row
 from harness.store import Store
 from harness.store.database import sql
 
-RIGHT, WRONG, ERROR, ABSENT = "1", "0", "e", "-"
+RIGHT, WRONG, ERROR, ABSENT, UNCOUNTED = "1", "0", "e", "-", "n"
+WORDS = {RIGHT: "right", WRONG: "wrong", ERROR: "error", ABSENT: "missing", UNCOUNTED: "not counted"}
+"""As pages name them; site/assets/samples.js has the same. Not counted: the judged score says nothing of the sample."""
 
 
 @dataclass
@@ -32,8 +35,7 @@ class Items:
     """The items of a board, in order; arrays over them."""
 
     rows: list[Row]
-    score: str
-    up: bool
+    score: Score
     position: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -52,23 +54,19 @@ class Items:
         at = {g: i for i, g in enumerate(self.groups)}
         return np.array([at[str(row["group"])] for row in self.rows], dtype=np.int64)
 
-    @property
-    def ratio(self) -> bool:
-        return "/" in self.score
-
 
 def items_of(store: Store, board: Board) -> Items:
     """Every sample that some run of the board has."""
-    runs = [e.run for e in board.entries]
-    score = next((str(e.row["score"]) for e in board.entries if e.row["score"]), "")
-    return Items(store.query(sql("queries/board_items.sql"), {"runs": runs}), score, board.higher)
+    rows = store.query(sql("queries/board_items.sql"), {"runs": [e.run for e in board.entries]})
+    known = dict.fromkeys(name for row in rows for name in row["scores"] or ())
+    return Items(rows, board.judged(list(known)))
 
 
 def played(store: Store, entry: Entry, items: Items) -> Played:
     rows: list[Row | None] = [None] * len(items.rows)
     for row in store.query(sql("queries/board_answers.sql"), {"run": entry.run}):
         rows[items.position[row["id"]]] = row
-    first, _, below = items.score.partition("/")
+    first, below = items.score.parts
     values = np.full((len(rows), 2) if below else len(rows), np.nan)
     state = []
     for i, row in enumerate(rows):
@@ -78,9 +76,9 @@ def played(store: Store, entry: Entry, items: Items) -> Played:
         elif not scores:
             state.append(ERROR)
         else:
-            head = next(iter(scores.values()))
-            state.append(RIGHT if (head >= 1.0 if items.up else head <= 0.0) else WRONG)
-            values[i] = (scores.get(first), scores.get(below)) if below else scores.get(first, head)
+            right = items.score.right(scores)
+            state.append(UNCOUNTED if right is None else RIGHT if right else WRONG)
+            values[i] = (scores.get(first), scores.get(below)) if below else scores.get(first)
     return Played(rows, "".join(state), values)
 
 

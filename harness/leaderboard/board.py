@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from harness.core.score import Score, judged
+from harness.core.types import Metric
 from harness.store import Store
 from harness.store.database import sql
 
@@ -153,6 +155,12 @@ class Board:
     def higher(self) -> bool:
         """Whether more is better."""
         return next((e.row["higher_is_better"] is not False for e in self.entries if e.row["metric"]), True)
+
+    def judged(self, known: Sequence[str]) -> Score:
+        """The score that its runs are compared by, of those that samples have."""
+        rows = next((e.metrics for e in self.entries if e.row["metric"]), [])
+        fields = ("name", "value", "group", "primary", "higher_is_better")
+        return judged((), [Metric(**{k: m[k] for k in fields}, score=m["score"] or "") for m in rows], known)
 
     def reference(self, model: str) -> Entry | None:
         """The newest run of `chance` or `oracle`."""

@@ -14,7 +14,7 @@ from harness.core.registry import Plugin
 from harness.gate.history import Series, read_marks
 from harness.gate.history import history as series_of
 from harness.leaderboard import figures
-from harness.leaderboard.answers import Items, Played, page_rows, target
+from harness.leaderboard.answers import WORDS, Items, Played, page_rows, target
 from harness.leaderboard.board import Board, Entry, slug, tidy
 from harness.leaderboard.cards import bibtex
 from harness.leaderboard.published import Figure, plain
@@ -282,7 +282,8 @@ def run(
         faults=faults[:20],
         fault_count=len(faults),
         shown=shown,
-        counts={k: played.state.count(k) for k in "10e-"},
+        words=WORDS,
+        counts={k: played.state.count(k) for k in WORDS},
         target=target,
     )
 

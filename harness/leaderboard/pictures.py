@@ -31,14 +31,12 @@ def export(board: Board, out: Renderer) -> dict[str, list[str]]:
 
 
 def _task(board: Board) -> Any:
-    from importlib import import_module
+    from harness.engine.build import build_task
 
-    config = dict((board.entries[-1].row["config"] or {})["task"])
-    module, _, name = str(config.pop("_target_")).rpartition(".")
-    config.pop("name", None)
-    if not module.startswith("tasks."):
-        raise KeyError(module)  # a plug-in's code is not run for a page
-    return getattr(import_module(module), name)(**config)
+    config = (board.entries[-1].row["config"] or {})["task"]
+    if not str(config["_target_"]).startswith("tasks."):
+        raise KeyError(config["_target_"])  # a plug-in's code is not run for a page
+    return build_task(config)
 
 
 def _write(picture: Picture, out: Renderer) -> str | None:

@@ -30,9 +30,10 @@ def metrics_table(record: dict[str, Any], metrics: list[Metric]) -> RenderableTy
     by = {(m.name, m.group): m for m in plain}
     n = max((m.n for m in metrics), default=0)
     clusters = max((m.clusters for m in metrics), default=0)
+    shared = f" ({record['cluster']})" if record.get("cluster") else ""
     table = Table(
         title=f"{record['task']} ({record['data']}), {record['method']}, {record['model']}",
-        caption=f"{n} samples in {clusters} clusters; value [95 % interval]",
+        caption=f"{n} samples in {clusters} clusters{shared}; value [95 % interval]",
         title_justify="left",
         caption_justify="left",
     )

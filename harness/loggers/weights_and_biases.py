@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError, Missing
+from harness.core.score import Score, judged, occurring
 from harness.core.types import Metric, Picture, Result, Sample
 from harness.loggers.console import Console
 from harness.records import shown
@@ -100,7 +101,7 @@ class WeightsAndBiases:
         ]
         log: dict[str, Any] = {"metrics": wandb.Table(columns=columns, data=rows)}
         if self.results:
-            log["samples"] = self._table()
+            log["samples"] = self._table(judged(record.get("scores") or (), metrics, occurring(self.results.values())))
         run.log(log)
         for m in metrics:
             name = m.name if m.group == "all" else f"{m.group}/{m.name}"
@@ -115,7 +116,7 @@ class WeightsAndBiases:
             run.alert(f"{record['run']}: {errors} error rows", f"{errors} of {done} samples ended in an error row")
         run.finish(exit_code=0 if record["status"] == "done" else 1)
 
-    def _table(self) -> Any:
+    def _table(self, score: Score) -> Any:
         """Error rows, then wrong answers, then the others; the first ones with their pictures."""
         import wandb
 
@@ -132,7 +133,9 @@ class WeightsAndBiases:
         ]
         table = wandb.Table(columns=columns)
         left = int(self.settings["pictures"])
-        for r in islice(sorted(self.results.values(), key=_interest), int(self.settings["samples"])):
+        for r in islice(
+            sorted(self.results.values(), key=lambda r: _interest(r, score)), int(self.settings["samples"])
+        ):
             outcome = r.outcome
             picture = _sheet(shown(self.samples[r.id].data)[:4]) if left > 0 and r.id in self.samples else None
             left -= picture is not None
@@ -150,11 +153,11 @@ class WeightsAndBiases:
         return table
 
 
-def _interest(result: Result) -> tuple[int, str]:
-    """Errors first, then what the first score calls wrong."""
+def _interest(result: Result, score: Score) -> tuple[int, str]:
+    """Errors first, then what the judged score calls wrong."""
     if result.outcome is None:
         return 0, result.id
-    return (1 if next(iter(result.outcome.scores.values()), 1.0) == 0 else 2), result.id
+    return (1 if score.right(result.outcome.scores) is False else 2), result.id
 
 
 def _sheet(pictures: Sequence[Picture]) -> Any:

@@ -123,7 +123,7 @@ class Store:
         return self.query(sql("queries/history.sql"), {"task": task})
 
     def paired(self, a: str, b: str) -> list[Row]:
-        """id, cluster and the first score of both runs, for the samples that asked the same."""
+        """id, cluster and the scores of both runs (`a`, `b`), for the samples that asked the same."""
         return self.query(sql("queries/paired.sql"), {"a": a, "b": b})
 
 

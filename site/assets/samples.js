@@ -6,9 +6,9 @@ const form = document.querySelector("#choose");
 const list = document.querySelector("#list");
 const pager = document.querySelector("#pager");
 const summary = document.querySelector("#summary");
-const FILTERS = [["", "all"], ["1", "right"], ["0", "wrong"], ["e", "errors"]];
+const FILTERS = [["", "all"], ["1", "right"], ["0", "wrong"], ["e", "errors"], ["n", "not counted"]];
 const FLIPS = [["01", "wrong, right beside"], ["10", "right, wrong beside"], ["flip", "flips, both ways"], ["11", "both right"], ["00", "both wrong"]];
-const WORDS = { 1: "right", 0: "wrong", e: "error", "-": "missing" };
+const WORDS = { 1: "right", 0: "wrong", e: "error", n: "not counted", "-": "missing" };
 
 async function start() {
   const boards = await load("data/boards.json");
@@ -103,19 +103,20 @@ function card([id, , group, target, question, pictures], answer, state, beside, 
     ...said(answer, state, other === undefined ? "" : name("run")),
     ...(other === undefined ? [] : said(beside, other, name("vs"))));
   const images = pictures.map((file) => element("img", { src: file, alt: `Picture of sample ${id}`, loading: "lazy", width: "144", height: "144" }));
-  return element("li", { class: `sample s-${WORDS[state]}` }, ...images, body);
+  return element("li", { class: `sample s-${kind(state)}` }, ...images, body);
 }
 
+const kind = (state) => WORDS[state].replace(" ", "-");
 const name = (key) => form.elements[key].selectedOptions[0]?.textContent ?? "";
 
 function said(answer, state, whose) {
   const words = `${whose ? `${whose}: ` : ""}${WORDS[state]}`;
-  if (!answer) return [element("p", { class: `verdict v-${WORDS[state]}` }, words)];
+  if (!answer) return [element("p", { class: `verdict v-${kind(state)}` }, words)];
   const [text, verdict, scores, error] = answer;
   const numbers = Object.entries(scores).map(([k, v]) => `${k} ${v === null ? "undefined" : Math.round(v * 1000) / 1000}`).join(", ");
   return [
     element("p", { class: "answer" }, error ?? text ?? ""),
-    element("p", { class: `verdict v-${WORDS[state]}`, title: numbers }, words + (verdict ? `, read as ${verdict}` : "")),
+    element("p", { class: `verdict v-${kind(state)}`, title: numbers }, words + (verdict ? `, read as ${verdict}` : "")),
   ];
 }
 

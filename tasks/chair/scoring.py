@@ -7,11 +7,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.core import Metric, Result
+from harness.core import Metric, Result, Score
 from harness.stats import failed, jackknife, mean, totals
 from tasks.chair.captions import Caption
 
-SCORES = ("hallucinates", "hallucinated", "mentioned", "recalled", "objects", "tokens", "empty")
+SCORES = (
+    Score("hallucinated/mentioned", higher_is_better=False, primary=True),
+    Score("hallucinates", higher_is_better=False),
+    Score("hallucinated", higher_is_better=False),
+    Score("mentioned", higher_is_better=None),
+    Score("recalled"),
+    Score("objects", higher_is_better=None),
+    Score("tokens", higher_is_better=None),
+    Score("empty", higher_is_better=False),
+)
+COUNTS = tuple(s.name for s in SCORES[1:])
 
 
 def score(caption: Caption, objects: frozenset[str]) -> dict[str, float]:
@@ -33,9 +43,9 @@ def aggregate(results: Sequence[Result]) -> list[Metric]:
     scored = [r for r in results if r.outcome is not None]
     if not scored:
         return [failed(results, of="captions")]
-    table = np.array([[r.outcome.scores[k] for k in SCORES] for r in scored if r.outcome])
+    table = np.array([[r.outcome.scores[k] for k in COUNTS] for r in scored if r.outcome])
     clusters = [r.cluster for r in scored]
-    column = dict(zip(SCORES, table.T, strict=True))
+    column = dict(zip(COUNTS, table.T, strict=True))
 
     def ratio(above: str, below: str):
         counts = totals(np.stack([column[above], column[below]], axis=1), clusters)

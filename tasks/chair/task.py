@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.core import Metric, Outcome, Reply, Request, Result, Sample, Task, Unusable, UsageError, user
 from tasks.chair.captions import LEMMATIZERS, VOCABULARIES, read, vocabulary
-from tasks.chair.scoring import aggregate, score
+from tasks.chair.scoring import SCORES, aggregate, score
 from tasks.chair.sources import DATA, EMBEDDED, Settings, Source, load
 
 
@@ -19,7 +19,7 @@ class Chair(Task):
     """Arguments are the settings of task.yaml; they are explained there."""
 
     name = "chair"
-    version = "1"
+    scores = SCORES
 
     def __init__(
         self,

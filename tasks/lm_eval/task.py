@@ -21,8 +21,6 @@ from tasks.lm_eval.requests import ask, chat
 class LmEval(Task):
     """Arguments are the settings of task.yaml; they are explained there."""
 
-    version = "1"
-
     def __init__(
         self,
         name: str,

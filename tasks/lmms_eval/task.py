@@ -26,8 +26,6 @@ TOKENS = 1024
 class LmmsEval(Task):
     """Arguments are the settings of task.yaml; they are explained there."""
 
-    version = "1"
-
     def __init__(
         self,
         name: str,

@@ -7,8 +7,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.core import Metric, Result
+from harness.core import Metric, Result, Score
 from harness.stats import failed, mean
+
+SCORES = (
+    Score("sr_pos", primary=True),
+    Score("sr_strict"),
+    Score("raw"),
+    Score("steps", higher_is_better=None),
+    Score("format_errors", higher_is_better=False),
+    Score("refused", higher_is_better=False),
+    Score("unfinished", higher_is_better=False),
+)
 
 
 def decayed(raw: float, seconds: float, limit: float, proportional: bool = True) -> float:
@@ -33,16 +43,15 @@ def aggregate(results: Sequence[Result]) -> list[Metric]:
     if not scored:
         return [failed(results, of="episodes")]
     tasks = [r.group for r in scored]
-    names = ("sr_pos", "sr_strict", "raw", "steps", "format_errors", "refused", "unfinished")
-    columns = {k: np.array([r.outcome.scores[k] for r in scored if r.outcome]) for k in names}
+    columns = {s.name: np.array([r.outcome.scores[s.name] for r in scored if r.outcome]) for s in SCORES}
     bounds = {"raw": (-1.0, 1.0), "steps": (0.0, float("inf"))}
     out = []
-    for name in names:
-        better = None if name == "steps" else name in ("sr_pos", "sr_strict", "raw")
+    for score in SCORES:
+        name = score.name
         whole = name in ("sr_pos", "sr_strict", "unfinished")
         limits = bounds.get(name, (0.0, 1.0) if whole else (0.0, float("inf")))
-        m = mean(columns[name], tasks, whole, limits).metric(name, higher_is_better=better)
-        out.append(replace(m, primary=name == "sr_pos"))
+        m = mean(columns[name], tasks, whole, limits).metric(name, higher_is_better=score.higher_is_better)
+        out.append(replace(m, primary=score.primary))
     for task in sorted(set(tasks)):
         at = [i for i, t in enumerate(tasks) if t == task]
         ids = [scored[i].id for i in at]

@@ -19,7 +19,7 @@ from tasks.miniwob.environment import LIMIT, OBSERVATIONS, Episode, Refused, Sta
 from tasks.miniwob.lists import LISTS, digest
 from tasks.miniwob.policies import POLICIES, View
 from tasks.miniwob.prompts import messages
-from tasks.miniwob.scoring import aggregate, positive, strict
+from tasks.miniwob.scoring import SCORES, aggregate, positive, strict
 
 BIDS = re.compile(r'bid="(\d+)"')
 
@@ -28,7 +28,7 @@ class MiniWob(Task):
     """Arguments are the settings of task.yaml; they are explained there."""
 
     name = "miniwob"
-    version = "1"
+    scores = SCORES
     waits = True
 
     def __init__(

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.core import Metric, Outcome, Reply, Request, Result, Sample, Task, Unusable, UsageError, user
 from tasks.mm_niah.documents import KEPT, PLACES
-from tasks.mm_niah.scoring import SUBTASKS, aggregate, score
+from tasks.mm_niah.scoring import SCORES, SUBTASKS, aggregate, score
 from tasks.mm_niah.sources import DATA, Record, load
 
 
@@ -19,7 +19,7 @@ class MMNiah(Task):
     """Arguments are the settings of task.yaml; they are explained there."""
 
     name = "mm_niah"
-    version = "1"
+    scores = SCORES
 
     def __init__(
         self,

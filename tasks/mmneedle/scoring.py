@@ -8,9 +8,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.core import Metric, Result
+from harness.core import Metric, Result, Score
 from harness.stats import Estimate, failed, mean
 
+SCORES = (
+    Score("exact/present", primary=True),
+    Score("exact"),
+    Score("index"),
+    Score("existence"),
+    Score("first_exact"),
+    Score("each_exact"),
+    Score("present", higher_is_better=None),
+)
 Place = tuple[int, int, int]
 """Index of the image, row, column, counted from 1."""
 PARSERS = ("official", "lenient")

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from harness.core import Metric, Outcome, Reply, Request, Result, Sample, Task, Unusable, UsageError, user
-from tasks.mmneedle.scoring import PARSERS, aggregate, judge, truth
+from tasks.mmneedle.scoring import PARSERS, SCORES, aggregate, judge, truth
 from tasks.mmneedle.sources import DATA, Record, Setting, load
 
 
@@ -38,7 +38,7 @@ class MMNeedle(Task):
     """Arguments are the settings of task.yaml; they are explained there."""
 
     name = "mmneedle"
-    version = "1"
+    scores = SCORES
 
     def __init__(
         self,

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.core import Metric, Result
+from harness.core import Metric, Result, Score
 from harness.stats import failed, mean
 
+SCORES = (Score("string_match", primary=True),)
 CONTROL = re.compile(r"[\x00-\x1f]")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from harness.core import Metric, Missing, Outcome, Reply, Request, Result, Sample, Task, Unusable, UsageError, user
 from harness.records import Broken, rows
 from tasks.niah.haystack import MAKE
-from tasks.niah.scoring import aggregate, answer, string_match_all, string_match_part
+from tasks.niah.scoring import SCORES, aggregate, answer, string_match_all, string_match_part
 from tasks.niah.variants import VARIANTS, prefix, prompt
 
 DATA = ("embedded", "ruler", "local")
@@ -26,7 +26,7 @@ class Niah(Task):
     """Arguments are the settings of task.yaml; they are explained there."""
 
     name = "niah"
-    version = "1"
+    scores = SCORES
 
     def __init__(
         self,

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core import Metric, Result
+from harness.core import Metric, Result, Score
 from harness.stats import Estimate, failed, jackknife, mean, totals
 
+SCORES = (Score("correct", primary=True), Score("unparsed", higher_is_better=False))
 SPLITS = ("random", "popular", "adversarial")
 CELLS = ("TP", "FP", "TN", "FN", "neither")
 """Positive class: yes. `neither` holds answers that parser=exact reads as neither yes nor no."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.core import Metric, Outcome, Reply, Request, Result, Sample, Task, Unusable, UsageError, user
 from tasks.pope.parsers import PARSERS, unparsed
-from tasks.pope.scoring import SPLITS, aggregate
+from tasks.pope.scoring import SCORES, SPLITS, aggregate
 from tasks.pope.sources import EMBEDDED, OFFICIAL, Source, load
 
 DATA = (*EMBEDDED, *OFFICIAL, "local")
@@ -21,7 +21,7 @@ class Pope(Task):
     """Arguments are the settings of task.yaml; they are explained there."""
 
     name = "pope"
-    version = "1"
+    scores = SCORES
 
     def __init__(
         self,

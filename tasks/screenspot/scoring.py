@@ -6,9 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.core import Metric, Result
+from harness.core import Metric, Result, Score
 from harness.stats import failed, jackknife, mean, totals
 
+SCORES = (
+    Score("hit", primary=True),
+    Score("unparsed", higher_is_better=False),
+    Score("outside", higher_is_better=False),
+)
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.core import Metric, Outcome, Reply, Request, Result, Sample, Task, Unusable, UsageError, user
 from tasks.screenspot.parsers import PARSERS, Size
-from tasks.screenspot.scoring import Box, aggregate, hit
+from tasks.screenspot.scoring import SCORES, Box, aggregate, hit
 from tasks.screenspot.sources import CONVENTIONS, DATA, Record, load
 
 PROMPTS = {
@@ -35,7 +35,7 @@ class ScreenSpot(Task):
     """Arguments are the settings of task.yaml; they are explained there."""
 
     name = "screenspot"
-    version = "1"
+    scores = SCORES
 
     def __init__(
         self,

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.core import Metric, Result
+from harness.core import Metric, Result, Score
 from harness.stats import failed, jackknife, mean, totals
 
+SCORES = (Score("correct", primary=True), Score("unparsed", higher_is_better=False))
 CATEGORIES = {
     "2d": "2D transformation",
     "3d": "3D transformation",

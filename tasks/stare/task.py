@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.core import Metric, Outcome, Reply, Request, Result, Sample, Task, Unusable, UsageError, user
 from tasks.stare.parsers import PARSERS, equal, options
-from tasks.stare.scoring import CHANCE, CONFIGS, aggregate, category
+from tasks.stare.scoring import CHANCE, CONFIGS, SCORES, aggregate, category
 from tasks.stare.sources import DATA, Record, load
 
 FORMAT = '\n\nAnswer with the option\'s letter from the given choices and put the letter in one "\\boxed{}". \n'
@@ -28,7 +28,7 @@ class Stare(Task):
     """Arguments are the settings of task.yaml; they are explained there."""
 
     name = "stare"
-    version = "1"
+    scores = SCORES
 
     def __init__(
         self,

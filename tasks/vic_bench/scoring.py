@@ -8,8 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from harness.core import Metric, Result
+from harness.core import Metric, Result, Score
 from harness.stats import Estimate, failed, jackknife, mean, paired_mean, totals
+
+SCORES = (
+    Score("correct", primary=True),
+    Score("recall"),
+    Score("legal"),
+    Score("steps", higher_is_better=None),
+    Score("all_legal"),
+    Score("format_errors", higher_is_better=False),
+    Score("unread", higher_is_better=False),
+)
 
 
 def aggregate(results: Sequence[Result]) -> list[Metric]:

@@ -29,7 +29,7 @@ from harness.core import (
 )
 from tasks.vic_bench.judge import Play, read, replayed
 from tasks.vic_bench.levels import LEVELS, opening
-from tasks.vic_bench.scoring import aggregate
+from tasks.vic_bench.scoring import SCORES, aggregate
 from tasks.vic_bench.sources import DATA, Record, load
 from tasks.vic_bench.worlds import WORLDS
 from tasks.vic_bench.worlds.jigsaw import Jigsaw
@@ -44,7 +44,7 @@ class VicBench(Task):
     """Arguments are the settings of task.yaml; they are explained there."""
 
     name = "vic_bench"
-    version = "1"
+    scores = SCORES
 
     def __init__(
         self,

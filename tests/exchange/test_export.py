@@ -6,12 +6,16 @@ import csv
 import hashlib
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from harness.cli import main
+from harness.engine.runs import select
+from harness.exchange.every_eval_ever import aggregate
+from harness.exchange.tables import FACTS, metrics
 
 jsonschema = pytest.importorskip("jsonschema")
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -83,6 +87,36 @@ def test_tables_say_what_the_runs_say(results, workdir, form):
         (m["name"], m["group"], m["value"]) for m in stored
     ]
     assert len(samples) == 18 and {json.loads(s["scores"])["correct"] for s in samples} == {1.0}
+
+
+def test_every_fact_of_a_run_is_in_its_tables(results, workdir):
+    """What the tables read from a record is what a run writes there, the commit included."""
+    with (exported(results, "task=pope", "--format", "csv") / "metrics.csv").open(encoding="utf-8") as file:
+        row = next(csv.DictReader(file))
+    (path,) = (results / "runs").glob("pope-*/run.json")
+    record = json.loads(path.read_text())
+    git = record["environment"]["git"] or {}
+    wanted = {k: str(record[k]) for k in FACTS if k != "commit"} | {"commit": git.get("commit") or ""}
+    assert {k: row[k] for k in FACTS} == wanted
+
+
+def test_the_commit_is_that_of_the_run(results, workdir):
+    (run,) = select(results, ["task=pope"])
+    facts = run.record["environment"] | {"git": {"commit": "c" * 40, "committed": None, "dirty": False}}
+    made = metrics([replace(run, record=run.record | {"environment": facts})]).to_pylist()
+    assert {r["commit"] for r in made} == {"c" * 40}
+
+
+def test_an_imported_run_names_its_tool_and_claims_no_decoding(results):
+    (run,) = select(results, ["task=pope"])
+    source = {"tool": "lm_eval", "version": "0.4.9", "files": {}, "task": "pope"}
+    record = run.record | {"config": {"imported": source}, "decoding": {}, "environment": {"packages": {}}}
+    value = aggregate(replace(run, record=record), "lab", "other")
+    assert (value["eval_library"]["name"], value["eval_library"]["version"]) == ("lm_eval", "0.4.9")
+    assert value["evaluation_results"][0]["generation_config"]["generation_args"]["temperature"] is None
+    own = aggregate(run, "lab", "other")
+    assert own["eval_library"]["version"] == run.record["environment"]["packages"]["harness"]
+    assert own["evaluation_results"][0]["generation_config"]["generation_args"]["temperature"] == 0
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 
@@ -10,7 +11,11 @@ import pytest
 
 from harness.cli import main
 from harness.engine.environment import environment
+from harness.gate.history import history
+from harness.stats import paired_jackknife, totals
+from harness.store import Store, ingest
 from tests.gate.common import answers, play
+from tests.leaderboard.made import run
 
 
 def commit(number: int) -> str:
@@ -66,3 +71,22 @@ def test_words_that_make_no_sense(workdir, capsys):
     ):
         assert main(["history", *words]) == 2
         assert says in capsys.readouterr().err
+
+
+def test_a_ratio_of_which_less_is_better(workdir):
+    """Judged by the ratio, not by the first score; what is listed as flipped moved with the step."""
+    names = [
+        run(workdir, "vanilla", rate, ratio=True, day=day, commit=f"{day:040x}")
+        for day, rate in enumerate((0.9, 0.9, 0.9, 0.6, 0.6, 0.6), 1)
+    ]
+    ingest(workdir)
+    (series,) = (s for s in history(workdir, "quiz") if s.kind == "bad_i")
+    change = next(c for c in series.changes if c.first_bad.run == names[3])
+    assert change.better is False
+    with Store(workdir) as store:
+        rows = store.paired(names[2], names[3])
+    sides = [totals([[r[k]["wrong"], r[k]["named"]] for r in rows], [r["cluster"] for r in rows]) for k in "ab"]
+    expected = paired_jackknife(*sides, lambda c: c[..., 0] / c[..., 1]).stderr
+    assert change.first_bad.error == pytest.approx(expected / math.sqrt(2))
+    moved = {r["id"] for r in rows if r["b"]["wrong"] > r["a"]["wrong"]}
+    assert len(change.flipped) == 10 and set(change.flipped) <= moved

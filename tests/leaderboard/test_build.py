@@ -22,6 +22,7 @@ import pytest
 from harness.cli import main
 from harness.core.verified import LEVELS
 from harness.leaderboard import figures
+from harness.leaderboard.answers import WORDS
 from harness.leaderboard.build import build
 from harness.stats import paired_mean
 from harness.store import Store
@@ -103,6 +104,25 @@ def test_numbers_are_those_of_the_statistics(site):
     group, value, low, high, p, n, worse, better = found
     assert (group, n, worse, better) == ("all", 240, expected.right_to_wrong, expected.wrong_to_right)
     assert (value, low, high, p) == pytest.approx((expected.value, expected.low, expected.high, expected.p), rel=1e-5)
+
+
+def test_the_page_of_samples_names_states_as_the_build_does(site):
+    found = re.search(r"const WORDS = \{(.*?)\};", (site / "assets" / "samples.js").read_text())
+    assert found and dict(re.findall(r'"?([\w-])"?: "([^"]+)"', found[1])) == WORDS
+
+
+def test_what_the_judged_score_does_not_count_is_neither_right_nor_wrong(tmp_path):
+    """MMNeedle's searches without a needle: `exact` is a share of the others."""
+    results = tmp_path / "results"
+    words = ["task=mmneedle", "task.data=embedded", "model=oracle", "limit=20", "logger=quiet", f"results={results}"]
+    assert main(["eval", *words]) == 0
+    build(results, tmp_path / "out", with_pictures=False)
+    (path,) = (tmp_path / "out" / "data" / "runs").glob("*/index.json")
+    state = json.loads(path.read_text())["state"]
+    (journal,) = (results / "runs").glob("*/samples.jsonl")
+    present = [json.loads(line)["scores"]["present"] for line in journal.read_text().splitlines()]
+    assert (state.count("1"), state.count("n")) == (present.count(1.0), present.count(0.0)) and "n" in state
+    assert "not counted by exact" in next((tmp_path / "out" / "run").glob("*.html")).read_text()
 
 
 def test_what_is_not_ranked_is_said(site):

@@ -4,7 +4,7 @@ SELECT
     coalesce(e.git_committed, r.started) AS moment, e.git_commit AS commit, e.git_dirty AS dirty,
     json_extract_string(e.hardware, '$.cpu') || ' x ' || json_extract_string(e.hardware, '$.cores') AS cpu,
     json_extract_string(e.hardware, '$.gpu') AS gpu,
-    m.name AS metric, m.value, m.stderr, m.low, m.high, m.n, m.higher_is_better,
+    m.name AS metric, m.value, m.stderr, m.low, m.high, m.n, m.higher_is_better, m.score,
     s.seconds
 FROM runs AS r
 JOIN environment AS e USING (run)

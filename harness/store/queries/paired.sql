@@ -1,5 +1,5 @@
--- The first score of two runs, sample by sample, where both asked the same.
-SELECT a.id, a.cluster, map_values(a.scores)[1] AS a, map_values(b.scores)[1] AS b
+-- The scores of two runs, sample by sample, where both asked the same.
+SELECT a.id, a.cluster, a.scores AS a, b.scores AS b
 FROM samples AS a
 JOIN samples AS b USING (id, prompt)
 WHERE a.run = $a AND b.run = $b AND a.error IS NULL AND b.error IS NULL
