@@ -155,9 +155,13 @@ class Request:
         return tuple(part for m in self.messages for part in m.content if isinstance(part, Picture))
 
     def changed(
-        self, text: Callable[[str], str] | None = None, picture: Callable[[Picture], Picture] | None = None
+        self,
+        text: Callable[[str], str] | None = None,
+        picture: Callable[[Picture], Picture] | None = None,
+        system: str | None = None,
     ) -> Request:
-        """The same request with other words in its last user message, or with other pictures."""
+        """The same request with other words in its last user message, with other pictures, or with another system
+        message (one in front where it has none)."""
         last = max((i for i, m in enumerate(self.messages) if m.role == "user"), default=-1)
         messages = []
         for i, m in enumerate(self.messages):
@@ -168,6 +172,8 @@ class Request:
                 else:
                     parts.append(text(part) if text and i == last else part)
             messages.append(replace(m, content=tuple(parts)))
+        if system is not None:
+            messages = [Message("system", (system,)), *(m for m in messages if m.role != "system")]
         return replace(self, messages=tuple(messages))
 
     @cached_property

@@ -11,8 +11,15 @@ from harness.core.errors import UsageError
 from harness.steering import Run, Steering, View
 from methods.decoding.common import check_share, plausible
 
-LOW, HIGH = range(0, 16, 2), range(16, 32, 2)
-"""Candidates of 32-layer models, as indices of hidden states: 0 is the embeddings."""
+OF = 32
+"""Layers of the model in whose hidden states a list of candidates is counted; 0 is the embeddings."""
+
+
+def half(name: str, depth: int) -> range:
+    """The authors' candidates in models of 32, 40, 60 and 80 layers: every second hidden state of the lower half (low)
+    or the upper one (high), of 20 at most."""
+    width = min(depth // 2, 20)
+    return range(0, width, 2) if name == "low" else range(depth - width, depth, 2)
 
 
 class Dola(Steering):
@@ -25,20 +32,25 @@ class Dola(Steering):
         the most likely token's probability. `strength`: 1 as published, 0 for none. `norm`: final norm on early states.
         """
         check_share("method.dola.relative_top", relative_top)
-        named = {"low": list(LOW), "high": list(HIGH)}
-        if isinstance(candidates, str) and candidates not in named:
-            raise UsageError(f"method.dola.candidates={candidates} is unknown: choose low, high or a list of 0..31")
-        self.candidates = named[candidates] if isinstance(candidates, str) else list(candidates)
-        if not self.candidates or not all(0 <= c < 32 for c in self.candidates):
+        if isinstance(candidates, str):
+            if candidates not in ("low", "high"):
+                raise UsageError(f"method.dola.candidates={candidates} is unknown: choose low, high or a list of 0..31")
+        elif not candidates or not all(0 <= c < OF for c in candidates):
             raise UsageError(
-                f"method.dola.candidates={self.candidates} must be hidden states 0..31 of 32: the last layer cannot be "
-                "contrasted with itself"
+                f"method.dola.candidates={list(candidates)} must be hidden states 0..31 of 32: the last layer cannot "
+                "be contrasted with itself"
             )
+        self.candidates = candidates if isinstance(candidates, str) else list(candidates)
         self.relative_top, self.strength, self.norm = relative_top, strength, norm
 
     def reads(self, view: View) -> Sequence[int]:
+        if not self.strength:
+            return ()
+        named = isinstance(self.candidates, str)
+        of = max(OF, view.depth) if named else OF
+        states = half(self.candidates, of) if named else self.candidates
         # Hidden state i is the output of layer i - 1.
-        return sorted({min(view.scaled(c), view.depth - 1) - 1 for c in self.candidates}) if self.strength else ()
+        return sorted({min(view.scaled(c, of), view.depth - 1) - 1 for c in states})
 
     def logits(self, z: Tensor, run: Run) -> Tensor | None:
         q = z.log_softmax(-1)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from harness.core.errors import UsageError
 from harness.steering import Inputs, Run, Steering, View
 from methods.decoding.common import check_share, plausible
+
+VARIANTS = ("question", "normal", "system")
 
 
 class Icd(Steering):
@@ -16,12 +19,12 @@ class Icd(Steering):
 
     def __init__(self, alpha: float, beta: float, disturbance: str, variant: str):
         """`alpha`: strength. `beta`: least share of the most likely token's probability. `disturbance`: the role
-        sentence that is put before the question. `variant`: question (both) or normal (the disturbance alone), for
-        models whose connector reads the question (Q-Former); other models always keep the question.
+        sentence. `variant`, where it stands: question (before the question), normal (in its place, for models whose
+        connector reads the question, Q-Former; other models keep it) or system (in place of the system message).
         """
         check_share("method.icd.beta", beta)
-        if variant not in ("question", "normal"):
-            raise UsageError(f"method.icd.variant={variant} is unknown: choose question or normal")
+        if variant not in VARIANTS:
+            raise UsageError(f"method.icd.variant={variant} is unknown: choose {', '.join(VARIANTS)}")
         if alpha and not disturbance.strip():
             raise UsageError("method.icd.disturbance is empty: give a sentence, or alpha=0")
         self.alpha, self.beta, self.disturbance, self.variant = alpha, beta, disturbance.strip(), variant
@@ -34,12 +37,29 @@ class Icd(Steering):
         if not sample.sees:
             return None
         former = "qformer_input_ids" in sample.tensors
+        if self.variant == "system":
+            return self._system(sample, view, former)
         alone = former and self.variant == "normal"
         disturbed = view.ask(self, sample, text=lambda q: self.disturbance if alone else f"{self.disturbance} {q}")
         if not former:
             return disturbed
         # The language model's own prompt stays clean: only the visual queries are disturbed.
         return sample.change(**{k: v for k, v in disturbed.tensors.items() if k.startswith("qformer_")})
+
+    def _system(self, sample: Inputs, view: View, former: bool) -> Inputs:
+        """The official LLaVA sampler's: the disturbance stands where the system message stood."""
+        if former:
+            raise UsageError(
+                "method.icd.variant=system does not reach a Q-Former, which reads the question alone: choose question "
+                "or normal"
+            )
+        disturbed = view.ask(self, sample, system=self.disturbance)
+        if torch.equal(disturbed.tensors["input_ids"], sample.tensors["input_ids"]):
+            raise UsageError(
+                "method.icd.variant=system changes nothing: this model's chat template drops the system message, or "
+                "the disturbance is the system message; choose method.icd.variant=question"
+            )
+        return disturbed
 
     def logits(self, z: Tensor, run: Run) -> Tensor | None:
         other = run.stream(self)

@@ -33,6 +33,16 @@ def test_a_bomb_is_refused(monkeypatch):
         Picture(png()).load()
 
 
+def test_a_request_in_other_words():
+    picture = Picture(b"1")
+    asked = Request((Message("user", (picture, "What is it?")),), 8)
+    told = Request((Message("system", ("Be brief.",)), *asked.messages), 8)
+    assert asked.changed(system="Be long.") == told.changed(system="Be long.")
+    assert asked.changed(system="Be long.").messages == (Message("system", ("Be long.",)), *asked.messages)
+    assert told.changed(text=str.upper).messages[1].content == (picture, "WHAT IS IT?")
+    assert told.changed(text=str.upper).messages[0] == told.messages[0] and told.changed() == told
+
+
 def test_request_keys_tell_apart_what_matters():
     base = Request(user(Picture(png()), "Is there a dog?"), 8)
     assert base.key == Request(user(Picture(png()), "Is there a dog?"), 8).key

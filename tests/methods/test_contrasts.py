@@ -43,6 +43,28 @@ def test_icd_disturbs_only_the_q_formers_text():
         assert not torch.equal(stream.tensors["qformer_input_ids"], one.tensors["qformer_input_ids"])
 
 
+@pytest.mark.parametrize("family", ["llava", "qwen2_5_vl"])
+def test_icd_exchanges_the_system_message(family):
+    v, one = view(family), sample(family, 0, shared=True)
+    method = made("icd", variant="system", alpha=0.6, beta=0.0)
+    disturbed = method.contrast(one, v)
+    wanted = encode(family, one.request.changed(system=method.disturbance))
+    assert torch.equal(disturbed.tensors["input_ids"], wanted.tensors["input_ids"])
+    assert disturbed.request.messages[0].content == (method.disturbance,)
+    assert torch.equal(disturbed.tensors["input_ids"][0, -6:], one.tensors["input_ids"][0, -6:])  # the question is kept
+    got = play(v, [one], [method])[0].scores
+    torch.testing.assert_close(got[0], 1.6 * first(v, one) - 0.6 * first(v, disturbed), atol=2e-4, rtol=1e-4)
+
+
+def test_icd_refuses_a_system_message_that_reaches_nothing():
+    with pytest.raises(UsageError, match=r"method\.icd\.variant=system does not reach a Q-Former"):
+        made("icd", variant="system").contrast(sample("instructblip", 0), view("instructblip"))
+    v, one = view("llava"), sample("llava", 0)
+    same_words = made("icd", variant="system", disturbance=one.request.messages[0].content[0])
+    with pytest.raises(UsageError, match=r"method\.icd\.variant=system changes nothing"):
+        same_words.contrast(one, v)
+
+
 def test_icd_prompts_share_the_picture():
     v, one = view("llava"), sample("llava", 0, shared=True)
     stream = made("icd").contrast(one, v)

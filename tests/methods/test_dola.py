@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from harness.core import UsageError
+from harness.steering import View
 from methods.decoding.dola import divergence
 from tests.methods.made import made
 from tests.steering.common import play
@@ -42,6 +43,33 @@ def test_relative_top_of_one_is_greedy():
     v, inputs = view("llava"), [sample("llava", i) for i in range(2)]
     got, plain = play(v, inputs, [made("dola", relative_top=1.0)]), play(v, inputs)
     assert [g.tokens for g in got] == [g.tokens for g in plain]
+
+
+def test_the_authors_lists_by_depth():
+    """README of voidism/DoLa: 7B, 13B, 30B and 65B."""
+
+    class Deep(View):
+        def __init__(self, depth):
+            self._depth = depth
+
+        @property
+        def depth(self):
+            return self._depth
+
+    lists = {
+        ("low", 32): range(0, 16, 2),
+        ("high", 32): range(16, 32, 2),
+        ("low", 40): range(0, 20, 2),
+        ("high", 40): range(20, 40, 2),
+        ("low", 60): range(0, 20, 2),
+        ("high", 60): range(40, 60, 2),
+        ("low", 80): range(0, 20, 2),
+        ("high", 80): range(60, 80, 2),
+    }
+    for (name, depth), states in lists.items():
+        assert [l + 1 for l in made("dola", candidates=name).reads(Deep(depth))] == list(states)
+    assert made("dola", candidates="high").reads(Deep(4)) == made("dola", candidates=[16, 22]).reads(Deep(4)) == [1, 2]
+    assert made("dola", candidates=[0, 16, 31]).reads(Deep(40)) == [-1, 19, 38]
 
 
 @pytest.mark.parametrize("candidates", [[32], [], "middle"])
