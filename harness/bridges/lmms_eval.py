@@ -10,8 +10,9 @@ from typing import Any
 from lmms_eval.api.model import lmms
 
 from harness.bridges.engine import Engine, decoding
+from harness.bridges.index import lacking
 from harness.bridges.pictures import placed, visuals
-from harness.core import Reply, Request, user
+from harness.core import Missing, Reply, Request, user
 
 TOKENS = 1024
 """New tokens where a task names none, as lmms-eval's llava_hf."""
@@ -40,6 +41,10 @@ class HarnessLMM(lmms):
         **settings: Any,
     ):
         super().__init__()
+        try:  # lmms-eval imports it next, and its own error does not name the fix
+            import filelock._api  # noqa: F401
+        except ImportError as e:
+            raise Missing(lacking("lmms-eval", e)) from e
         where = {"device": device} if device else {}
         self.engine = Engine("lmms_eval", pretrained, method, batch_size, seed, **where, **settings)
 

@@ -26,6 +26,8 @@ def candidates(before: Sequence[str], word: str) -> list[str]:
     command = before[0]
     if command == "list":
         return _starting(("tasks", "methods", "models"), word)
+    if command == "fetch":
+        return _starting((m.name for m in Registry().models.values() if m.card.get("package")), word)
     if command == "completion":
         return _starting(("bash", "zsh", "fish"), word)
     if command == "eval":

@@ -22,7 +22,7 @@ EXTRAS = {
     "ray": "runs sharded over GPUs or nodes",
     "browser": "rendering pages, the site's tests",
     "miniwob": "the pages of task=miniwob",
-    "smollm2": "model=smollm2",
+    "smollm2": "reading model=smollm2",
     "alerts": "alerts of harness gate",
     "openai": "models behind an OpenAI-compatible server",
 }
@@ -54,6 +54,7 @@ def _checks(results: Path, *, offline: bool) -> Iterator[tuple[str, str, str]]:
             yield "-", extra, f"{use}: pip install 'harness[{extra}]' ({lacks})"
         else:
             yield "ok", extra, use
+    yield from _fetched()
     yield _gpu()
     browser = next((path for b in NAMES if (path := shutil.which(b))), None)
     yield (
@@ -109,6 +110,17 @@ def _fault(name: str, versions: str) -> str:
     except ImportError:
         return ""
     return "" if SpecifierSet(versions).contains(have, prereleases=True) else f"{name} is {have}, not {versions}"
+
+
+def _fetched() -> Iterator[tuple[str, str, str]]:
+    """Weights that come as a package; none where PyYAML, which reads the models, is what is missing."""
+    try:
+        from harness.commands.fetch import fetched
+    except ImportError:
+        return
+    for name, package in fetched().items():
+        what = f"weights of model={name}"
+        yield ("ok", package.name, what) if package.installed else ("-", package.name, f"{what}: harness fetch {name}")
 
 
 def _gpu() -> tuple[str, str, str]:

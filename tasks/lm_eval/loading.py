@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from harness.bridges.index import first_line, folders
+from harness.bridges.index import first_line, folders, lacking
 from harness.core import HarnessError, Missing, UsageError
 
 
@@ -68,7 +68,7 @@ def _built(manager: Any, name: str, overrides: Mapping[str, Any]) -> dict[str, A
     except HarnessError:
         raise
     except ImportError as e:
-        raise Missing(f"lm-eval's task {name} needs a package that is not installed: {first_line(e)}") from e
+        raise Missing(lacking(f"lm-eval's task {name}", e)) from e
     except (OSError, ValueError, RuntimeError) as e:
         raise Missing(
             f"lm-eval's task {name} cannot get its records ({first_line(e)}): check the connection to "

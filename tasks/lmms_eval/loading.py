@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from harness.bridges.index import first_line, folders
+from harness.bridges.index import first_line, folders, lacking
 from harness.core import HarnessError, Missing, UsageError
 
 
@@ -32,9 +32,7 @@ def load(name: str, include: str | None, model_name: str) -> dict[str, Any]:
         logger.disable("lmms_eval")
         from lmms_eval.tasks import TaskManager, get_task_dict
     except ImportError as e:
-        raise Missing(
-            f"lmms-eval needs a package that is not installed ({e}): pip install {e.name}, or see docs/bridges.md"
-        ) from e
+        raise Missing(lacking("lmms-eval", e)) from e
     near: Sequence[str] = ()
     for place, defaults in _places(name, include):
         try:
@@ -67,7 +65,7 @@ def _built(get_task_dict: Any, manager: Any, name: str) -> dict[str, Any]:
     except HarnessError:
         raise
     except ImportError as e:
-        raise Missing(f"lmms-eval's task {name} needs a package that is not installed: {first_line(e)}") from e
+        raise Missing(lacking(f"lmms-eval's task {name}", e)) from e
     except Exception as e:
         raise Missing(
             f"lmms-eval's task {name} cannot get its records ({first_line(e)}): check the connection to the hub and "

