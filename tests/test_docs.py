@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
-import textwrap
 from pathlib import Path
 
 import pytest
 
-from harness.cli import COMMANDS, main
+from harness.cli import COMMANDS
 from harness.config.compose import check_names
 from harness.core.registry import Registry
 
 REPO = Path(__file__).parents[1]
 PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md")), *sorted((REPO / "tasks").glob("*/README.md"))]
-
-
-def test_the_task_of_the_guide_runs(workdir, monkeypatch):
-    text = (REPO / "docs" / "add-a-task.md").read_text()
-    (workdir / "colours").mkdir()
-    for name in ("task.yaml", "task.py"):
-        code = text.split(f"`colours/{name}`\n\n")[1]
-        block = re.match(r"((?:    .*\n|\n)+)", code)[1]
-        (workdir / "colours" / name).write_text(textwrap.dedent(block))
-    monkeypatch.setattr("sys.path", [str(workdir), *__import__("sys").path])
-    assert main(["eval", "task=colours", "model=oracle", "plugins=[.]"]) == 0
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(REPO)))

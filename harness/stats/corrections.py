@@ -13,14 +13,3 @@ def holm(p: Sequence[float]) -> list[float]:
         worst = max(worst, min(1.0, (len(p) - rank) * p[i]))
         out[i] = worst
     return out
-
-
-def benjamini_hochberg(p: Sequence[float]) -> list[float]:
-    """Benjamini-Hochberg adjusted p values (1995), in the order given: the false discovery rate of an exploratory
-    table."""
-    order = sorted(range(len(p)), key=lambda i: p[i], reverse=True)
-    out, best = [1.0] * len(p), 1.0
-    for rank, i in enumerate(order):
-        best = min(best, p[i] * len(p) / (len(p) - rank))
-        out[i] = best
-    return out

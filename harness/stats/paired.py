@@ -46,12 +46,6 @@ class Difference:
     """"cluster t", "cluster swap" or "McNemar"."""
     note: str = ""
 
-    def clusters_for(self, effect: float) -> int | None:
-        """Clusters needed to find a true difference of `effect`: `G * (MDE / e)^2`."""
-        if self.mde is None or effect == 0:
-            return None
-        return math.ceil(self.clusters * (self.mde / effect) ** 2)
-
 
 def paired_mean(
     a: ArrayLike, b: ArrayLike, clusters: Sequence[Hashable] | NDArray[Any], *, exact: bool | None = None

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from harness.steering.loop import Loop
     from harness.steering.run import Run
 
-HIDDEN = ("residual", "mlp", "attention_output", "heads")
 ATTENTION = ("attention_logits", "attention_weights")
 
 

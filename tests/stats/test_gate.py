@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.stats import paired_mean
-from harness.stats.corrections import benjamini_hochberg, holm
+from harness.stats.corrections import holm
 from harness.stats.gate import Check, judge
 
 
@@ -63,10 +63,9 @@ def test_holm_keeps_many_checks_from_crying_wolf():
     assert advisory[0].state == "regressed"
 
 
-def test_corrections_equal_statsmodels():
+def test_the_correction_equals_statsmodels():
     from statsmodels.stats.multitest import multipletests
 
     p = np.random.default_rng(0).random(30) ** 3
     np.testing.assert_allclose(holm(p.tolist()), multipletests(p, method="holm")[1], rtol=1e-12)
-    np.testing.assert_allclose(benjamini_hochberg(p.tolist()), multipletests(p, method="fdr_bh")[1], rtol=1e-12)
     assert holm([]) == []
