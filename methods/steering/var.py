@@ -14,6 +14,9 @@ WIDTH = 4096
 """Hidden width of the smaller model in the paper. Below it tau shrinks with the square root of the width, which is the
 largest |x| / RMS that there can be."""
 
+EPSILON = 1e-6
+"""What the released code adds to the attention of each image token where it divides by their sum."""
+
 
 class Var(Steering):
     """Visual attention redistribution."""
@@ -75,7 +78,8 @@ class Var(Steering):
         if run.prefill:  # text rows only: those behind the picture
             last = (image.long() * torch.arange(1, columns + 1, device=w.device)).amax(-1, keepdim=True)
             behind = torch.arange(columns - w.shape[2], columns, device=w.device) >= last
-        return redistribute(w, image, sinks, behind, self.q, self.least, self.share)
+        slack = EPSILON if self.form == "code" else 0.0
+        return redistribute(w, image, sinks, behind, self.q, self.least, self.share, slack)
 
 
 def prefixes(run: Run) -> list[int]:
@@ -102,12 +106,13 @@ def sink_dims(run: Run, threshold: float) -> list[int]:
 
 
 def redistribute(
-    w: Tensor, image: Tensor, sinks: Tensor, rows: Tensor, q: float, least: float, share: float
+    w: Tensor, image: Tensor, sinks: Tensor, rows: Tensor, q: float, least: float, share: float, epsilon: float = 0.0
 ) -> Tensor | None:
     """Attention w [b, H, R, k] with a fraction q of the mass on all sinks moved to image tokens that are none.
 
-    Only where `rows` [b, R] allows, a head spends `share` on the picture, and `least` of that outside of sinks; samples
-    without a sink in the picture [b, k] are left alone. Row sums stay.
+    Only where `rows` [b, R] allows, a head spends `share` on the picture, and at most 1 - `least` of that on sinks;
+    samples without a sink in the picture [b, k] are left alone. `epsilon` counts as attention to each image token in
+    the sum that the sinks' part is compared with. Row sums stay.
     """
     visual = (image & sinks).any(-1)
     if not visual.any():
@@ -115,7 +120,8 @@ def redistribute(
     image, sink = image[:, None, None].to(w.dtype), sinks[:, None, None].to(w.dtype)
     other = image * (1 - sink)
     seen, useful = (w * image).sum(-1, keepdim=True), (w * other).sum(-1, keepdim=True)
-    centric = (seen >= share) & (useful >= least * seen) & (useful > 0)
+    wasted = (w * image * sink).sum(-1, keepdim=True)
+    centric = (seen >= share) & (wasted <= (1 - least) * ((w + epsilon) * image).sum(-1, keepdim=True)) & (useful > 0)
     centric &= (rows & visual[:, None])[:, None, :, None]
     moved = q * (w * sink).sum(-1, keepdim=True)
     new = w * (1 - q * sink) + moved * w * other / useful.clamp(min=1e-12)

@@ -36,6 +36,12 @@ def test_what_is_left_alone(least, share, sinks, rows):
     assert new is None or torch.equal(new, w)
 
 
+def test_the_released_epsilon_tips_a_near_tie():
+    w = torch.tensor([[[[0.1, 0.20001, 0.1, 0.1, 0.49999]]]])  # 50.001 % of the picture's share on a sink
+    assert torch.equal(redistribute(w, IMAGE, SINKS, ROWS, 0.5, 0.5, 0.2), w)
+    assert not torch.equal(redistribute(w, IMAGE, SINKS, ROWS, 0.5, 0.5, 0.2, 1e-5), w)
+
+
 def test_all_image_mass_on_sinks_gives_no_nan():
     w = torch.tensor([[[[0.2, 0.5, 0.0, 0.0, 0.3]]]])
     assert torch.equal(redistribute(w, IMAGE, SINKS, ROWS, 0.5, 0.0, 0.2), w)
