@@ -12,7 +12,7 @@ from harness.core.errors import UsageError
 from harness.steering import Inputs, Run, Steering, View
 from harness.steering.forward import forward
 from methods.steering.patches import right_aligned, spread
-from methods.steering.words import content_words
+from methods.steering.words import content_words, last_of_each
 
 
 class Gift(Steering):
@@ -21,10 +21,13 @@ class Gift(Steering):
     name = "gift"
     reads_question = True
 
-    def __init__(self, alpha: float, beta: float, saliency: int, start: int, end: int, tagger: str):
+    def __init__(self, alpha: float, beta: float, saliency: int, start: int, end: int, tagger: str, form: str = "code"):
         """`alpha`: w = exp(alpha S). `beta`: factor of the question's share. `saliency`: layer of the gaze shifts,
         `start`, `end`: enhanced layers [start, end], all of 32. `tagger`: rule or spacy, which words carry content.
+        `form`: code, where only the last occurrence of a repeated word counts, or paper, where each does.
         """
+        if form not in ("code", "paper"):
+            raise UsageError(f"method.gift.form={form} is unknown: choose code or paper")
         if tagger not in ("rule", "spacy"):
             raise UsageError(f"method.gift.tagger={tagger} is unknown: choose rule or spacy")
         if not (0 <= saliency < 32 and 0 <= start <= end < 32):
@@ -32,7 +35,7 @@ class Gift(Steering):
                 f"method.gift.saliency={saliency}, start={start} and end={end} must be layers 0..31 of 32, start not "
                 "above end"
             )
-        self.alpha, self.beta, self.tagger = alpha, beta, tagger
+        self.alpha, self.beta, self.tagger, self.form = alpha, beta, tagger, form
         self.saliency, self.start, self.end = saliency, start, end
         self._weights: Tensor | None = None
 
@@ -63,7 +66,10 @@ class Gift(Steering):
         ids = sample.tensors["input_ids"][0]
         after = int((ids == view.image_token_id).nonzero()[-1]) + 1
         start, end = sample.question or (after, len(ids))
-        found = content_words(view.pieces(ids[start:end].tolist()), self.tagger)
+        pieces = view.pieces(ids[start:end].tolist())
+        found = content_words(pieces, self.tagger)
+        if self.form == "code":
+            found = last_of_each(pieces, found)
         return [start + i for i in found] or list(range(start, end))
 
     def attention_weights(self, l: int, w: Tensor, run: Run) -> Tensor | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -39,6 +40,16 @@ def content_words(pieces: Sequence[str], tagger: str) -> list[int]:
         text += piece
     words = _tagged(text) if tagger == "spacy" else _ruled(text)
     return [i for i, (a, b) in enumerate(spans) if any(a < end and start < b for start, end in words)]
+
+
+def last_of_each(pieces: Sequence[str], found: Sequence[int]) -> list[int]:
+    """`found` without the pieces of a word that is found again further behind. Case counts, the part of speech not."""
+    starts = list(itertools.accumulate(map(len, pieces), initial=0))
+    last: dict[str, list[int]] = {}
+    for word in re.finditer(r"\w+", "".join(pieces)):
+        if own := [i for i in found if starts[i] < word.end() and word.start() < starts[i + 1]]:
+            last[word[0]] = own
+    return sorted({i for own in last.values() for i in own})
 
 
 def _ruled(text: str) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ import torch
 from harness.core import UsageError
 from methods.steering.gift import Gift, enhance, saliency
 from methods.steering.patches import right_aligned, spread
-from methods.steering.words import content_words
+from methods.steering.words import content_words, last_of_each
 from tests.methods.made import made
 from tests.steering.common import play, same
 from tests.steering.zoo import sample, view
@@ -21,6 +21,20 @@ def test_content_words():
     pieces = ["Is", " there", " a", " dog", "s", "led", " in", " the", " image", "?"]
     assert content_words(pieces, "rule") == [3, 4, 5, 8]
     assert content_words(["Is", " it", "?"], "rule") == []
+
+
+def test_only_the_last_occurrence_of_a_word_counts_in_the_code():
+    pieces = ["Is", " the", " do", "g", " the", " dog", " or", " a", " Dog", "?"]
+    found = content_words(pieces, "rule")
+    assert found == [2, 3, 5, 8] and last_of_each(pieces, found) == [5, 8]
+    assert last_of_each(pieces, []) == []
+    v, one = view("llava"), sample("llava", 0)
+    start, end = one.question
+    ids = one.tensors["input_ids"].clone()
+    ids[0, start:end] = torch.tensor([5, 6, 5, 7, 8, 9])
+    one = one.change(input_ids=ids)
+    assert made("gift")._words(one, v) == [p for p in range(start, end) if p != start]
+    assert made("gift", form="paper")._words(one, v) == list(range(start, end))
 
 
 def test_saliency_by_hand():
@@ -114,5 +128,7 @@ def test_only_the_last_row_is_edited_so_prefixes_are_shared():
 def test_bad_values_are_named():
     with pytest.raises(UsageError, match=r"method\.gift\.tagger"):
         made("gift", tagger="nltk")
+    with pytest.raises(UsageError, match=r"method\.gift\.form=x"):
+        made("gift", form="x")
     with pytest.raises(UsageError, match="start not above end"):
         made("gift", start=20, end=10)
