@@ -18,17 +18,20 @@ class Agla(Steering):
 
     name = "agla"
 
-    def __init__(self, alpha: float, beta: float, matcher: str | None, block: int):
+    def __init__(self, alpha: float, beta: float, matcher: str | None, block: int, form: str = "paper"):
         """`alpha`: weight of the masked picture's logits. `beta`: least share of the most likely token's probability.
-        `matcher`: path or hub name of a BLIP image-text matching model. `block`: its cross-attention layer.
+        `matcher`: path or hub name of a BLIP image-text matching model. `block`: its cross-attention layer. `form`:
+        paper, or code, whose second stream sees the masked picture at the first token only.
         """
         check_share("method.agla.beta", beta)
+        if form not in ("code", "paper"):
+            raise UsageError(f"method.agla.form={form} is unknown: choose code or paper")
         if alpha and not matcher:
             raise UsageError(
                 "method=agla needs an image-text matching model: add method.agla.matcher= and the hub name or folder "
                 "of a BLIP retrieval checkpoint, for example Salesforce/blip-itm-large-coco"
             )
-        self.alpha, self.beta, self.matcher, self.block = alpha, beta, matcher, block
+        self.alpha, self.beta, self.matcher, self.block, self.form = alpha, beta, matcher, block, form
         self._model: Matcher | None = None
 
     @property
@@ -47,6 +50,8 @@ class Agla(Steering):
         local = run.stream(self)
         if local is None:
             return plausible(z, z, self.beta) if self.beta and not self.alpha else None
+        if self.form == "code" and run.step:
+            local = z  # the released sampler continues the cache of the whole picture in both streams
         return plausible(z + self.alpha * local, z, self.beta)
 
 

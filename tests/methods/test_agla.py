@@ -14,7 +14,7 @@ from harness.core import Missing, UsageError
 from harness.core.types import Picture, Request, user
 from harness.steering import Inputs
 from methods.decoding.agla import Agla, _masked
-from methods.decoding.matching import Matcher, gradcam, masked
+from methods.decoding.matching import Matcher, cleaned, cut, gradcam, masked, spread
 from tests.methods.made import made
 from tests.steering.common import play, same
 from tests.steering.zoo import sample, view
@@ -56,9 +56,66 @@ def test_map_and_similarity(matcher):
 
 
 def test_gradcam_by_hand():
-    attention, gradient = torch.rand(2, 3, 5), torch.ones(2, 3, 5)
+    attention, gradient = torch.rand(2, 4, 5), torch.ones(2, 4, 5)
     gradient[0] = -1
-    torch.testing.assert_close(gradcam(attention, gradient), (attention[1] / 2)[1:, 1:].mean(0).reshape(2, 2))
+    words = (attention[1] / 2)[1:3, 1:]  # without [ENC] and [SEP]
+    torch.testing.assert_close(gradcam(attention, gradient), words.mean(0).reshape(2, 2))
+
+
+def test_the_matcher_reads_enc_first_and_cls_for_similarity(matcher, monkeypatch):
+    seen, forward = [], type(matcher.model.text_encoder).forward
+
+    def watched(self, *args, **kwargs):
+        seen.append(kwargs["input_ids"][0].tolist())
+        return forward(self, *args, **kwargs)
+
+    monkeypatch.setattr(type(matcher.model.text_encoder), "forward", watched)
+    matcher.relevance(picture(), "is there a dog")
+    words = [7, 10, 6, 8]  # Texts: 5 and the length
+    assert seen == [[2, *words, 2], [1, *words, 2]]  # BOS, standing for [DEC], is 1: [ENC] is the next
+
+
+def test_long_texts_are_cut_and_marks_are_blanks(matcher):
+    assert cleaned('Is there "A dog" (or: cats)?\n') == "is there a dog or cats ?"
+    assert cleaned("word " * 60).split() == ["word"] * 50
+    ids = torch.arange(60)[None]
+    assert cut(ids)[0].tolist() == [*range(34), 59] and torch.equal(cut(ids[:, :35]), ids[:, :35])
+    cam, similarity = matcher.relevance(picture(), "word " * 60)
+    assert np.isfinite(cam).all() and np.isfinite(similarity)
+
+
+def test_a_map_without_relief_keeps_the_whole_picture(matcher):
+    image = picture()
+    squeezed = np.asarray(image.resize((384, 384), Image.Resampling.BICUBIC))
+    assert (np.asarray(masked(image, np.full((24, 24), 0.3), 0.9)) == squeezed).all()
+    cam, similarity = matcher.relevance(image, "")  # no word between [ENC] and [SEP]
+    assert (np.asarray(masked(image, cam, similarity)) == squeezed).all()
+
+
+def test_the_map_is_smooth_and_zero_outside():
+    relevance = np.ones((24, 24))
+    relevance[12, 12] = 0
+    smooth = spread(relevance)
+    assert smooth is not None and smooth.shape == (384, 384)
+    assert smooth[200, 200] < smooth[200, 216] < smooth[200, 280] == pytest.approx(1, abs=1e-3)
+    assert smooth[200, 0] < 0.95
+
+
+def test_the_released_sampler_sees_the_masked_picture_at_the_first_token_only(matcher):
+    z, local = torch.randn(1, 9), torch.randn(1, 9)
+    method = made("agla", matcher="somewhere", alpha=2.0, beta=0.0, form="code")
+
+    class At:
+        step = 0
+
+        def stream(self, method):
+            return local
+
+    torch.testing.assert_close(method.logits(z, At()), z + 2 * local)
+    At.step = 1
+    torch.testing.assert_close(method.logits(z, At()), 3 * z)
+    with pytest.raises(UsageError, match="form=x is unknown"):
+        made("agla", matcher="somewhere", form="x")
 
 
 @pytest.mark.parametrize("similarity", [0.2, 0.5, 0.9])
