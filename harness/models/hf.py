@@ -250,10 +250,11 @@ class HFModel(Model):
             own = decoding.max_new_tokens or call.request.max_new_tokens
             tokens, finish = out.tokens[:own], out.finish if len(out.tokens) <= own else "length"
             text = self.prompts.tokenizer.decode(tokens, skip_special_tokens=True)
+            ended = finish == "stop" and not any(stop in text for stop in call.request.stop)  # by a token of its own
             for stop in call.request.stop:
                 if stop in text:
                     text, finish = text.split(stop, 1)[0], "stop"
-            seen = reader.attention(given, len(tokens), self.prompts.processor) if reader else None
+            seen = reader.attention(given, len(tokens) + ended, self.prompts.processor) if reader else None
             text = text if call.request.plain else text.strip(" ")
             replies.append(Reply(text, given.tensors["input_ids"].shape[1], len(tokens), each, finish, seen))
         return replies

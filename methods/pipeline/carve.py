@@ -56,19 +56,14 @@ class Carve(Pipeline):
 
     def refine(self, image: Image.Image, asked: Attention, general: Attention) -> Picture:
         """The picture masked to what matters, cropped, and enlarged until it covers the original size."""
-        score = fuse(asked.weights, general.weights)
-        box = _pixels(asked.box, image.size)
-        spread = np.zeros((image.height, image.width))
-        size = (box[2] - box[0], box[3] - box[1])
-        patch = Image.fromarray(score.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
-        spread[box[1] : box[3], box[0] : box[2]] = np.asarray(patch)
-        keep = regions(spread, self.p, self.regions, exact=self.form == "paper")
+        score = over(image, fuse(asked.weights, general.weights), asked.box)
+        keep = regions(score, self.p, self.regions, exact=self.form == "paper")
         pixels = np.asarray(image).copy()
         pixels[~keep] = 0
         ys, xs = np.nonzero(keep)
         crop = Image.fromarray(pixels).crop((xs.min(), ys.min(), xs.max() + 1, ys.max() + 1))
         factor = max(image.width / crop.width, image.height / crop.height)
-        large = crop.resize((round(crop.width * factor), round(crop.height * factor)), Image.Resampling.LANCZOS)
+        large = crop.resize((int(crop.width * factor), int(crop.height * factor)), Image.Resampling.LANCZOS)
         out = io.BytesIO()
         large.save(out, "PNG")
         return Picture(out.getvalue())
@@ -82,12 +77,21 @@ def fuse(asked: Floats, general: Floats) -> Floats:
     return np.tensordot(np.arange(1, steps + 1), contrast.sum(1), 1)
 
 
+def over(image: Image.Image, score: Floats, box: tuple[float, float, float, float]) -> Floats:
+    """The map [h, w] over the part `box` of the picture that it belongs to, [H, W], zero elsewhere."""
+    x0, y0, x1, y1 = _pixels(box, image.size)
+    out = np.zeros((image.height, image.width))
+    patch = Image.fromarray(score.astype(np.float32)).resize((x1 - x0, y1 - y0), Image.Resampling.BILINEAR)
+    out[y0:y1, x0:x1] = np.asarray(patch)
+    return out
+
+
 def regions(score: Floats, p: float, count: int, *, exact: bool) -> NDArray[np.bool_]:
     """The pixels [H, W] in the top share `p`, in the connected regions (4 neighbours) with the largest sums: `count` of
     them, or (not `exact`) `max(count, p * regions)`."""
     from scipy import ndimage
 
-    keep = score >= np.quantile(score, 1 - p)
+    keep = score >= np.percentile(score, (1 - p) * 100)
     labels, found = ndimage.label(keep)
     sums = ndimage.sum_labels(score, labels, np.arange(1, found + 1))
     kept = count if exact else max(count, int(found * p))

@@ -74,6 +74,17 @@ def test_the_peak_ends_inside_the_crop():
     assert green.mean() > 80  # half of what is kept, against 1.6 % of the picture
 
 
+def test_the_crop_is_enlarged_to_whole_pixels_downwards(monkeypatch):
+    kept = np.zeros((48, 64), bool)
+    kept[:40, :51] = True  # scaled by 64 / 51: 50.2 high
+    kept_low = kept.copy()
+    kept_low[39] = False  # 39 x 51: 48.94 high
+    for mask, size in ((kept, (64, 50)), (kept_low, (64, 48))):
+        monkeypatch.setattr("methods.pipeline.carve.regions", lambda *args, mask=mask, **kwargs: mask)
+        refined = made("carve").refine(picture().load(), attention((1, 6)), attention()).load()
+        assert refined.size == size
+
+
 def test_a_centre_crop_is_undone():
     wide = Image.new("RGB", (160, 80), (255, 255, 255))
     method = made("carve", p=0.01, regions=1, form="paper")

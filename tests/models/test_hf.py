@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from harness.core import Call, Decoding, Message, Missing, Pipeline, Request, Sample, UsageError, user
+from harness.core.types import Capture
 from harness.engine.build import build_task
 from harness.models.hf import HFModel, _pack
 from harness.models.prompts import Prompts
@@ -79,6 +81,15 @@ def test_answers_equal_stock_generate_in_any_batch(model, requests):
         replies = [r for batch in batches for r in model.answer(calls(batch), GREEDY)]
         assert [r.text for r in replies] == wanted
     assert all(r.finish == "stop" and r.new_tokens >= 1 and r.prompt_tokens > 60 for r in replies)
+
+
+def test_captured_attention_has_the_step_that_ended_the_answer(model, requests):
+    looks = [replace(request, capture=Capture((1, 2))) for request in requests[:3]]
+    for reply in model.answer(calls(looks), GREEDY):
+        assert reply.finish == "stop" and len(reply.attention.weights) == reply.new_tokens + 1
+    cut = model.answer(calls([replace(looks[0], max_new_tokens=1)]), GREEDY)[0]
+    stopped = model.answer(calls([replace(looks[0], stop=("e", "o"))]), GREEDY)[0]
+    assert len(cut.attention.weights) == 1 and len(stopped.attention.weights) == stopped.new_tokens
 
 
 def test_plans_keep_pictures_together_and_lose_nothing(model, requests):
