@@ -37,6 +37,8 @@ class Run:
         """Layer -> its output at the last position [rows, d], for the layers that methods read."""
         self.step = 0
         """Tokens chosen so far."""
+        self.sampled = False
+        """Whether tokens are drawn, not picked by their score."""
         self.length = self.total = self.query = self.columns = 0
         """Columns of the prompts (padding included), of the whole sequence; query positions of this pass; key columns
         of the present layer."""

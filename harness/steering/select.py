@@ -33,6 +33,7 @@ class Select(LogitsProcessor):
         forced: Sequence[Sequence[int]] | None = None,
     ):
         self.run, self.decoding = run, decoding
+        run.sampled = decoding.sampled
         self.generators = [torch.Generator().manual_seed(_fold(s)) for s in seeds] if decoding.sampled else []
         self.kept: list[Tensor] | None = [] if keep else None
         self.forced = [torch.tensor(f) for f in forced] if forced else []

@@ -20,17 +20,19 @@ class Sid(Steering):
     scope = "all"
     attention_rows = "all"
 
-    def __init__(self, alpha: float, beta: float, keep: int, of: int, layer: int):
+    def __init__(self, alpha: float, beta: float, keep: int, of: int, layer: int, form: str = "paper"):
         """`alpha`: strength. `beta`: least share of the most likely token's probability. `keep`: image tokens that
         the contrast stream sees, of the `of` that the paper's model has; other numbers scale. `layer`: the first one
-        that is masked, in absolute numbers.
+        that is masked, in absolute numbers. `form`: paper, or code, where `beta` counts in sampling only.
         """
+        if form not in ("code", "paper"):
+            raise UsageError(f"method.sid.form={form} is unknown: choose code or paper")
         check_share("method.sid.beta", beta)
         if not 0 < keep <= of:
             raise UsageError(f"method.sid.keep={keep} must lie in 1..{of} (method.sid.of)")
         if layer < 1:
             raise UsageError(f"method.sid.layer={layer} must be at least 1: the choice reads the layer below")
-        self.alpha, self.beta, self.share, self.layer = alpha, beta, keep / of, layer
+        self.alpha, self.beta, self.share, self.layer, self.form = alpha, beta, keep / of, layer, form
         self.prefix = "none" if alpha else "plain"
         self.hidden: Tensor | None = None
 
@@ -64,7 +66,8 @@ class Sid(Steering):
         other = run.stream(self)
         if other is None:
             return plausible(z, z, self.beta) if self.beta and not self.alpha else None
-        return plausible((1 + self.alpha) * z - self.alpha * other, z, self.beta)
+        contrast = (1 + self.alpha) * z - self.alpha * other
+        return contrast if self.form == "code" and not run.sampled else plausible(contrast, z, self.beta)
 
 
 def hidden_columns(attention: Tensor, image: Tensor, share: float) -> Tensor:

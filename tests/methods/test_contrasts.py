@@ -7,12 +7,12 @@ import math
 import pytest
 import torch
 
-from harness.core import UsageError
+from harness.core import Decoding, UsageError
 from harness.steering import Steering
 from methods.decoding.inter import interaction, uniform
 from methods.decoding.sid import hidden_columns
 from tests.methods.made import made
-from tests.steering.common import play, same
+from tests.steering.common import GREEDY, play, same
 from tests.steering.zoo import encode, sample, view
 
 
@@ -101,6 +101,13 @@ def test_sid_columns_by_hand():
     assert hidden_columns(attention, image, 0.5).tolist() == [[False, True, False, True, False]]
 
 
+def test_sid_as_released_cuts_in_sampling_only():
+    v, one, sampled = view("llava"), [sample("llava", 0)], Decoding("nucleus", temperature=1.0, top_p=1.0)
+    for form, decoding, cut in (("code", GREEDY, False), ("code", sampled, True), ("paper", GREEDY, True)):
+        scores = play(v, one, [made("sid", keep=4, of=16, form=form, beta=0.9)], decoding)[0].scores
+        assert scores is not None and bool(scores.isinf().any()) == cut
+
+
 def test_sid_that_keeps_all_is_vanilla():
     v, one = view("llava"), [sample("llava", 0)]
     same(play(v, one, [made("sid", keep=576, beta=0.0)]), play(v, one), 5e-4)
@@ -141,6 +148,7 @@ def test_inters_streams_and_formula(family):
         ("icd", {"variant": "x"}),
         ("sid", {"keep": 0}),
         ("sid", {"layer": 0}),
+        ("sid", {"form": "x"}),
         ("inter", {"k": -1}),
     ],
 )
