@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.cli import COMMANDS
 from harness.config.compose import GROUPS, KEYS, choices, plugin_folders
+from harness.config.parser import results_default
 from harness.core.errors import UsageError
 from harness.core.registry import Registry
 
@@ -33,7 +34,7 @@ def candidates(before: Sequence[str], word: str) -> list[str]:
     if command == "eval":
         return _setting(before, word)
     if command in ("show", "compare"):
-        runs = Path("results/runs")
+        runs = Path(results_default()) / "runs"
         names = sorted(p.name for p in runs.iterdir()) if runs.is_dir() else []
         return _starting(names, word)
     return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.commands.words import parser
 from harness.core.errors import UsageError
 
 BASH = """_harness() {
@@ -29,10 +30,10 @@ SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 
 
 def main(words: Sequence[str]) -> int:
-    if not words or words[0] in ("-h", "--help"):
-        print('usage: harness completion bash|zsh|fish\n  bash: eval "$(harness completion bash)"')
-        return 0
-    if words[0] not in SCRIPTS:
-        raise UsageError(f"harness completion {words[0]}: choose {', '.join(SCRIPTS)}")
-    print(SCRIPTS[words[0]], end="")
+    arguments = parser("completion", 'a script for the shell: eval "$(harness completion bash)"')
+    arguments.add_argument("shell", metavar="bash|zsh|fish")
+    given = arguments.parse_args(words)
+    if given.shell not in SCRIPTS:
+        raise UsageError(f"harness completion {given.shell}: choose {', '.join(SCRIPTS)}")
+    print(SCRIPTS[given.shell], end="")
     return 0

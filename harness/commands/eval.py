@@ -29,11 +29,14 @@ settings:
   calibration=auto  pictures for methods that calibrate themselves: embedded, or a .jsonl or .parquet file
   stop_early=true   stop once the comparison with vanilla (or stop_early=RUN) is decided, anytime-valid
   retry=errors      ask again for the samples of a finished run that ended in an error row
-  results=results   the folder of runs/ and harness.duckdb
+  results=DIR       the folder of runs/ and harness.duckdb, also as --results DIR (default: HARNESS_RESULTS or results)
   plugins=[DIR]     folders with tasks and methods of your own
 
   -m                sweep over comma-separated values
   --cfg job         print the resolved configuration, run nothing
+
+Texts are taken as they are typed (task.root=run#1, model.revision=42e1839): quotes that reach harness are taken off
+(task.suffix="'null'"), null is no value, and with -m a comma separates values. model.extra= also takes JSON.
 
 The same command continues an interrupted run, and answers from the store once it is finished."""
 

@@ -4,31 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.commands.words import parser
 from harness.core.errors import UsageError
 from harness.core.registry import Plugin, Registry
 from harness.core.verified import LEVELS
 
-HELP = "usage: harness list tasks|methods|models [--plugins DIR]"
 LEVEL = max(map(len, LEVELS))
 """Width of the column that says how far a method was compared with its authors' code."""
 KINDS = {"tasks": "task", "methods": "method", "models": "model"}
 
 
 def main(words: Sequence[str]) -> int:
-    words = list(words)
-    if any(w in ("-h", "--help") for w in words):
-        print(HELP)
-        return 0
-    folders = []
-    if "--plugins" in words:
-        at = words.index("--plugins")
-        folders = words[at + 1 : at + 2]
-        del words[at : at + 2]
-    kinds = words or list(KINDS)
+    arguments = parser("list", "what can be named")
+    arguments.add_argument("kinds", nargs="*", metavar="tasks|methods|models", help="default: all of them")
+    arguments.add_argument("--plugins", action="append", default=[], metavar="DIR", help="folder with plug-ins")
+    given = arguments.parse_args(words)
+    kinds = given.kinds or list(KINDS)
     for kind in kinds:
         if kind not in KINDS:
             raise UsageError(f"harness list {kind}: choose tasks, methods or models")
-    registry = Registry(folders)
+    registry = Registry(given.plugins)
     for kind in kinds:
         plugins = registry.group(KINDS[kind])
         width = max(map(len, plugins), default=0)

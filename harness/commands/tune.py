@@ -25,14 +25,15 @@ def main(words: Sequence[str]) -> int:
         print(HELP)
         return 0
     share_cores()
+    from harness.config.compose import Asked, check_names, plugin_folders, read, run
+    from harness.core.registry import Registry
+    from harness.engine.tuning import Tuning, grid_of, write_preset
+
     dry = "--dry" in words
-    words = [w for w in words if w != "--dry"]
+    words = read([w for w in words if w != "--dry"]).words
     name = next((w.partition("=")[2] for w in words if w.startswith("method=")), "")
     if not name or "," in name or name.startswith("["):
         raise UsageError("harness tune: name one method, for example method=vista")
-    from harness.config.compose import check_names, plugin_folders, run
-    from harness.core.registry import Registry
-    from harness.engine.tuning import Tuning, grid_of, write_preset
 
     registry = Registry(plugin_folders(words))
     check_names(words, registry)
@@ -43,8 +44,9 @@ def main(words: Sequence[str]) -> int:
     points = [f"{key}={','.join(map(str, values))}" for key, values in grid.items() if key not in given]
     rest = [w for w in words if not w.startswith("method")]
     tuning = Tuning(plugin, grid, _Point)
-    for job in ([*rest, "method=vanilla"], ["-m", *words, *points]):
-        if code := run([*job, *data, "logger=quiet"], tuning.play):
+    more = [*data, "logger=quiet"]
+    for asked in (Asked([*rest, "method=vanilla", *more]), Asked([*words, *points, *more], sweep=True)):
+        if code := run(asked, tuning.play):
             return code
     preset = tuning.best()
     _print(tuning, preset)

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from pathlib import Path
-from typing import NoReturn
 
-from harness.core.errors import Missing, UsageError
-
-
-class Parser(argparse.ArgumentParser):
-    """Wrong words are a UsageError: one line, exit 2."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog.split(' ', 1)[-1]}: {message}; see {self.prog} --help")
+from harness.config.parser import Parser, add_results
+from harness.core.errors import Missing
 
 
-def parser(command: str, description: str) -> argparse.ArgumentParser:
+def parser(command: str, description: str) -> Parser:
     made = Parser(prog=f"harness {command}", description=description)
-    made.add_argument(
-        "--results",
-        default=os.environ.get("HARNESS_RESULTS", "results"),
-        metavar="DIR",
-        help="folder of runs/ and harness.duckdb (default: HARNESS_RESULTS or results)",
-    )
+    add_results(made)
     return made
 
 

@@ -10,16 +10,46 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from harness.config.literal import joined, literal, quoted
+from harness.config.parser import Parser, add_results, results_default
+from harness.config.settings import FOLDER, GROUPS, PLUGINS, check_keys, run_settings, settings
 from harness.config.short import lengthened
-from harness.core.errors import INTERRUPTED, HarnessError, UsageError
+from harness.core.errors import INTERRUPTED, HarnessError, Missing, UsageError
 from harness.core.registry import DECLARED, ROOT, Plugin, Registry, unknown
 
-GROUPS = ("task", "method", "model", "decoding", "executor", "logger")
-KEYS = ("limit", "seed", "batch_size", "calibration", "stop_early", "retry", "results", "plugins")
+KEYS = tuple(run_settings())
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The words of `harness eval` taken apart: settings, and what is to be done with them."""
+
+    words: list[str]
+    sweep: bool = False
+    show: str = ""
+    """Which configuration is printed instead of a run: job, hydra or all."""
+    package: str | None = None
+
+
+def read(words: Sequence[str]) -> Asked:
+    """Raises UsageError for an unknown option, with the nearest ones."""
+    parser = Parser(prog="harness eval", add_help=False)
+    parser.add_argument("words", nargs="*")
+    parser.add_argument("-m", "--multirun", action="store_true", help="sweep over comma-separated values")
+    parser.add_argument("-c", "--cfg", choices=("job", "hydra", "all"), default="", help="print the configuration")
+    parser.add_argument("-p", "--package", help="with --cfg: a part of it")
+    parser.add_argument("--resolve", action="store_true", help="with --cfg: always done")
+    add_results(parser)
+    parser.set_defaults(results=None)
+    given = parser.parse_args(words)
+    results = [] if given.results is None else [f"results={given.results}"]
+    return Asked([*given.words, *results], given.multirun, given.cfg, given.package)
 
 
 class _SweepEnds(BaseException):
@@ -44,9 +74,9 @@ def plugin_folders(overrides: Iterable[str]) -> list[str]:
 
 def choices(registry: Registry, group: str) -> list[str]:
     """The names that `group=` accepts."""
-    if group in ("task", "method", "model"):
+    if group in PLUGINS:
         return sorted(registry.group(group))
-    return sorted(path.stem for path in (ROOT / "harness" / "config" / group).glob("*.yaml"))
+    return sorted(path.stem for path in (FOLDER / group).glob("*.yaml"))
 
 
 def check_names(overrides: Sequence[str], registry: Registry) -> None:
@@ -58,8 +88,12 @@ def check_names(overrides: Sequence[str], registry: Registry) -> None:
                 continue
             raise UsageError(f"{word!r} is no setting: write key=value, for example task=pope method=vista")
         if key in GROUPS:
-            for name in re.split(r"[,\[\]\s'\"]+", value):
-                if name and name not in (known := choices(registry, key)):
+            known = choices(registry, key)
+            names = [name for name in re.split(r"[,\[\]\s'\"]+", value) if name]
+            if not names:
+                raise UsageError(f"{word} names nothing: choose one of {', '.join(known)}")
+            for name in names:
+                if name not in known:
                     raise UsageError(unknown(key, name, known))
         elif key.split(".")[0].split("/")[0] not in (*GROUPS, *KEYS, "hydra"):
             near = difflib.get_close_matches(key.split(".")[0], (*GROUPS, *KEYS), n=2, cutoff=0.5)
@@ -69,15 +103,20 @@ def check_names(overrides: Sequence[str], registry: Registry) -> None:
         raise UsageError(f"name a task, for example task=pope (there are: {', '.join(choices(registry, 'task'))})")
 
 
-def run(words: Sequence[str], job: Callable[[Any], int]) -> int:
+def run(words: Sequence[str] | Asked, job: Callable[[Any], int]) -> int:
     """Compose the configuration(s) that `words` name and call `job` with each. Returns the worst exit code."""
-    after_flag = {i + 1 for i, word in enumerate(words) if word in ("--cfg", "-c", "--package", "-p")}
-    overrides = [word for i, word in enumerate(words) if not word.startswith("-") and i not in after_flag]
-    registry = Registry(plugin_folders(overrides))
-    overrides = lengthened(overrides, registry, (*GROUPS, *KEYS))
+    asked = words if isinstance(words, Asked) else read(words)
+    registry = Registry(plugin_folders(asked.words))
+    overrides = lengthened(asked.words, registry, (*GROUPS, *KEYS))
     check_names(overrides, registry)
+    known = settings(overrides, registry)
+    check_keys(overrides, known, registry)
+    spelled = [literal(word, known, sweep=asked.sweep) for word in overrides]
+    typed = {made: word for parts in spelled for made, word in parts.items()}
+    overrides = [joined(parts) for parts in spelled]
 
-    import hydra
+    from hydra import initialize_config_module
+    from hydra.core.global_hydra import GlobalHydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
@@ -94,7 +133,7 @@ def run(words: Sequence[str], job: Callable[[Any], int]) -> int:
         """
         away = os.getpid() != home
         if away:
-            _store(Registry(plugin_folders(overrides)))
+            _store(Registry(plugin_folders(asked.words)))
         try:
             try:
                 if missing := _missing(OmegaConf.to_container(config)):
@@ -103,7 +142,8 @@ def run(words: Sequence[str], job: Callable[[Any], int]) -> int:
             except OmegaConfBaseException as e:
                 raise UsageError(_one_line(e)) from e
             plain = OmegaConf.to_container(config)
-            plain["overrides"] = list(HydraConfig.get().overrides.task)  # type: ignore[index]
+            plain["overrides"] = [typed.get(w, w) for w in HydraConfig.get().overrides.task]  # type: ignore[index]
+            _check(plain, registry)
             codes.append(job(plain))
         except HarnessError as e:
             print(f"harness: {e}", file=sys.stderr)
@@ -114,30 +154,38 @@ def run(words: Sequence[str], job: Callable[[Any], int]) -> int:
             raise _SweepEnds
         return codes[-1]
 
-    flags = [word for i, word in enumerate(words) if word.startswith("-") or i in after_flag]
-    if any(flag in ("--cfg", "-c") for flag in flags) and "--resolve" not in flags:
-        flags.append("--resolve")
-    before, env = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-    sys.argv, os.environ["HYDRA_FULL_ERROR"] = ["harness eval", *flags, *overrides], "1"  # argparse wants flags first
     try:
-        hydra.main(version_base="1.3", config_path="pkg://harness.config", config_name="eval")(task_function)()
+        with initialize_config_module("harness.config", job_name="eval", version_base="1.3"):
+            hydra = GlobalHydra.instance().hydra
+            assert hydra is not None
+            if asked.show:
+                hydra.show_cfg("eval", overrides, asked.show, asked.package, resolve=True)
+            elif asked.sweep:
+                hydra.multirun("eval", task_function, overrides)
+            else:
+                hydra.run("eval", task_function, overrides)
     except _SweepEnds:
         pass
     except SweepFailed as e:
         print("harness: a run of this sweep failed; what it said is with its launcher (.submitit/)", file=sys.stderr)
         codes.append(e.exit_code)
     except (HydraException, OmegaConfBaseException) as e:
-        raise UsageError(_one_line(e)) from e
-    except SystemExit as e:
-        if e.code not in (0, None):
-            raise UsageError(f"harness eval cannot read its words: {' '.join(words)}") from e
-    finally:
-        sys.argv = before
-        if env is None:
-            del os.environ["HYDRA_FULL_ERROR"]
-        else:
-            os.environ["HYDRA_FULL_ERROR"] = env
+        raise _fault(e) from e
     return max(codes, default=0)
+
+
+def _check(config: dict[str, Any], registry: Registry) -> None:
+    """Raises UsageError where a setting that was given is not of the kind that it must be."""
+    given = [word.partition("=")[0].lstrip("+") for word in config["overrides"]]
+    known = settings(config["overrides"], registry)
+    for key in given:
+        for setting in known.get(key, ()):
+            value: Any = config
+            for part in key.split("."):
+                value = value[part]
+            setting.check(value)
+    if not config["results"]:
+        raise UsageError("results= is empty: name a folder (is a shell variable unset?)")
 
 
 def _store(registry: Registry) -> None:
@@ -178,6 +226,7 @@ def _store(registry: Registry) -> None:
 
     for name, resolver in {
         "preset": preset,
+        "results": results_default,
         "variant": variant,
         "embedded": embedded,
         "basename": basename,
@@ -213,8 +262,22 @@ def _missing(node: Any, path: str = "") -> str:
     return next((found for k, v in children if (found := _missing(v, f"{path}.{k}".lstrip(".")))), "")
 
 
+def _fault(error: Exception) -> HarnessError:
+    """Hydra's and OmegaConf's errors as one of ours."""
+    text = _one_line(error)
+    if match := re.search(r"Could not find '(hydra/launcher/\w+)'", text):
+        return Missing(f"{match[1].replace('launcher/', 'launcher=')} is not installed: pip install 'harness[sweep]'")
+    word = getattr(error, "override", None)
+    if word:
+        key, _, value = word.partition("=")
+        return UsageError(
+            f"{word} cannot be read: quote the value, for example {shlex.quote(f'{key}={quoted(value)}')}"
+        )
+    return UsageError(text)
+
+
 def _one_line(error: Exception) -> str:
-    """Hydra's and OmegaConf's errors as one sentence, with the nearest key where one was misspelt."""
+    """The first line, with the nearest key where one was misspelt."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
     if match := re.search(r"Could not override '([^']+)'", text):
@@ -223,14 +286,18 @@ def _one_line(error: Exception) -> str:
 
 
 def _near(key: str) -> str:
-    registry = Registry()
-    known: list[str] = [*KEYS]
-    for group in ("task", "model"):
-        for plugin in registry.group(group).values():
-            known += [f"{group}.{k}" for k in plugin.defaults]
-    for plugin in registry.methods.values():
-        known += [f"method.{plugin.name}.{k}" for k in plugin.defaults]
-    for group in ("decoding", "executor", "logger"):
-        known += [f"{group}.{k}" for k in ("strategy", "num_beams", "temperature", "top_p", "top_k", "max_new_tokens")]
-    near = difflib.get_close_matches(key, sorted(set(known)), n=2, cutoff=0.6)
-    return f": did you mean {' or '.join(near)}?" if near else ": see harness eval ... --cfg job for all settings"
+    """The nearest keys of Hydra's own; the others were looked at before."""
+    from hydra import compose, initialize_config_module
+
+    with initialize_config_module("harness.config", version_base="1.3"):
+        known = list(_keys(compose("eval", return_hydra_config=True)))
+    near = difflib.get_close_matches(key, known, n=2, cutoff=0.6)
+    return f": did you mean {' or '.join(near)}?" if near else ": see harness eval ... --cfg all for all settings"
+
+
+def _keys(node: Any, path: str = "") -> Iterable[str]:
+    for key in node:
+        yield (at := f"{path}{key}")
+        child = node._get_node(key)
+        if hasattr(child, "keys") and child._value() is not None and not isinstance(child._value(), str):
+            yield from _keys(child, f"{at}.")

@@ -15,12 +15,12 @@ PRIVATE = ("_target_", "defaults")
 def lengthened(words: Sequence[str], registry: Registry, known: Sequence[str]) -> list[str]:
     """The words with bare names written out. `known`: keys that stand for themselves. Raises UsageError where a name
     belongs to several of the chosen plug-ins."""
-    chosen = list(_chosen(words, registry))
+    places = list(chosen(words, registry))
     out = []
     for word in words:
         key, equals, value = word.partition("=")
         if equals and re.fullmatch(r"\w+", key) and key not in known:
-            meant = list(dict.fromkeys(f"{place}.{key}" for place, plugin in chosen if key in _settings(plugin)))
+            meant = list(dict.fromkeys(f"{place}.{key}" for place, plugin in places if key in _settings(plugin)))
             if len(meant) > 1:
                 raise UsageError(f"{key} is a setting of several: write {' or '.join(f'{m}={value}' for m in meant)}")
             if meant:
@@ -29,7 +29,7 @@ def lengthened(words: Sequence[str], registry: Registry, known: Sequence[str]) -
     return out
 
 
-def _chosen(words: Sequence[str], registry: Registry) -> Iterator[tuple[str, Plugin]]:
+def chosen(words: Sequence[str], registry: Registry) -> Iterator[tuple[str, Plugin]]:
     """(where its settings lie, plug-in) of what the words choose, and of the model that the task brings."""
     values: dict[str, list[str]] = {}
     for word in words:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
-import sys
 import threading
 import time
 from collections import Counter
@@ -192,7 +192,7 @@ def _record(run: Run, decoding: Any, total: int) -> dict[str, Any]:
         "identity": run.identity,
         "config": run.config,
         "environment": environment(),
-        "command": before.get("command") or _command(),
+        "command": before.get("command") or _command(run.config),
         "started": before.get("started") or _now(),
         "finished": None,
         "wall_seconds": before.get("wall_seconds", 0.0),
@@ -257,11 +257,6 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _command() -> str:
-    import shlex
-
-    return (
-        shlex.join(["harness", *sys.argv[1:]])
-        if not sys.argv[0].startswith("harness eval")
-        else shlex.join(["harness", "eval", *sys.argv[1:]])
-    )
+def _command(config: dict[str, Any]) -> str:
+    """The command that plays this run, of a sweep this run alone."""
+    return shlex.join(["harness", "eval", *config.get("overrides", ())])

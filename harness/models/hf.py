@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -18,6 +19,7 @@ from harness.models.weights import best_device, checkpoint_digest, locate
 _LOADED: dict[tuple[str, ...], tuple[Any, Any]] = {}
 """The last loaded checkpoint: a sweep over methods loads its model once."""
 
+DEVICE = re.compile(r"(cpu|cuda|mps|xpu|npu|hpu)(:\d+)?|balanced|sequential")
 CPU_TOKENS = 12_000
 """Prompt tokens in a batch on a CPU: beyond this, larger batches are no faster and only cost memory."""
 TEXT_ROWS = 16
@@ -51,6 +53,12 @@ class HFModel(Model):
         self.dtype = dtype if dtype != "auto" else ("float32" if self.device in ("cpu", "mps") else "bfloat16")
         if self.dtype not in ("float32", "bfloat16", "float16"):
             raise UsageError(f"model.dtype={dtype} is unknown: choose auto, float32, bfloat16 or float16")
+        if not DEVICE.fullmatch(self.device):
+            raise UsageError(
+                f"model.device={device} is unknown: give auto, cpu, cuda, cuda:1, mps, or a device map such as balanced"
+            )
+        if pad not in ("auto", True, False):
+            raise UsageError(f"model.pad={pad} is unknown: choose auto, true or false")
         if attention not in ("sdpa", "eager", "flash_attention_2"):
             raise UsageError(f"model.attention={attention} is unknown: choose sdpa, eager or flash_attention_2")
         if chat not in ("auto", "plain"):
@@ -131,7 +139,12 @@ class HFModel(Model):
         except (OSError, ValueError, ImportError) as e:
             reason = next((line.strip() for line in str(e).splitlines() if line.strip()), type(e).__name__)
             raise Missing(f"model={self.name} cannot be loaded from {self.path}: {reason[:300]}") from e
-        model = (model if spread else model.to(self.device)).eval().requires_grad_(False)
+        try:
+            model = (model if spread else model.to(self.device)).eval().requires_grad_(False)
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, AssertionError, ImportError) as e:  # by device: not built in, not there, no such number
+            raise UsageError(f"model.device={self.device} cannot be used: {(str(e).splitlines() or ['?'])[0]}") from e
         if self.compile:
             model.compile(dynamic=True)
         if (tokenizer := getattr(processor, "tokenizer", processor)).pad_token_id is None:

@@ -1,0 +1,147 @@
+"""Every setting that a command line can name: its default, and what it may be."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import yaml
+
+from harness.config.kinds import ANY, MAPPING, Kinds, annotations, kinds, refusal
+from harness.config.short import PRIVATE, chosen
+from harness.core.decoding import Decoding
+from harness.core.errors import UsageError
+from harness.core.registry import ROOT, Registry
+
+FOLDER = ROOT / "harness" / "config"
+PLUGINS = ("task", "method", "model")
+GROUPS = (*PLUGINS, "decoding", "executor", "logger")
+DECODING = f"{Decoding.__module__}.{Decoding.__qualname__}"
+STATED = {
+    "limit": "int | None",
+    "batch_size": "int | str",
+    "stop_early": "bool | str",
+    "retry": "str | None",
+    "results": "str",
+    "plugins": "list[str] | str",
+    "executor.cpus": "float",
+    "executor.gpus": "float",
+    "executor.address": "str | None",
+    "logger.entity": "str | None",
+    "logger.mode": "str | None",
+    "logger.site": "str | None",
+    "logger.tags": "list[str] | str",
+}
+"""Settings that are no argument of a class, where the default does not say what they may be."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One key. `target`: the class whose argument it is, if it is one's."""
+
+    key: str
+    default: Any
+    target: str = ""
+
+    @cached_property
+    def kinds(self) -> Kinds:
+        name = self.key.rpartition(".")[2]
+        if self.key in STATED:
+            return kinds(self.default, STATED[self.key])
+        known = annotations(self.target) if self.target else {}
+        return kinds(self.default, known[name]) if name in known else kinds(self.default)
+
+    def check(self, value: Any) -> None:
+        """Raises UsageError where a composed value is of another kind."""
+        if not self.kinds.fits(value):
+            raise UsageError(refusal(self.key, value, self.kinds))
+
+
+def settings(words: Sequence[str], registry: Registry) -> dict[str, list[Setting]]:
+    """By key, those of the run and of what these words choose; several where a sweep chooses several."""
+    found: dict[str, list[Setting]] = {}
+    for setting in _settings(words, registry):
+        found.setdefault(setting.key, []).append(setting)
+    return found
+
+
+def _settings(words: Sequence[str], registry: Registry) -> Iterator[Setting]:
+    for key, default in run_settings().items():
+        yield Setting(key, default)
+    for place, plugin in chosen(words, registry):
+        own = plugin.raw if plugin.group == "model" else plugin.defaults
+        more = {"name": plugin.name} if plugin.group == "task" and "name" not in own else {}
+        for key, default in {**more, **own}.items():
+            if key not in PRIVATE:
+                yield Setting(f"{place}.{key}", default, plugin.target)
+    for group in GROUPS[len(PLUGINS) :]:
+        for name in _named(words, group):
+            for key, default in option(group, name).items():
+                if group != "decoding" and key == "name":
+                    continue  # says which it is
+                yield Setting(f"{group}.{key}", default, DECODING if group == "decoding" else "")
+
+
+def run_settings() -> dict[str, Any]:
+    """The settings of eval.yaml with their defaults."""
+    raw = yaml.safe_load((FOLDER / "eval.yaml").read_text(encoding="utf-8"))
+    return {k: v for k, v in raw.items() if k not in ("defaults", "hydra")}
+
+
+def option(group: str, name: str) -> dict[str, Any]:
+    """The settings of one of a group's files; none where there is no such file."""
+    path = FOLDER / group / f"{name}.yaml"
+    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _named(words: Sequence[str], group: str) -> list[str]:
+    """What the words choose in a group of files, or its default."""
+    given = [w.partition("=")[2] for w in words if w.partition("=")[0] == group]
+    if given:
+        return [name.strip(" []'\"") for name in given[-1].split(",")]
+    raw = yaml.safe_load((FOLDER / "eval.yaml").read_text(encoding="utf-8"))
+    return [str(d[group]) for d in raw["defaults"] if isinstance(d, dict) and group in d]
+
+
+def check_keys(words: Sequence[str], known: Mapping[str, Sequence[Setting]], registry: Registry) -> None:
+    """Raises UsageError for the first key below a group that nothing chosen has, with the nearest ones that are."""
+    for word in words:
+        key, equals, _ = word.partition("=")
+        group, dot, name = key.partition(".")
+        if not equals or not dot or group not in GROUPS or key in known or name.startswith("_"):
+            continue
+        if any(key.startswith(f"{k}.") and {ANY, MAPPING} & s[0].kinds.values for k, s in known.items()):
+            continue
+        raise UsageError(f"{key} is no setting{_hint(key, known, registry)}")
+
+
+def _hint(key: str, known: Mapping[str, Sequence[Setting]], registry: Registry) -> str:
+    if owners := _elsewhere(key.partition(".")[0], registry).get(key):
+        return f" here: it is one of {' or '.join(owners[:3])}"
+    near = difflib.get_close_matches(key, known, n=2, cutoff=0.6)
+    if near:
+        return f": did you mean {' or '.join(near)}?"
+    group = key.partition(".")[0]
+    others = _elsewhere(group, registry)
+    if near := difflib.get_close_matches(key, others, n=1, cutoff=0.8):
+        return f": did you mean {near[0]} (of {others[near[0]][0]})?"
+    own = [k for k in known if k.startswith(f"{group}.")]
+    return f": choose one of {', '.join(own)}" if own else f": nothing chosen has settings below {group}"
+
+
+def _elsewhere(group: str, registry: Registry) -> dict[str, list[str]]:
+    """Every key of a group -> the choices that have it."""
+    if group in PLUGINS:
+        place = "method.{}" if group == "method" else group
+        plugins = registry.group(group).values()
+        having = [(p.name, place.format(p.name), p.raw if group == "model" else p.defaults) for p in plugins]
+    else:
+        having = [(p.stem, group, option(group, p.stem)) for p in sorted((FOLDER / group).glob("*.yaml"))]
+    found: dict[str, list[str]] = {}
+    for name, place, keys in having:
+        for key in keys:
+            found.setdefault(f"{place}.{key}", []).append(f"{group}={name}")
+    return found
