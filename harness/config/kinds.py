@@ -72,7 +72,7 @@ def reads_as(text: str, kind: str) -> bool:
 
 
 @cache
-def annotations(target: str) -> dict[str, Any]:
+def annotated(target: str) -> dict[str, Any]:
     """The annotated arguments of the class at this dotted path; none where it cannot be imported."""
     module, _, name = target.rpartition(".")
     try:
@@ -85,10 +85,11 @@ def annotations(target: str) -> dict[str, Any]:
 
 def _read(node: ast.expr) -> Kinds:
     """What an annotation names; a name that is not known here may be anything."""
+    nothing = Kinds(frozenset({NOTHING}))
     if isinstance(node, ast.BinOp):
         return _read(node.left) | _read(node.right)
     if isinstance(node, ast.Constant):
-        return Kinds(frozenset({NOTHING})) if node.value is None else _read(ast.parse(node.value, mode="eval").body)
+        return _read(ast.parse(node.value, mode="eval").body) if isinstance(node.value, str) else nothing
     if isinstance(node, ast.Subscript):
         name = _name(node.value)
         given = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]

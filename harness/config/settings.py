@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from harness.config.kinds import ANY, MAPPING, Kinds, annotations, kinds, refusal
+from harness.config.kinds import ANY, MAPPING, Kinds, annotated, kinds, refusal
 from harness.config.short import PRIVATE, chosen
 from harness.core.decoding import Decoding
 from harness.core.errors import UsageError
@@ -51,7 +51,7 @@ class Setting:
         name = self.key.rpartition(".")[2]
         if self.key in STATED:
             return kinds(self.default, STATED[self.key])
-        known = annotations(self.target) if self.target else {}
+        known = annotated(self.target) if self.target else {}
         return kinds(self.default, known[name]) if name in known else kinds(self.default)
 
     def check(self, value: Any) -> None:
