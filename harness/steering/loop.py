@@ -19,16 +19,19 @@ class Loop:
     def __init__(self, run: Run, max_new_tokens: int):
         self.run, self.view, self.max_new_tokens = run, run.view, max_new_tokens
         self.eos = frozenset(run.view.eos)
-        self._cache = DynamicCache(config=run.view.decoder.config)
+        self._cache = DynamicCache()
+        self._tokens = torch.empty(1, 0, dtype=torch.long, device=run.view.device)
+        """The new tokens that the cache holds [rows, fed]."""
 
     @property
     def fed(self) -> int:
         """New tokens in the cache."""
-        return self._cache.get_seq_length() - self.run.length
+        return self._tokens.shape[1]
 
     def start(self) -> Tensor:
         """Read the prompt: logits of the first new token, float32 [1, V]."""
         view = self.view
+        self._cache, self._tokens = DynamicCache(config=view.decoder.config), self._tokens[:1, :0]
         rows = self.run.inputs
         batch = collate(rows, pad=view.pad, cuts=[0], pictures=True, device=view.device, dtype=view.dtype)
         self.run.length = batch["input_ids"].shape[1]
@@ -39,6 +42,7 @@ class Loop:
     def feed(self, tokens: Tensor) -> Tensor:
         """Feed tokens [r, t] behind what the rows hold: logits of the next token, float32 [r, V]."""
         rows, count = tokens.shape
+        self._tokens = torch.cat([self._tokens, tokens], 1)
         length = self._cache.get_seq_length() + count
         mask = torch.ones(rows, length, dtype=torch.long, device=tokens.device)
         model = self.view.model if not self.view.needs_picture else self.view.text_model
@@ -51,15 +55,30 @@ class Loop:
     def fork(self, times: int) -> None:
         """Each row `times` times, side by side."""
         self._cache.batch_repeat_interleave(times)
+        self._tokens = self._tokens.repeat_interleave(times, 0)
 
     def select(self, rows: Sequence[int] | Tensor) -> None:
         """Keep these rows of the cache, in this order."""
-        self._cache.batch_select_indices(torch.as_tensor(rows, device=self.view.device))
+        places = torch.as_tensor(rows, device=self.view.device)
+        self._cache.batch_select_indices(places)
+        self._tokens = self._tokens[places]
 
     def cut(self, tokens: int) -> None:
-        """Keep the prompt and the first `tokens` new tokens."""
-        if (surplus := self.fed - tokens) > 0:
+        """Keep the prompt and the first `tokens` new tokens.
+
+        Layers with a sliding window forget what has left it: there the rows are read again.
+        """
+        kept, surplus = self._tokens[:, :tokens], self.fed - tokens
+        if surplus <= 0:
+            return
+        if self.view.window is None or self._cache.get_seq_length() < self.view.window:
             self._cache.crop(-surplus)
+            self._tokens = kept
+            return
+        self.start()
+        self.select([0] * len(kept))
+        if tokens:
+            self.feed(kept)
 
     def _forward(self, model: torch.nn.Module, batch: dict[str, Tensor]) -> Tensor:
         self.run.guard.expected = self._cache.get_seq_length() + batch["input_ids"].shape[1]
