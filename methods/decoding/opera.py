@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -12,20 +12,34 @@ from torch import Tensor
 from harness.core.errors import UsageError
 from harness.steering import Run, Steering, View
 from harness.steering.loop import Loop
+from methods.decoding.beams import Beams
+from methods.decoding.retrospection import Retrospection, State
 
 EARLY = 10
-"""Up to this length of the response a candidate is rewarded for looking at the picture instead (in the code only)."""
+"""Up to this length of the answer a candidate is rewarded for looking at the picture instead (in the code only)."""
+OUT = -999.0
+"""Logit of tokens that are no candidates."""
 
 
 @dataclass
-class Beam:
-    """One hypothesis. `rows`: last-layer attention of its tokens to all columns (maximum over heads, sum 1)."""
+class Tried:
+    """Each beam's candidates after a pass of their own; rows are beams x candidates."""
 
-    score: float
-    tokens: list[int] = field(default_factory=list)
-    rows: list[Tensor] = field(default_factory=list)
-    history: list[int] = field(default_factory=list)
-    """Where the strongest column lay, at each step."""
+    tokens: Tensor
+    """[B, C]."""
+    scores: Tensor
+    """Logits of this step, punished, OUT for all other tokens [B, V]."""
+    places: Tensor
+    """Strongest column of most candidates [B]."""
+    z: Tensor
+    """Logits of the next step [B * C, V]."""
+    products: Tensor
+    """[B * C, n + 1]."""
+
+    def rows(self, parents: Tensor, tokens: Tensor) -> Tensor | None:
+        """Where these tokens of these beams were tried, None if one was not."""
+        found = self.tokens[parents] == tokens[:, None]
+        return parents * found.shape[1] + found.int().argmax(1) if bool(found.any(1).all()) else None
 
 
 class Opera(Steering):
@@ -35,116 +49,115 @@ class Opera(Steering):
     scope = "all"
     sampling = False
 
-    def __init__(self, beams: int, candidates: int, alpha: float, sigma: float, threshold: int, rollbacks: int):
+    def __init__(
+        self,
+        beams: int,
+        candidates: int,
+        alpha: float,
+        sigma: float,
+        threshold: int,
+        rollbacks: int | None,
+        form: str,
+    ):
         """`beams`: hypotheses. `candidates`: tokens tried for each. `alpha`: weight of the penalty. `sigma`: scale of
         attention in it. `threshold`: steps for which all beams must point at one column before going back.
-        `rollbacks`: how often at most to one position.
+        `rollbacks`: how often at most to one position; null: as many as candidates. `form`: whose rollback.
         """
         if beams < 1 or candidates < 1:
             raise UsageError(f"method.opera.beams={beams} and method.opera.candidates={candidates} must be at least 1")
+        if form not in ("code", "paper"):
+            raise UsageError(f"method.opera.form={form} is unknown: choose code or paper")
         self.beams, self.candidates, self.alpha, self.sigma = beams, candidates, alpha, sigma
-        self.threshold, self.rollbacks = threshold, rollbacks
-        self._rows: Tensor | None = None
-        self._image: Tensor | None = None
+        self.threshold, self.rollbacks, self.form = threshold, rollbacks, form
+        self._row = self._image = torch.empty(0)
 
     def layers(self, view: View) -> Sequence[int]:
         return (view.depth - 1,)
 
     def attention_weights(self, l: int, w: Tensor, run: Run) -> Tensor | None:
         top = w[:, :, -1].float().amax(1)
-        self._rows, self._image = top / top.sum(-1, keepdim=True), run.image(self)[0]
+        self._row, self._image = top / top.sum(-1, keepdim=True), run.image(self)[0]
         return None
 
     def decode(self, loop: Loop) -> list[int]:
         z = loop.start()
-        beams = [Beam(0.0)]
-        finished: list[tuple[float, list[int]]] = []
-        stored: list[list[Beam]] = []
-        forbidden: dict[int, set[int]] = {}
-        visits: Counter[int] = Counter()
-        while len(beams[0].tokens) < loop.max_new_tokens:
-            stored.append(beams)
-            tried = self._tried(z, beams, forbidden.get(len(beams[0].tokens), set()))
-            loop.fork(tried.shape[1])
-            z = loop.feed(tried.reshape(-1, 1))
-            grown, parents = self._grow(beams, tried, z, loop, stored_logits=self._logits)
-            order = sorted(range(len(grown)), key=lambda i: -grown[i].score)
-            ended = [grown[i] for i in order[: 2 * self.beams] if grown[i].tokens[-1] in loop.eos]
-            finished += [(b.score / len(b.tokens), b.tokens[:-1]) for b in ended]
-            alive = [i for i in order if grown[i].tokens[-1] not in loop.eos][: self.beams]
-            if not alive or (
-                len(finished) >= self.beams
-                and max(f[0] for f in finished) >= grown[alive[0]].score / len(grown[alive[0]].tokens)
-            ):
-                break
-            beams = [grown[i] for i in alive]
-            loop.select([parents[i] for i in alive])
-            z = z[[parents[i] for i in alive]]
-            if (back := self._retrospect(beams, visits)) is not None:
-                at = min(len(b.tokens) for b in beams)
-                chosen = {b.tokens[back] for b in beams if back < at}
-                forbidden.setdefault(back, set()).update(chosen)
-                beams, stored = stored[back], stored[:back]
-                z = self._rebuild(loop, beams)
-        finished += [(b.score / max(1, len(b.tokens)), b.tokens) for b in beams]
-        return max(finished, key=lambda f: f[0])[1]
+        beams = Beams.first(self.beams, prompt_length(loop), z.device)
+        state = State(beams, z.new_zeros(1, 0), z.new_zeros(1, 0).long())
+        limit = self.candidates if self.rollbacks is None else self.rollbacks
+        retrospection = Retrospection(self.form, self.threshold, limit)
+        while state.beams.length < loop.max_new_tokens:
+            tried = self._try(loop, z, state.products)
+            state.history = torch.cat([state.history, tried.places[:, None]], 1)
+            retrospection.store(state)
+            scores = tried.scores
+            if (at := retrospection.position()) is not None:
+                state, z, scores, tried = self._go_back(loop, retrospection, at)
+            grown = state.beams.grow(scores, loop.eos)
+            if grown is None:
+                return state.beams.ended.best
+            state, z = self._advance(loop, state, z, grown, tried)
+        return state.beams.finish()
 
-    def _tried(self, z: Tensor, beams: Sequence[Beam], forbidden: set[int]) -> Tensor:
-        """The best `candidates` tokens of each beam [B, C]; its logits are kept for the scores."""
-        if forbidden:
-            z = z.index_fill(1, torch.tensor(sorted(forbidden), device=z.device), -torch.inf)
-        self._logits, tokens = z.topk(min(self.candidates, z.shape[1]), -1)
-        return tokens
+    def _try(self, loop: Loop, z: Tensor, products: Tensor) -> Tried:
+        """One pass for the best candidates of each beam, and what they are worth after it."""
+        logits, tokens = z.topk(min(self.candidates, z.shape[1]))
+        loop.fork(tokens.shape[1])
+        after = loop.feed(tokens.reshape(-1, 1))
+        products = self._down(products.repeat_interleave(tokens.shape[1], 0))
+        worst, places = column_scores(products).view(*tokens.shape, -1).max(-1)
+        looks = self._row[:, self._image].sum(-1).view(tokens.shape)
+        penalty = -looks if products.shape[1] <= EARLY else worst
+        if self.alpha:  # 0 times an overflown score would not be 0
+            logits = logits - self.alpha * penalty
+        scores = torch.full_like(z, OUT).scatter(1, tokens, logits)
+        return Tried(tokens, scores, places.mode(-1).values, after, products)
 
-    def _grow(
-        self, beams: Sequence[Beam], tried: Tensor, z: Tensor, loop: Loop, stored_logits: Tensor
-    ) -> tuple[list[Beam], list[int]]:
-        """Every candidate as a beam with its score, and its row in the cache."""
-        assert self._rows is not None and self._image is not None
-        grown, parents, count = [], [], tried.shape[1]
-        for b, beam in enumerate(beams):
-            penalties, places, rows = [], [], []
-            for c in range(count):
-                row = self._rows[b * count + c]
-                rows.append([*beam.rows, row])
-                columns = column_scores(rows[-1], loop.run.length, self.sigma)
-                places.append(int(columns.argmax()))
-                early = len(rows[-1]) <= EARLY
-                penalties.append(-row[self._image].sum() if early else columns.max())
-            scores = (stored_logits[b] - self.alpha * torch.stack(penalties)).log_softmax(-1).tolist()
-            place = Counter(places).most_common(1)[0][0]
-            for c in range(count):
-                grown.append(
-                    Beam(beam.score + scores[c], [*beam.tokens, int(tried[b, c])], rows[c], [*beam.history, place])
-                )
-                parents.append(b * count + c)
-        return grown, parents
+    def _down(self, products: Tensor) -> Tensor:
+        """The products [b, n] one row further down [b, n + 1]: the newest token's attention to the answer's columns."""
+        n = products.shape[1] + 1
+        row = self.sigma * torch.nn.functional.pad(self._row[:, -n:], (max(0, n - self._row.shape[1]), 0))
+        return torch.cat([products * row[:, :-1], row[:, -1:]], 1)
 
-    def _retrospect(self, beams: Sequence[Beam], visits: Counter[int]) -> int | None:
-        """Where to go back to: all beams have pointed at one column more than `threshold` times."""
-        place = Counter(b.history[-1] for b in beams).most_common(1)[0][0]
-        if place < EARLY or any(b.history.count(place) <= self.threshold for b in beams):
-            return None
-        back = place + 1
-        while back >= EARLY and visits[back] >= self.rollbacks:
-            back -= 1
-        if back < EARLY or back >= len(beams[0].tokens):
-            return None
-        visits[back] += 1
-        return back
+    def _go_back(self, loop: Loop, retrospection: Retrospection, at: int) -> tuple[State, Tensor, Tensor, Tried | None]:
+        """An earlier state, its logits, what its next tokens are worth, and its candidates if there are any.
 
-    def _rebuild(self, loop: Loop, beams: Sequence[Beam]) -> Tensor:
-        """The cache of stored beams, from the prompt on: logits of their next tokens."""
+        The released code chooses among all tokens then, unpunished.
+        """
+        state, pairs = retrospection.back(at)
         loop.cut(0)
-        loop.select([0] * len(beams))
-        return loop.feed(torch.tensor([b.tokens for b in beams], device=loop.view.device))
+        loop.select([0] * self.beams)
+        z = loop.feed(torch.tensor(state.beams.tokens, device=loop.view.device))
+        if self.form == "code":
+            z = z - (-OUT + z.amin(-1, keepdim=True))  # the least likely token falls to OUT, and so do the excluded
+            return state, z, z.flatten().scatter(0, pairs, OUT).view_as(z), None
+        z = z.flatten().scatter(0, pairs, -torch.inf).view_as(z)
+        tried = self._try(loop, z, state.products)
+        return state, z, tried.scores, tried
+
+    def _advance(self, loop: Loop, state: State, z: Tensor, grown: Beams, tried: Tried | None) -> tuple[State, Tensor]:
+        """The state of the chosen beams, and their logits. The passes of candidates are used again."""
+        assert grown.picks is not None
+        tokens = grown.picks % z.shape[1]
+        parents = (grown.picks // z.shape[1]).clamp(max=len(z) - 1)  # before the first token there is one row for all
+        history = state.history.expand(self.beams, -1) if self.form == "code" else state.history[parents]
+        rows = tried.rows(parents, tokens) if tried else None
+        if tried and rows is not None:
+            loop.select(rows)
+            return State(grown, tried.products[rows], history), tried.z[rows]
+        loop.cut(state.beams.length)
+        loop.select(parents * tried.tokens.shape[1] if tried else parents)
+        z = loop.feed(tokens[:, None])
+        return State(grown, self._down(state.products[parents]), history), z
 
 
-def column_scores(rows: Sequence[Tensor], start: int, sigma: float) -> Tensor:
-    """Score of each response column [t]: 1e-7 times the product, down the column, of sigma times attention. `rows`: of
-    the response's tokens; the response's columns begin at `start`."""
-    size = len(rows)
-    width = start + size
-    square = torch.stack([torch.nn.functional.pad(r, (0, width - len(r)))[start:width] for r in rows]).double() * sigma
-    below = torch.ones(size, size, dtype=torch.bool, device=square.device).tril()
-    return 1e-7 * torch.where(below, square, 1.0).prod(0)
+def prompt_length(loop: Loop) -> int:
+    """Tokens of the prompt; each unbroken run of image tokens counts as one, like the picture in the released code."""
+    ids = loop.run.samples[0].tensors["input_ids"][0].tolist()
+    runs = groupby(ids, key=lambda token: token == loop.view.image_token_id)
+    return sum(1 if image else len(list(run)) for image, run in runs)
+
+
+def column_scores(products: Tensor) -> Tensor:
+    """Score of each column of the answer [b, n]: 1e-7 times the product of scaled attention down the column, in half
+    precision as in the released code: it falls to 0 below 3e-8 and overflows above 65504."""
+    return (1e-7 * products).half()
