@@ -11,8 +11,8 @@ from typing import Any
 from harness.core.errors import UsageError
 
 LEVELS = {
-    "end to end": "the authors' program and ours ran the same model and inputs; scores and tokens were compared at "
-    "every step",
+    "end to end": "the authors' program and ours ran the same model and inputs; tokens and, outside beam search, "
+    "the scores of every step were compared",
     "function": "parts of the authors' code, such as the sampler, were compared with ours on the same inputs; the "
     "whole run was not",
     "formulas only": "no code of the authors is public; tests check ours against the paper's formulas",
