@@ -13,6 +13,7 @@ COMMANDS = {
     "eval": "run a method on a task: harness eval method=vista task=pope",
     "calibrate": "make what a method needs before it can steer a model: harness calibrate method=iri",
     "tune": "choose a method's numbers on the calibration split: harness tune method=vista task=pope",
+    "rescore": "score stored answers anew, after a change of a task: harness rescore RUN",
     "gate": "compare with a committed baseline, for CI: harness gate --run",
     "baseline": "accept, show or verify the runs of the gate: harness baseline show",
     "history": "scores and speed of a task over commits: harness history pope",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 import pytest
 
@@ -12,6 +13,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ.pop("HARNESS_RESULTS", None)
 os.environ.pop("HARNESS_PLUGINS", None)
+_CACHE = tempfile.TemporaryDirectory(prefix="harness-cache-")
+os.environ["HARNESS_CACHE"] = _CACHE.name
 
 
 @pytest.fixture

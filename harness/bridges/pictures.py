@@ -6,11 +6,13 @@ import hashlib
 import io
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from harness.core import Picture, Unusable
+from harness.core.files import DIGESTS
 
 MARK = "<image>"
 
@@ -75,9 +77,17 @@ def shared(docs: Any) -> list[str]:
     for row in raw:
         digest = hashlib.sha256()
         for cell in row.values():
-            digest.update((cell["bytes"] or str(cell["path"]).encode()) if cell else b"none")
+            digest.update(_stored(cell) if cell else b"none")
         out.append(digest.hexdigest()[:16])
     return out
+
+
+def _stored(cell: dict[str, Any]) -> bytes:
+    """A cell's bytes; of one that names a file what tells its contents."""
+    if cell["bytes"]:
+        return cell["bytes"]
+    path = Path(str(cell["path"]))
+    return (DIGESTS.of(path) if path.is_file() else str(path)).encode()
 
 
 def visuals(see: Callable[[Any], Any], document: Callable[[], Any], name: str) -> list[Visual]:

@@ -99,6 +99,8 @@ def _notes(comparison: Comparison, count: int, flips: int) -> list[str]:
         lines.append(f"{judged.score}: design effect {judged.difference.design_effect:.2f}")
     if comparison.left_out:
         lines.append(f"left out: {comparison.left_out} samples that only one of the runs has scored")
+    if not comparison.scored_alike:
+        lines.append(f"scored by different code of the task: harness rescore {comparison.a} {comparison.b}")
     for a, b in comparison.worse[:flips]:
         said = [r.outcome.answer if r.outcome else "" for r in (a, b)]
         lines.append(f"worse: {a.id} wants {a.target!r}: {said[0]!r} before, {said[1]!r} now")

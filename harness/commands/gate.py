@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.commands.playing import play, timings
-from harness.commands.words import parser, share_cores
+from harness.commands.words import importable, parser, share_cores
 from harness.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def main(words: Sequence[str]) -> int:
         arguments.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"also write the report as {name}")
     given = arguments.parse_args(words)
     share_cores()
+    from harness.engine.changes import stale
     from harness.gate import report as write
     from harness.gate.alerts import send
     from harness.gate.policy import read_policy
@@ -46,7 +47,8 @@ def main(words: Sequence[str]) -> int:
     results = Path(given.results)
     with tempfile.TemporaryDirectory(prefix="harness-gate-") as scratch:
         baselines, candidates = _sides(results, given, Path(scratch))
-        made = verdicts(baselines, candidates, policy, [_timings(b, given.timings) for b in baselines])
+        repeats = [_timings(b, given.timings) for b in baselines]
+        made = verdicts(baselines, candidates, policy, repeats, outdated=stale if not given.candidate else None)
     print(write.text(made))
     manifest = str(Path(given.baseline) / "manifest.json")
     _files(made, given, manifest)
@@ -70,12 +72,12 @@ def _sides(results: Path, given: Any, scratch: Path) -> tuple[list[Any], list[An
     if given.candidate:
         raise UsageError("--candidate goes with --baseline RUN; a baseline folder finds its own candidates")
     baselines = read(folder)
-    if given.run:
-        for baseline in baselines:
-            play(baseline.words, results)
-    from harness.engine.runs import stored
+    from harness.engine.runs import find, stored
 
+    if given.run:
+        return baselines, [find(results, play(b.words, results)) for b in baselines]
     finished = [r for r in stored(results) if r.record["status"] in ("done", "partial")]
+    importable(r.record for r in finished)
     return baselines, [next((r for r in finished if same(r.record, b.record)), None) for b in baselines]
 
 

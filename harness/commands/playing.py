@@ -5,18 +5,29 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.core.errors import UsageError
+from harness.core.types import Metric
 
 
-def play(words: Sequence[str], results: Path) -> None:
-    """`harness eval` with these words. Raises UsageError where it fails."""
-    from harness.commands.eval import job
+def play(words: Sequence[str], results: Path) -> str:
+    """`harness eval` with these words; the name of the run. Raises UsageError where it fails."""
     from harness.config.compose import run
+    from harness.engine.evaluate import evaluate
+    from harness.loggers.console import Console
 
-    code = run([*words, f"results={results}", "logger=quiet"], job)
-    if code not in (0, 3):
-        raise UsageError(f"harness eval {' '.join(words)} ended with {code}: mend that first")
+    names: list[str] = []
+
+    class Watched(Console):
+        def ended(self, record: dict[str, Any], metrics: list[Metric], *, from_store: bool) -> None:
+            names.append(record["run"])
+            super().ended(record, metrics, from_store=from_store)
+
+    code = run([*words, f"results={results}", "logger=quiet"], lambda config: evaluate(config, Watched(quiet=True)))
+    if code not in (0, 3) or not names:
+        raise UsageError(f"harness eval {' '.join(words)} ended with {code}: fix that first")
+    return names[-1]
 
 
 def timings(words: Sequence[str], repeats: int) -> list[dict[str, float]]:

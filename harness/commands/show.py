@@ -133,6 +133,7 @@ def _played(run: Any) -> dict[str, str]:
     return {
         "status": f"{record['status']}, {counts['done']} of {counts['samples']} samples, {counts['errors']} errors, "
         f"{counts['requests']} requests of which {counts['asked']} were asked",
+        **({"rescored": f"answers of {record['rescored_from']}"} if record.get("rescored_from") else {}),
         "method": f"{record['method']} {json.dumps(_numbers(record))}",
         "model": f"{record['model']} {json.dumps(record.get('model_facts', {}))}",
         "task": f"{record['task']} version {record['task_version']}, data {record['data']}",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from harness.config.parser import Parser, add_results
 from harness.core.errors import Missing
@@ -23,6 +25,14 @@ def results_folder(name: str) -> Path:
             f"{path} holds no runs: harness eval makes the first one, or name another folder by --results DIR"
         )
     return path
+
+
+def importable(records: Iterable[Mapping[str, Any]]) -> None:
+    """Make the plug-ins of these runs importable, as far as their folders are still there."""
+    from harness.core.registry import Registry
+
+    named = (f for r in records for f in (r.get("config") or {}).get("plugins") or [])
+    Registry([f for f in dict.fromkeys(named) if Path(f).is_dir()])
 
 
 def share_cores() -> None:

@@ -31,9 +31,13 @@ class Model(ABC):
     name: str = ""
     reads_samples = False
     """True where the answer depends on the sample and not only on the request (replay, chance, oracle)."""
+    answers_from_key = False
+    """True where the task itself says what is answered (chance, oracle): then other code of it gives other answers."""
     reads_pictures = True
     captures = False
     """Whether replies can carry attention (`Request.capture`)."""
+    packages: tuple[str, ...] = ()
+    """Installed packages that compute the answers: their versions, as major.minor, belong to a run's identity."""
 
     @abstractmethod
     def fingerprint(self) -> str:

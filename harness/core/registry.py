@@ -23,8 +23,6 @@ from harness.core.verified import read as read_verified
 
 ROOT = Path(__file__).resolve().parents[2]
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-DECLARED = "_declared_"
-"""The key of a composed task that holds what its YAML declares."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ from harness.core.errors import HarnessError, UsageError
 from harness.core.score import Score
 from harness.core.types import Metric, Outcome, Reply, Request, Result, Sample
 
+DECLARED = "_declared_"
+"""The key of a composed task that holds what its YAML declares."""
+
 
 class Task(ABC):
     """`__init__` takes exactly the values in the task's YAML. Scoring does no I/O, so rescoring a run is free."""
@@ -32,6 +35,9 @@ class Task(ABC):
     """Most episodes alive at once, where each holds something scarce (a browser's page); None for no limit."""
     waits = False
     """Whether episodes wait on something between requests (a browser): then they are stepped in threads."""
+    repeatable = True
+    """Whether an episode that gets the same replies asks the same again, so that stored replies can be scored anew.
+    False where it acts on something outside (a browser)."""
 
     @abstractmethod
     def samples(self) -> Iterable[Sample]:
@@ -73,7 +79,8 @@ class Task(ABC):
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """Hex digest of the records and of every setting that can change a prompt or a score."""
+        """Hex digest of the records and of every setting that can change a prompt or a score. The code that reads and
+        scores them is hashed beside it (`harness.engine.identity`)."""
 
     def oracle(self, sample: Sample, request: Request) -> str:
         """The answer that scores full marks (`model=oracle`)."""

@@ -260,6 +260,11 @@ class Result:
     latency: float = 0.0
     finish: str = ""
     calls: int = 0
+    replies: tuple[Reply | Mapping[str, str], ...] | None = None
+    """What the episode was told, in order, for scoring it anew: replies, and the errors ({"type", "message"}) of failed
+    calls. None where that is one reply with the outcome's answer as its text, or nothing."""
+    asked: str = ""
+    """SHA-256 of what the episode asked, where a pipeline asked the model something else (`prompt`)."""
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ from harness.core.decoding import Decoding
 from harness.core.errors import HarnessError, UsageError
 from harness.core.method import Method
 from harness.core.model import Model
-from harness.core.registry import DECLARED
-from harness.core.task import Task
+from harness.core.task import DECLARED, Task
 
 VANILLA = "vanilla"
 

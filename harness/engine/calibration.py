@@ -6,7 +6,6 @@ import fcntl
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,62 +13,10 @@ from typing import Any
 from harness.core.errors import UsageError
 from harness.core.method import Method
 from harness.core.model import Model
-from harness.core.registry import ROOT
-from harness.core.types import Picture
-from harness.engine.identity import code_hash, digest, run_name
+from harness.engine import sources
+from harness.engine.annotated import Data
+from harness.engine.identity import code_beside_tasks, digest, run_name, versions
 from harness.engine.rundir import write_json
-
-EMBEDDED = ROOT / "tasks" / "pope" / "calibration" / "images.parquet"
-"""Generated scenes whose seeds no evaluation uses."""
-
-
-@dataclass(frozen=True)
-class Data:
-    """Annotated pictures by name: `embedded`, a Parquet file, or a JSONL file beside its pictures.
-
-    A row has `objects` (names of the categories shown) and the picture: `bytes`, or `image`, a path relative to the
-    file.
-    """
-
-    name: str
-
-    @property
-    def path(self) -> Path:
-        return EMBEDDED if self.name == "embedded" else Path(self.name)
-
-    def fingerprint(self) -> str:
-        """Of the table. Pictures named by path count by their names and sizes."""
-        import hashlib
-
-        if not self.path.is_file():
-            raise UsageError(
-                f"calibration={self.name} is no file: give embedded, or a .jsonl or .parquet file with a row "
-                "{image, objects} per picture"
-            )
-        return hashlib.sha256(self.path.read_bytes()).hexdigest()
-
-    def pictures(self) -> list[tuple[Picture, tuple[str, ...]]]:
-        """Raises UsageError where a row lacks a field."""
-        out = []
-        for number, row in enumerate(self._rows(), 1):
-            if not isinstance(row, dict) or not isinstance(row.get("objects"), list) or "image" not in row:
-                raise UsageError(f"{self.path}, row {number}: needs image (a path) and objects (a list of names)")
-            source = row.get("bytes") or self.path.parent / str(row["image"])
-            out.append((Picture(source), tuple(map(str, row["objects"]))))
-        if not out:
-            raise UsageError(f"{self.path} holds no pictures to calibrate on")
-        return out
-
-    def _rows(self) -> list[Any]:
-        if self.path.suffix == ".parquet":
-            import pyarrow.parquet as pq
-
-            return pq.read_table(self.path).to_pylist()
-        try:
-            lines = self.path.read_text(encoding="utf-8").splitlines()
-            return [json.loads(line) for line in lines if line.strip()]
-        except ValueError as e:
-            raise UsageError(f"{self.path} is no JSONL file: {e}") from e
 
 
 def calibrated(method: Method) -> bool:
@@ -86,9 +33,12 @@ def identity(method: Method, model: Model, data: str) -> dict[str, Any]:
                 "was made for: add calibration=FILE, a .jsonl or .parquet file with a row {image, objects} per picture"
             )
         data = "embedded"
+    code = code_beside_tasks([type(method).__module__, type(model).__module__, Data.__module__])
+    code |= {k: v for k, v in sources.code([__name__]).items() if k.endswith("/calibration.py")}  # not what it imports
     return {
         "method": method.name,
-        "code": code_hash(type(method)),
+        "code": digest(code),
+        "packages": versions(model.packages),
         "values": {name: getattr(method, name) for name in getattr(method, "calibrated_by", ())},
         "model": model.fingerprint(),
         "data": {"name": data, "fingerprint": Data(data).fingerprint()},

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.core.score import Score
 from harness.core.types import Result
-from harness.engine.pairing import Played, judged, meanings, pair
+from harness.engine.pairing import Played, judged, meanings, pair, scored_alike
 from harness.stats import Difference
 from harness.stats.corrections import holm
 
@@ -41,6 +41,8 @@ class Comparison:
     better: list[tuple[Result, Result]]
     holm: float | None = None
     """p of the judged score over all groups, corrected for the number of comparisons."""
+    scored_alike: bool = True
+    """Whether both runs were scored by the same code."""
 
     @property
     def judged(self) -> Row:
@@ -83,6 +85,7 @@ def _compare(a: Played, b: Played) -> Comparison:
         (a.cost(), b.cost()),
         pairs.flips(first, -1),
         pairs.flips(first, 1),
+        scored_alike=scored_alike(a.record, b.record),
     )
 
 

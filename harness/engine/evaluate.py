@@ -14,20 +14,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.core.errors import DONE, INCOMPLETE, INTERRUPTED, NO, HarnessError, UsageError
-from harness.core.method import Pipeline
-from harness.core.task import Task
+from harness.core.errors import DONE, INCOMPLETE, INTERRUPTED, NO, UsageError
 from harness.core.types import Metric, Result, Sample
 from harness.engine import calibration, memory
 from harness.engine.build import build_decoding
+from harness.engine.changes import since
 from harness.engine.composed import Run, compose
+from harness.engine.conclusion import concluded
 from harness.engine.environment import environment
 from harness.engine.journal import Journal
-from harness.engine.rundir import SCHEMA
-from harness.engine.schedule import Interrupted, Scheduler
+from harness.engine.play import planned, scheduler, steering
+from harness.engine.rescoring import Taken, candidates, take
+from harness.engine.rundir import ENDED, SCHEMA
+from harness.engine.schedule import Interrupted
 from harness.engine.sequential import Sequential
 from harness.engine.sharded import Sharded
-from harness.engine.subset import by_cluster, subset
 
 EXIT = {"done": DONE, "partial": INCOMPLETE, "failed": NO, "interrupted": INTERRUPTED}
 
@@ -49,31 +50,50 @@ def evaluate(config: dict[str, Any], listener: Listener) -> int:
     if config["limit"] is not None and (not isinstance(config["limit"], int) or config["limit"] < 1):
         raise UsageError(f"limit={config['limit']} leaves nothing to do: give 1 or more, or leave it out")
     run = compose(config)
+    answered = _answered(run, run.directory.record())
+    older = [] if answered else candidates(run)
+    if not answered and not older:
+        _ = run.methods  # refuses bad values before anything is written
     with run.directory.locked(lambda: listener.say(f"another process plays {run.directory.name}: waiting for it")):
         record = run.directory.record()
-        retry = config["retry"] == "errors" and bool(record) and record["status"] in ("partial", "failed")
-        if record and record["status"] in ("done", "partial", "failed") and not retry:
+        if record and _answered(run, record):
             listener.ended(record, run.directory.metrics(), from_store=True)
             return EXIT[record["status"]]
-        record, metrics = _play(run, rows, listener, drop_errors=retry)
+        taken = take(run, older, listener.say)
+        if record is None and not taken.rows and (line := since(run)):
+            listener.say(line)
+        drop = bool(record) and _retried(run, record)
+        record, metrics = _play(run, rows, listener, taken, drop_errors=drop)
         if record["status"] != "interrupted":
             _ingest(run, listener)
         listener.ended(record, metrics, from_store=False)
         return EXIT[record["status"]]
 
 
-def _play(run: Run, rows: int | None, listener: Listener, *, drop_errors: bool) -> tuple[dict[str, Any], list[Metric]]:
+def _retried(run: Run, record: dict[str, Any]) -> bool:
+    """Whether failed samples of a finished run are asked again."""
+    return run.config["retry"] == "errors" and record["status"] in ("partial", "failed")
+
+
+def _answered(run: Run, record: dict[str, Any] | None) -> bool:
+    return record is not None and record["status"] in ENDED and not _retried(run, record)
+
+
+def _play(
+    run: Run, rows: int | None, listener: Listener, taken: Taken, *, drop_errors: bool
+) -> tuple[dict[str, Any], list[Metric]]:
     """Play what is missing, score all, write the run's record. What it held in memory is free when it returns."""
     task, model, config = run.task, run.model, run.config
-    samples = by_cluster(subset(_samples(task), config["limit"], config["seed"]))
+    samples = planned(task, config)
     early = Sequential.of(run, config, samples) if config["stop_early"] else None
     if early:
         samples = early.shuffled(samples, config["seed"])
     decoding = build_decoding(config["decoding"], task)
     journal = Journal(run.directory.journal, drop_errors=drop_errors)
-    results = {r.id: r for r in journal.finished}
-    record = _record(run, decoding, len(samples))
+    record = _record(run, decoding, len(samples), taken.facts)
     run.directory.write_record(record)
+    journal.append(taken.rows)
+    results = {r.id: r for r in (*journal.finished, *taken.rows)}
     listener.started(record, samples, list(results.values()))
     began, cpu = time.monotonic(), time.process_time()
 
@@ -86,14 +106,12 @@ def _play(run: Run, rows: int | None, listener: Listener, *, drop_errors: bool) 
         results.update((r.id, r) for r in batch)
         listener.progress(batch, score)
 
-    status = "done"
+    interrupted = False
     counts = None
     before: Counter[str] | None = None
     sharded: Sharded | None = None
     try:
         with _interruptible(listener) as stop:
-            steering = [m for m in run.methods if not isinstance(m, Pipeline)]
-            pipelines = [m for m in run.methods if isinstance(m, Pipeline)]
             missing = [s for s in samples if s.id not in results]
             if missing and config["executor"]["name"] == "ray":
                 sharded = Sharded(config, rows, report, stop, listener.say)
@@ -101,24 +119,23 @@ def _play(run: Run, rows: int | None, listener: Listener, *, drop_errors: bool) 
                 record |= {"calibrations": facts["calibrations"], "model_facts": facts["model_facts"]}
                 record["environment"] = environment() | {"hardware": facts["hardware"]}
             elif missing:
-                model.load(steering)
+                inner = steering(run.methods)
+                model.load(inner)
                 memory.start()
                 record["calibrations"] = calibration.provide(
-                    steering, model, config["calibration"], Path(config["results"]), listener.say
+                    inner, model, config["calibration"], Path(config["results"]), listener.say
                 )
                 record["model_facts"] = model.describe()
                 before = Counter(model.work())
                 record["environment"] = environment() | {"hardware": _hardware()}
-            scheduler = Scheduler(
-                task, model, pipelines, decoding, seed=config["seed"], rows=rows, report=report, stop=stop,
-                **({"window": early.window, "enough": lambda: early.decided(results)} if early else {}),
-            )  # fmt: skip
-            player = sharded or scheduler
-            counts = player.counts
-            with memory.settled():
-                player.run(samples, results.keys())
+            if missing:
+                looks = {"window": early.window, "enough": lambda: early.decided(results)} if early else {}
+                player = sharded or scheduler(run, rows, report, stop=stop, **looks)
+                counts = player.counts
+                with memory.settled():
+                    player.run(samples, results.keys())
     except Interrupted:
-        status = "interrupted"
+        interrupted = True
     except BaseException:
         record |= {"status": "interrupted", "finished": _now()}
         run.directory.write_record(record)
@@ -130,31 +147,22 @@ def _play(run: Run, rows: int | None, listener: Listener, *, drop_errors: bool) 
         if sharded:
             sharded.close()
     ordered = [results[s.id] for s in samples if s.id in results]
-    errors = sum(r.error is not None for r in ordered)
     if early:
         record["sequential"] = early.verdict(results)
-    if status == "done" and errors:
-        status = "failed" if errors == len(ordered) else "partial"
-    metrics = task.metrics(ordered) if status != "interrupted" and errors < len(ordered) else []
+    facts, metrics = concluded(task, ordered, len(samples), interrupted=interrupted)
+    if counts:
+        facts["counts"] |= {"requests": counts.requests, "asked": counts.asked}
     record |= {
-        "status": status,
+        **facts,
         "finished": _now(),
         "wall_seconds": round(record["wall_seconds"] + time.monotonic() - began, 3),
         "cpu_seconds": round(record["cpu_seconds"] + time.process_time() - cpu, 3),
-        "counts": {
-            "samples": len(samples),
-            "done": len(ordered),
-            "errors": errors,
-            "requests": counts.requests if counts else 0,
-            "asked": counts.asked if counts else 0,
-        },
-        "errors": Counter(f"{r.error['type']}: {r.error['message']}" for r in ordered if r.error).most_common(20),
     }
     if counts and (sharded or before is not None):
         work = sharded.work if sharded else Counter(model.work()) - (before or Counter())
         peak = sharded.peak if sharded else memory.peak()
         record |= {"work": Counter(record["work"]) + work + Counter(samples=counts.done), "peak_memory_bytes": peak}
-    if status != "interrupted":
+    if not interrupted:
         run.directory.write_metrics(metrics)
     run.directory.write_record(record)
     return record, metrics
@@ -171,8 +179,8 @@ def _ingest(run: Run, listener: Listener) -> None:
         listener.say(f"the run is complete but not yet in harness.duckdb ({line}): harness ingest adds it later")
 
 
-def _record(run: Run, decoding: Any, total: int) -> dict[str, Any]:
-    before = run.directory.record() or {}
+def _record(run: Run, decoding: Any, total: int, taken: dict[str, Any]) -> dict[str, Any]:
+    before = (run.directory.record() or {}) | taken
     return {
         "schema": SCHEMA,
         "run": run.directory.name,
@@ -185,13 +193,15 @@ def _record(run: Run, decoding: Any, total: int) -> dict[str, Any]:
         "model": run.model.name,
         "model_fingerprint": run.identity["model"]["fingerprint"],
         "method": run.label,
-        "methods": [m.name for m in run.methods],
+        "methods": run.names,
         "decoding": asdict(decoding),
         "seed": run.config["seed"],
         "limit": run.config["limit"],
         "identity": run.identity,
+        "code": run.code,
         "config": run.config,
-        "environment": environment(),
+        "environment": environment() | taken.get("environment", {}),
+        **({"rescored_from": before["rescored_from"]} if "rescored_from" in before else {}),
         "command": before.get("command") or _command(run.config),
         "started": before.get("started") or _now(),
         "finished": None,
@@ -205,16 +215,6 @@ def _record(run: Run, decoding: Any, total: int) -> dict[str, Any]:
         "model_facts": before.get("model_facts", {}),
         "errors": [],
     }
-
-
-def _samples(task: Task) -> list[Sample]:
-    samples = list(task.samples())
-    if not samples:
-        raise HarnessError(f"task={task.name} has no samples for these settings: see harness show task={task.name}")
-    twice = [id_ for id_, n in Counter(s.id for s in samples).items() if n > 1]
-    if twice:
-        raise HarnessError(f"task={task.name}: sample id {twice[0]!r} occurs twice: ids must be unique")
-    return samples
 
 
 @contextmanager

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.core.types import Outcome, Result
+from harness.core.types import Outcome, Reply, Result
 
 FILE = "samples.jsonl"
 
@@ -19,6 +19,7 @@ FILE = "samples.jsonl"
 def encode(result: Result) -> str:
     """One line of JSON (ASCII, no newline inside)."""
     outcome = result.outcome
+    told = {} if result.replies is None else {"replies": [_told(r) for r in result.replies]}
     return json.dumps(
         {
             "id": result.id,
@@ -36,6 +37,8 @@ def encode(result: Result) -> str:
             "latency": result.latency,
             "finish": result.finish,
             "calls": result.calls,
+            **told,
+            **({"asked": result.asked} if result.asked else {}),
         }
     )
 
@@ -45,7 +48,17 @@ def decode(row: dict[str, Any]) -> Result:
     if row["error"] is None:
         outcome = Outcome(row["answer"], row["scores"], row["verdict"], row["details"])
     costs = {k: row[k] for k in ("prompt", "prompt_tokens", "new_tokens", "latency", "finish", "calls")}
-    return Result(row["id"], row["cluster"], row["group"], row["target"], outcome, row["error"], **costs)
+    told = row.get("replies")
+    replies = None if told is None else tuple(r if isinstance(r, dict) else Reply(*r[:3], finish=r[3]) for r in told)
+    more = {"replies": replies, "asked": row.get("asked", "")}
+    return Result(row["id"], row["cluster"], row["group"], row["target"], outcome, row["error"], **costs, **more)
+
+
+def _told(reply: Reply | Mapping[str, str]) -> Any:
+    """A reply as [text, prompt tokens, new tokens, finish]; a failed call as its error."""
+    if isinstance(reply, Reply):
+        return [reply.text, reply.prompt_tokens, reply.new_tokens, reply.finish]
+    return dict(reply)
 
 
 class Journal:

@@ -135,6 +135,12 @@ def differing(a: Played, b: Played) -> list[str]:
     return out
 
 
+def scored_alike(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether two records' scores come from the same code of their task. Records of older versions do not say."""
+    one, other = (((r.get("identity") or {}).get("task") or {}).get("code") for r in (a, b))
+    return one == other
+
+
 def pair(a: Played, b: Played, *, same_prompts: bool = False) -> Pairs:
     """Raises NotComparable, naming what differs. `same_prompts`: refuse samples that asked something else."""
     if found := differing(a, b):

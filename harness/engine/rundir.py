@@ -15,6 +15,8 @@ from harness.core.errors import Missing
 from harness.core.types import Metric
 
 SCHEMA = 1
+ENDED = ("done", "partial", "failed")
+"""States of a run that is over, whose metrics are current."""
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -34,6 +36,11 @@ class RunDir:
     @property
     def journal(self) -> Path:
         return self.path / "samples.jsonl"
+
+    @property
+    def begun(self) -> bool:
+        """Whether its journal has any rows."""
+        return self.journal.exists() and self.journal.stat().st_size > 0
 
     def record(self) -> dict[str, Any] | None:
         """run.json, or None before the run has begun."""

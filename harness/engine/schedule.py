@@ -13,9 +13,9 @@ from __future__ import annotations
 import hashlib
 import traceback
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -35,11 +35,20 @@ class Interrupted(Exception):
 
 
 @dataclass(eq=False)
+class Transcript:
+    """What the task's episode asked and was told, before any pipeline."""
+
+    asked: list[str] = field(default_factory=list)
+    told: list[Reply | Mapping[str, str]] = field(default_factory=list)
+
+
+@dataclass(eq=False)
 class Episode:
     """One sample on its way: its generator, and what it has cost so far."""
 
     sample: Sample
     play: Generator[Request, Reply, Outcome]
+    transcript: Transcript = field(default_factory=Transcript)
     request: Request | None = None
     prompts: list[str] = field(default_factory=list)
     prompt_tokens: int = 0
@@ -80,13 +89,25 @@ class Episode:
             sample.target,
             outcome,
             _error(error) if error else None,
-            prompt=hashlib.sha256("".join(self.prompts).encode()).hexdigest() if self.prompts else "",
+            prompt=together(self.prompts),
             prompt_tokens=self.prompt_tokens,
             new_tokens=self.new_tokens,
             latency=self.latency,
             finish=self.finish,
             calls=len(self.prompts),
+            replies=self._replies(outcome),
+            asked=together(asked) if (asked := self.transcript.asked) and asked != self.prompts else "",
         )
+
+    def _replies(self, outcome: Outcome | None) -> tuple[Reply | Mapping[str, str], ...] | None:
+        told = tuple(self.transcript.told)
+        plain = Reply(outcome.answer if outcome else "", self.prompt_tokens, self.new_tokens, 0.0, self.finish)  # type: ignore[arg-type]
+        return None if not told or (outcome and told == (plain,)) else told
+
+
+def together(keys: Sequence[str]) -> str:
+    """One SHA-256 for the requests with these keys; "" for none."""
+    return hashlib.sha256("".join(keys).encode()).hexdigest() if keys else ""
 
 
 @dataclass
@@ -135,7 +156,7 @@ class Scheduler:
         asking: list[Episode] = []
         while todo or asking:
             room = len(todo) if self.task.live is None else self.task.live - len(asking)
-            fresh = [Episode(s, self._episode(s)) for s in islice(_drained(todo), max(0, room))]
+            fresh = [self._episode(s) for s in islice(_drained(todo), max(0, room))]
             asking += self._step([(episode, None) for episode in fresh])
             waiting: dict[str, list[Episode]] = {}
             calls: dict[str, Call] = {}
@@ -159,9 +180,21 @@ class Scheduler:
                     if self.stop():
                         raise Interrupted
 
-    def _episode(self, sample: Sample) -> Generator[Request, Reply, Outcome]:
+    def _episode(self, sample: Sample) -> Episode:
         """The task's episode, each of its requests passed through the pipelines, the first one outermost."""
-        return _drive(self.task.episode(sample), lambda request: self._respond(request, self.pipelines))
+        transcript = Transcript()
+
+        def ask(request: Request) -> Generator[Request, Reply, Reply]:
+            transcript.asked.append(request.key)
+            try:
+                reply = yield from self._respond(request, self.pipelines)
+            except Exception as e:
+                transcript.told.append({k: v for k, v in _error(e).items() if k != "traceback"})
+                raise
+            transcript.told.append(replace(reply, latency=0.0, attention=None))
+            return reply
+
+        return Episode(sample, _drive(self.task.episode(sample), ask), transcript)
 
     def _respond(self, request: Request, pipelines: Sequence[Pipeline]) -> Generator[Request, Reply, Reply]:
         if not pipelines:

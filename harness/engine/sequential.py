@@ -13,7 +13,7 @@ import numpy as np
 from harness.core.errors import UsageError
 from harness.core.score import Score, common
 from harness.core.types import Result, Sample
-from harness.engine.pairing import judged
+from harness.engine.pairing import judged, scored_alike
 from harness.engine.runs import StoredRun, find, stored
 from harness.stats.sequence import decided, radius
 
@@ -138,7 +138,11 @@ def _other(run: Run, config: Mapping[str, Any]) -> StoredRun:
                 f"stop_early=true compares with vanilla: run harness eval task={run.task.name} method=vanilla first, "
                 "or name a run by stop_early=RUN"
             )
-        other = fitting[0]
+        other = next((r for r in fitting if r.record["identity"]["task"] == run.identity["task"]), fitting[0])
     if other.record["identity"]["task"]["fingerprint"] != run.identity["task"]["fingerprint"]:
         raise UsageError(f"stop_early: {other.name} is of other records or settings: name a run of the same task")
+    if not scored_alike(other.record, {"identity": run.identity}):
+        raise UsageError(
+            f"stop_early: the task's code scored {other.name} before it changed: harness rescore {other.name}"
+        )
     return other

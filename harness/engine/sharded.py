@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError, Missing, UsageError
-from harness.core.method import Pipeline
 from harness.core.types import Result, Sample
 from harness.engine import calibration, memory
-from harness.engine.build import build_decoding
 from harness.engine.composed import compose
-from harness.engine.schedule import Counts, Interrupted, Scheduler, windows
+from harness.engine.play import scheduler, steering
+from harness.engine.schedule import Counts, Interrupted, windows
 
 DEATHS = 3
 """Actors that one shard may cost before the run ends with an error: the shard itself is what kills them."""
@@ -36,8 +35,7 @@ class Worker:
         sys.path[:] = [*paths, *(p for p in sys.path if p not in paths)]
         self.rows = rows
         self.run = compose(config)
-        self.steering = [m for m in self.run.methods if not isinstance(m, Pipeline)]
-        self.pipelines = [m for m in self.run.methods if isinstance(m, Pipeline)]
+        self.steering = steering(self.run.methods)
         self.samples = {s.id: s for s in self.run.task.samples()}
 
     def load(self) -> dict[str, Any]:
@@ -56,20 +54,11 @@ class Worker:
         """One shard: its results in order, and what they cost."""
         run, results = self.run, list[Result]()
         before = Counter(run.model.work())
-        decoding = build_decoding(run.config["decoding"], run.task)
-        scheduler = Scheduler(
-            run.task,
-            run.model,
-            self.pipelines,
-            decoding,
-            seed=run.config["seed"],
-            rows=self.rows,
-            report=results.extend,
-        )
-        scheduler.run([self.samples[i] for i in ids])
+        player = scheduler(run, self.rows, results.extend)
+        player.run([self.samples[i] for i in ids])
         work = Counter(run.model.work())
         work.subtract(before)
-        return {"results": results, "counts": scheduler.counts, "work": dict(work), "peak": memory.peak() or 0}
+        return {"results": results, "counts": player.counts, "work": dict(work), "peak": memory.peak() or 0}
 
     def close(self) -> None:
         self.run.task.close()

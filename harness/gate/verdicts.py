@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.core.errors import DONE, INCOMPLETE, INCONCLUSIVE, NO, UsageError
 from harness.core.score import Score
 from harness.core.types import Result
+from harness.engine.changes import listed
 from harness.engine.pairing import NotComparable, Pairs, Played, judged, meanings, pair, share_missing
 from harness.gate.baseline import LOST, BaselineRun
 from harness.gate.costs import Timings, costs
@@ -51,9 +52,11 @@ def verdicts(
     candidates: Sequence[Played | None],
     policy: Policy,
     timings: Sequence[Timings] | None = None,
+    outdated: Callable[[Mapping[str, Any]], Sequence[str]] | None = None,
 ) -> Report:
     """Judge each candidate (None: there is none) by every rule that fits, and its cost by repeated `timings`.
 
+    `outdated` names the files that changed since a run was played: such a run says nothing about the code of today.
     Raises Tampered for a damaged baseline.
     """
     entries: list[Entry] = []
@@ -64,7 +67,8 @@ def verdicts(
         if not rules:
             continue
         blocking = any(r.blocking for r in rules)
-        if (stop := _unusable(base, new, blocking)) is not None:
+        changed = outdated(new.record) if outdated and new else []
+        if (stop := _unusable(base, new, blocking, changed)) is not None:
             entries.append(stop)
             continue
         assert new is not None
@@ -110,10 +114,13 @@ def _budget(rule: Rule, d: Difference, part: Pairs) -> tuple[int, int] | None:
     return None if rule.flips is None else (d.right_to_wrong or 0, rule.flips)
 
 
-def _unusable(base: BaselineRun, new: Played | None, blocking: bool) -> Entry | None:
+def _unusable(base: BaselineRun, new: Played | None, blocking: bool, changed: Sequence[str]) -> Entry | None:
     if new is None:
         again = f"harness eval {' '.join(base.words)}"
         return Entry(base.name, "run", "missing", blocking, f"no finished run to compare: {again}")
+    if changed:
+        said = f"{listed(changed)} changed since {new.name} was played: harness gate --run plays it again"
+        return Entry(base.name, "run", "missing", blocking, said)
     lost = share_missing(new.results(), new.record["counts"]["samples"])
     if lost > LOST:
         return Entry(

@@ -110,4 +110,6 @@ class Console:
             self.say(f"stopped after {counts['done']} of {counts['samples']} samples; the same command continues there")
             return
         how = "from the store" if from_store else f"{record['wall_seconds']:.1f} s"
+        if not from_store and not counts["asked"] and record.get("rescored_from"):
+            how = f"rescored from {record['rescored_from']}, no model asked"
         self.out.print(f"run {record['run']} ({record['status']}, {how})", markup=False)

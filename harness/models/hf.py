@@ -31,6 +31,7 @@ class HFModel(Model):
     """Answers with `generate()` of transformers; batches share what prompts have in common."""
 
     captures = True
+    packages = ("torch", "transformers")
 
     def __init__(
         self,
@@ -72,6 +73,8 @@ class HFModel(Model):
     def fingerprint(self) -> str:
         facts = [self._checkpoint, self.dtype, self.device.split(":")[0], self.attention, self.chat]
         facts += ["compiled"] if self.compile else []
+        facts += [f"gguf {self.gguf}"] if self.gguf else []
+        facts += ["padded"] if self.pad and self.dtype != "float32" else []  # there left padding changes tokens
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
     @cached_property

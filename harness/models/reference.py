@@ -13,6 +13,7 @@ from harness.core.types import Reply
 
 class _Reference(Model):
     reads_samples = True
+    answers_from_key = True
     reads_pictures = False
 
     def __init__(self, name: str, family: str | None, data: str):

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness.core.errors import Missing, UsageError
+from harness.core.files import DIGESTS
 
-READ = (".json", ".safetensors", ".bin", ".gguf", ".model", ".txt", ".jinja")
+UNREAD = {
+    *(".md", ".rst", ".html", ".pdf", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".mp4", ".lock", ".log"),
+    *(".onnx", ".msgpack", ".h5", ".ot", ".tflite", ".mlmodel"),
+}
+"""Suffixes of what lies in a checkpoint's folder and is not read by transformers: prose and other programs' weights."""
+TEXTS = {".json", ".txt", ".model", ".jinja", ".py", ".tiktoken", ".vocab"}
+"""Suffixes that count in folders below it: tokenizers of processors, further chat templates, code."""
 
 
 def checkpoint_digest(path: str, revision: str | None) -> str:
@@ -18,18 +26,29 @@ def checkpoint_digest(path: str, revision: str | None) -> str:
     """
     folder = Path(path)
     if folder.is_dir():
-        files = sorted(f for f in folder.iterdir() if f.suffix in READ and f.is_file())
+        files = sorted(_read(folder))
         if not any(f.name == "config.json" or f.suffix == ".gguf" for f in files):
             raise UsageError(f"model.path={path} holds no config.json: give the folder of a saved model")
         total = hashlib.sha256()
         for file in files:
-            total.update(f"{file.name}\0{file.stat().st_size}\0".encode())
-            with file.open("rb") as handle:
-                total.update(hashlib.file_digest(handle, "sha256").digest())
+            total.update(f"{file.relative_to(folder).as_posix()}\0{file.stat().st_size}\0".encode())
+            total.update(bytes.fromhex(DIGESTS.of(file)))
         return total.hexdigest()
     if path.startswith((".", "/", "~")) or path.count("/") != 1:
         raise Missing(f"model.path={path} is no folder, and no hub name of the form owner/name")
     return _hub_commit(path, revision)
+
+
+def _read(folder: Path) -> Iterator[Path]:
+    """The files of a checkpoint that can change what the model does: weights, configurations, tokenizers, templates
+    and code. Folders of a training's own (checkpoint-500) are other models."""
+    for path in folder.iterdir():
+        if path.name.startswith((".", "__", "LICENSE", "checkpoint-")):
+            continue
+        if path.is_file() and path.suffix.lower() not in UNREAD:
+            yield path
+        elif path.is_dir():
+            yield from (f for f in _read(path) if f.suffix in TEXTS)
 
 
 def _hub_commit(name: str, revision: str | None) -> str:

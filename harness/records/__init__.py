@@ -1,6 +1,6 @@
 """Reading records for tasks: rows of JSON, Parquet and hub datasets, and the pictures that they name."""
 
-from harness.records.pictures import Absent, Folder, Named, Stored, mark, shown, table_pictures
+from harness.records.pictures import Absent, Folder, Named, Stored, facts, mark, shown, table_pictures
 from harness.records.rows import Broken, hub, hub_lists, rows
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "Folder",
     "Named",
     "Stored",
+    "facts",
     "hub",
     "hub_lists",
     "mark",

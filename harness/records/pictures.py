@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from harness.core import Picture, Unusable
+from harness.core.files import DIGESTS
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -110,12 +111,30 @@ def table_pictures() -> Callable[[str, Any], Stored]:
 
 
 def mark(picture: Picture) -> str:
-    """Part of the fingerprint: the bytes' digest if they are at hand, a file's size, "absent", or nothing."""
+    """Part of the fingerprint: the digest of its bytes, "absent", "unreadable", or nothing where they are fetched."""
     if isinstance(picture, Absent):
         return "absent"
     if isinstance(picture, Stored):
         return picture.mark()
-    return str(picture.source.stat().st_size) if isinstance(picture.source, Path) else picture.digest
+    try:
+        return DIGESTS.of(picture.source) if isinstance(picture.source, Path) else picture.digest
+    except OSError:
+        return "unreadable"
+
+
+def facts(record: Any) -> list[Any]:
+    """A record (a dataclass) for a fingerprint: all of its fields, pictures by their marks."""
+    return [_fact(getattr(record, f.name)) for f in fields(record)]
+
+
+def _fact(value: Any) -> Any:
+    if isinstance(value, Picture):
+        return mark(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return facts(value)
+    if isinstance(value, list | tuple):
+        return [_fact(v) for v in value]
+    return sorted(value) if isinstance(value, frozenset | set) else value
 
 
 def shown(data: Mapping[str, Any]) -> list[Picture]:

@@ -105,6 +105,9 @@ def _json(path: Path, kind: type) -> Any:
 
 def _run(record: Row) -> Row:
     counts = _mapping(record.get("counts"))
+    facts = record.get("task_facts")
+    if isinstance(facts, dict) and record.get("rescored_from"):
+        facts = {**facts, "rescored_from": record["rescored_from"]}
     texts = ("run", "status", "task", "task_version", "data", "model", "model_fingerprint", "method", "command")
     return {
         **{k: _text(record.get(k)) for k in texts},
@@ -115,7 +118,8 @@ def _run(record: Row) -> Row:
         **{k: _float(record.get(k)) for k in ("wall_seconds", "cpu_seconds")},
         "peak_memory_bytes": _integer(record.get("peak_memory_bytes")),
         **{k: _integer(_mapping(record.get("work")).get(k)) for k in ("passes", "positions")},
-        **{k: record.get(k) for k in ("decoding", "identity", "task_facts", "model_facts")},
+        **{k: record.get(k) for k in ("decoding", "identity", "model_facts")},
+        "task_facts": facts,
     }
 
 

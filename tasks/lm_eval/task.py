@@ -10,7 +10,7 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
-from harness.bridges.documents import by_lot, documents
+from harness.bridges.documents import by_lot, code, contents, documents
 from harness.bridges.scoring import plain, split, summary
 from harness.core import Decoding, Metric, Outcome, Reply, Request, Result, Sample, Task, UsageError
 from harness.core.types import Likelihood
@@ -124,9 +124,10 @@ class LmEval(Task):
         for key, (_, instances) in self._documents.items():
             digest.update(json.dumps([key, [i.args for i in instances]], default=str).encode())
             digest.update(json.dumps(self._targets[key], default=str).encode())
+            digest.update(contents(instances[0].doc).encode())
         for task in self._tasks.values():
             digest.update(json.dumps(_settings(task), sort_keys=True, default=_name).encode())
-        digest.update(version("lm-eval").encode())
+        digest.update(" ".join([version("lm-eval"), *code(self.include)]).encode())
         return digest.hexdigest()
 
     def oracle(self, sample: Sample, request: Request) -> str:

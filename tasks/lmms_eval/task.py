@@ -11,7 +11,7 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
-from harness.bridges.documents import by_lot, documents
+from harness.bridges.documents import by_lot, code, contents, documents
 from harness.bridges.pictures import placed, shared, visuals
 from harness.bridges.scoring import plain, split, summary
 from harness.core import Metric, Missing, Outcome, Reply, Request, Result, Sample, Task, user
@@ -115,11 +115,12 @@ class LmmsEval(Task):
     def fingerprint(self) -> str:
         """Of prompts, targets, settings, and the stored pictures."""
         documents = self._documents  # first: it says in one line what is not installed
-        digest = hashlib.sha256(version("lmms-eval").encode())
+        digest = hashlib.sha256(" ".join([version("lmms-eval"), *code(self.include)]).encode())
         for key, (task, instances) in documents.items():
             doc = task.eval_docs_no_media[instances[0].doc_id]
             texts = [[a for a in i.args if isinstance(a, str | int | float | dict)] for i in instances]
             digest.update(json.dumps([key, texts, _target(task, doc)], default=str).encode())
+            digest.update(contents(doc).encode())
         for name, task in self._tasks.items():
             digest.update(json.dumps(self._pictures[name]).encode())
             digest.update(json.dumps(task.dump_config(), sort_keys=True, default=_name).encode())

@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.browser import chromium
 from harness.core import Metric, Missing, Outcome, Reply, Request, Result, Sample, Task, UsageError
+from harness.core.files import DIGESTS
 from tasks.miniwob.actions import HEIGHT, WIDTH, Action, Malformed, parse
 from tasks.miniwob.browser import Browser
 from tasks.miniwob.environment import LIMIT, OBSERVATIONS, Episode, Refused, State, folder
@@ -30,6 +31,7 @@ class MiniWob(Task):
     name = "miniwob"
     scores = SCORES
     waits = True
+    repeatable = False
 
     def __init__(
         self,
@@ -124,7 +126,8 @@ class MiniWob(Task):
         return aggregate(results)
 
     def fingerprint(self) -> str:
-        pages = [hashlib.sha256((folder() / f"{n}.html").read_bytes()).hexdigest() for n in self.names]
+        shared = sorted(f for name in ("core", "common") for f in (folder().parent / name).rglob("*") if f.is_file())
+        pages = [DIGESTS.of(f) for f in (*shared, *(folder() / f"{n}.html" for n in self.names))]
         settings = [pages, self.names, self.seeds, self.observe, self.scale, self.max_steps, self.max_new_tokens]
         return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import Missing, Picture, UsageError
-from harness.records import Broken, Folder, mark, rows, table_pictures
+from harness.records import Broken, Folder, facts, rows, table_pictures
 from tasks.mm_niah.scoring import SUBTASKS, Answer
 
 HUB = "OpenGVLab/MM-NIAH"
@@ -41,11 +41,8 @@ def load(data: str, root: str | None, revision: str | None, subtasks: Sequence[s
         found = list(_official(Path(root) if root else _snapshot(data, revision), data, subtasks))
     if not found:
         raise UsageError("there is no record of these subtasks: leave task.subtasks out, or see task.root")
-    facts = [
-        [r.id, [p if isinstance(p, str) else mark(p) for p in r.parts], r.answer, r.length, r.depth, r.fault]
-        for r in found
-    ]
-    return found, hashlib.sha256(json.dumps([facts, None if root else revision]).encode()).hexdigest()
+    parts = [[facts(r) for r in found], None if root else revision]
+    return found, hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def _embedded(subtasks: Sequence[str]) -> Iterator[Record]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import Missing, Picture, UsageError
-from harness.records import Broken, Folder, mark, rows, table_pictures
+from harness.records import Broken, Folder, facts, rows, table_pictures
 from tasks.mmneedle.scoring import Place
 
 DATA = ("embedded", "official", "local")
@@ -59,8 +59,7 @@ def load(data: str, root: str | None, captions: str | None, settings: Sequence[s
     found = [r for r in found if not settings or r.setting.name in settings]
     if not found:
         raise UsageError("these records hold no search: each needs image_ids, index, row, col and target")
-    facts = [[r.id, [mark(p) for p in r.pictures], r.captions, r.places, r.fault] for r in found]
-    return found, hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    return found, hashlib.sha256(json.dumps([facts(r) for r in found]).encode()).hexdigest()
 
 
 def _embedded() -> Iterator[Record]:

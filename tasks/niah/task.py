@@ -146,9 +146,8 @@ class Niah(Task):
         return aggregate(results)
 
     def fingerprint(self) -> str:
-        facts = [[r["id"], r.get("prompt"), r.get("answers"), r.get("fault")] for r in self.records]
         settings = [self.data, self.style, self.answer_prefix, self.match, self.max_new_tokens]
-        return hashlib.sha256(json.dumps([facts, settings]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([self.records, settings], sort_keys=True).encode()).hexdigest()
 
     def oracle(self, sample: Sample, request: Request) -> str:
         return "Answer: " + ", ".join(sample.target)

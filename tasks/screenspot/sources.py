@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import Missing, Picture, UsageError
-from harness.records import Broken, Folder, hub, mark, rows, table_pictures
+from harness.records import Broken, Folder, facts, hub, rows, table_pictures
 from tasks.screenspot.scoring import Box
 
 HUB = {"v1": "rootsautomation/ScreenSpot", "v2": "HongxinLi/ScreenSpot_v2", "pro": "likaixin/ScreenSpot-Pro"}
@@ -49,8 +49,8 @@ def load(data: str, root: str | None, images: str | None, revision: str | None, 
         found = list(_records(table, HUB[data], data, _auto(table, bbox), Folder([Path()])))
     if not found:
         raise UsageError("these records hold no instruction: each row needs instruction, bbox and an image")
-    facts = [[r.id, r.cell, r.instruction, r.box, r.fault, mark(r.picture) if r.picture else ""] for r in found]
-    return found, hashlib.sha256(json.dumps([facts, bbox, revision if root is None else None]).encode()).hexdigest()
+    parts = [[facts(r) for r in found], bbox, revision if root is None else None]
+    return found, hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def _embedded() -> Iterable[Record]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import Missing, Picture, UsageError
-from harness.records import Broken, Folder, Stored, hub_lists, mark, rows, table_pictures
+from harness.records import Broken, Folder, Stored, facts, hub_lists, rows, table_pictures
 from tasks.stare.scoring import CONFIGS
 
 HUB = "pangyyyyy/STARE"
@@ -42,8 +42,8 @@ def load(data: str, root: str | None, revision: str | None, configs: Sequence[st
         found = [r for c in configs for r in _hub(c, revision)]
     if not found:
         raise UsageError("there is no question of these sets: leave task.sets out, or see task.root")
-    facts = [[r.id, [p if isinstance(p, str) else mark(p) for p in r.parts], r.answer, r.fault] for r in found]
-    return found, hashlib.sha256(json.dumps([facts, None if root else revision]).encode()).hexdigest()
+    parts = [[facts(r) for r in found], None if root else revision]
+    return found, hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def _embedded(config: str) -> Iterator[Record]:

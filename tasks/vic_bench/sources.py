@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import Missing, Picture, UsageError
-from harness.records import Broken, Folder, mark, rows
+from harness.records import Broken, Folder, facts, rows
 from tasks.vic_bench.worlds.base import Item
 
 DATA = ("embedded", "official", "local")
@@ -37,8 +37,7 @@ def load(data: str, root: str | None, worlds: Sequence[str]) -> tuple[list[Recor
     found = [r for r in (_embedded() if data == "embedded" else _official(Path(root or ""))) if r.world in worlds]
     if not found:
         raise UsageError("there is no item of these worlds: leave task.worlds out, or see task.root")
-    facts = [[r.id, r.item, [p if isinstance(p, str) else mark(p) for p in r.parts], r.answer, r.fault] for r in found]
-    return found, hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    return found, hashlib.sha256(json.dumps([facts(r) for r in found]).encode()).hexdigest()
 
 
 def _embedded() -> Iterator[Record]:

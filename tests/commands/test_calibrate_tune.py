@@ -12,7 +12,7 @@ import yaml
 
 from harness.cli import main
 from harness.core.registry import ROOT
-from harness.engine.calibration import EMBEDDED, Data
+from harness.engine.annotated import EMBEDDED, Data
 
 METHOD = """
 import torch

@@ -1,11 +1,12 @@
--- Finished whole runs of a task in the order of their commits, with primary metric and speed.
+-- Finished whole runs of a task in the order of their commits, with primary metric and speed: that of a run which scores
+-- another one's answers anew is the other's.
 SELECT
     r.run, r.data, r.model, r.method, r.task_version, r.decoding::VARCHAR AS decoding, r.seed, r."limit",
     coalesce(e.git_committed, r.started) AS moment, e.git_commit AS commit, e.git_dirty AS dirty,
     json_extract_string(e.hardware, '$.cpu') || ' x ' || json_extract_string(e.hardware, '$.cores') AS cpu,
     json_extract_string(e.hardware, '$.gpu') AS gpu,
     m.name AS metric, m.value, m.stderr, m.low, m.high, m.n, m.higher_is_better, m.score,
-    s.seconds
+    CASE WHEN json_extract_string(r.task_facts, '$.rescored_from') IS NULL THEN s.seconds END AS seconds
 FROM runs AS r
 JOIN environment AS e USING (run)
 JOIN (

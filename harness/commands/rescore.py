@@ -1,0 +1,66 @@
+"""harness rescore: stored answers under the scores that their tasks give now. No model is asked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.commands.words import importable, parser, results_folder
+from harness.core.errors import DONE, INCOMPLETE, HarnessError, UsageError
+
+
+def main(words: Sequence[str]) -> int:
+    arguments = parser("rescore", "stored answers under the scores that their tasks give now; no model is asked")
+    arguments.add_argument("runs", nargs="*", metavar="RUN", help="runs by name or beginning")
+    arguments.add_argument("--all", action="store_true", help="every finished run, newest first")
+    given = arguments.parse_args(words)
+    if bool(given.runs) == given.all:
+        raise UsageError("harness rescore: name runs (harness ls shows them), or give --all")
+    from harness.engine.runs import find, stored
+    from harness.store import ingest
+
+    results = results_folder(given.results)
+    runs = stored(results) if given.all else [find(results, name) for name in given.runs]
+    importable(r.record for r in runs)
+    made: list[Path] = []
+    code = DONE
+    for run in runs:
+        if given.all and not _counts(run.record):
+            continue
+        try:
+            name = _renewed(run, results, check=not given.all)
+        except HarnessError as e:
+            print(f"harness: {e}", file=sys.stderr)
+            code = INCOMPLETE
+        else:
+            made += [results / "runs" / name] if name else []
+    if made:
+        ingest(results, made)
+    if given.all:
+        print(f"{len(made)} runs rescored")
+    return code
+
+
+def _counts(record: dict[str, Any]) -> bool:
+    """Whether --all means a run: not one that goes on, was imported, or marks a level by the task's own records."""
+    from harness.engine.rundir import ENDED
+
+    config = record.get("config") or {}
+    return record["status"] in ENDED and not config.get("imported") and record["model"] not in ("chance", "oracle")
+
+
+def _renewed(run: Any, results: Path, *, check: bool) -> str:
+    """Rescore one run and say so; the name of the new run, or "" where none was written."""
+    from harness.engine.renewal import renew
+
+    found = renew(run, results, check=check)
+    if found.made:
+        before, now = (f"{m.name} {m.value:.4f}" if m else "no score" for m in (run.primary, found.metric))
+        print(f"{run.name}: {before}, now {now}: {found.name}")
+        return found.name
+    if check:
+        same = found.name == run.name
+        print(f"{run.name}: {'its scores are what its task gives now' if same else f'was rescored as {found.name}'}")
+    return ""

@@ -1,0 +1,68 @@
+"""Annotated pictures that methods calibrate themselves on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import UsageError
+from harness.core.files import DIGESTS
+from harness.core.types import Picture
+
+EMBEDDED = Path(__file__).resolve().parents[2] / "tasks" / "pope" / "calibration" / "images.parquet"
+"""Generated scenes whose seeds no evaluation uses."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """Annotated pictures by name: `embedded`, a Parquet file, or a JSONL file beside its pictures.
+
+    A row has `objects` (names of the categories shown) and the picture: `bytes`, or `image`, a path relative to the
+    file.
+    """
+
+    name: str
+
+    @property
+    def path(self) -> Path:
+        return EMBEDDED if self.name == "embedded" else Path(self.name)
+
+    def fingerprint(self) -> str:
+        """Of the table and of the pictures that it names by path. Raises UsageError where there is no table."""
+        if not self.path.is_file():
+            raise UsageError(
+                f"calibration={self.name} is no file: give embedded, or a .jsonl or .parquet file with a row "
+                "{image, objects} per picture"
+            )
+        table = DIGESTS.of(self.path)
+        files = [p.source for p, _ in self.pictures() if isinstance(p.source, Path)]
+        if not files:
+            return table
+        marks = [DIGESTS.of(f) if f.is_file() else "absent" for f in files]
+        return hashlib.sha256(json.dumps([table, marks]).encode()).hexdigest()
+
+    def pictures(self) -> list[tuple[Picture, tuple[str, ...]]]:
+        """Raises UsageError where a row lacks a field."""
+        out = []
+        for number, row in enumerate(self._rows(), 1):
+            if not isinstance(row, dict) or not isinstance(row.get("objects"), list) or "image" not in row:
+                raise UsageError(f"{self.path}, row {number}: needs image (a path) and objects (a list of names)")
+            source = row.get("bytes") or self.path.parent / str(row["image"])
+            out.append((Picture(source), tuple(map(str, row["objects"]))))
+        if not out:
+            raise UsageError(f"{self.path} holds no pictures to calibrate on")
+        return out
+
+    def _rows(self) -> list[Any]:
+        if self.path.suffix == ".parquet":
+            import pyarrow.parquet as pq
+
+            return pq.read_table(self.path).to_pylist()
+        try:
+            lines = self.path.read_text(encoding="utf-8").splitlines()
+            return [json.loads(line) for line in lines if line.strip()]
+        except ValueError as e:
+            raise UsageError(f"{self.path} is no JSONL file: {e}") from e

@@ -1,0 +1,86 @@
+"""Why a run is not the run that it was: which files of code and which versions differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.engine.identity import code_of_answers, code_of_scores, roots
+from harness.engine.rundir import ENDED
+from harness.engine.runs import stored
+from harness.engine.sources import located
+
+if TYPE_CHECKING:
+    from harness.engine.composed import Run
+
+SETTINGS = ("task", "data", "model", "method", "decoding", "seed", "limit")
+NAMED = 3
+"""Files that a line names."""
+
+
+def since(run: Run) -> str:
+    """One line about the newest finished run of these settings that other code or versions played; "" for none."""
+    wanted = {
+        "task": run.task.name,
+        "data": str(run.config["task"].get("data") or "default"),
+        "model": run.model.name,
+        "method": run.label,
+        **{k: run.identity[k] for k in ("decoding", "seed", "limit")},
+    }
+    for old in stored(Path(run.config["results"])):
+        record = old.record
+        if record["status"] not in ENDED or any(record.get(k) != wanted[k] for k in SETTINGS):
+            continue
+        before = record.get("identity") or {}
+        if not _same_settings(before, run.identity):
+            continue
+        if "answers" not in before:
+            return f"asking anew: {old.name} was played before runs knew the code that they depend on"
+        changed = [
+            *files(_both(record.get("code")), _both(run.code)),
+            *_versions(before.get("packages") or {}, run.identity["packages"]),
+        ]
+        return f"asking anew: {listed(changed)} changed since {old.name}" if changed else ""
+    return ""
+
+
+def stale(record: Mapping[str, Any]) -> list[str]:
+    """Files that changed since a run was played; none where its record does not say, or its code is not here."""
+    known, config = record.get("code"), record.get("config") or {}
+    if not known or not all(map(located, roots(config))):
+        return []
+    return files(_both(known), code_of_answers(config) | code_of_scores(config))
+
+
+def files(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Those that differ, or are in one only."""
+    return sorted(k for k in {*before, *now} if before.get(k) != now.get(k))
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few."""
+    more = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
+    *head, last = [*names[:NAMED], *more]
+    return f"{', '.join(head)} and {last}" if head else last
+
+
+def _both(code: Mapping[str, Mapping[str, str]] | None) -> dict[str, str]:
+    return {k: v for part in (code or {}).values() for k, v in part.items()}
+
+
+def _versions(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    names = sorted({*before, *now})
+    return [f"{n} ({before.get(n)} to {now.get(n)})" for n in names if before.get(n) != now.get(n)]
+
+
+def _same_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    def methods(identity: Mapping[str, Any]) -> list[Any]:
+        return [[m["name"], m["values"]] for m in identity.get("methods") or []]
+
+    return (
+        (before.get("task") or {}).get("fingerprint") == now["task"]["fingerprint"]
+        and (before.get("model") or {}).get("fingerprint") == now["model"]["fingerprint"]
+        and methods(before) == methods(now)
+        and before.get("stop_early") == now.get("stop_early")
+    )

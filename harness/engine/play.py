@@ -1,0 +1,48 @@
+"""Which samples a run plays, in which order, and by which scheduler: all of the engine that answers depend on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import HarnessError
+from harness.core.method import Method, Pipeline
+from harness.core.task import Task
+from harness.core.types import Result, Sample
+from harness.engine.build import build_decoding
+from harness.engine.schedule import Scheduler
+from harness.engine.subset import by_cluster, subset
+
+if TYPE_CHECKING:
+    from harness.engine.composed import Run
+
+
+def planned(task: Task, config: Mapping[str, Any]) -> list[Sample]:
+    """What is to be played, whole clusters side by side. Raises HarnessError for no samples, or ids that repeat."""
+    samples = list(task.samples())
+    if not samples:
+        raise HarnessError(f"task={task.name} has no samples for these settings: see harness show task={task.name}")
+    twice = [id_ for id_, n in Counter(s.id for s in samples).items() if n > 1]
+    if twice:
+        raise HarnessError(f"task={task.name}: sample id {twice[0]!r} occurs twice: ids must be unique")
+    return by_cluster(subset(samples, config["limit"], config["seed"]))
+
+
+def steering(methods: Sequence[Method]) -> list[Method]:
+    """Those that act inside of the model."""
+    return [m for m in methods if not isinstance(m, Pipeline)]
+
+
+def scheduler(run: Run, rows: int | None, report: Callable[[list[Result]], None], **more: Any) -> Scheduler:
+    """Of a run whose model is loaded, or soon will be. `more`: `stop`, `window`, `enough` of `Scheduler`."""
+    return Scheduler(
+        run.task,
+        run.model,
+        [m for m in run.methods if isinstance(m, Pipeline)],
+        build_decoding(run.config["decoding"], run.task),
+        seed=run.config["seed"],
+        rows=rows,
+        report=report,
+        **more,
+    )

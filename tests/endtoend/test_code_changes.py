@@ -1,0 +1,47 @@
+"""A change of code that a finished run would hide: the gate must ask again. On a copy of the project."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+REPO = Path(__file__).parents[2]
+EVAL = ("eval", "task=pope", "method=vcd", "limit=18", "logger=quiet")
+
+
+def harness(folder: Path, *commands: tuple[str, ...], then: str = "") -> tuple[int, str]:
+    """Run commands in one process on the copy in `folder`: the last exit code, and all that was said."""
+    play = f"import sys; from harness.cli import main; codes = [main(list(c)) for c in {commands!r}]"
+    code = f"{play}\n{then}\nsys.exit(codes[-1])"
+    environment = os.environ | {"PYTHONPATH": str(folder / "project"), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_gate_asks_again_after_a_change_in_a_helper(tmp_path):
+    """Measured before: "identical: all 180 answers equal", exit 0, from the store, whatever was broken."""
+    for name in ("harness", "methods", "tasks"):
+        shutil.copytree(REPO / name, tmp_path / "project" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    code, said = harness(tmp_path, EVAL)
+    assert code == 0, said
+    (first,) = (tmp_path / "results" / "runs").iterdir()
+    assert harness(tmp_path, ("baseline", "update", first.name, "--reason", "as it should be"))[0] == 0
+    code, said = harness(tmp_path, EVAL, ("gate", "--run"), then="assert 'torch' not in sys.modules")
+    assert code == 0 and "from the store" in said and "identical" in said, said
+    common = tmp_path / "project" / "methods" / "decoding" / "common.py"
+    text = common.read_text()
+    common.write_text(text.replace('"""', '"""Well, ', 1))
+    assert "identical" in harness(tmp_path, ("gate",))[1], "prose asks nothing again"
+    assert "return z.masked_fill(" in text
+    common.write_text(text.replace("return z.masked_fill(", "return (-z).masked_fill("))
+    code, said = harness(tmp_path, ("gate",))
+    assert code == 3 and "methods/decoding/common.py changed since" in said, said
+    code, said = harness(tmp_path, ("gate", "--run"))
+    assert code != 0 and "identical" not in said, said
+    assert f"asking anew: methods/decoding/common.py changed since {first.name}" in said
+    assert len(list((tmp_path / "results" / "runs").iterdir())) == 2
