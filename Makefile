@@ -38,7 +38,7 @@ install-dev: $(VENV)/.installed-dev
 $(VENV)/.prepared: $(LOCK)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "harness needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) setuptools hatchling editables
+	$(PIP) --upgrade setuptools hatchling editables
 	$(if $(TORCH_INDEX),@$(PIP) --no-deps --retries 1 --timeout 8 --index-url $(TORCH_INDEX) '$(TORCH)' 2>/dev/null || true)
 	touch $@
 
@@ -57,7 +57,7 @@ lmms: install-dev        ## lmms-eval for its bridge's tests, without torchvisio
 
 compat: compat-oldest compat-newest   ## the tests that depend on transformers, with the oldest and the newest admitted one
 
-compat-oldest:           ## every lower bound of pyproject.toml but torch's: TORCH=torch==2.8.0 tries that, too
+compat-oldest:           ## every lower bound of pyproject.toml but torch's: TORCH=torch==2.8 tries that, too
 	mkdir -p .venv-oldest
 	$(PYTHON) requirements/oldest.py > .venv-oldest/oldest.txt
 	$(MAKE) .compat VENV=.venv-oldest LOCK=.venv-oldest/oldest.txt TORCH='$(TORCH)'

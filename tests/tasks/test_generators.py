@@ -34,4 +34,5 @@ def test_check_finds_a_change(tmp_path, capsys):
             table.slice(1) if path.parent.name == "embedded" else table, tmp_path / path.parent.name / path.name
         )
     assert main(["--check", "--out", str(tmp_path)]) == 1
-    assert capsys.readouterr().out.splitlines() == ["embedded/records: differs", "calibration/records: equal"]
+    embedded, calibration = capsys.readouterr().out.splitlines()
+    assert embedded.split(" (")[0] == "embedded/records: differs" and calibration == "calibration/records: equal"
