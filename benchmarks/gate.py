@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from harness.stats import paired_mean
-from harness.stats.gate import Check, judge
+from harness.stats.decision import Check, judge
 
 QUESTIONS = 18
 

@@ -10,8 +10,8 @@ def larger(folder: Path) -> Path:
     import torch
     from transformers import AutoTokenizer
 
-    from harness.models.tiny import WEIGHTS, architecture
-    from harness.models.tiny.export import processor
+    from harness.embedded.tiny_llava import WEIGHTS, architecture
+    from harness.embedded.tiny_llava.export import processor
 
     tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
     torch.manual_seed(0)

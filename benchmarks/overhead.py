@@ -28,9 +28,9 @@ from larger import larger
 
 def asked_of(pictures: int) -> list[tuple[Any, Any]]:
     """(sample, request) of a run on so many pictures."""
-    from harness.core.registry import Registry
-    from harness.engine.build import build_task
-    from harness.engine.subset import by_cluster, subset
+    from harness.engine.limit import by_cluster, subset
+    from harness.plugins.build import build_task
+    from harness.plugins.registry import Registry
 
     plugin = Registry().get("task", "pope")
     task = build_task({"_target_": plugin.target, "name": "pope", **plugin.defaults, "data": "embedded"})
@@ -137,10 +137,10 @@ def harness(results: str, checkpoint: str, pictures: int, tokens: int, split: Sp
     """CPU seconds of one run. The model is loaded already."""
     from harness.cli import main
     from harness.engine import evaluate
-    from harness.engine.journal import Journal
-    from harness.models.hf import HFModel
-    from harness.models.prompts import Prompts
-    from harness.steering import entry
+    from harness.models.hf.model import HFModel
+    from harness.models.hf.prompts import Prompts
+    from harness.runs.journal import Journal
+    from harness.steering import generation
 
     words = [
         "eval",
@@ -161,11 +161,11 @@ def harness(results: str, checkpoint: str, pictures: int, tokens: int, split: Sp
         if split:
             split.wrap(stack, HFModel, "load", "load")
             split.wrap(stack, Prompts, "encode", "preprocess")
-            split.wrap(stack, entry, "encode", "prefill of pictures")
-            split.wrap(stack, entry, "forward", "questions and decode")
+            split.wrap(stack, generation, "encode", "prefill of pictures")
+            split.wrap(stack, generation, "forward", "questions and decode")
             split.wrap(stack, Journal, "append", "storage: journal")
             split.wrap(stack, evaluate, "_ingest", "storage: index")
-            from tasks.pope.task import Pope
+            from harness.tasks.pope.task import Pope
 
             split.wrap(stack, Pope, "aggregate", "scoring: statistics")
         if main(words):
@@ -192,7 +192,7 @@ def main() -> int:
     torch.set_num_threads(1)
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    from harness.models.tiny import WEIGHTS
+    from harness.embedded.tiny_llava import WEIGHTS
 
     groups = questions(given.pictures)
     count = sum(len(g) for _, g in groups)

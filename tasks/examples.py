@@ -1,9 +1,9 @@
 """Training examples for small models: what an expert answers on other items than the embedded ones.
 
-    python -m tasks.examples stare --out DIR --each 100
+    python -m harness.tasks.examples stare --out DIR --each 100
 
 Each example is a request as the task itself makes it, in the embedded model's chat template, with the answer that
-scores: the generator's items come from seeds that no embedded record uses. `harness.models.tiny.train --examples` reads
+scores: the generator's items come from seeds that no embedded record uses. `harness.embedded.tiny_llava.train --examples` reads
 the folder: `examples.jsonl` (prompt with `<image>` where a picture stands, answer, pictures by number, task) and
 `pictures.npy` (uint8, n x 96 x 96 x 3, as the model's processor shrinks them).
 """
@@ -49,10 +49,10 @@ def _played(task: Task, sample: Sample, say: Callable[[Request], str | None]) ->
 
 
 def stare(each: int) -> Iterator[Example]:
-    from tasks.stare.generate import KINDS, png, puzzle
-    from tasks.stare.scoring import CONFIGS, simulated
-    from tasks.stare.sources import record
-    from tasks.stare.task import Stare
+    from harness.tasks.stare.generate import KINDS, png, puzzle
+    from harness.tasks.stare.scoring import CONFIGS, simulated
+    from harness.tasks.stare.sources import record
+    from harness.tasks.stare.task import Stare
 
     task = _task(Stare)
     for i in range(each):
@@ -66,9 +66,9 @@ def stare(each: int) -> Iterator[Example]:
 
 
 def vic_bench(each: int) -> Iterator[Example]:
-    from tasks.vic_bench.sources import Record
-    from tasks.vic_bench.task import VicBench
-    from tasks.vic_bench.worlds import WORLDS
+    from harness.tasks.vic_bench.sources import Record
+    from harness.tasks.vic_bench.task import VicBench
+    from harness.tasks.vic_bench.worlds import WORLDS
 
     task = _task(VicBench)
     for i in range(each):
@@ -86,9 +86,9 @@ def screenspot(each: int) -> Iterator[Example]:
     from playwright.sync_api import sync_playwright
 
     from harness.browser import chromium
-    from tasks.screenspot.generate import shoot
-    from tasks.screenspot.pages import SCREENS, page
-    from tasks.screenspot.task import ScreenSpot
+    from harness.tasks.screenspot.generate import shoot
+    from harness.tasks.screenspot.pages import SCREENS, page
+    from harness.tasks.screenspot.task import ScreenSpot
 
     task = _task(ScreenSpot)
     with sync_playwright() as play:
@@ -112,8 +112,8 @@ def screenspot(each: int) -> Iterator[Example]:
 def miniwob(each: int) -> Iterator[Example]:
     """What the experts click, as points; an episode is left where they type or drag, which a picture this small
     cannot teach. Seeds from 1000 on."""
-    from tasks.miniwob.actions import parse
-    from tasks.miniwob.task import MiniWob
+    from harness.tasks.miniwob.actions import parse
+    from harness.tasks.miniwob.task import MiniWob
 
     middle = """(bid) => { const b = document.querySelector(`[bid="${bid}"]`).getBoundingClientRect();
     return [Math.round(b.x + b.width / 2), Math.round(b.y + b.height / 2)]; }"""
@@ -147,9 +147,9 @@ def write(examples: Iterator[Example], directory: Path) -> int:
     """Write the folder; the number of examples."""
     from transformers import AutoConfig, AutoProcessor
 
-    from harness.models.prompts import Prompts
-    from harness.models.tiny import WEIGHTS
-    from harness.scenes import GRID
+    from harness.embedded.scenes import GRID
+    from harness.embedded.tiny_llava import WEIGHTS
+    from harness.models.hf.prompts import Prompts
 
     prompts = Prompts(AutoProcessor.from_pretrained(WEIGHTS), AutoConfig.from_pretrained(WEIGHTS), chat="auto")
     directory.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ import pytest
 
 from harness.cli import COMMANDS
 from harness.config.compose import check_names
-from harness.core.registry import Registry
+from harness.plugins.registry import Registry
 
 REPO = Path(__file__).parents[1]
 PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md")), *sorted((REPO / "tasks").glob("*/README.md"))]

@@ -36,11 +36,11 @@ def main(words: Sequence[str]) -> int:
 
 
 def _update(given: object) -> int:
-    from harness.engine.runs import find
     from harness.gate.baseline import accept, read, same
     from harness.gate.baseline import words as overrides
     from harness.gate.policy import read_policy
     from harness.gate.verdicts import verdicts
+    from harness.runs.stored import find
 
     folder, reason = given.folder, given.reason  # type: ignore[attr-defined]
     if not given.runs:  # type: ignore[attr-defined]

@@ -35,8 +35,8 @@ def main(words: Sequence[str]) -> int:
 
 def job(config: dict[str, Any]) -> int:
     from harness.core.method import Pipeline
-    from harness.engine.build import build_methods, build_model
-    from harness.engine.calibration import calibrated, identity, provide
+    from harness.engine.artefacts import calibrated, identity, provide
+    from harness.plugins.build import build_methods, build_model
 
     model, methods = build_model(config["model"]), build_methods(config["method"])
     steering = [m for m in methods if not isinstance(m, Pipeline)]

@@ -11,7 +11,7 @@ from harness.commands.words import parser, results_folder
 from harness.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.engine.comparison import Comparison
+    from harness.comparison.compare import Comparison
 
 COLUMNS = ("score", "group", "a", "b", "difference", "p", "flips", "MDE")
 UNITS = {
@@ -35,7 +35,7 @@ def main(words: Sequence[str]) -> int:
     arguments.add_argument("--json", action="store_true", help="JSON instead of tables")
     arguments.add_argument("--markdown", action="store_true", help="Markdown tables, for a pull request or a paper")
     given = arguments.parse_args(words)
-    from harness.engine.comparison import compare
+    from harness.comparison.compare import compare
 
     base, *others = _runs(results_folder(given.results), given.runs)
     found = compare(base, others)
@@ -48,7 +48,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def _runs(results: Path, words: Sequence[str]) -> list[Any]:
-    from harness.engine.runs import find, select
+    from harness.runs.stored import find, select
 
     names = [w for w in words if "=" not in w]
     filters = [w for w in words if "=" in w and not w.startswith("method=")]

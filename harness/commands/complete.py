@@ -9,7 +9,7 @@ from harness.cli import COMMANDS
 from harness.config.compose import GROUPS, KEYS, choices, plugin_folders
 from harness.config.parser import results_default
 from harness.core.errors import UsageError
-from harness.core.registry import Registry
+from harness.plugins.registry import Registry
 
 
 def main(words: Sequence[str]) -> int:

@@ -23,8 +23,8 @@ def main(words: Sequence[str]) -> int:
         "--relationship", default="third_party", metavar="WORD", help="first_party, third_party, collaborative, other"
     )
     given = arguments.parse_args(words)
-    from harness.engine.runs import select
-    from harness.exchange import every_eval_ever, tables
+    from harness.interop import every_eval_ever, tables
+    from harness.runs.stored import select
 
     if given.relationship not in every_eval_ever.RELATIONSHIPS:
         raise UsageError(f"--relationship {given.relationship}: choose {', '.join(every_eval_ever.RELATIONSHIPS)}")

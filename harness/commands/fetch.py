@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.commands.words import parser
 from harness.core.errors import Missing, UsageError
-from harness.core.registry import Registry
+from harness.plugins.registry import Registry
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def _sides(results: Path, given: Any, scratch: Path) -> tuple[list[Any], list[An
     if given.candidate:
         raise UsageError("--candidate goes with --baseline RUN; a baseline folder finds its own candidates")
     baselines = read(folder)
-    from harness.engine.runs import find, stored
+    from harness.runs.stored import find, stored
 
     if given.run:
         return baselines, [find(results, play(b.words, results)) for b in baselines]
@@ -82,8 +82,8 @@ def _sides(results: Path, given: Any, scratch: Path) -> tuple[list[Any], list[An
 
 
 def _two_runs(results: Path, given: Any, scratch: Path) -> tuple[list[Any], list[Any]]:
-    from harness.engine.runs import find
     from harness.gate.baseline import accept
+    from harness.runs.stored import find
 
     if not given.candidate:
         raise UsageError(f"{given.baseline} is no baseline folder: for a run add --candidate RUN")

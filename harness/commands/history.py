@@ -13,7 +13,7 @@ from harness.commands.words import parser, results_folder
 from harness.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.gate.history import Change, Series
+    from harness.gate.history import LevelChange, Series
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 HEIGHT, WIDTH = 8, 100
@@ -59,7 +59,7 @@ def _lines(series: Series, *, plot: bool) -> list[str]:
     return [*lines, *(f"  {_said(c, series.kind)}" for c in series.changes)]
 
 
-def _said(change: Change, kind: str) -> str:
+def _said(change: LevelChange, kind: str) -> str:
     step = change.step
     way = {True: "better", False: "worse", None: "moved"}[change.better]
     sure = "" if step.sure else "possibly "

@@ -16,7 +16,7 @@ def main(words: Sequence[str]) -> int:
         "paths", nargs="+", metavar="PATH", help="results_*.json, *_results.json, *.eval, or folders with them"
     )
     given = arguments.parse_args(words)
-    from harness.exchange.imported import bring
+    from harness.interop.imported import bring
     from harness.store import ingest
 
     results = Path(given.results)

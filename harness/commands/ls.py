@@ -16,8 +16,8 @@ def main(words: Sequence[str]) -> int:
     )
     arguments.add_argument("--json", action="store_true", help="one JSON list instead of a table")
     given = arguments.parse_args(words)
-    from harness.engine.calibration import records
-    from harness.engine.runs import select
+    from harness.engine.artefacts import records
+    from harness.runs.stored import select
 
     found = select(results_folder(given.results), given.filters)
     if given.json:

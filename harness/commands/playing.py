@@ -32,7 +32,7 @@ def play(words: Sequence[str], results: Path) -> str:
 
 def timings(words: Sequence[str], repeats: int) -> list[dict[str, float]]:
     """The costs of `repeats` runs (see `StoredRun.cost`), each played from nothing into a folder of its own."""
-    from harness.engine.runs import stored
+    from harness.runs.stored import stored
 
     found = []
     for _ in range(repeats):

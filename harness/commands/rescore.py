@@ -18,7 +18,7 @@ def main(words: Sequence[str]) -> int:
     given = arguments.parse_args(words)
     if bool(given.runs) == given.all:
         raise UsageError("harness rescore: name runs (harness ls shows them), or give --all")
-    from harness.engine.runs import find, stored
+    from harness.runs.stored import find, stored
     from harness.store import ingest
 
     results = results_folder(given.results)
@@ -45,7 +45,7 @@ def main(words: Sequence[str]) -> int:
 
 def _counts(record: dict[str, Any]) -> bool:
     """Whether --all means a run: not one that goes on, was imported, or marks a level by the task's own records."""
-    from harness.engine.rundir import ENDED
+    from harness.runs.directory import ENDED
 
     config = record.get("config") or {}
     return record["status"] in ENDED and not config.get("imported") and record["model"] not in ("chance", "oracle")

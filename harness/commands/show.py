@@ -11,8 +11,8 @@ from typing import Any
 
 from harness.commands.words import parser, results_folder
 from harness.core.errors import UsageError
-from harness.core.registry import Plugin, Registry
 from harness.core.verified import LEVELS, Verified
+from harness.plugins.registry import Plugin, Registry
 
 
 def main(words: Sequence[str]) -> int:
@@ -31,7 +31,7 @@ def main(words: Sequence[str]) -> int:
             raise UsageError(f"harness show {given.what}: choose method=NAME, task=NAME or model=NAME")
         _card(Registry(given.plugins).get(group, name), as_json=given.json)
         return 0
-    from harness.engine.runs import find
+    from harness.runs.stored import find
 
     _run(find(results_folder(given.results), given.what), given)
     return 0
@@ -169,8 +169,8 @@ def _numbers(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _samples(run: Any, given: Any, out: Any) -> None:
+    from harness.comparison.pairing import judged
     from harness.core.score import occurring
-    from harness.engine.pairing import judged
 
     shown, results = 0, run.results()
     score = judged(run, occurring(results))

@@ -15,8 +15,8 @@ def main(words: Sequence[str]) -> int:
     arguments.add_argument("--folder", type=Path, default=Path("results/submitted"), metavar="DIR")
     arguments.add_argument("--check", action="store_true", help="write nothing")
     given = arguments.parse_args(words)
-    from harness.engine.runs import find
     from harness.leaderboard.submit import problems, write
+    from harness.runs.stored import find
 
     runs = [find(results_folder(given.results), name) for name in given.runs]
     refused = {run.name: found for run in runs if (found := problems(run))}

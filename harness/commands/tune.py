@@ -26,8 +26,8 @@ def main(words: Sequence[str]) -> int:
         return 0
     share_cores()
     from harness.config.compose import Asked, check_names, plugin_folders, read, run
-    from harness.core.registry import Registry
     from harness.engine.tuning import Tuning, grid_of, write_preset
+    from harness.plugins.registry import Registry
 
     dry = "--dry" in words
     words = read([w for w in words if w != "--dry"]).words

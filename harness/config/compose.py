@@ -21,8 +21,8 @@ from harness.config.parser import Parser, add_results, results_default
 from harness.config.settings import FOLDER, GROUPS, PLUGINS, check_keys, run_settings, settings
 from harness.config.short import lengthened
 from harness.core.errors import INTERRUPTED, HarnessError, Missing, UsageError
-from harness.core.registry import ROOT, Plugin, Registry, unknown
 from harness.core.task import DECLARED
+from harness.plugins.registry import ROOT, Plugin, Registry, unknown
 
 KEYS = tuple(run_settings())
 

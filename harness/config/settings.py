@@ -14,7 +14,7 @@ from harness.config.kinds import ANY, MAPPING, Kinds, annotated, kinds, refusal
 from harness.config.short import PRIVATE, chosen
 from harness.core.decoding import Decoding
 from harness.core.errors import UsageError
-from harness.core.registry import ROOT, Registry
+from harness.plugins.registry import ROOT, Registry
 
 FOLDER = ROOT / "harness" / "config"
 PLUGINS = ("task", "method", "model")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from harness.core.errors import UsageError
-from harness.core.registry import Plugin, Registry
+from harness.plugins.registry import Plugin, Registry
 
 PRIVATE = ("_target_", "defaults")
 

@@ -80,7 +80,7 @@ class Task(ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """Hex digest of the records and of every setting that can change a prompt or a score. The code that reads and
-        scores them is hashed beside it (`harness.engine.identity`)."""
+        scores them is hashed beside it (`harness.runs.identity`)."""
 
     def oracle(self, sample: Sample, request: Request) -> str:
         """The answer that scores full marks (`model=oracle`)."""

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.engine.identity import code_of_answers, code_of_scores, roots
-from harness.engine.rundir import ENDED
-from harness.engine.runs import stored
-from harness.engine.sources import located
+from harness.runs.directory import ENDED
+from harness.runs.identity import code_of_answers, code_of_scores, roots
+from harness.runs.sources import located
+from harness.runs.stored import stored
 
 if TYPE_CHECKING:
-    from harness.engine.composed import Run
+    from harness.engine.plan import Run
 
 SETTINGS = ("task", "data", "model", "method", "decoding", "seed", "limit")
 NAMED = 3

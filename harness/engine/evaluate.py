@@ -16,19 +16,19 @@ from typing import Any, Protocol
 
 from harness.core.errors import DONE, INCOMPLETE, INTERRUPTED, NO, UsageError
 from harness.core.types import Metric, Result, Sample
-from harness.engine import calibration, memory
-from harness.engine.build import build_decoding
+from harness.engine import artefacts, memory
 from harness.engine.changes import since
-from harness.engine.composed import Run, compose
 from harness.engine.conclusion import concluded
-from harness.engine.environment import environment
-from harness.engine.journal import Journal
+from harness.engine.early_stopping import Sequential
+from harness.engine.executors.ray import Sharded
+from harness.engine.plan import Plan, compose
 from harness.engine.play import planned, scheduler, steering
 from harness.engine.rescoring import Taken, candidates, take
-from harness.engine.rundir import ENDED, SCHEMA
 from harness.engine.schedule import Interrupted
-from harness.engine.sequential import Sequential
-from harness.engine.sharded import Sharded
+from harness.plugins.build import build_decoding
+from harness.runs.directory import ENDED, SCHEMA
+from harness.runs.environment import environment
+from harness.runs.journal import Journal
 
 EXIT = {"done": DONE, "partial": INCOMPLETE, "failed": NO, "interrupted": INTERRUPTED}
 
@@ -49,49 +49,49 @@ def evaluate(config: dict[str, Any], listener: Listener) -> int:
         raise UsageError(f"retry={config['retry']} is unknown: give retry=errors or leave it out")
     if config["limit"] is not None and (not isinstance(config["limit"], int) or config["limit"] < 1):
         raise UsageError(f"limit={config['limit']} leaves nothing to do: give 1 or more, or leave it out")
-    run = compose(config)
-    answered = _answered(run, run.directory.record())
-    older = [] if answered else candidates(run)
+    plan = compose(config)
+    answered = _answered(plan, plan.directory.record())
+    older = [] if answered else candidates(plan)
     if not answered and not older:
-        _ = run.methods  # refuses bad values before anything is written
-    with run.directory.locked(lambda: listener.say(f"another process plays {run.directory.name}: waiting for it")):
-        record = run.directory.record()
-        if record and _answered(run, record):
-            listener.ended(record, run.directory.metrics(), from_store=True)
+        _ = plan.methods  # refuses bad values before anything is written
+    with plan.directory.locked(lambda: listener.say(f"another process plays {plan.directory.name}: waiting for it")):
+        record = plan.directory.record()
+        if record and _answered(plan, record):
+            listener.ended(record, plan.directory.metrics(), from_store=True)
             return EXIT[record["status"]]
-        taken = take(run, older, listener.say)
-        if record is None and not taken.rows and (line := since(run)):
+        taken = take(plan, older, listener.say)
+        if record is None and not taken.rows and (line := since(plan)):
             listener.say(line)
-        drop = bool(record) and _retried(run, record)
-        record, metrics = _play(run, rows, listener, taken, drop_errors=drop)
+        drop = bool(record) and _retried(plan, record)
+        record, metrics = _play(plan, rows, listener, taken, drop_errors=drop)
         if record["status"] != "interrupted":
-            _ingest(run, listener)
+            _ingest(plan, listener)
         listener.ended(record, metrics, from_store=False)
         return EXIT[record["status"]]
 
 
-def _retried(run: Run, record: dict[str, Any]) -> bool:
+def _retried(plan: Plan, record: dict[str, Any]) -> bool:
     """Whether failed samples of a finished run are asked again."""
-    return run.config["retry"] == "errors" and record["status"] in ("partial", "failed")
+    return plan.config["retry"] == "errors" and record["status"] in ("partial", "failed")
 
 
-def _answered(run: Run, record: dict[str, Any] | None) -> bool:
-    return record is not None and record["status"] in ENDED and not _retried(run, record)
+def _answered(plan: Plan, record: dict[str, Any] | None) -> bool:
+    return record is not None and record["status"] in ENDED and not _retried(plan, record)
 
 
 def _play(
-    run: Run, rows: int | None, listener: Listener, taken: Taken, *, drop_errors: bool
+    plan: Plan, rows: int | None, listener: Listener, taken: Taken, *, drop_errors: bool
 ) -> tuple[dict[str, Any], list[Metric]]:
     """Play what is missing, score all, write the run's record. What it held in memory is free when it returns."""
-    task, model, config = run.task, run.model, run.config
+    task, model, config = plan.task, plan.model, plan.config
     samples = planned(task, config)
-    early = Sequential.of(run, config, samples) if config["stop_early"] else None
+    early = Sequential.of(plan, config, samples) if config["stop_early"] else None
     if early:
         samples = early.shuffled(samples, config["seed"])
     decoding = build_decoding(config["decoding"], task)
-    journal = Journal(run.directory.journal, drop_errors=drop_errors)
-    record = _record(run, decoding, len(samples), taken.facts)
-    run.directory.write_record(record)
+    journal = Journal(plan.directory.journal, drop_errors=drop_errors)
+    record = _record(plan, decoding, len(samples), taken.facts)
+    plan.directory.write_record(record)
     journal.append(taken.rows)
     results = {r.id: r for r in (*journal.finished, *taken.rows)}
     listener.started(record, samples, list(results.values()))
@@ -119,10 +119,10 @@ def _play(
                 record |= {"calibrations": facts["calibrations"], "model_facts": facts["model_facts"]}
                 record["environment"] = environment() | {"hardware": facts["hardware"]}
             elif missing:
-                inner = steering(run.methods)
+                inner = steering(plan.methods)
                 model.load(inner)
                 memory.start()
-                record["calibrations"] = calibration.provide(
+                record["calibrations"] = artefacts.provide(
                     inner, model, config["calibration"], Path(config["results"]), listener.say
                 )
                 record["model_facts"] = model.describe()
@@ -130,7 +130,7 @@ def _play(
                 record["environment"] = environment() | {"hardware": _hardware()}
             if missing:
                 looks = {"window": early.window, "enough": lambda: early.decided(results)} if early else {}
-                player = sharded or scheduler(run, rows, report, stop=stop, **looks)
+                player = sharded or scheduler(plan, rows, report, stop=stop, **looks)
                 counts = player.counts
                 with memory.settled():
                     player.run(samples, results.keys())
@@ -138,7 +138,7 @@ def _play(
         interrupted = True
     except BaseException:
         record |= {"status": "interrupted", "finished": _now()}
-        run.directory.write_record(record)
+        plan.directory.write_record(record)
         raise
     finally:
         journal.close()
@@ -163,46 +163,46 @@ def _play(
         peak = sharded.peak if sharded else memory.peak()
         record |= {"work": Counter(record["work"]) + work + Counter(samples=counts.done), "peak_memory_bytes": peak}
     if not interrupted:
-        run.directory.write_metrics(metrics)
-    run.directory.write_record(record)
+        plan.directory.write_metrics(metrics)
+    plan.directory.write_record(record)
     return record, metrics
 
 
-def _ingest(run: Run, listener: Listener) -> None:
+def _ingest(plan: Plan, listener: Listener) -> None:
     """Index the run in DuckDB. The directory is the truth, so a fault here is said, and loses nothing."""
     from harness.store import ingest
 
     try:
-        ingest(Path(run.config["results"]), [run.directory.path])
+        ingest(Path(plan.config["results"]), [plan.directory.path])
     except Exception as e:
         line = str(e).strip().splitlines()[0] if str(e).strip() else type(e).__name__
         listener.say(f"the run is complete but not yet in harness.duckdb ({line}): harness ingest adds it later")
 
 
-def _record(run: Run, decoding: Any, total: int, taken: dict[str, Any]) -> dict[str, Any]:
-    before = (run.directory.record() or {}) | taken
+def _record(plan: Plan, decoding: Any, total: int, taken: dict[str, Any]) -> dict[str, Any]:
+    before = (plan.directory.record() or {}) | taken
     return {
         "schema": SCHEMA,
-        "run": run.directory.name,
+        "run": plan.directory.name,
         "status": "running",
-        "task": run.task.name,
-        "task_version": run.task.version,
-        "cluster": run.task.cluster,
-        "scores": [asdict(s) for s in run.task.scores],
-        "data": str(run.config["task"].get("data") or "default"),
-        "model": run.model.name,
-        "model_fingerprint": run.identity["model"]["fingerprint"],
-        "method": run.label,
-        "methods": run.names,
+        "task": plan.task.name,
+        "task_version": plan.task.version,
+        "cluster": plan.task.cluster,
+        "scores": [asdict(s) for s in plan.task.scores],
+        "data": str(plan.config["task"].get("data") or "default"),
+        "model": plan.model.name,
+        "model_fingerprint": plan.identity["model"]["fingerprint"],
+        "method": plan.label,
+        "methods": plan.names,
         "decoding": asdict(decoding),
-        "seed": run.config["seed"],
-        "limit": run.config["limit"],
-        "identity": run.identity,
-        "code": run.code,
-        "config": run.config,
+        "seed": plan.config["seed"],
+        "limit": plan.config["limit"],
+        "identity": plan.identity,
+        "code": plan.code,
+        "config": plan.config,
         "environment": environment() | taken.get("environment", {}),
         **({"rescored_from": before["rescored_from"]} if "rescored_from" in before else {}),
-        "command": before.get("command") or _command(run.config),
+        "command": before.get("command") or _command(plan.config),
         "started": before.get("started") or _now(),
         "finished": None,
         "wall_seconds": before.get("wall_seconds", 0.0),
@@ -210,7 +210,7 @@ def _record(run: Run, decoding: Any, total: int, taken: dict[str, Any]) -> dict[
         "work": before.get("work", {}),
         "peak_memory_bytes": before.get("peak_memory_bytes"),
         "counts": {"samples": total, "done": 0, "errors": 0, "requests": 0, "asked": 0},
-        "task_facts": run.task.describe(),
+        "task_facts": plan.task.describe(),
         "calibrations": before.get("calibrations", []),
         "model_facts": before.get("model_facts", {}),
         "errors": [],
@@ -248,7 +248,7 @@ def _rows(batch_size: Any) -> int | None:
 
 
 def _hardware() -> dict[str, Any]:
-    from harness.engine.environment import hardware
+    from harness.runs.environment import hardware
 
     return hardware()
 

@@ -10,12 +10,12 @@ from harness.core.errors import HarnessError
 from harness.core.method import Method, Pipeline
 from harness.core.task import Task
 from harness.core.types import Result, Sample
-from harness.engine.build import build_decoding
+from harness.engine.limit import by_cluster, subset
 from harness.engine.schedule import Scheduler
-from harness.engine.subset import by_cluster, subset
+from harness.plugins.build import build_decoding
 
 if TYPE_CHECKING:
-    from harness.engine.composed import Run
+    from harness.engine.plan import Run
 
 
 def planned(task: Task, config: Mapping[str, Any]) -> list[Sample]:

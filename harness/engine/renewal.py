@@ -11,16 +11,16 @@ from typing import Any
 
 from harness.core.errors import INCOMPLETE, HarnessError
 from harness.core.types import Metric, Result
-from harness.engine.build import build_task
-from harness.engine.composed import task_identity
 from harness.engine.conclusion import concluded
-from harness.engine.environment import environment
-from harness.engine.identity import code_of_scores, digest, run_name
-from harness.engine.journal import encode
+from harness.engine.plan import task_identity
 from harness.engine.play import planned
 from harness.engine.rescoring import again, inherited
-from harness.engine.rundir import ENDED, RunDir
-from harness.engine.runs import StoredRun
+from harness.plugins.build import build_task
+from harness.runs.directory import ENDED, RunDir
+from harness.runs.environment import environment
+from harness.runs.identity import code_of_scores, digest, run_name
+from harness.runs.journal import encode
+from harness.runs.stored import StoredRun
 
 
 class NotRescorable(HarnessError):

@@ -15,12 +15,12 @@ from harness.core.errors import Unusable
 from harness.core.task import Task
 from harness.core.types import Outcome, Reply, Result, Sample
 from harness.engine.play import planned
-from harness.engine.rundir import ENDED
-from harness.engine.runs import StoredRun, stored
 from harness.engine.schedule import Episode, together
+from harness.runs.directory import ENDED
+from harness.runs.stored import StoredRun, stored
 
 if TYPE_CHECKING:
-    from harness.engine.composed import Run
+    from harness.engine.plan import Run
 
 TRIED = 16
 """Samples that are tried before a whole run is: a run that asked other questions is told by a few of them."""

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.comparison.pairing import judged, pair
 from harness.core.errors import DONE, HarnessError, UsageError
-from harness.core.registry import Plugin
 from harness.core.types import Metric
-from harness.engine.composed import compose
 from harness.engine.evaluate import Listener, evaluate
-from harness.engine.pairing import judged, pair
-from harness.engine.runs import StoredRun, find
+from harness.engine.plan import compose
+from harness.plugins.registry import Plugin
+from harness.runs.stored import StoredRun, find
 
 LARGEST = 200
 """Points of a grid."""

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.core.errors import UsageError
-from harness.engine.rundir import write_json
 from harness.gate.verdicts import Report
+from harness.runs.directory import write_json
 
 WANDB = "wandb"
 PROJECT = "harness"

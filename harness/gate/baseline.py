@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from harness.comparison.pairing import Played, share_missing
 from harness.core.errors import INCOMPLETE, HarnessError, Missing, UsageError
 from harness.core.types import Metric, Outcome, Result
-from harness.engine.pairing import Played, share_missing
-from harness.engine.rundir import write_json
+from harness.runs.directory import write_json
 
 SCHEMA = 1
 LOST = 0.01

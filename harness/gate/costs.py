@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.engine.pairing import Played
+from harness.comparison.pairing import Played
 from harness.gate.baseline import BaselineRun
 from harness.gate.entry import Entry
 from harness.gate.policy import DETERMINISTIC, Policy

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness.stats import Difference
-from harness.stats.gate import Verdict
+from harness.stats.decision import Verdict
 
 
 @dataclass(frozen=True)

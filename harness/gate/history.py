@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from harness.comparison.pairing import Pairs
 from harness.core.errors import UsageError
 from harness.core.score import Score, judged
 from harness.core.types import Metric, Outcome, Result
-from harness.engine.pairing import Pairs
-from harness.engine.rundir import write_json
-from harness.stats.steps import Step, floored, noise, steps
+from harness.runs.directory import write_json
+from harness.stats.change_points import Step, floored, noise, steps
 from harness.store import Store
 
 QUALITY = ("data", "model", "method", "task_version", "decoding", "seed", "limit", "metric")
@@ -39,7 +39,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Change:
+class LevelChange:
     """A step between two commits. `state`: open, or what `harness history --mark` made of it."""
 
     id: str
@@ -59,7 +59,7 @@ class Series:
     kind: str
     settings: dict[str, Any]
     points: list[Point]
-    changes: list[Change] = field(default_factory=list)
+    changes: list[LevelChange] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -152,12 +152,12 @@ def _change(
     better: bool | None,
     flipped: list[str],
     marks: Mapping[str, Any],
-) -> Change:
+) -> LevelChange:
     first = points[step.at]
     text = json.dumps([kind, settings, first.commit or first.run], sort_keys=True, default=str)
     key = hashlib.sha256(text.encode()).hexdigest()[:8]
     mark = marks.get(key) or {}
-    return Change(
+    return LevelChange(
         key,
         points[step.at - 1],
         first,

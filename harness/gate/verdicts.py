@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.comparison.pairing import NotComparable, Pairs, Played, judged, meanings, pair, share_missing
 from harness.core.errors import DONE, INCOMPLETE, INCONCLUSIVE, NO, UsageError
 from harness.core.score import Score
 from harness.core.types import Result
 from harness.engine.changes import listed
-from harness.engine.pairing import NotComparable, Pairs, Played, judged, meanings, pair, share_missing
 from harness.gate.baseline import LOST, BaselineRun
 from harness.gate.costs import Timings, costs
 from harness.gate.entry import Entry
 from harness.gate.policy import Policy, Rule
 from harness.stats import Difference
-from harness.stats.gate import Check, Verdict, judge
+from harness.stats.decision import Check, Verdict, judge
 
 LISTED = 20
 """Flipped samples that a report lists."""

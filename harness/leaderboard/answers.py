@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness.core.score import Score
-from harness.leaderboard.board import Board, Entry, Row
+from harness.leaderboard.board import Board, BoardEntry, Row
 from harness.store import Store
 from harness.store.database import sql
 
@@ -21,7 +21,7 @@ WORDS = {RIGHT: "right", WRONG: "wrong", ERROR: "error", ABSENT: "missing", UNCO
 
 
 @dataclass
-class Played:
+class BoardRun:
     """One run's answers by position of the item. `state`: one character an item."""
 
     rows: list[Row | None]
@@ -62,7 +62,7 @@ def items_of(store: Store, board: Board) -> Items:
     return Items(rows, board.judged(list(known)))
 
 
-def played(store: Store, entry: Entry, items: Items) -> Played:
+def played(store: Store, entry: BoardEntry, items: Items) -> BoardRun:
     rows: list[Row | None] = [None] * len(items.rows)
     for row in store.query(sql("queries/board_answers.sql"), {"run": entry.run}):
         rows[items.position[row["id"]]] = row
@@ -79,10 +79,10 @@ def played(store: Store, entry: Entry, items: Items) -> Played:
             right = items.score.right(scores)
             state.append(UNCOUNTED if right is None else RIGHT if right else WRONG)
             values[i] = (scores.get(first), scores.get(below)) if below else scores.get(first)
-    return Played(rows, "".join(state), values)
+    return BoardRun(rows, "".join(state), values)
 
 
-def page_rows(run: Played, start: int, stop: int) -> list[list[Any]]:
+def page_rows(run: BoardRun, start: int, stop: int) -> list[list[Any]]:
     """[answer, verdict, scores, error, seconds, tokens] of each item, null where the run has none."""
     out: list[Any] = []
     for row in run.rows[start:stop]:

@@ -29,7 +29,7 @@ def slug(*words: Any) -> str:
 
 
 @dataclass(frozen=True)
-class Entry:
+class BoardEntry:
     """One run. `row`: its row of runs, environment and primary metric; `metrics`: all of them."""
 
     row: Row
@@ -120,7 +120,7 @@ class Board:
     limit: int | None
     rules: str
     """Fingerprint of the records and of every setting that can change a prompt or a score."""
-    entries: list[Entry]
+    entries: list[BoardEntry]
     mark: str = ""
     """Tells boards apart that differ in their rules only; empty for the one with most entries."""
 
@@ -138,7 +138,7 @@ class Board:
         return slug(self.task, self.data, *([] if self.limit is None else [self.limit]), *filter(None, [self.mark]))
 
     @cached_property
-    def ranked(self) -> list[Entry]:
+    def ranked(self) -> list[BoardEntry]:
         return [e for e in self.entries if not e.flaws and e.model not in REFERENCES]
 
     @cached_property
@@ -162,37 +162,37 @@ class Board:
         fields = ("name", "value", "group", "primary", "higher_is_better")
         return judged((), [Metric(**{k: m[k] for k in fields}, score=m["score"] or "") for m in rows], known)
 
-    def reference(self, model: str) -> Entry | None:
+    def reference(self, model: str) -> BoardEntry | None:
         """The newest run of `chance` or `oracle`."""
         found = [e for e in self.entries if e.model == model and e.value is not None]
         return found[-1] if found else None
 
-    def of(self, model: str) -> list[Entry]:
+    def of(self, model: str) -> list[BoardEntry]:
         return [e for e in self.ranked if e.model == model]
 
-    def newest(self, model: str) -> dict[str, Entry]:
+    def newest(self, model: str) -> dict[str, BoardEntry]:
         """Method -> its newest entry on this model, best first; one without settings by hand, if there is one."""
         members = sorted(self.of(model), key=lambda e: not e.settings)
         found = {e.method: e for e in members}
         return dict(sorted(found.items(), key=lambda kv: _order(kv[1], self.higher)))
 
 
-def _order(entry: Entry, higher: bool) -> tuple[float, str]:
+def _order(entry: BoardEntry, higher: bool) -> tuple[float, str]:
     value = entry.value if entry.value is not None else float("nan")
     return (-value if higher else value), entry.method
 
 
-def entries(store: Store) -> list[Entry]:
+def entries(store: Store) -> list[BoardEntry]:
     """Every ended run, oldest first."""
     by: dict[str, list[Row]] = {}
     for metric in store.query(sql("queries/board_metrics.sql")):
         by.setdefault(metric["run"], []).append(metric)
-    return [Entry(row, by.get(row["run"], [])) for row in store.query(sql("queries/board_runs.sql"))]
+    return [BoardEntry(row, by.get(row["run"], [])) for row in store.query(sql("queries/board_runs.sql"))]
 
 
-def boards(found: Iterable[Entry]) -> list[Board]:
+def boards(found: Iterable[BoardEntry]) -> list[Board]:
     """One for each task, data variant, number of samples and set of rules; whole ones before partial ones."""
-    groups: dict[tuple[Any, ...], list[Entry]] = {}
+    groups: dict[tuple[Any, ...], list[BoardEntry]] = {}
     for e in found:
         rules = str(((e.row["identity"] or {}).get("task") or {}).get("fingerprint", ""))
         key = (e.task, e.data, str(e.row["task_version"] or ""), e.row["limit"], rules)

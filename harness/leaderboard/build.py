@@ -11,13 +11,13 @@ from typing import Any
 
 from harness import __version__
 from harness.core.errors import UsageError
-from harness.core.registry import ROOT
 from harness.leaderboard import downloads, pages, pictures, published, samples
 from harness.leaderboard.answers import items_of, played
 from harness.leaderboard.board import Board, boards, entries
-from harness.leaderboard.cards import plugins
 from harness.leaderboard.render import Renderer, source
 from harness.leaderboard.versus import comparisons
+from harness.plugins.cards import plugins
+from harness.plugins.registry import ROOT
 from harness.store import Store
 from harness.store.database import database
 

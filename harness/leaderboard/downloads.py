@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.core.registry import Plugin
 from harness.gate.history import Series
-from harness.leaderboard.board import Entry
-from harness.leaderboard.cards import bibtex
+from harness.leaderboard.board import BoardEntry
 from harness.leaderboard.render import Renderer
+from harness.plugins.cards import bibtex
+from harness.plugins.registry import Plugin
 from harness.store.database import database
 
 COLUMNS = (
@@ -26,7 +26,7 @@ LARGEST = 90_000_000
 
 def write(
     site: Renderer,
-    found: Sequence[Entry],
+    found: Sequence[BoardEntry],
     series: Sequence[Series],
     results: Path,
     cards: Mapping[str, Mapping[str, Plugin]],
@@ -48,7 +48,7 @@ def write(
     )
 
 
-def _rows(entry: Entry) -> list[dict[str, Any]]:
+def _rows(entry: BoardEntry) -> list[dict[str, Any]]:
     plain = {
         **{k: entry.row[k] for k in ("run", "task", "data", "task_version", "limit", "model", "method")},
         "settings": entry.settings,

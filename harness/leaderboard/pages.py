@@ -10,16 +10,16 @@ from typing import Any
 import yaml
 
 from harness.core.errors import HarnessError
-from harness.core.registry import Plugin
 from harness.gate.history import Series, read_marks
 from harness.gate.history import history as series_of
 from harness.leaderboard import figures
-from harness.leaderboard.answers import WORDS, Items, Played, page_rows, target
-from harness.leaderboard.board import Board, Entry, slug, tidy
-from harness.leaderboard.cards import bibtex
+from harness.leaderboard.answers import WORDS, BoardRun, Items, page_rows, target
+from harness.leaderboard.board import Board, BoardEntry, slug, tidy
 from harness.leaderboard.published import Figure, plain
 from harness.leaderboard.render import Renderer
 from harness.leaderboard.versus import Comparisons, Pair, against_vanilla, ranks
+from harness.plugins.cards import bibtex
+from harness.plugins.registry import Plugin
 
 SHOWN = 10
 """Samples on a run's own page, which reads without JavaScript."""
@@ -31,7 +31,7 @@ Rankings = Mapping[tuple[str, str], dict[str, Any]]
 """(board, model) -> what `ranking` made."""
 
 
-def shared(found: Sequence[Entry], made: Sequence[Board], cards: Cards) -> dict[str, Any]:
+def shared(found: Sequence[BoardEntry], made: Sequence[Board], cards: Cards) -> dict[str, Any]:
     """What every page may use: the navigation, titles, and when the newest run ended."""
     ends = [e.row["finished"] for e in found if e.row["finished"]]
     return {
@@ -96,7 +96,9 @@ def _main(found: Sequence[Board]) -> list[Board]:
     return list(best.values())
 
 
-def _cell(board: Board, newest: Mapping[str, Entry], vanilla: Mapping[str, Pair], name: str) -> dict[str, Any] | None:
+def _cell(
+    board: Board, newest: Mapping[str, BoardEntry], vanilla: Mapping[str, Pair], name: str
+) -> dict[str, Any] | None:
     entry = newest.get(name)
     if entry is None:
         return None
@@ -109,7 +111,7 @@ def _cell(board: Board, newest: Mapping[str, Entry], vanilla: Mapping[str, Pair]
     }
 
 
-def cost_ratio(entry: Entry, base: Entry | None) -> float | None:
+def cost_ratio(entry: BoardEntry, base: BoardEntry | None) -> float | None:
     """Decoder positions of a sample over vanilla's, which no machine changes; seconds where they are not known."""
     if base is None:
         return None
@@ -193,7 +195,7 @@ def _card(site: Renderer, group: str, name: str) -> dict[str, Any]:
 
 def methods(
     site: Renderer,
-    found: Sequence[Entry],
+    found: Sequence[BoardEntry],
     made: Sequence[Board],
     ranked: Rankings,
     published: Sequence[Figure],
@@ -220,11 +222,11 @@ def methods(
         )
 
 
-def names(found: Sequence[Entry]) -> list[str]:
+def names(found: Sequence[BoardEntry]) -> list[str]:
     return sorted({e.method for e in found})
 
 
-def _agrees(stated: Figure, found: Sequence[Entry]) -> str:
+def _agrees(stated: Figure, found: Sequence[BoardEntry]) -> str:
     """Whether a measured run of the same thing has the published value in its interval."""
     for e in reversed(found):
         if (e.task, e.data) != (stated.task, stated.data) or plain(e.method) != plain(stated.method):
@@ -238,7 +240,7 @@ def _agrees(stated: Figure, found: Sequence[Entry]) -> str:
     return ""
 
 
-def models(site: Renderer, found: Sequence[Entry], made: Sequence[Board], ranked: Rankings) -> None:
+def models(site: Renderer, found: Sequence[BoardEntry], made: Sequence[Board], ranked: Rankings) -> None:
     site.page("models.html", "models.html", counts={m: sum(e.model == m for e in found) for m in site.shared["models"]})
     for name in site.shared["models"]:
         parts = [(b, ranked[b.slug, name]) for b in made if b.of(name)]
@@ -256,7 +258,7 @@ def models(site: Renderer, found: Sequence[Entry], made: Sequence[Board], ranked
 
 
 def run(
-    site: Renderer, board: Board, entry: Entry, items: Items, played: Played, files: Mapping[str, list[str]]
+    site: Renderer, board: Board, entry: BoardEntry, items: Items, played: BoardRun, files: Mapping[str, list[str]]
 ) -> None:
     latencies = [r["latency"] for r in played.rows if r and r["latency"]]
     faults = [(items.rows[i], r) for i, r in enumerate(played.rows) if r and r["message"] is not None]

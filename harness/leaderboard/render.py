@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.core.registry import ROOT
 from harness.core.verified import LEVELS
 from harness.leaderboard import figures
 from harness.leaderboard.board import slug
+from harness.plugins.registry import ROOT
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "

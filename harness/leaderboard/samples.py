@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.leaderboard.answers import Items, Played, page_rows, target
-from harness.leaderboard.board import Board, Entry, slug
+from harness.leaderboard.answers import BoardRun, Items, page_rows, target
+from harness.leaderboard.board import Board, BoardEntry, slug
 from harness.leaderboard.render import Renderer
 from harness.leaderboard.versus import Comparisons
 
@@ -43,7 +43,7 @@ def items(site: Renderer, board: Board, found: Items, files: dict[str, list[str]
         site.json(f"{base}/{start // PAGE}.json", rows)
 
 
-def answers(site: Renderer, board: Board, entry: Entry, run: Played) -> None:
+def answers(site: Renderer, board: Board, entry: BoardEntry, run: BoardRun) -> None:
     """data/runs/<run>/index.json with one character an item, and pages of answers."""
     base = f"data/runs/{slug(entry.run)}"
     label = f"{entry.method}, {entry.model}"

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from harness.comparison.pairing import share_missing
 from harness.core.errors import UsageError
-from harness.engine.pairing import share_missing
-from harness.engine.rundir import write_json
-from harness.engine.runs import StoredRun
 from harness.leaderboard.board import LOST, tidy
+from harness.runs.directory import write_json
+from harness.runs.stored import StoredRun
 
 FACTS = ("python", "packages", "hardware")
 

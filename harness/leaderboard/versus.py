@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from harness.leaderboard.answers import RIGHT, WRONG, Items, Played
-from harness.leaderboard.board import Board, Entry
+from harness.leaderboard.answers import RIGHT, WRONG, BoardRun, Items
+from harness.leaderboard.board import Board, BoardEntry
 from harness.stats import paired_jackknife, paired_mean, totals
 from harness.stats.corrections import holm
 from harness.stats.paired import EXACT_BELOW
-from harness.stats.sums import mean_differences, ratio_differences
+from harness.stats.paired_tables import mean_differences, ratio_differences
 
 ALPHA = 0.05
 
@@ -60,7 +60,7 @@ class Comparisons:
         return Pair(value, *known, int(n), int(worse), int(better))
 
 
-def comparisons(board: Board, items: Items, runs: dict[str, Played]) -> Comparisons:
+def comparisons(board: Board, items: Items, runs: dict[str, BoardRun]) -> Comparisons:
     """Every two ranked entries of a board."""
     names = [e.run for e in board.ranked]
     groups: list[tuple[str, Any]] = [("all", np.arange(len(items.rows)))]
@@ -70,7 +70,7 @@ def comparisons(board: Board, items: Items, runs: dict[str, Played]) -> Comparis
     return Comparisons(names, tables)
 
 
-def _table(names: list[str], items: Items, runs: dict[str, Played], keep: np.ndarray) -> np.ndarray:
+def _table(names: list[str], items: Items, runs: dict[str, BoardRun], keep: np.ndarray) -> np.ndarray:
     made = np.full((len(names), len(names), 7), np.nan)
     if not names or not len(keep):
         return made
@@ -122,7 +122,7 @@ def against_vanilla(board: Board, model: str, found: Comparisons) -> dict[str, P
     return pairs | {n: replace(p, holm=h) for (n, p), h in zip(known.items(), corrected, strict=True)}
 
 
-def ranks(board: Board, members: list[Entry], found: Comparisons) -> dict[str, tuple[int, int]]:
+def ranks(board: Board, members: list[BoardEntry], found: Comparisons) -> dict[str, tuple[int, int]]:
     """Each entry's range of ranks: 1 + those surely better, to all minus those surely worse (Holm over all pairs)."""
     pairs = [
         (a, b, p)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.scenes import font
+from harness.embedded.scenes import font
 
 
 def versions() -> dict[str, str]:

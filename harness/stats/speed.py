@@ -14,14 +14,14 @@ ALPHA = 0.01
 
 
 @dataclass(frozen=True)
-class Change:
+class SpeedChange:
     """`ratio`: median now over median before. `p`: two-sided, Mann-Whitney."""
 
     ratio: float
     p: float
 
 
-def change(before: Sequence[float], now: Sequence[float]) -> Change:
+def change(before: Sequence[float], now: Sequence[float]) -> SpeedChange:
     """Compare positive costs (seconds, bytes, tokens per second) of repeated runs, `MIN_REPEATS` or more a side.
 
     Mann-Whitney's U, exact where no two values are equal; logarithms change no rank, and make the medians' distance a
@@ -35,4 +35,4 @@ def change(before: Sequence[float], now: Sequence[float]) -> Change:
         raise ValueError("costs must be above 0")
     left, right = np.log(before), np.log(now)
     ratio = math.exp(float(np.median(right) - np.median(left)))
-    return Change(ratio, float(mannwhitneyu(left, right, alternative="two-sided").pvalue))
+    return SpeedChange(ratio, float(mannwhitneyu(left, right, alternative="two-sided").pvalue))

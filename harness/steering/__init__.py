@@ -1,9 +1,9 @@
 """Edits the inside of a running Hugging Face model: write a `Steering` method, run it with `generate`."""
 
-from harness.steering.anatomy import View
-from harness.steering.entry import Generated, check, generate
+from harness.steering.batch import Batch
+from harness.steering.generation import Generated, check, generate
 from harness.steering.inputs import Inputs
 from harness.steering.method import Steering
-from harness.steering.run import Run
+from harness.steering.view import View
 
-__all__ = ["Generated", "Inputs", "Run", "Steering", "View", "check", "generate"]
+__all__ = ["Batch", "Generated", "Inputs", "Steering", "View", "check", "generate"]

@@ -17,17 +17,17 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from harness.core.errors import UsageError
-from harness.steering.anatomy import STEERED
+from harness.steering.batch import Batch
 from harness.steering.guard import Point
 from harness.steering.method import Steering
-from harness.steering.run import Run
+from harness.steering.view import STEERED
 
-_EDITS: dict[nn.Module, tuple[Run, int, Sequence[Steering], Point]] = {}
+_EDITS: dict[nn.Module, tuple[Batch, int, Sequence[Steering], Point]] = {}
 """Attention block -> who edits it, while a run is attached."""
 
 
-def watch(run: Run, module: nn.Module, layer: int, methods: Sequence[Steering], point: Point) -> None:
-    _EDITS[module] = (run, layer, methods, point)
+def watch(batch: Batch, module: nn.Module, layer: int, methods: Sequence[Steering], point: Point) -> None:
+    _EDITS[module] = (batch, layer, methods, point)
 
 
 def unwatch(module: nn.Module) -> None:
@@ -50,25 +50,25 @@ def steered_attention(
 
     if module not in _EDITS:
         return stock(), None
-    run, layer, methods, point = _EDITS[module]
+    batch, layer, methods, point = _EDITS[module]
     if kwargs.get("softcap") is not None or kwargs.get("s_aux") is not None:
         names = ", ".join(m.name for m in methods)
         raise UsageError(f"method={names} edits attention, but this model caps its scores or has sinks: not covered")
     length, columns = query.shape[2], key.shape[2]
-    run.guard.attended(point, columns, run.total, attention_mask, run.view.window is not None)
+    batch.guard.attended(point, columns, batch.total, attention_mask, batch.view.window is not None)
     every = any(m.attention_rows == "all" for m in methods) and length > 1
     first = 0 if every else length - 1
-    rows = run.rows("all" if any(m.scope == "all" for m in methods) else "main")
-    run.columns, run.where = columns, query.device
+    rows = batch.rows("all" if any(m.scope == "all" for m in methods) else "main")
+    batch.columns, batch.where = columns, query.device
 
     q, k, v = query[rows, :, first:], key[rows], value[rows]
     scores = _grouped(q, k.transpose(2, 3)) * (scaling if scaling is not None else query.shape[-1] ** -0.5)
-    scores, edited = _chain(scores, "attention_logits", layer, methods, run)
+    scores, edited = _chain(scores, "attention_logits", layer, methods, batch)
     mask = _mask(attention_mask, rows, first, length, columns, query.device)
     if mask is not None:
         scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min) if mask.dtype == torch.bool else scores + mask
     weights = F.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
-    weights, edited_after = _chain(weights, "attention_weights", layer, methods, run)
+    weights, edited_after = _chain(weights, "attention_weights", layer, methods, batch)
     if not (edited or edited_after):
         return stock(), None
     new = _grouped(weights, v).transpose(1, 2)
@@ -97,15 +97,15 @@ def _mask(given: Tensor | None, rows: slice, first: int, length: int, columns: i
     return (torch.arange(columns, device=device) <= last[:, None])[None, None]
 
 
-def _chain(x: Tensor, point: str, layer: int, methods: Sequence[Steering], run: Run) -> tuple[Tensor, bool]:
+def _chain(x: Tensor, point: str, layer: int, methods: Sequence[Steering], batch: Batch) -> tuple[Tensor, bool]:
     """Pass x through one point of each method in turn, each seeing its own rows of the batch and of the queries."""
     edited = False
     for method in methods:
         if not method.has(point):
             continue
-        own = run.rows(method.scope)
+        own = batch.rows(method.scope)
         last = method.attention_rows == "last"
-        new = getattr(method, point)(layer, x[own, :, -1:] if last else x[own], run)
+        new = getattr(method, point)(layer, x[own, :, -1:] if last else x[own], batch)
         if new is None:
             continue
         edited = True

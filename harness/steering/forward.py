@@ -12,18 +12,18 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, GenerationConfig, LogitsProcessor, StoppingCriteria, StoppingCriteriaList
 
-from harness.steering.anatomy import View
+from harness.steering.batch import Batch
 from harness.steering.compat import keeps_logits, with_cache
 from harness.steering.guard import Guard, broken
 from harness.steering.hooks import attached
 from harness.steering.inputs import Inputs, collate
 from harness.steering.method import Steering
-from harness.steering.run import Run
+from harness.steering.view import View
 
 
 @dataclass
 class Prefix:
-    """The encoded prefixes of a run's rows. The cache is consumed by the pass that continues it."""
+    """The encoded prefixes of a batch's rows. The cache is consumed by the pass that continues it."""
 
     cache: DynamicCache
     delta: Tensor | None
@@ -33,7 +33,7 @@ class Prefix:
 
 
 def forward(
-    run: Run,
+    batch: Batch,
     max_new_tokens: int = 1,
     prefix: Prefix | None = None,
     processor: LogitsProcessor | None = None,
@@ -45,16 +45,18 @@ def forward(
 
     `keep`: positions of the prompt whose logits are computed, counted from its end.
     """
-    view, rows = run.view, run.inputs
-    run.cuts = prefix.cuts if prefix else [0] * len(rows)
-    batch = collate(rows, pad=view.pad, cuts=run.cuts, pictures=prefix is None, device=view.device, dtype=view.dtype)
-    run.length = batch["input_ids"].shape[1]
+    view, rows = batch.view, batch.inputs
+    batch.cuts = prefix.cuts if prefix else [0] * len(rows)
+    tensors = collate(
+        rows, pad=view.pad, cuts=batch.cuts, pictures=prefix is None, device=view.device, dtype=view.dtype
+    )
+    batch.length = tensors["input_ids"].shape[1]
     if prefix:
         cache = prefix.cache
         view.rope_deltas = prefix.delta
-    run.shows = "pixel_values" in batch
-    run.guard = Guard(expected=run.length, padded=bool((batch["attention_mask"] == 0).any()))
-    model = view.model if not view.needs_picture or run.shows else view.text_model
+    batch.shows = "pixel_values" in tensors
+    batch.guard = Guard(expected=batch.length, padded=bool((tensors["attention_mask"] == 0).any()))
+    model = view.model if not view.needs_picture or batch.shows else view.text_model
     extra: dict[str, Any] = with_cache(cache)
     if processor is not None:
         extra["logits_processor"] = [processor]
@@ -62,14 +64,14 @@ def forward(
         extra["stopping_criteria"] = StoppingCriteriaList([criteria])
     if keep > 1 and any(keeps_logits(m) for m in (view.model, view.text_model)):
         extra["logits_to_keep"] = keep
-    config = _config(view, max_new_tokens, run.beams)
-    with attached(run), _neutral(view):
-        out = model.generate(**batch, **extra, generation_config=config)
-    if run.methods and processor is not None and run.step != run.guard.passes:
-        raise broken(f"tokens were chosen {run.step} times in {run.guard.passes} passes")
-    fed = run.length - max(run.cuts)  # the cache holds the rest
-    view.work.add(len(rows) * run.beams, fed, out.shape[1] - run.length)
-    return out[:, run.length :]
+    config = _config(view, max_new_tokens, batch.beams)
+    with attached(batch), _neutral(view):
+        out = model.generate(**tensors, **extra, generation_config=config)
+    if batch.methods and processor is not None and batch.step != batch.guard.passes:
+        raise broken(f"tokens were chosen {batch.step} times in {batch.guard.passes} passes")
+    fed = batch.length - max(batch.cuts)  # the cache holds the rest
+    view.work.add(len(rows) * batch.beams, fed, out.shape[1] - batch.length)
+    return out[:, batch.length :]
 
 
 def _config(view: View, max_new_tokens: int, beams: int) -> GenerationConfig:
@@ -115,32 +117,32 @@ def undisturbed(view: View) -> Iterator[None]:
         view.rope_deltas = before
 
 
-def encode(run: Run) -> Prefix:
-    """Encode each distinct prefix of the run's rows once, and lay out one cache row per row of the run.
+def encode(batch: Batch) -> Prefix:
+    """Encode each distinct prefix of the batch's rows once, and lay out one cache row per row of the batch.
 
     Only the methods that declare `prefix = "with"` are on; plain ones would edit the wrong rows.
     """
-    view = run.view
+    view = batch.view
     number: dict[str, int] = {}
     first: list[int] = []
-    for i, sample in enumerate(run.samples):
+    for i, sample in enumerate(batch.samples):
         assert sample.shared is not None
         if sample.shared[0] not in number:
             number[sample.shared[0]] = len(first)
             first.append(i)
-    blocks = [[_head(block[i]) for i in first] for block in run.blocks]
-    methods = [m for m in run.methods if m.prefix == "with"]
-    heads = Run(view, methods, blocks[0], dict(zip(run.streams, blocks[1:], strict=True)))
+    blocks = [[_head(block[i]) for i in first] for block in batch.blocks]
+    methods = [m for m in batch.methods if m.prefix == "with"]
+    heads = Batch(view, methods, blocks[0], dict(zip(batch.streams, blocks[1:], strict=True)))
     for method in methods:
         method.prepare(heads)
     cache = DynamicCache(config=view.decoder.config)
     forward(heads, cache=cache)
     delta = view.rope_deltas
-    of = torch.tensor([number[s.shared[0]] for s in run.samples if s.shared])
+    of = torch.tensor([number[s.shared[0]] for s in batch.samples if s.shared])
     # The index stays on the CPU: layers may lie on several devices.
     index = torch.cat([of + b * len(first) for b in range(len(blocks))])
-    cache.batch_select_indices(index.repeat_interleave(run.beams))
-    cuts = [row.shared[1] for row in run.inputs if row.shared]
+    cache.batch_select_indices(index.repeat_interleave(batch.beams))
+    cuts = [row.shared[1] for row in batch.inputs if row.shared]
     return Prefix(cache, delta[index] if delta is not None else None, cuts)
 
 
@@ -179,7 +181,7 @@ def _sharable(view: View, group: Sequence[Inputs]) -> bool:
     return True
 
 
-def read(run: Run, width: int, prefix: Prefix | None = None) -> Tensor:
+def read(batch: Batch, width: int, prefix: Prefix | None = None) -> Tensor:
     """Logits [rows, width, V] at the last `width` positions of the rows."""
     kept: list[Tensor] = []
 
@@ -187,9 +189,9 @@ def read(run: Run, width: int, prefix: Prefix | None = None) -> Tensor:
         kept.append(output.logits[:, -width:])
 
     with contextlib.ExitStack() as stack:
-        for model in {run.view.model, run.view.text_model}:
+        for model in {batch.view.model, batch.view.text_model}:
             stack.callback(model.register_forward_hook(keep).remove)
-        forward(run, prefix=prefix, keep=width)
+        forward(batch, prefix=prefix, keep=width)
     return kept[-1]
 
 
@@ -199,21 +201,21 @@ def peek(view: View, samples: Sequence[Inputs], methods: Sequence[Steering] = ()
     shared = sharing(view, [[s] for s in samples], 1)
     for flag in (False, True):
         if members := [i for i, s in enumerate(shared) if s == flag]:
-            states = _states(Run(view, methods, [samples[i] for i in members]), flag)
+            states = _states(Batch(view, methods, [samples[i] for i in members]), flag)
             for i, state in zip(members, states, strict=True):
                 out[i] = state
     return torch.stack(out)
 
 
-def _states(run: Run, shared: bool) -> Tensor:
+def _states(batch: Batch, shared: bool) -> Tensor:
     """Last-position output of every decoder layer [b, L, d], on the device of the first one."""
-    prefix, states = encode(run) if shared else None, []
+    prefix, states = encode(batch) if shared else None, []
 
     def keep(_module: Any, _args: Any, output: Any) -> None:
         states.append((output if torch.is_tensor(output) else output[0])[:, -1])
 
     with contextlib.ExitStack() as stack:
-        for layer in run.view.layers:
+        for layer in batch.view.layers:
             stack.callback(layer.register_forward_hook(keep).remove)
-        forward(run, prefix=prefix)
+        forward(batch, prefix=prefix)
     return torch.stack([s.to(states[0].device) for s in states], 1)

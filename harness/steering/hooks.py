@@ -1,4 +1,4 @@
-"""Attaches a run's methods to a model and takes every trace of them away again."""
+"""Attaches a batch's methods to a model and takes every trace of them away again."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import torch
 from torch import Tensor
 
 from harness.steering import attention
-from harness.steering.anatomy import STEERED, View
+from harness.steering.batch import Batch
 from harness.steering.compat import cache_in
 from harness.steering.guard import Guard, Point, broken
 from harness.steering.method import ATTENTION, Steering
-from harness.steering.run import Run
+from harness.steering.view import STEERED, View
 
 
 @contextlib.contextmanager
-def attached(run: Run) -> Iterator[None]:
+def attached(batch: Batch) -> Iterator[None]:
     """While open, the run's methods edit the model. Restores the model on exit, also after an exception.
 
     Raises BrokenPromise at the end where transformers did not do what this relies on (`harness.steering.guard`).
     """
-    view, methods, guard = run.view, run.methods, run.guard
+    view, methods, guard = batch.view, batch.methods, batch.guard
     if not methods:
         yield
         return
@@ -31,27 +31,27 @@ def attached(run: Run) -> Iterator[None]:
     watched, before = [], view.implementation
     with contextlib.ExitStack() as stack:
         keep = lambda handle: stack.callback(handle.remove)  # noqa: E731
-        keep(view.decoder.register_forward_pre_hook(_count(run), with_kwargs=True))
+        keep(view.decoder.register_forward_pre_hook(_count(batch), with_kwargs=True))
         for l in range(view.depth):
             layer, here = view.layers[l], [m for m in methods if l in m.layers(view)]
             for point, part in (("attention_output", view.attention_output), ("mlp", view.mlp), ("residual", None)):
-                if edits := [_edit(run, m, point, l) for m in here if m.has(point)]:
+                if edits := [_edit(batch, m, point, l) for m in here if m.has(point)]:
                     module = part(l) if part else layer
                     keep(module.register_forward_hook(_after(guard, guard.point(f"{point} of layer {l}"), edits)))
-            if edits := [_edit(run, m, "heads", l) for m in here if m.has("heads")]:
+            if edits := [_edit(batch, m, "heads", l) for m in here if m.has("heads")]:
                 seen = guard.point(f"heads of layer {l}")
                 keep(view.projection(l).register_forward_pre_hook(_before(guard, seen, edits, view.n_heads)))
             if any(l in m.reads(view) for m in methods):
-                keep(layer.register_forward_hook(_read(run, guard.point(f"output of layer {l}"), l)))
+                keep(layer.register_forward_hook(_read(batch, guard.point(f"output of layer {l}"), l)))
             if l == 0 and any(-1 in m.reads(view) for m in methods):
                 seen = guard.point("input of layer 0")
-                keep(layer.register_forward_pre_hook(_read_embeddings(run, seen), with_kwargs=True))
+                keep(layer.register_forward_pre_hook(_read_embeddings(batch, seen), with_kwargs=True))
             if edits := [m for m in here if m.has(*ATTENTION)]:
                 watched.append(view.attention(l))
                 stack.callback(attention.unwatch, watched[-1])
-                attention.watch(run, watched[-1], l, edits, guard.point(f"attention of layer {l}"))
+                attention.watch(batch, watched[-1], l, edits, guard.point(f"attention of layer {l}"))
         pictures = [m for m in methods if m.has("picture")]
-        shown = _show(run, pictures, keep) if pictures else None
+        shown = _show(batch, pictures, keep) if pictures else None
         if watched:
             stack.callback(view.decoder.set_attn_implementation, before)
             view.decoder.set_attn_implementation(STEERED)
@@ -59,31 +59,31 @@ def attached(run: Run) -> Iterator[None]:
                 raise broken("the decoder's attention could not be exchanged")
         yield
         guard.settle()
-        if shown and run.shows and not shown.fired:
+        if shown and batch.shows and not shown.fired:
             raise broken("the hook on the vision tower never fired")
 
 
-def _show(run: Run, methods: Sequence[Steering], keep: Callable[[Any], Any]) -> Point | None:
+def _show(batch: Batch, methods: Sequence[Steering], keep: Callable[[Any], Any]) -> Point | None:
     """Hook the vision tower, which is called for the pictures of a batch; None where the model has none of that name
     (methods refuse such a model themselves)."""
-    tower = getattr(run.view.model.base_model, "vision_tower", None)
+    tower = getattr(batch.view.model.base_model, "vision_tower", None)
     if tower is None:
         return None
     point = Point("output of the vision tower")
-    keep(tower.register_forward_hook(_pictures(point, methods, run.view), with_kwargs=True))
+    keep(tower.register_forward_hook(_pictures(point, methods, batch.view), with_kwargs=True))
     return point
 
 
 Edit = Callable[[Tensor], Tensor | None]
 
 
-def _edit(run: Run, method: Steering, point: str, l: int) -> Edit:
+def _edit(batch: Batch, method: Steering, point: str, l: int) -> Edit:
     """The method's point as a function of all rows, of which it sees its own."""
-    call, own = getattr(method, point), run.rows(method.scope)
+    call, own = getattr(method, point), batch.rows(method.scope)
 
     def edit(x: Tensor) -> Tensor | None:
         mine = x[own]
-        new = call(l, mine, run)
+        new = call(l, mine, batch)
         if new is None:
             return None
         new = new.to(x.dtype)
@@ -123,11 +123,11 @@ def _before(guard: Guard, point: Point, edits: list[Edit], n_heads: int) -> Call
     return hook
 
 
-def _read(run: Run, point: Point, l: int) -> Callable[..., None]:
+def _read(batch: Batch, point: Point, l: int) -> Callable[..., None]:
     def hook(_module: Any, _args: Any, output: Any) -> None:
         x = output if torch.is_tensor(output) else output[0]
-        run.guard.saw(point, x)
-        run.hidden[l] = x[:, -1]
+        batch.guard.saw(point, x)
+        batch.hidden[l] = x[:, -1]
 
     return hook
 
@@ -152,18 +152,18 @@ def _pictures(point: Point, methods: Sequence[Steering], view: View) -> Callable
     return hook
 
 
-def _read_embeddings(run: Run, point: Point) -> Callable[..., None]:
+def _read_embeddings(batch: Batch, point: Point) -> Callable[..., None]:
     def hook(_module: Any, args: Any, kwargs: Any) -> None:
         x = args[0] if args else kwargs.get("hidden_states")
         if x is None:
             raise broken("layer 0 is called without hidden_states")
-        run.guard.saw(point, x)
-        run.hidden[-1] = x[:, -1]
+        batch.guard.saw(point, x)
+        batch.hidden[-1] = x[:, -1]
 
     return hook
 
 
-def _count(run: Run) -> Callable[..., None]:
+def _count(batch: Batch) -> Callable[..., None]:
     """Pre-hook on the decoder: how long this pass is, and the sequence so far."""
 
     def hook(_module: Any, args: Any, kwargs: Any) -> None:
@@ -172,8 +172,8 @@ def _count(run: Run) -> Callable[..., None]:
         if x is None:
             raise broken("the decoder is called without input_ids and inputs_embeds")
         past = cache_in(kwargs)
-        run.query = x.shape[1]
-        run.total = run.query + (past.get_seq_length() if past is not None else 0)
-        run.guard.enter(len(x), run.query, run.total)
+        batch.query = x.shape[1]
+        batch.total = batch.query + (past.get_seq_length() if past is not None else 0)
+        batch.guard.enter(len(x), batch.query, batch.total)
 
     return hook

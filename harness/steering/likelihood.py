@@ -10,12 +10,12 @@ import torch
 from harness.core.decoding import Decoding
 from harness.core.errors import UsageError
 from harness.core.types import Likelihood
-from harness.steering.anatomy import View
-from harness.steering.entry import generate
+from harness.steering.batch import Batch
 from harness.steering.forward import encode, read, sharing, undisturbed
+from harness.steering.generation import generate
 from harness.steering.inputs import Inputs
 from harness.steering.method import Steering
-from harness.steering.run import Run
+from harness.steering.view import View
 
 LOGITS = 100_000_000
 """Logits held at once (400 MB in float32): more rows are read in several passes."""
@@ -64,8 +64,8 @@ def likelihoods(
         return _forced(view, asks, methods, tokens)
     out = [[Likelihood(0.0, True)] * len(a.continuations) for a in asks]
     with undisturbed(view):
-        for batch in _batched(view, _rows(asks), tokens):
-            for row, found in zip(batch, _read(view, batch, asks), strict=True):
+        for part in _batched(view, _rows(asks), tokens):
+            for row, found in zip(part, _read(view, part, asks), strict=True):
                 for (place, _), one in zip(row.ends, found, strict=True):
                     out[row.ask][place] = one
     return out
@@ -114,18 +114,18 @@ def _batched(view: View, rows: Sequence[_Row], tokens: int) -> list[list[_Row]]:
     return batches
 
 
-def _read(view: View, batch: Sequence[_Row], asks: Sequence[Ask]) -> list[list[Likelihood]]:
+def _read(view: View, part: Sequence[_Row], asks: Sequence[Ask]) -> list[list[Likelihood]]:
     """One pass over a batch; what saves most is shared: each context among its rows, or a beginning among all."""
-    _share(batch, asks)
-    shared = sharing(view, [[r.inputs] for r in batch], 1)
-    out: list[list[Likelihood]] = [[] for _ in batch]
+    _share(part, asks)
+    shared = sharing(view, [[r.inputs] for r in part], 1)
+    out: list[list[Likelihood]] = [[] for _ in part]
     for flag in (True, False):
         if members := [i for i, s in enumerate(shared) if s == flag]:
-            run = Run(view, (), [batch[i].inputs for i in members])
-            width = max(len(batch[i].tail) for i in members) + 1
-            logits = read(run, width, encode(run) if flag else None)
+            batch = Batch(view, (), [part[i].inputs for i in members])
+            width = max(len(part[i].tail) for i in members) + 1
+            logits = read(batch, width, encode(batch) if flag else None)
             for i, row in zip(members, logits, strict=True):
-                out[i] = _scored(row, batch[i])
+                out[i] = _scored(row, part[i])
     return out
 
 
@@ -139,27 +139,27 @@ def _scored(logits: torch.Tensor, row: _Row) -> list[Likelihood]:
     return [Likelihood(float(before + logp[-1, end]), greedy and int(best[-1]) == end) for _, end in row.ends]
 
 
-def _share(batch: Sequence[_Row], asks: Sequence[Ask]) -> None:
+def _share(part: Sequence[_Row], asks: Sequence[Ask]) -> None:
     """Mark what rows have in common, in the way that leaves the fewest tokens to read."""
-    for row in batch:
+    for row in part:
         row.inputs.shared = None
-    contexts = {row.ask: asks[row.ask].context.length for row in batch}
-    own = sum(contexts.values()) + sum(len(row.tail) + 1 for row in batch)
-    common = _common(batch, asks)
-    whole = common + sum(row.inputs.length - common for row in batch)
-    for row in batch:
+    contexts = {row.ask: asks[row.ask].context.length for row in part}
+    own = sum(contexts.values()) + sum(len(row.tail) + 1 for row in part)
+    common = _common(part, asks)
+    whole = common + sum(row.inputs.length - common for row in part)
+    for row in part:
         if common and whole < own:
             row.inputs.shared = ("common", common)
         elif contexts[row.ask] > 1:
             row.inputs.shared = (f"{row.ask}", contexts[row.ask] - 1)
 
 
-def _common(batch: Sequence[_Row], asks: Sequence[Ask]) -> int:
+def _common(part: Sequence[_Row], asks: Sequence[Ask]) -> int:
     """Tokens with which all rows begin; none where they show different pictures."""
-    if len({asks[row.ask].key for row in batch}) > 1:
+    if len({asks[row.ask].key for row in part}) > 1:
         return 0
-    ids = [row.inputs.tensors["input_ids"][0] for row in batch]
-    short = min(row.inputs.length - len(row.tail) for row in batch) - 1  # a context's last token predicts
+    ids = [row.inputs.tensors["input_ids"][0] for row in part]
+    short = min(row.inputs.length - len(row.tail) for row in part) - 1  # a context's last token predicts
     if short < 1:
         return 0
     same = (torch.stack([i[:short] for i in ids]) == ids[0][:short]).all(0)

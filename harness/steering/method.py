@@ -10,11 +10,11 @@ from torch import Tensor
 from harness.core.method import Method
 
 if TYPE_CHECKING:
-    from harness.steering.anatomy import View
-    from harness.steering.calibration import Bench
+    from harness.steering.batch import Batch
+    from harness.steering.bench import Bench
+    from harness.steering.decode_loop import Loop
     from harness.steering.inputs import Inputs
-    from harness.steering.loop import Loop
-    from harness.steering.run import Run
+    from harness.steering.view import View
 
 ATTENTION = ("attention_logits", "attention_weights")
 
@@ -71,11 +71,11 @@ class Steering(Method):
         return range(view.depth)
 
     def reads(self, view: View) -> Sequence[int]:
-        """Layers whose last-position output `run.hidden[l]` [rows, d] shall hold at each step; -1: the embeddings."""
+        """Layers whose last-position output `batch.hidden[l]` [rows, d] shall hold at each step; -1: the embeddings."""
         return ()
 
-    def prepare(self, run: Run) -> None:
-        """Once per batch, before prefill. `run.peek(samples)` gives states of a plain forward pass [b, L, d]."""
+    def prepare(self, batch: Batch) -> None:
+        """Once per batch, before prefill. `batch.peek(samples)` gives states of a plain forward pass [b, L, d]."""
 
     def rewrite(self, sample: Inputs, view: View) -> Inputs | None:
         """The sample with another prompt (fewer image tokens), before all else. Must depend on the sample alone."""
@@ -87,22 +87,22 @@ class Steering(Method):
         """Inputs of one or more streams beside the sample, or None for none. Must depend on the sample alone. Asked
         where the method `contrasts`."""
 
-    def residual(self, l: int, h: Tensor, run: Run) -> Tensor | None:
+    def residual(self, l: int, h: Tensor, batch: Batch) -> Tensor | None:
         """Output of decoder layer l, [b, t, d]."""
 
-    def mlp(self, l: int, y: Tensor, run: Run) -> Tensor | None:
+    def mlp(self, l: int, y: Tensor, batch: Batch) -> Tensor | None:
         """MLP output before the residual add, [b, t, d]."""
 
-    def attention_output(self, l: int, y: Tensor, run: Run) -> Tensor | None:
+    def attention_output(self, l: int, y: Tensor, batch: Batch) -> Tensor | None:
         """Attention block output (after its output projection) before the residual add, [b, t, d]."""
 
-    def heads(self, l: int, x: Tensor, run: Run) -> Tensor | None:
+    def heads(self, l: int, x: Tensor, batch: Batch) -> Tensor | None:
         """Head outputs before the output projection, [b, t, H, head size]."""
 
-    def attention_logits(self, l: int, a: Tensor, run: Run) -> Tensor | None:
+    def attention_logits(self, l: int, a: Tensor, batch: Batch) -> Tensor | None:
         """Scaled attention scores before mask and softmax, [b, H, rows, k]."""
 
-    def attention_weights(self, l: int, w: Tensor, run: Run) -> Tensor | None:
+    def attention_weights(self, l: int, w: Tensor, batch: Batch) -> Tensor | None:
         """Attention weights after softmax, [b, H, rows, k]."""
 
     def decode(self, loop: Loop) -> list[int]:
@@ -110,7 +110,7 @@ class Steering(Method):
         method runs alone and needs `scope = "all"`: rows are the loop's."""
         raise NotImplementedError
 
-    def logits(self, z: Tensor, run: Run) -> Tensor | None:
+    def logits(self, z: Tensor, batch: Batch) -> Tensor | None:
         """Next-token logits of the samples, float32 [b, V]. In beam search they arrive as log-probabilities."""
 
     def has(self, *points: str) -> bool:

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from harness.core.errors import UsageError
-from harness.steering.anatomy import View
 from harness.steering.guard import broken
+from harness.steering.view import View
 
 _VERIFIED: WeakSet[nn.Module] = WeakSet()
 """Towers whose own states the walk has been compared with."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError, Missing, UsageError
-from harness.core.registry import unknown
+from harness.plugins.registry import unknown
 from harness.store.database import READ_PATIENCE, database, patiently, sql, steps, version
 
 if TYPE_CHECKING:

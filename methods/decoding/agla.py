@@ -8,9 +8,9 @@ from torch import Tensor
 
 from harness.core.errors import UsageError
 from harness.core.types import Picture
-from harness.steering import Inputs, Run, Steering, View
-from methods.decoding.common import check_share, plausible
-from methods.decoding.matching import Matcher, masked
+from harness.methods._shared.contrast import check_share, plausible
+from harness.methods.decoding.matching import Matcher, masked
+from harness.steering import Batch, Inputs, Steering, View
 
 
 class Agla(Steering):
@@ -46,11 +46,11 @@ class Agla(Steering):
         model, question = self._model, _words(sample)
         return view.ask(self, sample, picture=lambda p: _masked(p, model, question))
 
-    def logits(self, z: Tensor, run: Run) -> Tensor | None:
-        local = run.stream(self)
+    def logits(self, z: Tensor, batch: Batch) -> Tensor | None:
+        local = batch.stream(self)
         if local is None:
             return plausible(z, z, self.beta) if self.beta and not self.alpha else None
-        if self.form == "code" and run.step:
+        if self.form == "code" and batch.step:
             local = z  # the released sampler continues the cache of the whole picture in both streams
         return plausible(z + self.alpha * local, z, self.beta)
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from harness.core.errors import UsageError
-from harness.steering import Run, Steering, View
-from methods.decoding.common import check_share, plausible
+from harness.methods._shared.contrast import check_share, plausible
+from harness.steering import Batch, Steering, View
 
 OF = 32
 """Layers of the model in whose hidden states a list of candidates is counted; 0 is the embeddings."""
@@ -52,12 +52,15 @@ class Dola(Steering):
         # Hidden state i is the output of layer i - 1.
         return sorted({min(view.scaled(c, of), view.depth - 1) - 1 for c in states})
 
-    def logits(self, z: Tensor, run: Run) -> Tensor | None:
+    def logits(self, z: Tensor, batch: Batch) -> Tensor | None:
         q = z.log_softmax(-1)
         if not self.strength:
             return plausible(z, z, self.relative_top) if self.relative_top else None
         early = torch.stack(
-            [run.view.unembed(run.early(self, l), self.norm).to(z.device).log_softmax(-1) for l in self.reads(run.view)]
+            [
+                batch.view.unembed(batch.early(self, l), self.norm).to(z.device).log_softmax(-1)
+                for l in self.reads(batch.view)
+            ]
         )
         farthest = divergence(q, early).argmax(0)
         chosen = early[farthest, torch.arange(len(z), device=z.device)]

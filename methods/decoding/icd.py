@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from harness.core.errors import UsageError
-from harness.steering import Inputs, Run, Steering, View
-from methods.decoding.common import check_share, plausible
+from harness.methods._shared.contrast import check_share, plausible
+from harness.steering import Batch, Inputs, Steering, View
 
 VARIANTS = ("question", "normal", "system")
 
@@ -61,8 +61,8 @@ class Icd(Steering):
             )
         return disturbed
 
-    def logits(self, z: Tensor, run: Run) -> Tensor | None:
-        other = run.stream(self)
+    def logits(self, z: Tensor, batch: Batch) -> Tensor | None:
+        other = batch.stream(self)
         if other is None:
             return plausible(z, z, self.beta) if self.beta and not self.alpha else None
         return plausible((1 + self.alpha) * z - self.alpha * other, z, self.beta)

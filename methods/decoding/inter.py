@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from harness.core.errors import UsageError
-from harness.steering import Inputs, Run, Steering, View
-from methods.decoding.common import check_share, drawn_for, plausible
+from harness.methods._shared.contrast import check_share, drawn_for, plausible
+from harness.steering import Batch, Inputs, Steering, View
 
 
 class Inter(Steering):
@@ -39,8 +39,8 @@ class Inter(Steering):
         bare = view.ask(self, sample, text=lambda q: "")
         return [sample.change(pixel_values=noise), bare, bare.change(pixel_values=noise)]
 
-    def logits(self, z: Tensor, run: Run) -> Tensor | None:
-        z_i, z_q, z_0 = (run.stream(self, n) for n in range(3))
+    def logits(self, z: Tensor, batch: Batch) -> Tensor | None:
+        z_i, z_q, z_0 = (batch.stream(self, n) for n in range(3))
         if z_i is None or z_q is None or z_0 is None:
             return plausible(z, z, self.beta) if self.beta and not self.scale else None
         return plausible(z + self.scale * interaction(z, z_i, z_q, z_0, self.k), z, self.beta)

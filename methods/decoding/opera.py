@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from harness.core.errors import UsageError
-from harness.steering import Run, Steering, View
-from harness.steering.loop import Loop
-from methods.decoding.beams import Beams
-from methods.decoding.retrospection import Retrospection, State
+from harness.methods.decoding.beams import Beams
+from harness.methods.decoding.retrospection import Retrospection, State
+from harness.steering import Batch, Steering, View
+from harness.steering.decode_loop import Loop
 
 EARLY = 10
 """Up to this length of the answer a candidate is rewarded for looking at the picture instead (in the code only)."""
@@ -74,9 +74,9 @@ class Opera(Steering):
     def layers(self, view: View) -> Sequence[int]:
         return (view.depth - 1,)
 
-    def attention_weights(self, l: int, w: Tensor, run: Run) -> Tensor | None:
+    def attention_weights(self, l: int, w: Tensor, batch: Batch) -> Tensor | None:
         top = w[:, :, -1].float().amax(1)
-        self._row, self._image = top / top.sum(-1, keepdim=True), run.image(self)[0]
+        self._row, self._image = top / top.sum(-1, keepdim=True), batch.image(self)[0]
         return None
 
     def decode(self, loop: Loop) -> list[int]:
@@ -152,9 +152,9 @@ class Opera(Steering):
 
 def prompt_length(loop: Loop) -> int:
     """Tokens of the prompt; each unbroken run of image tokens counts as one, like the picture in the released code."""
-    ids = loop.run.samples[0].tensors["input_ids"][0].tolist()
+    ids = loop.batch.samples[0].tensors["input_ids"][0].tolist()
     runs = groupby(ids, key=lambda token: token == loop.view.image_token_id)
-    return sum(1 if image else len(list(run)) for image, run in runs)
+    return sum(1 if image else len(list(batch)) for image, batch in runs)
 
 
 def column_scores(products: Tensor) -> Tensor:

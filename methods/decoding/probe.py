@@ -12,8 +12,8 @@ from torch import Tensor
 from harness.core.decoding import Decoding
 from harness.core.errors import UsageError
 from harness.core.types import Picture
-from harness.steering import Inputs, Run, Steering, View, generate
-from harness.steering.calibration import Bench
+from harness.steering import Batch, Inputs, Steering, View, generate
+from harness.steering.bench import Bench
 from harness.steering.forward import forward
 
 CAPTION = "Please describe this image in detail."
@@ -103,7 +103,7 @@ class States(Steering):
     def layers(self, view: View) -> Sequence[int]:
         return (self.layer,)
 
-    def residual(self, l: int, h: Tensor, run: Run) -> Tensor | None:
+    def residual(self, l: int, h: Tensor, batch: Batch) -> Tensor | None:
         self.kept = h
         return None
 
@@ -126,7 +126,7 @@ def collect(bench: Bench, layer: int, rows: int = 24) -> tuple[Tensor, Tensor, l
         reader = States(layer)
         whole = [_extended(i, g.tokens) for i, g in zip(inputs, said, strict=True)]
         with torch.no_grad():
-            forward(Run(bench.view, [reader], whole))
+            forward(Batch(bench.view, [reader], whole))
         assert reader.kept is not None
         for row, ((number, name, given), made) in enumerate(zip(batch, said, strict=True)):
             objects = set(bench.pictures[number].objects)

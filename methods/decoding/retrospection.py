@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from methods.decoding.beams import Beams
+from harness.methods.decoding.beams import Beams
 
 FIRST = 10
 """Columns before this one are never gone back to."""

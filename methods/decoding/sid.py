@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from harness.core.errors import UsageError
-from harness.steering import Inputs, Run, Steering, View
-from methods.decoding.common import check_share, plausible
+from harness.methods._shared.contrast import check_share, plausible
+from harness.steering import Batch, Inputs, Steering, View
 
 
 class Sid(Steering):
@@ -46,28 +46,28 @@ class Sid(Steering):
     def layers(self, view: View) -> Sequence[int]:
         return range(min(self.layer, view.depth - 1) - 1, view.depth) if self.alpha else ()
 
-    def attention_weights(self, l: int, w: Tensor, run: Run) -> Tensor | None:
+    def attention_weights(self, l: int, w: Tensor, batch: Batch) -> Tensor | None:
         """Layer K - 1: keep the image columns that the contrast stream's last row attends to least; hide the others."""
-        own = run.own(self)
-        if own is not None and l == self.layers(run.view)[0]:
-            image = run.image(self)[own]
+        own = batch.own(self)
+        if own is not None and l == self.layers(batch.view)[0]:
+            image = batch.image(self)[own]
             self.hidden = hidden_columns(w[own, :, -1].float().mean(1), image, self.share)
         return None
 
-    def attention_logits(self, l: int, a: Tensor, run: Run) -> Tensor | None:
-        own = run.own(self)
-        if own is None or l == self.layers(run.view)[0] or self.hidden is None:
+    def attention_logits(self, l: int, a: Tensor, batch: Batch) -> Tensor | None:
+        own = batch.own(self)
+        if own is None or l == self.layers(batch.view)[0] or self.hidden is None:
             return None
         out = a.clone()
         out[own] = a[own].masked_fill(self.hidden[:, None, None], torch.finfo(a.dtype).min)
         return out
 
-    def logits(self, z: Tensor, run: Run) -> Tensor | None:
-        other = run.stream(self)
+    def logits(self, z: Tensor, batch: Batch) -> Tensor | None:
+        other = batch.stream(self)
         if other is None:
             return plausible(z, z, self.beta) if self.beta and not self.alpha else None
         contrast = (1 + self.alpha) * z - self.alpha * other
-        return contrast if self.form == "code" and not run.sampled else plausible(contrast, z, self.beta)
+        return contrast if self.form == "code" and not batch.sampled else plausible(contrast, z, self.beta)
 
 
 def hidden_columns(attention: Tensor, image: Tensor, share: float) -> Tensor:

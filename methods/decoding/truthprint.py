@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from harness.core.errors import UsageError
+from harness.methods.decoding.probe import Probe, collect
 from harness.steering import Steering, View
-from harness.steering.calibration import Bench
-from harness.steering.loop import Loop
-from methods.decoding.probe import Probe, collect
+from harness.steering.bench import Bench
+from harness.steering.decode_loop import Loop
 
 
 class Truthprint(Steering):
@@ -55,7 +55,7 @@ class Truthprint(Steering):
         read = self.reads(loop.view)[0]
         tokens: list[int] = []
         tops: list[float] = []
-        logits, states = [loop.start()[0]], [loop.run.hidden[read][0]]
+        logits, states = [loop.start()[0]], [loop.batch.hidden[read][0]]
         tried: dict[tuple[int, ...], set[int]] = {}
         back = 0
         while len(tokens) < loop.max_new_tokens:
@@ -82,7 +82,7 @@ class Truthprint(Steering):
             tops.append(float(logits[-1].softmax(-1).max()))
             tokens.append(token)
             logits.append(loop.feed(torch.tensor([[token]], device=loop.view.device))[0])
-            states.append(loop.run.hidden[read][0])
+            states.append(loop.batch.hidden[read][0])
         return tokens
 
     def _place(
@@ -96,7 +96,7 @@ class Truthprint(Steering):
 
     def _watched(self, view: View):
         """Whether a token begins a content word or is a yes: only these can name an object."""
-        from methods.steering.words import FUNCTION_WORDS
+        from harness.methods._shared.words import FUNCTION_WORDS
 
         known: dict[int, bool] = {}
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from harness.core.errors import UsageError
-from harness.steering import Inputs, Run, Steering, View
-from methods.decoding.common import check_share, drawn_for, plausible
+from harness.methods._shared.contrast import check_share, drawn_for, plausible
+from harness.steering import Batch, Inputs, Steering, View
 
 STEPS = 1000
 """Length of the diffusion schedule."""
@@ -42,8 +42,8 @@ class Vcd(Steering):
             self._last = (pixels, noised(pixels, self.noise_step, self.seed))
         return sample.change(pixel_values=self._last[1])
 
-    def logits(self, z: Tensor, run: Run) -> Tensor | None:
-        other = run.stream(self)
+    def logits(self, z: Tensor, batch: Batch) -> Tensor | None:
+        other = batch.stream(self)
         if other is None:
             return plausible(z, z, self.beta) if self.beta and not self.alpha else None
         return plausible(z + self.alpha * (z - other), z, self.beta)

@@ -1,4 +1,4 @@
-"""Build forms.json: python -m tasks.chair.forms --wordnet DIR --tagger PICKLE CAPTIONS.jsonl ...
+"""Build forms.json: python -m harness.tasks.chair.forms --wordnet DIR --tagger PICKLE CAPTIONS.jsonl ...
 
 What the official lemmatizer makes of the words that CHAIR's vocabulary can see. DIR holds WordNet 3.0's index.* and
 *.exc files, PICKLE is NLTK's averaged perceptron tagger, the captions are model outputs (`caption` or `text` in each
@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from tasks.chair.captions import END, HERE, START, tokens, vocabulary
+from harness.tasks.chair.captions import END, HERE, START, tokens, vocabulary
 
 FILES = {"n": "noun", "v": "verb", "a": "adj", "r": "adv"}
 ENDINGS = {
@@ -139,7 +139,7 @@ def captions(paths: Sequence[Path]) -> Iterator[str]:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tasks.chair.forms", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m harness.tasks.chair.forms", description=__doc__)
     parser.add_argument("--wordnet", type=Path, required=True)
     parser.add_argument("--tagger", type=Path, required=True)
     parser.add_argument("captions", type=Path, nargs="+")

@@ -1,4 +1,4 @@
-"""Build the embedded records: python -m tasks.chair.generate [--check] [--out DIR].
+"""Build the embedded records: python -m harness.tasks.chair.generate [--check] [--out DIR].
 
 They name the scenes of embedded POPE, whose pictures they share. Objects are those that a scene shows.
 """
@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from harness.embedded.scenes import scene
 from harness.records.generate import generator
-from harness.scenes import scene
-from tasks.chair.sources import EMBEDDED
-from tasks.pope.generate import RECIPES, SEED
-from tasks.pope.polling import Annotated, choose
+from harness.tasks.chair.sources import EMBEDDED
+from harness.tasks.pope.generate import RECIPES, SEED
+from harness.tasks.pope.polling import Annotated, choose
 
 
 def build(variant: str) -> pa.Table:

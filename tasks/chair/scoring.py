@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.core import Metric, Result, Score
 from harness.stats import failed, jackknife, mean, totals
-from tasks.chair.captions import Caption
+from harness.tasks.chair.captions import Caption
 
 SCORES = (
     Score("hallucinated/mentioned", higher_is_better=False, primary=True),

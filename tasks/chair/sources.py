@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.core import Missing, Picture, UsageError
 from harness.records import Broken, Folder, hub, mark, rows, table_pictures
-from tasks.chair.captions import read, vocabulary
+from harness.tasks.chair.captions import read, vocabulary
 
 EMBEDDED = ("embedded", "calibration")
 HUB = {"coco": ("tsunghanwu/mscoco_chair", "test"), "coco2017": ("MM-Hallu/CHAIR", "test")}
@@ -82,7 +82,7 @@ def _embedded(s: Settings) -> list[Record]:
 
     path = Path(__file__).parents[1] / "pope" / s.data / "images.parquet"
     if not path.is_file():
-        raise Missing(f"{path} is not there: reinstall harness, or run python -m tasks.pope.generate")
+        raise Missing(f"{path} is not there: reinstall harness, or run python -m harness.tasks.pope.generate")
     cells = {row["image"]: row["bytes"] for row in pq.read_table(path, columns=["image", "bytes"]).to_pylist()}
     found = rows(Path(__file__).parent / s.data / "records.parquet")
     return _records([{**r, "image": {"bytes": cells[r["image_id"]]}} for r in found], s.data, s, Folder([path.parent]))

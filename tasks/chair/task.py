@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import Any
 
 from harness.core import Metric, Outcome, Reply, Request, Result, Sample, Task, Unusable, UsageError, user
-from tasks.chair.captions import LEMMATIZERS, VOCABULARIES, read, vocabulary
-from tasks.chair.scoring import SCORES, aggregate, score
-from tasks.chair.sources import DATA, EMBEDDED, Settings, Source, load
+from harness.tasks.chair.captions import LEMMATIZERS, VOCABULARIES, read, vocabulary
+from harness.tasks.chair.scoring import SCORES, aggregate, score
+from harness.tasks.chair.sources import DATA, EMBEDDED, Settings, Source, load
 
 
 class Chair(Task):

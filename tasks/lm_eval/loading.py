@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from harness.bridges.index import first_line, folders, lacking
 from harness.core import HarnessError, Missing, UsageError
+from harness.interop.task_files import first_line, folders, lacking
 
 
 def load(name: str, include: str | None, overrides: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,12 +10,12 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
-from harness.bridges.documents import by_lot, code, contents, documents
-from harness.bridges.scoring import plain, split, summary
 from harness.core import Decoding, Metric, Outcome, Reply, Request, Result, Sample, Task, UsageError
 from harness.core.types import Likelihood
-from tasks.lm_eval.loading import load
-from tasks.lm_eval.requests import ask, chat
+from harness.interop.documents import by_lot, code, contents, documents
+from harness.interop.scoring import plain, split, summary
+from harness.tasks.lm_eval.loading import load
+from harness.tasks.lm_eval.requests import ask, chat
 
 
 class LmEval(Task):

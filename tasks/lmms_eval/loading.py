@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from harness.bridges.index import first_line, folders, lacking
 from harness.core import HarnessError, Missing, UsageError
+from harness.interop.task_files import first_line, folders, lacking
 
 
 def load(name: str, include: str | None, model_name: str) -> dict[str, Any]:

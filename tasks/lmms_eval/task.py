@@ -11,12 +11,12 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
-from harness.bridges.documents import by_lot, code, contents, documents
-from harness.bridges.pictures import placed, shared, visuals
-from harness.bridges.scoring import plain, split, summary
 from harness.core import Metric, Missing, Outcome, Reply, Request, Result, Sample, Task, user
 from harness.core.types import Likelihood
-from tasks.lmms_eval.loading import load
+from harness.interop.documents import by_lot, code, contents, documents
+from harness.interop.pictures import placed, shared, visuals
+from harness.interop.scoring import plain, split, summary
+from harness.tasks.lmms_eval.loading import load
 
 KINDS = ("generate_until", "loglikelihood")
 TOKENS = 1024

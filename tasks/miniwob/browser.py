@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.browser import chromium
-from tasks.miniwob.actions import HEIGHT, WIDTH
+from harness.tasks.miniwob.actions import HEIGHT, WIDTH
 
 TIMEOUT = 30.0
 """Seconds that one operation on a page may take before its browser counts as lost."""

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import Missing
-from tasks.miniwob.actions import HEIGHT, WIDTH, Action
-from tasks.miniwob.axtree import tree
-from tasks.miniwob.browser import PAGE, Browser, Lost
+from harness.tasks.miniwob.actions import HEIGHT, WIDTH, Action
+from harness.tasks.miniwob.axtree import tree
+from harness.tasks.miniwob.browser import PAGE, Browser, Lost
 
 LIMIT = 2**31 - 1
 """Milliseconds of EPISODE_MAX_TIME, so that a slow model never times out; one more would fire at once."""

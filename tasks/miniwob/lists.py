@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from tasks.miniwob.policies import POLICIES
+from harness.tasks.miniwob.policies import POLICIES
 
 BROWSERGYM = """
 ascending-numbers bisect-angle book-flight book-flight-nodelay buy-ticket choose-date choose-date-easy

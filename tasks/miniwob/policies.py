@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.miniwob.actions import Action
+from harness.tasks.miniwob.actions import Action
 
 READ = """(css) => { harness.mark(); return [...document.querySelectorAll(css)].map((e) => {
   const b = e.getBoundingClientRect(), s = getComputedStyle(e);
@@ -47,7 +47,7 @@ class Element:
     cy: float
 
 
-class View:
+class PageView:
     """What a script may ask of the page."""
 
     def __init__(self, evaluate: Callable[..., Any]):
@@ -64,7 +64,7 @@ class View:
         raise LookupError(f"no {css} {text or ''}")
 
 
-Policy = Callable[[str, View], Steps]
+Policy = Callable[[str, PageView], Steps]
 POLICIES: dict[str, Policy] = {}
 
 
@@ -99,40 +99,40 @@ def ordinal(goal: str) -> int:
 
 
 @solves("click-test", "click-test-2", "click-test-transfer")
-def click_test(goal: str, page: View) -> Steps:
+def click_test(goal: str, page: PageView) -> Steps:
     found = re.search(r"button (\w+)", goal)
     yield at(page.one("#area button", found[1]) if found else page.one("#area button"))  # buttons may overlap
 
 
 @solves("click-button", "unicode-test")
-def click_button(goal: str, page: View) -> Steps:
+def click_button(goal: str, page: PageView) -> Steps:
     yield click(page.one("#area button", quoted(goal)[0]))
 
 
 @solves("click-button-sequence")
-def click_button_sequence(goal: str, page: View) -> Steps:
+def click_button_sequence(goal: str, page: PageView) -> Steps:
     for name in ("ONE", "TWO"):
         yield at(page.one("#area button", name))
 
 
 @solves("click-link")
-def click_link(goal: str, page: View) -> Steps:
+def click_link(goal: str, page: PageView) -> Steps:
     yield click(page.one("#area .alink", quoted(goal)[0]))
 
 
 @solves("click-dialog")
-def click_dialog(goal: str, page: View) -> Steps:
+def click_dialog(goal: str, page: PageView) -> Steps:
     yield click(page.one(".ui-dialog-titlebar-close"))
 
 
 @solves("click-dialog-2")
-def click_dialog_2(goal: str, page: View) -> Steps:
+def click_dialog_2(goal: str, page: PageView) -> Steps:
     name = quoted(goal)[0]
     yield click(page.one(".ui-dialog-titlebar-close") if name == "x" else page.one(".ui-dialog button", name))
 
 
 @solves("click-checkboxes", "click-checkboxes-transfer", "click-checkboxes-large")
-def click_checkboxes(goal: str, page: View) -> Steps:
+def click_checkboxes(goal: str, page: PageView) -> Steps:
     listed = re.fullmatch(r"Select (.*) and click Submit\.", goal)
     wanted = set(listed[1].split(", ")) if listed else set()
     boxes = {e.text: e for e in page.all("#area label")}
@@ -142,7 +142,7 @@ def click_checkboxes(goal: str, page: View) -> Steps:
 
 
 @solves("click-option")
-def click_option(goal: str, page: View) -> Steps:
+def click_option(goal: str, page: PageView) -> Steps:
     name = re.fullmatch(r"Select (.*) and click Submit\.", goal)
     assert name
     yield click(page.one("#boxes label", name[1]))
@@ -150,14 +150,14 @@ def click_option(goal: str, page: View) -> Steps:
 
 
 @solves("click-tab")
-def click_tab(goal: str, page: View) -> Steps:
+def click_tab(goal: str, page: PageView) -> Steps:
     name = re.search(r"Tab #\d+", goal)
     assert name
     yield click(page.one("#area a.ui-tabs-anchor", name[0]))
 
 
 @solves("click-tab-2", "click-tab-2-easy", "click-tab-2-medium", "click-tab-2-hard")
-def click_tab_2(goal: str, page: View) -> Steps:
+def click_tab_2(goal: str, page: PageView) -> Steps:
     name = quoted(goal)[0]
     for tab in page.all("#area a.ui-tabs-anchor"):
         yield click(tab)
@@ -168,13 +168,13 @@ def click_tab_2(goal: str, page: View) -> Steps:
 
 
 @solves("click-collapsible", "click-collapsible-nodelay")
-def click_collapsible(goal: str, page: View) -> Steps:
+def click_collapsible(goal: str, page: PageView) -> Steps:
     yield click(page.one("#area h3"))
     yield click(page.one("#area #subbtn"))
 
 
 @solves("click-collapsible-2", "click-collapsible-2-nodelay")
-def click_collapsible_2(goal: str, page: View) -> Steps:
+def click_collapsible_2(goal: str, page: PageView) -> Steps:
     name = quoted(goal)[0]
     for i in range(len(page.all("#area h3"))):
         yield click(page.all("#area h3")[i])
@@ -185,7 +185,7 @@ def click_collapsible_2(goal: str, page: View) -> Steps:
 
 
 @solves("click-color")
-def click_color(goal: str, page: View) -> Steps:
+def click_color(goal: str, page: PageView) -> Steps:
     name = re.search(r"the (\w+) colored", goal)
     assert name
     yield click(next(e for e in page.all("#area .color") if _named(e.colour) == name[1]))
@@ -205,7 +205,7 @@ def _named(colour: str) -> str:
 
 
 @solves("click-widget")
-def click_widget(goal: str, page: View) -> Steps:
+def click_widget(goal: str, page: PageView) -> Steps:
     kind = quoted(goal)[0]
     css = {
         "text": "input:not([type=radio]):not([type=checkbox])",
@@ -216,7 +216,7 @@ def click_widget(goal: str, page: View) -> Steps:
 
 
 @solves("choose-list")
-def choose_list(goal: str, page: View) -> Steps:
+def choose_list(goal: str, page: PageView) -> Steps:
     name = re.fullmatch(r"Select (.*) from the list and click Submit\.", goal)
     assert name
     yield Action("select_option", (page.one("#options").bid, name[1]))
@@ -224,27 +224,27 @@ def choose_list(goal: str, page: View) -> Steps:
 
 
 @solves("enter-text", "enter-text-dynamic")
-def enter_text(goal: str, page: View) -> Steps:
+def enter_text(goal: str, page: PageView) -> Steps:
     yield fill(page.one("#area input"), quoted(goal)[0])
     yield click(page.one("#subbtn"))
 
 
 @solves("enter-text-2")
-def enter_text_2(goal: str, page: View) -> Steps:
+def enter_text_2(goal: str, page: PageView) -> Steps:
     word = quoted(goal)[0]
     yield fill(page.one("#tt"), word.upper() if "upper case" in goal else word.lower())
     yield click(page.one("#subbtn"))
 
 
 @solves("enter-password")
-def enter_password(goal: str, page: View) -> Steps:
+def enter_password(goal: str, page: PageView) -> Steps:
     for e in page.all("#form input"):
         yield fill(e, quoted(goal)[0])
     yield click(page.one("#subbtn"))
 
 
 @solves("enter-date")
-def enter_date(goal: str, page: View) -> Steps:
+def enter_date(goal: str, page: PageView) -> Steps:
     date = re.search(r"(\d+)/(\d+)/(\d+)", goal)
     assert date
     yield fill(page.one("#tt"), f"{date[3]}-{int(date[1]):02d}-{int(date[2]):02d}")
@@ -252,7 +252,7 @@ def enter_date(goal: str, page: View) -> Steps:
 
 
 @solves("enter-time")
-def enter_time(goal: str, page: View) -> Steps:
+def enter_time(goal: str, page: PageView) -> Steps:
     time = re.search(r"(\d+):(\d+) ([AP])M", goal)
     assert time
     hour = int(time[1]) % 12 + (12 if time[3] == "P" else 0)
@@ -261,12 +261,12 @@ def enter_time(goal: str, page: View) -> Steps:
 
 
 @solves("focus-text", "focus-text-2")
-def focus_text(goal: str, page: View) -> Steps:
+def focus_text(goal: str, page: PageView) -> Steps:
     yield click(page.all("#area input")[ordinal(goal)])
 
 
 @solves("login-user")
-def login_user(goal: str, page: View) -> Steps:
+def login_user(goal: str, page: PageView) -> Steps:
     name, password = quoted(goal)
     yield fill(page.one("#username"), name)
     yield fill(page.one("#password"), password)
@@ -274,7 +274,7 @@ def login_user(goal: str, page: View) -> Steps:
 
 
 @solves("simple-arithmetic")
-def simple_arithmetic(goal: str, page: View) -> Steps:
+def simple_arithmetic(goal: str, page: PageView) -> Steps:
     problem = re.search(r"(-?\d+) *([-+x*]) *(-?\d+)", page.one("#math-problem").text)
     assert problem
     a, b = int(problem[1]), int(problem[3])
@@ -283,7 +283,7 @@ def simple_arithmetic(goal: str, page: View) -> Steps:
 
 
 @solves("simple-algebra")
-def simple_algebra(goal: str, page: View) -> Steps:
+def simple_algebra(goal: str, page: PageView) -> Steps:
     problem = re.search(r"(x|-?\d+) *([-+]) *(x|-?\d+) *= *(-?\d+)", page.one("#math-problem").text)
     assert problem
     left, sign, right, total = problem[1], 1 if problem[2] == "+" else -1, problem[3], int(problem[4])
@@ -293,7 +293,7 @@ def simple_algebra(goal: str, page: View) -> Steps:
 
 
 @solves("identify-shape")
-def identify_shape(goal: str, page: View) -> Steps:
+def identify_shape(goal: str, page: PageView) -> Steps:
     figure = page.all("#area_svg > *")[0]
     kind = {"circle": "Circle", "rect": "Rectangle", "polygon": "Triangle"}.get(figure.tag)
     kind = kind or ("Number" if figure.text.isdigit() else "Letter")
@@ -301,32 +301,32 @@ def identify_shape(goal: str, page: View) -> Steps:
 
 
 @solves("grid-coordinate")
-def grid_coordinate(goal: str, page: View) -> Steps:
+def grid_coordinate(goal: str, page: PageView) -> Steps:
     place = re.search(r"\(-?\d+,-?\d+\)", goal)
     assert place
     yield at(next(e for e in page.all("#area circle") if e.id == place[0]))
 
 
 @solves("copy-paste")
-def copy_paste(goal: str, page: View) -> Steps:
+def copy_paste(goal: str, page: PageView) -> Steps:
     yield fill(page.one("#answer-input"), page.one("#to-copy").value)
     yield click(page.one("#subbtn"))
 
 
 @solves("copy-paste-2")
-def copy_paste_2(goal: str, page: View) -> Steps:
+def copy_paste_2(goal: str, page: PageView) -> Steps:
     yield fill(page.one("#answer-input"), page.one(f"#text-{ordinal(goal) + 1}").value)
     yield click(page.one("#subbtn"))
 
 
 @solves("text-transform")
-def text_transform(goal: str, page: View) -> Steps:
+def text_transform(goal: str, page: PageView) -> Steps:
     yield fill(page.one("#tt"), "".join(e.text for e in page.all("#captcha span")))
     yield click(page.one("#subbtn"))
 
 
 @solves("navigate-tree")
-def navigate_tree(goal: str, page: View) -> Steps:
+def navigate_tree(goal: str, page: PageView) -> Steps:
     name = quoted(goal)[0]
     opened: set[str] = set()
     for _ in range(30):
@@ -340,7 +340,7 @@ def navigate_tree(goal: str, page: View) -> Steps:
 
 
 @solves("use-spinner")
-def use_spinner(goal: str, page: View) -> Steps:
+def use_spinner(goal: str, page: PageView) -> Steps:
     value = re.search(r"Select (-?\d+)", goal)
     assert value
     yield fill(page.one("#spinner"), value[1])
@@ -348,7 +348,7 @@ def use_spinner(goal: str, page: View) -> Steps:
 
 
 @solves("sign-agreement")
-def sign_agreement(goal: str, page: View) -> Steps:
+def sign_agreement(goal: str, page: PageView) -> Steps:
     area = page.one("#text-area")
     yield Action("mouse_move", (round(area.x, 1), round(area.y, 1)))
     yield Action("scroll", (0.0, 9000.0))
@@ -359,7 +359,7 @@ def sign_agreement(goal: str, page: View) -> Steps:
 
 
 @solves("odd-or-even")
-def odd_or_even(goal: str, page: View) -> Steps:
+def odd_or_even(goal: str, page: PageView) -> Steps:
     rows = page.all("#numbers .display-number")
     for i, row in enumerate(rows):
         yield click(page.all(f"#numbers button.{'odd' if int(row.text) % 2 else 'even'}")[i])
@@ -367,19 +367,19 @@ def odd_or_even(goal: str, page: View) -> Steps:
 
 
 @solves("find-word")
-def find_word(goal: str, page: View) -> Steps:
+def find_word(goal: str, page: PageView) -> Steps:
     words = re.findall(r"[\w']+", page.one("#area p").text)
     yield fill(page.one("#answer-input"), words[ordinal(goal)])
     yield click(page.one("#subbtn"))
 
 
-def _table(page: View) -> dict[str, str]:
+def _table(page: PageView) -> dict[str, str]:
     cells = [e.text for e in page.all("#tab td")]
     return dict(zip(cells[::2], cells[1::2], strict=True))
 
 
 @solves("read-table")
-def read_table(goal: str, page: View) -> Steps:
+def read_table(goal: str, page: PageView) -> Steps:
     name = re.search(r"value of (.*) into the text field", goal)
     assert name
     yield fill(page.one("#tt"), _table(page)[name[1]])
@@ -387,7 +387,7 @@ def read_table(goal: str, page: View) -> Steps:
 
 
 @solves("read-table-2")
-def read_table_2(goal: str, page: View) -> Steps:
+def read_table_2(goal: str, page: PageView) -> Steps:
     table = _table(page)
     for label, box in zip(page.all("#form label"), page.all("#form input"), strict=True):
         yield fill(box, table[label.text.rstrip(":")])
@@ -395,14 +395,14 @@ def read_table_2(goal: str, page: View) -> Steps:
 
 
 @solves("ascending-numbers")
-def ascending_numbers(goal: str, page: View) -> Steps:
+def ascending_numbers(goal: str, page: PageView) -> Steps:
     """Numbers vanish after the first click: their places are kept in mind."""
     for number in sorted(page.all("#area_svg text"), key=lambda e: int(e.text)):
         yield at(number)
 
 
 @solves("generate-number")
-def generate_number(goal: str, page: View) -> Steps:
+def generate_number(goal: str, page: PageView) -> Steps:
     """Clicks until the number is as wanted."""
     rule = re.search(r"(less than|greater than|odd|even)(?: (\d+))?", goal)
     assert rule
@@ -422,27 +422,27 @@ def generate_number(goal: str, page: View) -> Steps:
 
 
 @solves("visual-addition")
-def visual_addition(goal: str, page: View) -> Steps:
+def visual_addition(goal: str, page: PageView) -> Steps:
     yield fill(page.one("#math-answer"), str(len(page.all("#math-problem .addition-block"))))
     yield click(page.one("#subbtn"))
 
 
 @solves("scroll-text")
-def scroll_text(goal: str, page: View) -> Steps:
+def scroll_text(goal: str, page: PageView) -> Steps:
     word = re.findall(r"[\w']+", page.one("#text-area").value)[-1]
     yield fill(next(e for e in page.all("#area input") if e.w > 0), word)
     yield click(page.one("#subbtn"))
 
 
 @solves("scroll-text-2")
-def scroll_text_2(goal: str, page: View) -> Steps:
+def scroll_text_2(goal: str, page: PageView) -> Steps:
     yield click(page.one("#text-area"))
     yield Action("keyboard_press", ("Control+End" if "bottom" in goal else "Control+Home",))
     yield click(page.one("#subbtn"))
 
 
 @solves("email-inbox-delete")
-def email_inbox_delete(goal: str, page: View) -> Steps:
+def email_inbox_delete(goal: str, page: PageView) -> Steps:
     sender = re.search(r"email by (\w+)", goal)
     assert sender
     place = [e.text for e in page.all(".email-thread .email-sender")].index(sender[1])
@@ -450,7 +450,7 @@ def email_inbox_delete(goal: str, page: View) -> Steps:
 
 
 @solves("form-sequence-2")
-def form_sequence_2(goal: str, page: View) -> Steps:
+def form_sequence_2(goal: str, page: PageView) -> Steps:
     places = [int(n) - 1 for n in re.findall(r"(\d+)(?:st|nd|rd|th)", goal)]
     yield click(page.all("#area input[type=radio]")[places[0]])
     yield fill(page.all("#area input[type=text]")[places[1]], quoted(goal)[0])
@@ -458,7 +458,7 @@ def form_sequence_2(goal: str, page: View) -> Steps:
 
 
 @solves("search-engine")
-def search_engine(goal: str, page: View) -> Steps:
+def search_engine(goal: str, page: PageView) -> Steps:
     yield fill(page.one("#search-text"), quoted(goal)[0])
     yield click(page.one("#search"))
     place = ordinal(goal)
@@ -468,7 +468,7 @@ def search_engine(goal: str, page: View) -> Steps:
 
 
 @solves("guess-number")
-def guess_number(goal: str, page: View) -> Steps:
+def guess_number(goal: str, page: PageView) -> Steps:
     low, high = 0, 9
     while low <= high:
         guess = (low + high) // 2
@@ -479,12 +479,12 @@ def guess_number(goal: str, page: View) -> Steps:
 
 
 @solves("count-shape")
-def count_shape(goal: str, page: View) -> Steps:
+def count_shape(goal: str, page: PageView) -> Steps:
     yield click(page.one("#count-buttons button", str(sum(_matches(goal, e) for e in page.all("#area_svg > *")))))
 
 
 @solves("click-shape")
-def click_shape(goal: str, page: View) -> Steps:
+def click_shape(goal: str, page: PageView) -> Steps:
     yield at(next(e for e in page.all("#area_svg > *") if _matches(goal, e)))
 
 
@@ -511,7 +511,7 @@ def _matches(goal: str, e: Element) -> bool:
 
 
 @solves("drag-box")
-def drag_box(goal: str, page: View) -> Steps:
+def drag_box(goal: str, page: PageView) -> Steps:
     small, large = page.one("#draggableSmall"), page.one("#draggableLarge")
     dx, dy = small.x - small.cx, small.y - small.cy
     yield Action("mouse_drag_and_drop", tuple(round(v, 1) for v in (small.x, small.y, large.cx + dx, large.cy + dy)))

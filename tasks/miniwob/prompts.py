@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.core import Message, Picture, user
-from tasks.miniwob.actions import HEIGHT, WIDTH
-from tasks.miniwob.environment import State
+from harness.tasks.miniwob.actions import HEIGHT, WIDTH
+from harness.tasks.miniwob.environment import State
 
 ACTIONS = f"""Answer with one action and nothing else:
 mouse_click(x, y), mouse_dblclick(x, y), mouse_move(x, y), mouse_down(x, y), mouse_up(x, y),

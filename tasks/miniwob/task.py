@@ -14,13 +14,13 @@ from typing import Any
 from harness.browser import chromium
 from harness.core import Metric, Missing, Outcome, Reply, Request, Result, Sample, Task, UsageError
 from harness.core.files import DIGESTS
-from tasks.miniwob.actions import HEIGHT, WIDTH, Action, Malformed, parse
-from tasks.miniwob.browser import Browser
-from tasks.miniwob.environment import LIMIT, OBSERVATIONS, Episode, Refused, State, folder
-from tasks.miniwob.lists import LISTS, digest
-from tasks.miniwob.policies import POLICIES, View
-from tasks.miniwob.prompts import messages
-from tasks.miniwob.scoring import SCORES, aggregate, positive, strict
+from harness.tasks.miniwob.actions import HEIGHT, WIDTH, Action, Malformed, parse
+from harness.tasks.miniwob.browser import Browser
+from harness.tasks.miniwob.environment import LIMIT, OBSERVATIONS, Episode, Refused, State, folder
+from harness.tasks.miniwob.lists import LISTS, digest
+from harness.tasks.miniwob.policies import POLICIES, PageView
+from harness.tasks.miniwob.prompts import messages
+from harness.tasks.miniwob.scoring import SCORES, aggregate, positive, strict
 
 BIDS = re.compile(r'bid="(\d+)"')
 
@@ -139,7 +139,7 @@ class MiniWob(Task):
             goal = request.messages[0].content[-1]
             assert isinstance(goal, str)
             said = goal.removeprefix("Task: ").split("\n", 1)[0]
-            self._experts[sample.id] = POLICIES[sample.group](said, View(self._episodes[sample.id].evaluate))
+            self._experts[sample.id] = POLICIES[sample.group](said, PageView(self._episodes[sample.id].evaluate))
         return str(next(self._experts[sample.id], "noop()"))
 
     def on_page(self, sample: Sample, script: str, argument: Any = None) -> Any:

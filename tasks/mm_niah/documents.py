@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image, ImageDraw
 
-from harness.scenes import Scene, plural, scene
-from tasks.niah.haystack import prose
+from harness.embedded.scenes import Scene, plural, scene
+from harness.tasks.niah.haystack import prose
 
 SIDE = 96
 COLOURS = {

@@ -1,4 +1,4 @@
-"""Build the embedded records: python -m tasks.mm_niah.generate [--check] [--out DIR].
+"""Build the embedded records: python -m harness.tasks.mm_niah.generate [--check] [--out DIR].
 
 Lengths are tokens of tiny-llava's tokenizer plus 64 for each picture.
 """
@@ -16,9 +16,9 @@ from typing import Any
 import pyarrow as pa
 from PIL import Image
 
+from harness.embedded.scenes import EVALUATION
 from harness.records.generate import generator
-from harness.scenes import EVALUATION
-from tasks.mm_niah.documents import POOL, SUBTASKS, make, named, pool_name, pool_scene
+from harness.tasks.mm_niah.documents import POOL, SUBTASKS, make, named, pool_name, pool_scene
 
 LENGTHS = (1200, 2400, 4800)
 """In the official columns 1k, 2k and 4k."""
@@ -31,7 +31,7 @@ def tokens() -> Callable[[str], int]:
     """Tokens of a text by tiny-llava's tokenizer."""
     from transformers import AutoTokenizer
 
-    from harness.models.tiny import WEIGHTS
+    from harness.embedded.tiny_llava import WEIGHTS
 
     tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
     known: dict[str, int] = {}

@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.core import Metric, Result, Score
 from harness.stats import failed, jackknife, mean, totals
-from tasks.mm_niah.normalise import has_word, normalised
+from harness.tasks.mm_niah.normalise import has_word, normalised
 
 SCORES = (Score("score", primary=True),)
 EDGES = (1000, 2000, 4000, 8000, 12000, 16000, 24000, 32000, 40000, 48000, 64000)

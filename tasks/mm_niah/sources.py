@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.core import Missing, Picture, UsageError
 from harness.records import Broken, Folder, facts, rows, table_pictures
-from tasks.mm_niah.scoring import SUBTASKS, Answer
+from harness.tasks.mm_niah.scoring import SUBTASKS, Answer
 
 HUB = "OpenGVLab/MM-NIAH"
 DATA = ("embedded", "val", "test", "local")
@@ -49,7 +49,9 @@ def _embedded(subtasks: Sequence[str]) -> Iterator[Record]:
     folder = Path(__file__).parent / "embedded"
     for name in ("records.parquet", "images.parquet"):
         if not (folder / name).is_file():
-            raise Missing(f"{folder / name} is not there: reinstall harness, or run python -m tasks.mm_niah.generate")
+            raise Missing(
+                f"{folder / name} is not there: reinstall harness, or run python -m harness.tasks.mm_niah.generate"
+            )
     stored = table_pictures()
     pictures = {r["image"]: stored(r["image"], r["bytes"]) for r in rows(folder / "images.parquet")}
     for row in rows(folder / "records.parquet"):

@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import Any
 
 from harness.core import Metric, Outcome, Reply, Request, Result, Sample, Task, Unusable, UsageError, user
-from tasks.mm_niah.documents import KEPT, PLACES
-from tasks.mm_niah.scoring import SCORES, SUBTASKS, aggregate, score
-from tasks.mm_niah.sources import DATA, Record, load
+from harness.tasks.mm_niah.documents import KEPT, PLACES
+from harness.tasks.mm_niah.scoring import SCORES, SUBTASKS, aggregate, score
+from harness.tasks.mm_niah.sources import DATA, Record, load
 
 
 class MMNiah(Task):

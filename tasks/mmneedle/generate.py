@@ -1,4 +1,4 @@
-"""Build the embedded records: python -m tasks.mmneedle.generate [--check] [--out DIR]."""
+"""Build the embedded records: python -m harness.tasks.mmneedle.generate [--check] [--out DIR]."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from harness.embedded.scenes import EVALUATION
 from harness.records.generate import generator
-from harness.scenes import EVALUATION
-from tasks.mmneedle.grids import Grid, caption, places, scenes, sequence, stitched
+from harness.tasks.mmneedle.grids import Grid, caption, places, scenes, sequence, stitched
 
 POOLS = {1: 40, 2: 40, 4: 24, 8: 12}
 """Stitched images by the side of their grid."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from harness.scenes import BY_NAME, Scene, scene
-from tasks.mmneedle.scoring import Place
+from harness.embedded.scenes import BY_NAME, Scene, scene
+from harness.tasks.mmneedle.scoring import Place
 
 SIDE = 96
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.core import Missing, Picture, UsageError
 from harness.records import Broken, Folder, facts, rows, table_pictures
-from tasks.mmneedle.scoring import Place
+from harness.tasks.mmneedle.scoring import Place
 
 DATA = ("embedded", "official", "local")
 NAME = re.compile(r"(?:(?P<needles>\d+)_)?annotations_(?P<images>\d+)_(?P<rows>\d+)_(?P<columns>\d+)$")
@@ -66,7 +66,9 @@ def _embedded() -> Iterator[Record]:
     folder = Path(__file__).parent / "embedded"
     for name in ("records.parquet", "images.parquet"):
         if not (folder / name).is_file():
-            raise Missing(f"{folder / name} is not there: reinstall harness, or run python -m tasks.mmneedle.generate")
+            raise Missing(
+                f"{folder / name} is not there: reinstall harness, or run python -m harness.tasks.mmneedle.generate"
+            )
     stored = table_pictures()
     pictures = {r["image"]: stored(r["image"], r["bytes"]) for r in rows(folder / "images.parquet")}
     for row in rows(folder / "records.parquet"):

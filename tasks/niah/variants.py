@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tasks.niah.haystack import NOISE, distinct, prose
+from harness.tasks.niah.haystack import NOISE, distinct, prose
 
 NEEDLE = "One of the special magic {kind} for {key} is: {value}."
 PROMPT = (

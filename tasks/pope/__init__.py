@@ -1,1 +1,1 @@
-"""POPE: object hallucination as yes/no questions. The class is `tasks.pope.task.Pope`."""
+"""POPE: object hallucination as yes/no questions. The class is `harness.tasks.pope.task.Pope`."""

@@ -1,4 +1,4 @@
-"""Build the embedded records: python -m tasks.pope.generate [--check] [--out DIR].
+"""Build the embedded records: python -m harness.tasks.pope.generate [--check] [--out DIR].
 
 Scenes are annotated, polled by the official algorithm, and only the chosen ones are drawn. Equal versions of Pillow,
 pyarrow and the emoji font give equal bytes.
@@ -17,11 +17,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from harness.embedded.scenes import CALIBRATION, EVALUATION, scene
 from harness.records.generate import versions
-from harness.scenes import CALIBRATION, EVALUATION, scene
-from tasks.pope.polling import Annotated, choose, poll
-from tasks.pope.scoring import SPLITS
-from tasks.pope.sources import IMAGES, QUESTIONS
+from harness.tasks.pope.polling import Annotated, choose, poll
+from harness.tasks.pope.scoring import SPLITS
+from harness.tasks.pope.sources import IMAGES, QUESTIONS
 
 SIZE = 288
 """Side of a picture in pixels: three times the embedded model's input, large enough for people and real models."""
@@ -108,7 +108,7 @@ def write(folder: Path, questions: pa.Table, images: pa.Table) -> None:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tasks.pope.generate", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m harness.tasks.pope.generate", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="parent of embedded/ and calibration/")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the questions differ")
     given = parser.parse_args(words)

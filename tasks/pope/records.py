@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.core import Picture, UsageError
 from harness.records import Broken
-from tasks.pope.scoring import SPLITS
+from harness.tasks.pope.scoring import SPLITS
 
 FIELDS: dict[str, tuple[str, ...]] = {
     "question_id": ("question_id", "id"),

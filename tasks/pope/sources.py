@@ -11,8 +11,8 @@ from typing import Any
 
 from harness.core import Missing, UsageError
 from harness.records import Absent, Folder, hub, mark, rows, table_pictures
-from tasks.pope.records import SPLIT_FIELDS, Find, Record, Table, parse, unique
-from tasks.pope.scoring import SPLITS
+from harness.tasks.pope.records import SPLIT_FIELDS, Find, Record, Table, parse, unique
+from harness.tasks.pope.scoring import SPLITS
 
 HUB = "lmms-lab/POPE"
 EMBEDDED = ("embedded", "calibration")
@@ -73,7 +73,9 @@ def _embedded(folder: Path) -> tuple[list[Table], Find]:
 
     for name in (QUESTIONS, IMAGES):
         if not (folder / name).is_file():
-            raise Missing(f"{folder / name} is not there: reinstall harness, or run python -m tasks.pope.generate")
+            raise Missing(
+                f"{folder / name} is not there: reinstall harness, or run python -m harness.tasks.pope.generate"
+            )
     cells = {row["image"]: row["bytes"] for row in pq.read_table(folder / IMAGES).to_pylist()}
     read = table_pictures()
     table = Table(QUESTIONS, pq.read_table(folder / QUESTIONS).to_pylist())

@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import Any
 
 from harness.core import Metric, Outcome, Reply, Request, Result, Sample, Task, Unusable, UsageError, user
-from tasks.pope.parsers import PARSERS, unparsed
-from tasks.pope.scoring import SCORES, SPLITS, aggregate
-from tasks.pope.sources import EMBEDDED, OFFICIAL, Source, load
+from harness.tasks.pope.parsers import PARSERS, unparsed
+from harness.tasks.pope.scoring import SCORES, SPLITS, aggregate
+from harness.tasks.pope.sources import EMBEDDED, OFFICIAL, Source, load
 
 DATA = (*EMBEDDED, *OFFICIAL, "local")
 

@@ -1,4 +1,4 @@
-"""Build the embedded records: python -m tasks.screenspot.generate [--check] [--out DIR].
+"""Build the embedded records: python -m harness.tasks.screenspot.generate [--check] [--out DIR].
 
 Pages are rendered by a real browser (Playwright with Chromium), and boxes are read from it. Other fonts or another
 browser give other pixels: the records are committed, and --check compares what the pages say, not how they look.
@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.browser import chromium
-from tasks.screenspot.pages import SCREENS, Page, page
+from harness.tasks.screenspot.pages import SCREENS, Page, page
 
 PAGES = 20
 """Of each platform."""
@@ -112,7 +112,7 @@ def _webp(png: bytes) -> bytes:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tasks.screenspot.generate", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m harness.tasks.screenspot.generate", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "embedded")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the instructions differ")
     given = parser.parse_args(words)

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.core import Missing, Picture, UsageError
 from harness.records import Broken, Folder, facts, hub, rows, table_pictures
-from tasks.screenspot.scoring import Box
+from harness.tasks.screenspot.scoring import Box
 
 HUB = {"v1": "rootsautomation/ScreenSpot", "v2": "HongxinLi/ScreenSpot_v2", "pro": "likaixin/ScreenSpot-Pro"}
 DATA = ("embedded", *HUB, "local")
@@ -58,7 +58,7 @@ def _embedded() -> Iterable[Record]:
     for name in ("records.parquet", "images.parquet"):
         if not (folder / name).is_file():
             raise Missing(
-                f"{folder / name} is not there: reinstall harness, or run python -m tasks.screenspot.generate"
+                f"{folder / name} is not there: reinstall harness, or run python -m harness.tasks.screenspot.generate"
             )
     cells = {r["image"]: {"bytes": r["bytes"]} for r in rows(folder / "images.parquet")}
     table = [{**r, "image": cells[r["img_filename"]]} for r in rows(folder / "records.parquet")]

@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import Any
 
 from harness.core import Metric, Outcome, Reply, Request, Result, Sample, Task, Unusable, UsageError, user
-from tasks.screenspot.parsers import PARSERS, Size
-from tasks.screenspot.scoring import SCORES, Box, aggregate, hit
-from tasks.screenspot.sources import CONVENTIONS, DATA, Record, load
+from harness.tasks.screenspot.parsers import PARSERS, Size
+from harness.tasks.screenspot.scoring import SCORES, Box, aggregate, hit
+from harness.tasks.screenspot.sources import CONVENTIONS, DATA, Record, load
 
 PROMPTS = {
     "lmms_v2": (

@@ -1,4 +1,4 @@
-"""Build the embedded records: python -m tasks.stare.generate [--check] [--out DIR]."""
+"""Build the embedded records: python -m harness.tasks.stare.generate [--check] [--out DIR]."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import pyarrow as pa
 from PIL import Image
 
 from harness.records.generate import generator
-from tasks.stare.puzzles import flat, nets, spatial, tangram, views
-from tasks.stare.puzzles.item import Item
-from tasks.stare.scoring import CONFIGS, category, simulated
+from harness.tasks.stare.puzzles import flat, nets, spatial, tangram, views
+from harness.tasks.stare.puzzles.item import Item
+from harness.tasks.stare.scoring import CONFIGS, category, simulated
 
 EACH = 24
 """Questions of a set."""

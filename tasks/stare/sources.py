@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.core import Missing, Picture, UsageError
 from harness.records import Broken, Folder, Stored, facts, hub_lists, rows, table_pictures
-from tasks.stare.scoring import CONFIGS
+from harness.tasks.stare.scoring import CONFIGS
 
 HUB = "pangyyyyy/STARE"
 DATA = ("embedded", "official", "local")
@@ -50,7 +50,9 @@ def _embedded(config: str) -> Iterator[Record]:
     folder = Path(__file__).parent / "embedded"
     for name in ("records.parquet", "images.parquet"):
         if not (folder / name).is_file():
-            raise Missing(f"{folder / name} is not there: reinstall harness, or run python -m tasks.stare.generate")
+            raise Missing(
+                f"{folder / name} is not there: reinstall harness, or run python -m harness.tasks.stare.generate"
+            )
     stored = table_pictures()
     pictures = {r["image"]: stored(r["image"], r["bytes"]) for r in rows(folder / "images.parquet")}
     for row in rows(folder / "records.parquet"):

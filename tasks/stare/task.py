@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import Any
 
 from harness.core import Metric, Outcome, Reply, Request, Result, Sample, Task, Unusable, UsageError, user
-from tasks.stare.parsers import PARSERS, equal, options
-from tasks.stare.scoring import CHANCE, CONFIGS, SCORES, aggregate, category
-from tasks.stare.sources import DATA, Record, load
+from harness.tasks.stare.parsers import PARSERS, equal, options
+from harness.tasks.stare.scoring import CHANCE, CONFIGS, SCORES, aggregate, category
+from harness.tasks.stare.sources import DATA, Record, load
 
 FORMAT = '\n\nAnswer with the option\'s letter from the given choices and put the letter in one "\\boxed{}". \n'
 STRATEGIES = {

@@ -1,4 +1,4 @@
-"""Build the embedded records: python -m tasks.vic_bench.generate [--check] [--out DIR]."""
+"""Build the embedded records: python -m harness.tasks.vic_bench.generate [--check] [--out DIR]."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from harness.records.generate import generator
-from tasks.vic_bench.worlds import WORLDS
+from harness.tasks.vic_bench.worlds import WORLDS
 
 EACH = 25
 """Items of a world."""

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tasks.vic_bench.worlds import Illegal, World
-from tasks.vic_bench.worlds.base import Item, State
+from harness.tasks.vic_bench.worlds import Illegal, World
+from harness.tasks.vic_bench.worlds.base import Item, State
 
 LINE = re.compile(r"^[\s*>`-]*(ACTION|FINAL)\s*:\s*\**\s*(.*?)[\s*`]*$", re.IGNORECASE | re.MULTILINE)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tasks.vic_bench.worlds import World
-from tasks.vic_bench.worlds.base import Item
+from harness.tasks.vic_bench.worlds import World
+from harness.tasks.vic_bench.worlds.base import Item
 
 LEVELS = (0, 1, 2, 3, 4)
 FORMAT = {

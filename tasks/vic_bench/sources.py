@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.core import Missing, Picture, UsageError
 from harness.records import Broken, Folder, facts, rows
-from tasks.vic_bench.worlds.base import Item
+from harness.tasks.vic_bench.worlds.base import Item
 
 DATA = ("embedded", "official", "local")
 SPLITS = ("counting", "maze", "puzzle", "embodied")
@@ -43,7 +43,7 @@ def load(data: str, root: str | None, worlds: Sequence[str]) -> tuple[list[Recor
 def _embedded() -> Iterator[Record]:
     path = Path(__file__).parent / "embedded" / "records.parquet"
     if not path.is_file():
-        raise Missing(f"{path} is not there: reinstall harness, or run python -m tasks.vic_bench.generate")
+        raise Missing(f"{path} is not there: reinstall harness, or run python -m harness.tasks.vic_bench.generate")
     for row in rows(path):
         yield Record(row["id"], row["world"], json.loads(row["item"]))
 

@@ -27,12 +27,12 @@ from harness.core import (
     UsageError,
     user,
 )
-from tasks.vic_bench.judge import Play, read, replayed
-from tasks.vic_bench.levels import LEVELS, opening
-from tasks.vic_bench.scoring import SCORES, aggregate
-from tasks.vic_bench.sources import DATA, Record, load
-from tasks.vic_bench.worlds import WORLDS
-from tasks.vic_bench.worlds.jigsaw import Jigsaw
+from harness.tasks.vic_bench.judge import Play, read, replayed
+from harness.tasks.vic_bench.levels import LEVELS, opening
+from harness.tasks.vic_bench.scoring import SCORES, aggregate
+from harness.tasks.vic_bench.sources import DATA, Record, load
+from harness.tasks.vic_bench.worlds import WORLDS
+from harness.tasks.vic_bench.worlds.jigsaw import Jigsaw
 
 FEEDBACK = ("picture", "text", "same", "wrong")
 HISTORY = ("newest", "all")

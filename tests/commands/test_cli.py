@@ -15,7 +15,7 @@ import pytest
 
 from harness.cli import COMMANDS, main, usage
 from harness.commands.complete import candidates
-from harness.engine.journal import read
+from harness.runs.journal import read
 
 PLUGINS = f"plugins=[{Path(__file__).parents[1] / 'plugins'}]"
 SUMS = ("eval", "task=sums", PLUGINS)

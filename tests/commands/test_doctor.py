@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.commands.doctor import EXTRAS, _requirements
-from harness.core.registry import ROOT
+from harness.plugins.registry import ROOT
 
 DOCTOR = (
     "import sys; sys.path[:0] = sys.argv[1:]; from harness.cli import main; sys.exit(main(['doctor', '--offline']))"

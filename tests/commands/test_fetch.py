@@ -13,7 +13,7 @@ from harness.cli import main
 from harness.commands.complete import candidates
 from harness.commands.fetch import Package, fetched
 from harness.core import Missing
-from harness.models.weights import locate
+from harness.models.hf.weights import locate
 
 NAME = "harness-test-weights"
 STEM = "harness_test_weights-1.0"

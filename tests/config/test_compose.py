@@ -6,7 +6,7 @@ import pytest
 
 from harness.config.compose import check_names, plugin_folders, preset_value, run
 from harness.core import UsageError
-from harness.core.registry import Plugin, Registry
+from harness.plugins.registry import Plugin, Registry
 
 PLUGINS = f"plugins=[{Path(__file__).parents[1] / 'plugins'}]"
 

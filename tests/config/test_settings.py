@@ -8,7 +8,7 @@ from harness.config.compose import run
 from harness.config.kinds import ANY
 from harness.config.settings import FOLDER, GROUPS, PLUGINS, STATED, option, run_settings, settings
 from harness.core import HarnessError, UsageError
-from harness.core.registry import Registry
+from harness.plugins.registry import Registry
 
 REGISTRY = Registry()
 CHOICES = [f"{group}={name}" for group in PLUGINS for name in sorted(REGISTRY.group(group))]

@@ -7,7 +7,7 @@ import pytest
 from harness.config.compose import GROUPS, KEYS
 from harness.config.short import lengthened
 from harness.core import UsageError
-from harness.core.registry import Registry
+from harness.plugins.registry import Registry
 
 KNOWN = (*GROUPS, *KEYS)
 

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from harness.core import UsageError
-from harness.core.registry import Registry
 from harness.core.verified import Verified
+from harness.plugins.registry import Registry
 
 COMMIT = "0123456789abcdef" * 2 + "01234567"
 WHOLE = {

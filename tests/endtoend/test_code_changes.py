@@ -40,8 +40,8 @@ def test_the_gate_asks_again_after_a_change_in_a_helper(tmp_path):
     assert "return z.masked_fill(" in text
     common.write_text(text.replace("return z.masked_fill(", "return (-z).masked_fill("))
     code, said = harness(tmp_path, ("gate",))
-    assert code == 3 and "methods/decoding/common.py changed since" in said, said
+    assert code == 3 and "methods/_shared/contrast.py changed since" in said, said
     code, said = harness(tmp_path, ("gate", "--run"))
     assert code != 0 and "identical" not in said, said
-    assert f"asking anew: methods/decoding/common.py changed since {first.name}" in said
+    assert f"asking anew: methods/_shared/contrast.py changed since {first.name}" in said
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 2

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
-from harness.engine.journal import read
+from harness.runs.journal import read
 
 REPO = Path(__file__).parents[2]
 LIMIT = "limit=180"

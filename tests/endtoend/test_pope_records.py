@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness.cli import main
-from harness.engine.journal import read
+from harness.runs.journal import read
 
 REPO = Path(__file__).parents[2]
 DATA = REPO / "tests" / "tasks" / "pope" / "data"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
-from harness.engine.runs import StoredRun, select
-from harness.exchange.every_eval_ever import instances
+from harness.interop.every_eval_ever import instances
 from harness.leaderboard.build import build
+from harness.runs.stored import StoredRun, select
 
 N = 60
 

@@ -13,11 +13,11 @@ from PIL import Image
 
 from harness.cli import main
 from harness.core import Decoding, Outcome, Reply
-from harness.engine import journal
 from harness.engine.rescoring import again
-from harness.engine.runs import stored
 from harness.engine.schedule import Scheduler
-from harness.models.hf import HFModel
+from harness.models.hf.model import HFModel
+from harness.runs import journal
+from harness.runs.stored import stored
 from tests.engine.toys import Adder, Ask2, Sums
 
 TASK = """

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core import Decoding, Missing, Outcome, Request, Sample, user
+from harness.engine.limit import by_cluster
 from harness.engine.schedule import Interrupted, Scheduler, windows
-from harness.engine.subset import by_cluster
 from tests.engine.toys import Adder, Ask2, Sums
 
 

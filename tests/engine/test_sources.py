@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.engine import sources
-from harness.engine.sources import code, defines, located, parsed
+from harness.runs import sources
+from harness.runs.sources import code, defines, located, parsed
 
 ROOTS = ["pack.method"]
 FILES = {
@@ -180,8 +180,8 @@ def test_names(tree):
 
 
 def test_nothing_heavy_is_imported():
-    words = (
-        "import sys; from harness.engine.sources import code; c = code(['methods.steering.vista', 'harness.models.hf'])"
+    words = "import sys; from harness.runs.sources import code; c = code(['harness.methods.activations.vista', 'harness.models.hf.model'])"
+    test = (
+        "assert 'harness/steering/hooks.py' in c and 'methods/activations/vista.py' in c and 'torch' not in sys.modules"
     )
-    test = "assert 'harness/steering/hooks.py' in c and 'methods/steering/vista.py' in c and 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", f"{words}; {test}"], cwd=Path(__file__).parents[2], check=True)

@@ -10,8 +10,8 @@ import subprocess
 import pytest
 
 from harness.cli import main
-from harness.engine.environment import environment
 from harness.gate.history import history
+from harness.runs.environment import environment
 from harness.stats import paired_jackknife, totals
 from harness.store import Store, ingest
 from tests.gate.common import answers, play

@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 
 from harness.core.errors import UsageError
-from harness.core.registry import ROOT
 from harness.leaderboard.published import COLUMNS, plain, read
+from harness.plugins.registry import ROOT
 
 FIGURES = read(ROOT / "results" / "published")
 FREE = {"length", "mean_judge_score", "seconds/sample"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.core.registry import Registry
-from harness.engine.build import make as build
+from harness.plugins.build import make as build
+from harness.plugins.registry import Registry
 
 REGISTRY = Registry()
 

@@ -12,9 +12,9 @@ from PIL import Image
 
 from harness.core import Missing, UsageError
 from harness.core.types import Picture, Request, user
+from harness.methods.decoding.agla import Agla, _masked
+from harness.methods.decoding.matching import Matcher, cleaned, cut, gradcam, masked, spread
 from harness.steering import Inputs
-from methods.decoding.agla import Agla, _masked
-from methods.decoding.matching import Matcher, cleaned, cut, gradcam, masked, spread
 from tests.methods.made import made
 from tests.steering.common import play, same
 from tests.steering.zoo import sample, view

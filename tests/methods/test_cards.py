@@ -9,8 +9,8 @@ import re
 import pytest
 
 from harness.core import Method
-from harness.core.registry import ROOT, Registry
 from harness.core.verified import COMPARED, Verified
+from harness.plugins.registry import ROOT, Registry
 
 METHODS = Registry().methods
 PARITY = ROOT / "tests/parity"

@@ -11,9 +11,9 @@ from PIL import Image
 
 from harness.core import Decoding, UsageError
 from harness.core.types import Attention, Picture, Reply, Request, user
+from harness.methods.pipeline.carve import GENERAL, SUFFIX, fuse, regions
 from harness.steering import generate
-from harness.steering.capture import Reader, grid
-from methods.pipeline.carve import GENERAL, SUFFIX, fuse, regions
+from harness.steering.attention_maps import Reader, grid
 from tests.methods.made import made
 from tests.steering.zoo import sample, view
 
@@ -80,7 +80,7 @@ def test_the_crop_is_enlarged_to_whole_pixels_downwards(monkeypatch):
     kept_low = kept.copy()
     kept_low[39] = False  # 39 x 51: 48.94 high
     for mask, size in ((kept, (64, 50)), (kept_low, (64, 48))):
-        monkeypatch.setattr("methods.pipeline.carve.regions", lambda *args, mask=mask, **kwargs: mask)
+        monkeypatch.setattr("harness.methods.pipeline.carve.regions", lambda *args, mask=mask, **kwargs: mask)
         refined = made("carve").refine(picture().load(), attention((1, 6)), attention()).load()
         assert refined.size == size
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from harness.core import Decoding, UsageError
+from harness.methods.decoding.inter import interaction, uniform
+from harness.methods.decoding.sid import hidden_columns
 from harness.steering import Steering
-from methods.decoding.inter import interaction, uniform
-from methods.decoding.sid import hidden_columns
 from tests.methods.made import made
 from tests.steering.common import GREEDY, play, same
 from tests.steering.zoo import encode, sample, view

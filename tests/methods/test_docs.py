@@ -7,8 +7,8 @@ import re
 import textwrap
 from functools import partial
 
-from harness.core.registry import ROOT, Registry
 from harness.core.verified import LEVELS, Verified
+from harness.plugins.registry import ROOT, Registry
 from tests.methods import test_every_method as checks
 
 PAGE = ROOT / "docs/methods.md"

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from harness.core import UsageError
+from harness.methods.decoding.dola import divergence
 from harness.steering import View
-from methods.decoding.dola import divergence
 from tests.methods.made import made
 from tests.steering.common import play
 from tests.steering.zoo import sample, view

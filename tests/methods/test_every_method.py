@@ -11,7 +11,7 @@ import os
 import pytest
 
 from harness.core import Decoding, UsageError
-from harness.core.registry import Registry
+from harness.plugins.registry import Registry
 from harness.steering import Steering
 from tests.methods.artefacts import ARTEFACTS
 from tests.steering.common import differ, hooks, play, same

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from harness.core import UsageError
+from harness.methods.pruning.flowcut import remaining, scores
 from harness.steering.vision import Layer, Tower
-from methods.pruning.flowcut import remaining, scores
 from tests.methods.made import made
 from tests.steering.common import play, same
 from tests.steering.zoo import sample, view

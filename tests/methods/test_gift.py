@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from harness.core import UsageError
-from methods.steering.gift import Gift, enhance, saliency
-from methods.steering.patches import right_aligned, spread
-from methods.steering.words import content_words, last_of_each
+from harness.methods._shared.patches import right_aligned, spread
+from harness.methods._shared.words import content_words, last_of_each
+from harness.methods.attention.gift import Gift, enhance, saliency
 from tests.methods.made import made
 from tests.steering.common import play, same
 from tests.steering.zoo import sample, view

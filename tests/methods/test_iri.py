@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from harness.core import UsageError
-from harness.steering import Run
-from methods.steering.iri import Iri, Trace, _noised, _probability, recovery_rates
+from harness.methods.activations.iri import Iri, Trace, _noised, _probability, recovery_rates
+from harness.steering import Batch
 from tests.steering.common import play, same
 from tests.steering.zoo import sample, view
 
@@ -16,7 +16,7 @@ def make(**changes) -> Iri:
     return Iri(**{"la": 0.3, "lm": 0.2, "k1": 2, "k2": 4, "noise": 3.0} | changes)
 
 
-def injected(method: Iri, outputs: torch.Tensor, run: Run) -> torch.Tensor:
+def injected(method: Iri, outputs: torch.Tensor, run: Batch) -> torch.Tensor:
     """What `attention_output` makes of [L, b, t, d]."""
     edited = [method.attention_output(l, y, run) for l, y in enumerate(outputs)]
     return torch.stack([y if e is None else e for y, e in zip(outputs, edited, strict=True)])
@@ -26,7 +26,7 @@ def test_injection_by_hand():
     v = view("llava")
     method = make(la=0.5)
     method.artefact = {"attention": torch.tensor([0.8, 0.1, 0.4, 0.2]), "mlp": torch.zeros(4)}
-    run = Run(v, [method], [sample("llava", 0)])
+    run = Batch(v, [method], [sample("llava", 0)])
     y = torch.randn(4, 1, 3, 8)
     out = injected(method, y, run)
     last = y[:, 0, -1]
@@ -43,7 +43,7 @@ def test_no_source_below_a_target_leaves_it():
     method = make(k1=1)
     method.artefact = {"attention": torch.tensor([0.1, 0.2, 0.3, 0.9]), "mlp": torch.zeros(4)}
     y = torch.randn(4, 1, 3, 8)
-    assert torch.equal(injected(method, y, Run(v, [method], [sample("llava", 0)])), y)
+    assert torch.equal(injected(method, y, Batch(v, [method], [sample("llava", 0)])), y)
 
 
 @pytest.mark.parametrize("family", ["llava", "qwen2_5_vl"])
@@ -62,7 +62,7 @@ def test_rates_lie_in_0_1_and_the_noise_is_drawn_per_question(monkeypatch):
     v = view("llava")
     samples = [sample("llava", i) for i in range(6)]
     # A random model's probabilities move little: count every question that loses anything.
-    monkeypatch.setattr("methods.steering.iri.MARGIN", 1e-6)
+    monkeypatch.setattr("harness.methods.activations.iri.MARGIN", 1e-6)
     p = _probability(v, samples, Trace(), range(256))
     torch.testing.assert_close(p, torch.ones(6))
     rates = recovery_rates(v, samples, [int(p.argmax())], 3.0, rows=4)

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from harness.core import Decoding, UsageError
+from harness.methods.decoding.beams import Beams, Ended
+from harness.methods.decoding.opera import column_scores, prompt_length
+from harness.methods.decoding.retrospection import Retrospection, State
+from harness.steering.batch import Batch
+from harness.steering.decode_loop import Loop
 from harness.steering.hooks import attached
-from harness.steering.loop import Loop
-from harness.steering.run import Run
-from methods.decoding.beams import Beams, Ended
-from methods.decoding.opera import column_scores, prompt_length
-from methods.decoding.retrospection import Retrospection, State
 from tests.methods.made import made
 from tests.steering.common import play
 from tests.steering.zoo import FAMILIES, sample, view
@@ -47,7 +47,7 @@ def test_columns_have_half_precision():
 @pytest.mark.parametrize(("family", "runs"), [("llava", 1), ("qwen2_5_vl", 1), ("llama", 0)])
 def test_a_picture_counts_as_one_token(family, runs):
     v, one = view(family), sample(family, 0)
-    loop = Loop(Run(v, [made("opera")], [one]), 8)
+    loop = Loop(Batch(v, [made("opera")], [one]), 8)
     assert prompt_length(loop) == one.length - runs * (FAMILIES[family].tokens - 1)
 
 
@@ -286,7 +286,7 @@ def test_after_going_back_the_released_code_picks_from_everything():
     v, opera = view("llava"), made("opera", beams=2, candidates=2)
     retrospection = Retrospection("code", threshold=3, limit=2)
     searched(retrospection, [stuck(), stuck()])
-    loop = Loop(run := Run(v, [opera], [sample("llava", 0)]), 40)
+    loop = Loop(run := Batch(v, [opera], [sample("llava", 0)]), 40)
     with attached(run), torch.no_grad():
         z = loop.start()
         loop.fork(2)

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from harness.core import Decoding, UsageError
+from harness.methods.attention.paint import select
 from harness.steering.vision import Tower
-from methods.steering.paint import select
 from tests.methods.made import made
 from tests.steering.common import play, same
 from tests.steering.probes import Steering

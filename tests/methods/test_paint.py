@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from harness.core import UsageError
+from harness.methods.attention.paint import Paint, select
 from harness.steering.vision import Tower
-from methods.steering.paint import Paint, select
 from tests.methods.made import made
 from tests.steering.common import differ, play, same
 from tests.steering.zoo import IMAGE, sample, view

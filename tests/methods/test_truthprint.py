@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from harness.core import UsageError
-from methods.decoding.probe import Probe
+from harness.methods.decoding.probe import Probe
 from tests.methods.artefacts import ARTEFACTS
 from tests.methods.made import made
 from tests.steering.common import play

@@ -10,8 +10,8 @@ import torch
 import yaml
 
 from harness.core import Decoding, UsageError
-from harness.core.registry import ROOT
-from methods.decoding.vcd import Vcd, alpha_bar, noised, plausible
+from harness.methods.decoding.vcd import Vcd, alpha_bar, noised, plausible
+from harness.plugins.registry import ROOT
 from tests.steering.common import differ, play, same
 from tests.steering.zoo import sample, view
 
@@ -66,7 +66,7 @@ def test_alpha_zero_is_vanilla_with_a_cut():
 
 def test_equal_streams_give_the_clean_logits(monkeypatch):
     v, one = view("llava"), [sample("llava", 0)]
-    monkeypatch.setattr("methods.decoding.vcd.noised", lambda pixels, step, seed: pixels)
+    monkeypatch.setattr("harness.methods.decoding.vcd.noised", lambda pixels, step, seed: pixels)
     same(play(v, one, [make(beta=0.0)]), play(v, one), 5e-4)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from harness.core import UsageError
-from methods.steering.vhr import vision_aware
+from harness.methods.attention.vhr import vision_aware
 from tests.methods.made import made
 from tests.steering.common import play, same
 from tests.steering.zoo import sample, view

@@ -7,15 +7,15 @@ import torch
 import yaml
 
 from harness.core import UsageError
-from harness.core.registry import ROOT
-from harness.steering import Run, View
-from methods.steering.vista import Vista, shift, steer
+from harness.methods.activations.vista import Vista, shift, steer
+from harness.plugins.registry import ROOT
+from harness.steering import Batch, View
 from tests.steering.common import differ, play, same
 from tests.steering.zoo import SEEING, sample, view
 
 
 def make(**changes) -> Vista:
-    defaults = yaml.safe_load((ROOT / "methods/steering/vista.yaml").read_text())["defaults"]
+    defaults = yaml.safe_load((ROOT / "methods/activations/vista.yaml").read_text())["defaults"]
     return Vista(**defaults | changes)
 
 
@@ -53,7 +53,7 @@ def test_vector_is_positive_minus_negative(name):
     one = sample(name, 0)
     bare = v.without_image(one)
     method = make()
-    run = Run(v, [method], [one])
+    run = Batch(v, [method], [one])
     with torch.no_grad():
         method.prepare(run)
         positive, negative = run.peek([one]), run.peek([bare])
@@ -66,7 +66,7 @@ def test_vector_is_positive_minus_negative(name):
 def test_states_are_those_of_the_decoder_layers(name):
     v, one = view(name), sample(name, 0)
     with torch.no_grad():
-        states = Run(v, [], [one]).peek([one])
+        states = Batch(v, [], [one]).peek([one])
         hidden = v.model(**one.tensors, output_hidden_states=True).hidden_states
     for l in range(3):
         torch.testing.assert_close(states[:, l], hidden[l + 1][:, -1], atol=1e-4, rtol=1e-4)

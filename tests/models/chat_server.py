@@ -28,7 +28,7 @@ class Tiny:
     def __init__(self) -> None:
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
-        from harness.models.tiny import WEIGHTS
+        from harness.embedded.tiny_llava import WEIGHTS
 
         self.processor = AutoProcessor.from_pretrained(WEIGHTS)
         self.model = AutoModelForImageTextToText.from_pretrained(WEIGHTS, dtype="float32")

@@ -15,11 +15,11 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from harness.core import Call, Decoding, Message, Missing, Pipeline, Request, Sample, UsageError, user
 from harness.core.types import Capture
-from harness.engine.build import build_task
-from harness.models.hf import HFModel, _pack
-from harness.models.prompts import Prompts
+from harness.models.hf.model import HFModel, _pack
+from harness.models.hf.prompts import Prompts
+from harness.plugins.build import build_task
 
-WEIGHTS = Path(__file__).parents[2] / "harness" / "models" / "tiny" / "weights"
+WEIGHTS = Path(__file__).parents[2] / "harness" / "embedded" / "tiny_llava" / "weights"
 GREEDY = Decoding()
 
 
@@ -40,7 +40,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def requests():
-    from harness.core.registry import Registry
+    from harness.plugins.registry import Registry
 
     plugin = Registry().tasks["pope"]
     task = build_task({"_target_": plugin.target, "name": "pope", **plugin.defaults, "data": "embedded"})

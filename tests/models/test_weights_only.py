@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.models.hf import HFModel
+from harness.models.hf.model import HFModel
 
-WEIGHTS = Path(__file__).parents[2] / "harness" / "models" / "tiny" / "weights"
+WEIGHTS = Path(__file__).parents[2] / "harness" / "embedded" / "tiny_llava" / "weights"
 
 
 def fingerprint() -> str:

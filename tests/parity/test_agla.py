@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from methods.decoding.matching import gradcam, masked
+from harness.methods.decoding.matching import gradcam, masked
 from tests.methods.made import made
 from tests.parity.common import arrays
 from tests.parity.geometry_common import agrees, answer, cases, image
@@ -17,7 +17,9 @@ from tests.parity.geometry_common import agrees, answer, cases, image
 def test_answers(released, form, monkeypatch):
     for case in cases("agla", form=released):
         other = image((case["image"] + 1) % 4)
-        monkeypatch.setattr("methods.decoding.agla._masked", lambda picture, matcher, question, other=other: other)
+        monkeypatch.setattr(
+            "harness.methods.decoding.agla._masked", lambda picture, matcher, question, other=other: other
+        )
         ours = made("agla", alpha=case["alpha"], beta=case["beta"], matcher="given", form=form)
         ours._model = object()
         agrees(answer(case, [ours]), case, 1 + case["alpha"])

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from harness.core.types import Attention
-from harness.steering.capture import Reader
-from methods.pipeline.carve import fuse, over, regions
+from harness.methods.pipeline.carve import fuse, over, regions
+from harness.steering.attention_maps import Reader
 from tests.methods.made import made
 from tests.parity import common
 from tests.parity.common import arrays

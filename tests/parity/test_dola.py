@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from methods.decoding import dola
+from harness.methods.decoding import dola
 from tests.methods.made import made
 from tests.parity.common import agrees, cases, play, sample, view
 

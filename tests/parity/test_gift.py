@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from harness.steering import Run
+from harness.steering import Batch
 from tests.methods.made import made
 from tests.parity.common import arrays
 from tests.parity.geometry_common import NOISE, agrees, answer, cases, differs, sample, view
@@ -18,7 +18,7 @@ LAYERS = {"saliency": 12, "start": 12, "end": 24}
 def words(monkeypatch):
     """The rule that stood for spaCy: a token carries content unless its id is a multiple of 3."""
     rule = lambda pieces, tagger: [i for i, piece in enumerate(pieces) if int(piece) % 3]  # noqa: E731
-    monkeypatch.setattr("methods.steering.gift.content_words", rule)
+    monkeypatch.setattr("harness.methods.attention.gift.content_words", rule)
 
 
 @pytest.mark.parametrize("setting", ["a5", "a2"])
@@ -29,7 +29,7 @@ def test_answers(setting):
 
 def test_maps():
     for n in range(4):
-        ours, run = made("gift", alpha=5.0, **LAYERS), Run(view("plain"), [], [sample(n, n)])
+        ours, run = made("gift", alpha=5.0, **LAYERS), Batch(view("plain"), [], [sample(n, n)])
         with torch.no_grad():
             ours.prepare(run)
         assert ours._weights is not None

@@ -13,6 +13,6 @@ from tests.parity.geometry_common import agrees, answer, cases
 @pytest.mark.parametrize("k", [0.0, 4.0])
 def test_answers(k, monkeypatch):
     noise = torch.from_numpy(np.random.RandomState(9).rand(1, 3, 336, 336).astype(np.float32))
-    monkeypatch.setattr("methods.decoding.inter.uniform", lambda pixels, seed: noise)
+    monkeypatch.setattr("harness.methods.decoding.inter.uniform", lambda pixels, seed: noise)
     for case in cases("inter", k=k):
         agrees(answer(case, [made("inter", k=k)]), case, 5)  # z + (z - z_i - z_q + z_0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from methods.decoding.beams import Beams
+from harness.methods.decoding.beams import Beams
 from tests.methods.made import made
 from tests.parity.common import arrays, cases, play, sample, view
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from harness.methods.attention.paint import select
 from harness.steering.vision import Tower
-from methods.steering.paint import select
 from tests.methods.made import made
 from tests.parity.common import arrays
 from tests.parity.geometry_common import agrees, answer, cases, sample, view

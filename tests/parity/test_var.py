@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from methods.steering.var import WIDTH
+from harness.methods.attention.var import WIDTH
 from tests.methods.made import made
 from tests.parity.geometry_common import agrees, answer, cases, differs
 from tests.parity.geometry_models import WIDTH as OWN
@@ -30,6 +30,6 @@ def test_sink_dimensions_are_found():
 def test_without_the_epsilon_a_near_tie_tips(monkeypatch):
     """In the third pass one head has 50.0075 % of its image attention on sinks; 1e-6 for each of 576 image tokens makes
     it 49.98 %, and rho is .5."""
-    monkeypatch.setattr("methods.steering.var.EPSILON", 0.0)
+    monkeypatch.setattr("harness.methods.attention.var.EPSILON", 0.0)
     (case,) = cases("var", setting="default", prompt=0)
     differs(answer(case, var(case)), case, 0.05)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from methods.decoding.vcd import noised
+from harness.methods.decoding.vcd import noised
 from tests.methods.made import made
 from tests.parity.common import agrees, arrays, cases, inputs, play, sample, view
 

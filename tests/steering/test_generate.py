@@ -97,7 +97,7 @@ def test_shared_prefix_changes_nothing(name, methods, monkeypatch):
     v, batch = view(name), questions(name)
     encoded = []
     real = passes.encode
-    monkeypatch.setattr("harness.steering.entry.encode", lambda run: encoded.append(run) or real(run))
+    monkeypatch.setattr("harness.steering.generation.encode", lambda run: encoded.append(run) or real(run))
     shared = play(v, batch, methods)
     assert len(encoded) == (name in SHARING)
     for one in batch:
@@ -116,7 +116,7 @@ def test_prefix_of_the_wrong_kind_differs():
 
 @pytest.mark.parametrize("methods", [(vista(),), (Scale("heads", 0.5), vista())])
 def test_no_sharing_where_one_method_forbids_it(methods, monkeypatch):
-    monkeypatch.setattr("harness.steering.entry.encode", lambda run: pytest.fail("shared"))
+    monkeypatch.setattr("harness.steering.generation.encode", lambda run: pytest.fail("shared"))
     play(view("llava"), questions("llava"), methods)
 
 

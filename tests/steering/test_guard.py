@@ -14,10 +14,10 @@ from transformers.masking_utils import sdpa_mask
 from harness.cli import main
 from harness.core import Decoding
 from harness.core.errors import BrokenPromise
-from harness.steering import Run, View, compat, hooks
-from harness.steering.anatomy import STEERED
+from harness.steering import Batch, View, compat, hooks
 from harness.steering.attention import steered_attention
-from harness.steering.select import Select
+from harness.steering.token_choice import Select
+from harness.steering.view import STEERED
 from harness.steering.vision import Tower
 from tests.methods.made import made
 from tests.steering.common import hooks as hanging
@@ -150,7 +150,7 @@ def test_logits_processor_that_is_not_called(own, monkeypatch):
 
 
 def test_rows_of_logits_that_are_missing(own):
-    run = Run(own, [], [sample("llava", 1), sample("llava", 2)])
+    run = Batch(own, [], [sample("llava", 1), sample("llava", 2)])
     with pytest.raises(BrokenPromise, match="1 rows of logits came for 2 rows"):
         Select(run, Decoding(), [0, 0], keep=False)(torch.zeros(1, 3), torch.zeros(1, 256))
 

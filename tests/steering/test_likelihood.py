@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from harness.core import Decoding, UsageError
+from harness.methods.decoding.dola import Dola
+from harness.methods.decoding.vcd import Vcd
 from harness.steering import Steering, generate
 from harness.steering.likelihood import Ask, likelihoods
-from methods.decoding.dola import Dola
-from methods.decoding.vcd import Vcd
 from tests.steering.probes import LookAtImage, NoPicture, Scale
 from tests.steering.zoo import FAMILIES, sample, view, words
 
@@ -102,7 +102,7 @@ def test_excluded_tokens_leave_the_rest_to_decide():
 def _dola():
     import yaml
 
-    from harness.core.registry import Registry
+    from harness.plugins.registry import Registry
 
     return dict(yaml.safe_load(Registry().get("method", "dola").path.read_text())["defaults"])
 

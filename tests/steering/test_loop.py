@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from harness.steering import Run
+from harness.steering import Batch
+from harness.steering.decode_loop import Loop
 from harness.steering.hooks import attached
-from harness.steering.loop import Loop
 from tests.methods.made import made
 from tests.steering.zoo import sample, view
 
@@ -24,7 +24,7 @@ def test_what_is_cut_was_never_there(family, length, keep):
     assert family != "gemma3" or v.window == 32
 
     def play(*fed: torch.Tensor) -> torch.Tensor:
-        loop = Loop(run := Run(v, [made("opera")], [sample(family, 0)]), 8)
+        loop = Loop(run := Batch(v, [made("opera")], [sample(family, 0)]), 8)
         with attached(run):
             z = loop.start()
             loop.fork(2)

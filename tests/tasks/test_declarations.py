@@ -10,8 +10,8 @@ import pytest
 
 from harness.cli import main
 from harness.core import Task, UsageError
-from harness.core.registry import Registry
-from harness.engine.build import build_task
+from harness.plugins.build import build_task
+from harness.plugins.registry import Registry
 from harness.records import shown
 
 TASKS = Registry().tasks

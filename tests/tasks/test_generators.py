@@ -17,7 +17,7 @@ def test_rebuild_is_byte_equal(name, tmp_path):
     shipped = sorted((TASKS / name).glob("*/*.parquet"))
     if any(made_with(path) != here for path in shipped):
         pytest.skip("bytes need the versions they were made with")
-    assert importlib.import_module(f"tasks.{name}.generate").main(["--out", str(tmp_path)]) == 0
+    assert importlib.import_module(f"harness.tasks.{name}.generate").main(["--out", str(tmp_path)]) == 0
     made = sorted(tmp_path.rglob("*.parquet"))
     assert [p.name for p in made] == [p.name for p in shipped]
     for new, old in zip(made, shipped, strict=True):
@@ -25,7 +25,7 @@ def test_rebuild_is_byte_equal(name, tmp_path):
 
 
 def test_check_finds_a_change(tmp_path, capsys):
-    from tasks.chair.generate import main
+    from harness.tasks.chair.generate import main
 
     for path in sorted((TASKS / "chair").glob("*/*.parquet")):
         table = pq.read_table(path)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageDraw
 
-from tasks.stare.puzzles.item import INK, PANEL, Item, Points, article, blank, placed, question_mark, row
+from harness.tasks.stare.puzzles.item import INK, PANEL, Item, Points, article, blank, placed, question_mark, row
 
 HALF = 62.0
 """Half the width of a panel in units of the plane; the origin, a black dot, is its middle."""

@@ -9,8 +9,8 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
-from tasks.stare.puzzles.item import INK, PANEL, Item, blank, text, yes_no
-from tasks.stare.puzzles.solid import Body, Camera, render
+from harness.tasks.stare.puzzles.item import INK, PANEL, Item, blank, text, yes_no
+from harness.tasks.stare.puzzles.solid import Body, Camera, render
 
 Cell = tuple[int, int]
 Net = tuple[Cell, ...]

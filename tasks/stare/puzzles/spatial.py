@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from tasks.stare.puzzles.item import PANEL, Item, article, blank, difference, placed, question_mark, row, text
-from tasks.stare.puzzles.solid import Body, Camera, Mesh, box, cone, joined, render, wedge
+from harness.tasks.stare.puzzles.item import PANEL, Item, article, blank, difference, placed, question_mark, row, text
+from harness.tasks.stare.puzzles.solid import Body, Camera, Mesh, box, cone, joined, render, wedge
 
 CAMERA = Camera((7.0, -9.0, 6.5), focal=0, width=11.5)
 SOLIDS = ("wedge", "L-block", "cone", "pyramid", "arrow", "step block")

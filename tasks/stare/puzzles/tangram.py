@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from PIL import Image
 
-from tasks.stare.puzzles.item import INK, Item, blank, text, yes_no
+from harness.tasks.stare.puzzles.item import INK, Item, blank, text, yes_no
 
 Cell = tuple[int, int]
 Piece = tuple[Cell, ...]

@@ -10,8 +10,8 @@ import random
 import numpy as np
 from PIL import Image, ImageDraw
 
-from tasks.stare.puzzles.item import INK, PANEL, Item, blank, difference, placed, row, text
-from tasks.stare.puzzles.solid import Body, Camera, box, cone, render
+from harness.tasks.stare.puzzles.item import INK, PANEL, Item, blank, difference, placed, row, text
+from harness.tasks.stare.puzzles.solid import Body, Camera, box, cone, render
 
 PAINTS = {"red": (225, 60, 50), "blue": (60, 100, 230), "green": (50, 170, 80), "yellow": (240, 205, 50)}
 APART = 0.04

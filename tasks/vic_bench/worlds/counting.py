@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from tasks.vic_bench.worlds.base import INK, Illegal, Item, World
+from harness.tasks.vic_bench.worlds.base import INK, Illegal, Item, World
 
 REGIONS = ("left-top", "left-bottom", "right-top", "right-bottom")
 SIDE = 288

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-from tasks.vic_bench.worlds.base import INK, Illegal, Item, World
+from harness.tasks.vic_bench.worlds.base import INK, Illegal, Item, World
 
 ZONES = ("left", "middle", "right")
 PAINTS = {"red": (225, 60, 50), "blue": (60, 100, 230), "green": (50, 170, 80), "yellow": (240, 205, 50)}

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from tasks.vic_bench.worlds.base import INK, Illegal, Item, World
+from harness.tasks.vic_bench.worlds.base import INK, Illegal, Item, World
 
 PIECE = 48
 APART = 12.0
@@ -34,7 +34,7 @@ class Jigsaw(World):
 
     def make(self, rng: random.Random) -> Item:
         """From an embedded scene. `order[slot]` is the piece that belongs there."""
-        from harness.scenes import EVALUATION, scene
+        from harness.embedded.scenes import EVALUATION, scene
 
         while True:
             rows, columns = rng.choice(((2, 2), (2, 3), (3, 3)))

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from PIL import Image, ImageDraw
 
-from tasks.vic_bench.worlds.base import INK, Illegal, Item, World
+from harness.tasks.vic_bench.worlds.base import INK, Illegal, Item, World
 
 Cell = tuple[int, int]
 MOVES: dict[str, Cell] = {"up": (0, -1), "down": (0, 1), "left": (-1, 0), "right": (1, 0)}

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.scenes import CATEGORIES
-from tasks.chair.captions import read, vocabulary
+from harness.embedded.scenes import CATEGORIES
+from harness.tasks.chair.captions import read, vocabulary
 
 DATA = Path(__file__).parent / "data"
 EXPECTED = json.loads((DATA / "llava15_7b_captions_60_expected.json").read_text())

@@ -11,8 +11,8 @@ import pytest
 
 from harness.cli import main
 from harness.core import Missing, UsageError
-from tasks.chair import generate
-from tasks.chair.sources import Settings, load
+from harness.tasks.chair import generate
+from harness.tasks.chair.sources import Settings, load
 
 DATA = Path(__file__).parent / "data"
 POPE = Path(__file__).parents[1] / "pope" / "data"

@@ -103,7 +103,7 @@ def own_run(folder: Path, names: list[str], **settings) -> dict:
     from lm_eval.tasks import TaskManager
     from transformers import AutoModelForImageTextToText, AutoTokenizer
 
-    from harness.models.tiny import WEIGHTS
+    from harness.embedded.tiny_llava import WEIGHTS
 
     model = AutoModelForImageTextToText.from_pretrained(WEIGHTS).float().eval()
     model.generation_config.max_new_tokens = None  # it would win over lm-eval's max_length

@@ -10,8 +10,8 @@ pytest.importorskip("lm_eval")
 
 from harness.cli import main
 from harness.core import Call, Decoding, Request, Sample, user
-from harness.core.registry import Registry
-from harness.engine.build import build_model
+from harness.plugins.build import build_model
+from harness.plugins.registry import Registry
 from tests.tasks.lm_eval import peers
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning")  # lm-eval's, and those of what it imports
@@ -126,7 +126,7 @@ def tiny():
 
     raw = yaml.safe_load(Registry().get("model", "tiny-llava").path.read_text())
     raw.pop("card", None)
-    from harness.models.tiny import WEIGHTS
+    from harness.embedded.tiny_llava import WEIGHTS
 
     model = build_model({**raw, "path": str(WEIGHTS)})
     model.load([])

@@ -106,8 +106,8 @@ def write(folder: Path, pictures: int = 10) -> Path:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from harness.core.registry import Registry
-    from harness.engine.build import build_task
+    from harness.plugins.build import build_task
+    from harness.plugins.registry import Registry
 
     plugin = Registry().get("task", "pope")
     task = build_task({"_target_": plugin.target, "name": "pope", **plugin.defaults, "data": "embedded"})
@@ -136,7 +136,7 @@ def own_run(folder: Path, names: list[str], stub: Path) -> dict:
     """lmms-eval's own run with its llava_hf, in a process of its own (it sets up torch for itself)."""
     import os
 
-    from harness.models.tiny import WEIGHTS
+    from harness.embedded.tiny_llava import WEIGHTS
 
     (stub / "decord.py").write_text("class VideoReader: ...\n\n\ndef cpu(index=0):\n    return index\n")
     there = {**os.environ, "PYTHONPATH": str(stub), "OMP_NUM_THREADS": "1"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.cli import main
-from tasks.lmms_eval import loading
+from harness.tasks.lmms_eval import loading
 
 
 @pytest.mark.parametrize("model", ["oracle", "tiny-llava"])

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core import Outcome, Result
-from tasks.miniwob.actions import FORMS, Action, Malformed, parse
-from tasks.miniwob.axtree import marks, text
-from tasks.miniwob.lists import BROWSERGYM, LISTS, RCI, SYNAPSE, digest
-from tasks.miniwob.policies import POLICIES
-from tasks.miniwob.scoring import aggregate, decayed, positive, strict
+from harness.tasks.miniwob.actions import FORMS, Action, Malformed, parse
+from harness.tasks.miniwob.axtree import marks, text
+from harness.tasks.miniwob.lists import BROWSERGYM, LISTS, RCI, SYNAPSE, digest
+from harness.tasks.miniwob.policies import POLICIES
+from harness.tasks.miniwob.scoring import aggregate, decayed, positive, strict
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ from harness import browser as browsers
 from harness.browser import chromium
 from harness.cli import main
 from harness.core import Missing
-from tasks.miniwob.actions import parse
-from tasks.miniwob.browser import Browser, Lost
-from tasks.miniwob.environment import Episode, Refused, folder
-from tasks.miniwob.policies import POLICIES, View
+from harness.tasks.miniwob.actions import parse
+from harness.tasks.miniwob.browser import Browser, Lost
+from harness.tasks.miniwob.environment import Episode, Refused, folder
+from harness.tasks.miniwob.policies import POLICIES, PageView
 
 try:
     chromium()
@@ -46,7 +46,7 @@ def test_a_known_problem(browser):
     episode, state = started(browser, "click-test-2", 0, EVERY)
     assert state.utterance == "Click button ONE." and not state.done and state.raw == 0
     assert 'button "ONE"' in state.axtree and ">ONE</button>" in state.dom and state.screenshot[:4] == b"\x89PNG"
-    (one,) = [e for e in View(episode.evaluate).all("#area button") if e.text == "ONE"]
+    (one,) = [e for e in PageView(episode.evaluate).all("#area button") if e.text == "ONE"]
     state = episode.act(parse(f"mouse_click({one.x}, {one.y})"))
     assert state.done and state.raw == 1 and state.env > 0.99
     episode.close()
@@ -65,7 +65,7 @@ def test_the_same_seed_gives_the_same_page(browser, name):
 def test_nothing_after_the_end_changes_it(browser):
     """A click on the cover would start a new episode and wipe the reward."""
     episode, _ = started(browser, "click-test", 0)
-    button = View(episode.evaluate).one("#area button")
+    button = PageView(episode.evaluate).one("#area button")
     assert episode.act(parse(f"mouse_click({button.x}, {button.y})")).raw == 1
     episode.browser.call(episode._page.mouse.click(80, 100))
     assert episode.evaluate("[WOB_DONE_GLOBAL, WOB_RAW_REWARD_GLOBAL]") == [True, 1]
@@ -86,7 +86,7 @@ def test_partial_credit(browser):
     """Five of six boxes right: a positive reward below 1."""
     for seed in range(20):
         episode, state = started(browser, "click-checkboxes", seed)
-        view = View(episode.evaluate)
+        view = PageView(episode.evaluate)
         boxes = view.all("#boxes label")
         wanted = state.utterance.removeprefix("Select ").split(" and click")[0].split(", ")
         if len(boxes) >= 5 and len(wanted) >= 2:
@@ -104,7 +104,7 @@ def test_partial_credit(browser):
 @pytest.mark.parametrize("name", sorted(POLICIES))
 def test_the_experts_solve_their_tasks(browser, name):
     episode, state = started(browser, name, 5)
-    for action in POLICIES[name](state.utterance, View(episode.evaluate)):
+    for action in POLICIES[name](state.utterance, PageView(episode.evaluate)):
         state = episode.act(action)
         if state.done:
             break
@@ -138,7 +138,7 @@ def test_a_killed_browser_costs_nothing(workdir):
     own = Browser(1)
     try:
         episode, before = started(own, "login-user", 2, ("dom",))
-        view = View(episode.evaluate)
+        view = PageView(episode.evaluate)
         episode.act(parse(f"fill({view.one('#username').bid}, 'abc')"))
         assert kill_browsers() >= 1
         time.sleep(0.3)

@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.cli import main
+from harness.embedded.scenes import EVALUATION
 from harness.records import rows
-from harness.scenes import EVALUATION
-from tasks.mm_niah import documents
-from tasks.mm_niah.documents import make, named
-from tasks.mm_niah.normalise import CONTRACTIONS, normalised
-from tasks.mm_niah.scoring import SUBTASKS, column, depth_bin, score
-from tasks.niah import haystack
+from harness.tasks.mm_niah import documents
+from harness.tasks.mm_niah.documents import make, named
+from harness.tasks.mm_niah.normalise import CONTRACTIONS, normalised
+from harness.tasks.mm_niah.scoring import SUBTASKS, column, depth_bin, score
+from harness.tasks.niah import haystack
 
 FOLDER = Path(documents.__file__).parent / "embedded"
 

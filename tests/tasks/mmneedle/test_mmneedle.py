@@ -16,12 +16,12 @@ from PIL import Image
 from harness.cli import main
 from harness.core import UsageError
 from harness.records import rows
-from tasks.mmneedle import generate, grids
-from tasks.mmneedle.generate import HALF, SETTINGS, searches
-from tasks.mmneedle.grids import Grid, places, satisfies
-from tasks.mmneedle.scoring import judge
-from tasks.mmneedle.sources import Setting, load
-from tasks.mmneedle.task import prompt
+from harness.tasks.mmneedle import generate, grids
+from harness.tasks.mmneedle.generate import HALF, SETTINGS, searches
+from harness.tasks.mmneedle.grids import Grid, places, satisfies
+from harness.tasks.mmneedle.scoring import judge
+from harness.tasks.mmneedle.sources import Setting, load
+from harness.tasks.mmneedle.task import prompt
 
 FOLDER = Path(grids.__file__).parent / "embedded"
 ONE = ((3, 1, 2),)

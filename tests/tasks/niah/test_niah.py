@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from harness.cli import main
 from harness.core import Missing
-from harness.models.weights import locate
+from harness.models.hf.weights import locate
 from harness.records import rows
-from tasks.niah import haystack
-from tasks.niah.generate import DEPTHS, LENGTHS
-from tasks.niah.scoring import answer, string_match_all, string_match_part
-from tasks.niah.task import FILE
-from tasks.niah.variants import VARIANTS, make, prefix, prompt
+from harness.tasks.niah import haystack
+from harness.tasks.niah.generate import DEPTHS, LENGTHS
+from harness.tasks.niah.scoring import answer, string_match_all, string_match_part
+from harness.tasks.niah.task import FILE
+from harness.tasks.niah.variants import VARIANTS, make, prefix, prompt
 
 EMBEDDED = rows(Path(haystack.__file__).parent / "embedded" / FILE)
 PLANTED = re.compile(r"One of the special magic (\w+) for ([\w-]+) is: ([\w-]+)\.")

@@ -8,8 +8,8 @@ from pathlib import Path
 import yaml
 
 from harness.core import Outcome, Reply, Result, Sample
-from tasks.pope import task as module
-from tasks.pope.task import Pope
+from harness.tasks.pope import task as module
+from harness.tasks.pope.task import Pope
 
 DATA = Path(__file__).parent / "data"
 DEFAULTS = yaml.safe_load((Path(module.__file__).parent / "task.yaml").read_text())["defaults"]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from harness.scenes import CALIBRATION, EVALUATION
-from tasks.pope import generate
-from tasks.pope.polling import Annotated
+from harness.embedded.scenes import CALIBRATION, EVALUATION
+from harness.tasks.pope import generate
+from harness.tasks.pope.polling import Annotated
 from tests.tasks.pope.test_pope_polling import check
 
 SHIPPED = Path(generate.__file__).parent
@@ -38,7 +38,7 @@ def test_size():
 
 
 def test_rebuild_is_byte_equal(tmp_path):
-    """The small set; `python -m tasks.pope.generate --check` does both."""
+    """The small set; `python -m harness.tasks.pope.generate --check` does both."""
     questions, images = generate.build(generate.RECIPES["calibration"])
     shipped = SHIPPED / "calibration"
     assert questions.equals(pq.read_table(shipped / generate.QUESTIONS))

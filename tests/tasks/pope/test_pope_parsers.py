@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.pope.parsers import PARSERS, unparsed
+from harness.tasks.pope.parsers import PARSERS, unparsed
 
 # answer: official, opera, (vcd with label yes, vcd with label no), unparsed
 CASES = {

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.core import UsageError
-from tasks.pope.polling import Annotated, by_cooccurrence, by_frequency, choose, poll, question
+from harness.tasks.pope.polling import Annotated, by_cooccurrence, by_frequency, choose, poll, question
 from tests.tasks.pope.common import DATA
 
 SPLITS = ("random", "popular", "adversarial")

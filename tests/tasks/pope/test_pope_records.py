@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from harness.core import Missing, Unusable, UsageError
-from tasks.pope.records import Table, cluster_of, parse, unique
+from harness.tasks.pope.records import Table, cluster_of, parse, unique
 from tests.tasks.pope.common import DATA, pope
 
 GOOD = {

@@ -8,7 +8,7 @@ import datasets
 import pytest
 
 from harness.cli import main
-from harness.engine.journal import read as journal
+from harness.runs.journal import read as journal
 from tests.tasks.pope.common import DATA, pope
 from tests.tasks.pope.test_pope_records import hub_rows
 

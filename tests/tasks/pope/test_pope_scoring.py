@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.core import Result
-from tasks.pope.scoring import aggregate, confusion
+from harness.tasks.pope.scoring import aggregate, confusion
 from tests.tasks.pope.common import SHARED, play, pope, result, value
 
 ROWS = st.lists(

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from harness.cli import main
 from harness.core import Outcome, Result
 from harness.records import rows
-from tasks.screenspot import generate, sources
-from tasks.screenspot.pages import ICONS, LABELS, page
-from tasks.screenspot.parsers import PARSERS
-from tasks.screenspot.scoring import aggregate, hit
-from tasks.screenspot.sources import load
+from harness.tasks.screenspot import generate, sources
+from harness.tasks.screenspot.pages import ICONS, LABELS, page
+from harness.tasks.screenspot.parsers import PARSERS
+from harness.tasks.screenspot.scoring import aggregate, hit
+from harness.tasks.screenspot.sources import load
 
 SAMPLE = Path(__file__).parent / "data" / "screenspot_v1_sample120.jsonl"
 SIZE = (1000, 500)

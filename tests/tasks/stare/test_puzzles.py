@@ -11,10 +11,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from tasks.stare.generate import puzzle
-from tasks.stare.puzzles import flat, nets, spatial, tangram, views
-from tasks.stare.puzzles.item import difference
-from tasks.stare.scoring import CONFIGS
+from harness.tasks.stare.generate import puzzle
+from harness.tasks.stare.puzzles import flat, nets, spatial, tangram, views
+from harness.tasks.stare.puzzles.item import difference
+from harness.tasks.stare.scoring import CONFIGS
 
 SEEDS = int(os.environ.get("HARNESS_SEEDS", "200"))
 """Puzzles of a kind; 2000 were tried."""

@@ -12,9 +12,9 @@ from PIL import Image
 
 from harness.cli import main
 from harness.core import Outcome, Result
-from tasks.stare.parsers import boxed, equal, lenient, options, strict_official
-from tasks.stare.scoring import CONFIGS, aggregate, category
-from tasks.stare.task import FORMAT
+from harness.tasks.stare.parsers import boxed, equal, lenient, options, strict_official
+from harness.tasks.stare.scoring import CONFIGS, aggregate, category
+from harness.tasks.stare.task import FORMAT
 
 YES_NO = "x\nA. yes\nB. no"
 

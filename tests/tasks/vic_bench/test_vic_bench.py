@@ -13,9 +13,9 @@ from PIL import Image
 
 from harness.cli import main
 from harness.core import Outcome, Result
-from tasks.vic_bench.judge import Play, read, replayed
-from tasks.vic_bench.scoring import aggregate
-from tasks.vic_bench.worlds import WORLDS
+from harness.tasks.vic_bench.judge import Play, read, replayed
+from harness.tasks.vic_bench.scoring import aggregate
+from harness.tasks.vic_bench.worlds import WORLDS
 
 # Start in the upper left, goal in the lower left; a wall between them, so that the way is right, down, left.
 MAZE = {"n": 2, "walls": [[0, 0, 1]], "start": [0, 0], "goal": [0, 1], "options": [], "answer": 0}

@@ -10,9 +10,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from tasks.vic_bench.worlds import WORLDS, Illegal
-from tasks.vic_bench.worlds.counting import REGIONS
-from tasks.vic_bench.worlds.jigsaw import APART, _candidate
+from harness.tasks.vic_bench.worlds import WORLDS, Illegal
+from harness.tasks.vic_bench.worlds.counting import REGIONS
+from harness.tasks.vic_bench.worlds.jigsaw import APART, _candidate
 
 SEEDS = int(os.environ.get("HARNESS_SEEDS", "120"))
 """Items of a world; 2000 were tried."""

@@ -1,0 +1,1 @@
+"""Runs side by side: paired by sample, with the uncertainty of their differences."""

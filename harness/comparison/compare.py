@@ -1,0 +1,99 @@
+"""Several runs against one: differences with their uncertainty, corrected for how many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from harness.comparison.pairing import Played, judged, meanings, pair, scored_alike
+from harness.core.score import Score
+from harness.core.types import Result
+from harness.stats import Difference
+from harness.stats.corrections import holm
+
+
+@dataclass(frozen=True)
+class Row:
+    """One score in one group: both means, and their paired difference."""
+
+    score: str
+    group: str
+    higher_is_better: bool | None
+    a: float
+    b: float
+    difference: Difference
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One run `b` against the base `a`. `rows[0].score` is the score that is judged."""
+
+    a: str
+    b: str
+    labels: tuple[str, str]
+    paired: int
+    left_out: int
+    rows: list[Row]
+    cost: tuple[dict[str, float], dict[str, float]]
+    worse: list[tuple[Result, Result]]
+    """Samples whose judged score got worse, and those whose got better."""
+    better: list[tuple[Result, Result]]
+    holm: float | None = None
+    """p of the judged score over all groups, corrected for the number of comparisons."""
+    scored_alike: bool = True
+    """Whether both runs were scored by the same code."""
+
+    @property
+    def judged(self) -> Row:
+        """The first score over all groups."""
+        return next(r for r in self.rows if r.score == self.rows[0].score and r.group == "all")
+
+    def as_json(self) -> dict[str, Any]:
+        plain = asdict(replace(self, worse=[], better=[]))
+        return plain | {"worse": [_flip(*f) for f in self.worse], "better": [_flip(*f) for f in self.better]}
+
+
+def compare(base: Played, others: Sequence[Played]) -> list[Comparison]:
+    """Raises NotComparable where runs do not belong together."""
+    found = [_compare(base, other) for other in others]
+    p = [c.judged.difference.p for c in found]
+    if any(x is None for x in p):
+        return found
+    return [replace(c, holm=h) for c, h in zip(found, holm([x or 0.0 for x in p]), strict=True)]
+
+
+def _compare(a: Played, b: Played) -> Comparison:
+    pairs = pair(a, b)
+    order = list(dict.fromkeys(m.group for m in a.metrics))
+    groups = sorted(pairs.groups, key=lambda g: order.index(g) if g in order else len(order))
+    groups = [*groups, "all"] if len(groups) > 1 else ["all"]
+    first, known = judged(a, pairs.names), meanings(a)
+    others = [known.get(n, Score(n, None)) for n in pairs.names if n != first.name]
+    rows = []
+    for score in (first, *others):
+        for group in groups:
+            part = pairs.of(group)
+            rows.append(Row(score.name, group, score.higher_is_better, *part.level(score), part.difference(score)))
+    return Comparison(
+        a.name,
+        b.name,
+        (_label(a, b), _label(b, a)),
+        len(pairs.left),
+        pairs.left_out,
+        rows,
+        (a.cost(), b.cost()),
+        pairs.flips(first, -1),
+        pairs.flips(first, 1),
+        scored_alike=scored_alike(a.record, b.record),
+    )
+
+
+def _label(run: Played, other: Played) -> str:
+    keys = [k for k in ("method", "model", "seed") if run.record[k] != other.record[k]] or ["method"]
+    return ", ".join(str(run.record[k]) for k in keys)
+
+
+def _flip(a: Result, b: Result) -> dict[str, Any]:
+    assert a.outcome and b.outcome
+    return {"id": a.id, "group": a.group, "target": a.target, "a": a.outcome.answer, "b": b.outcome.answer}

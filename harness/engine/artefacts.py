@@ -1,0 +1,120 @@
+"""Artefacts that some methods need before they can steer a model: made once, stored beside the runs, reused."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import UsageError
+from harness.core.method import Method
+from harness.core.model import Model
+from harness.engine.annotated import Data
+from harness.runs import sources
+from harness.runs.directory import write_json
+from harness.runs.identity import code_beside_tasks, digest, run_name, versions
+
+
+def calibrated(method: Method) -> bool:
+    """Whether the method, with the values it has, needs an artefact."""
+    return bool(getattr(method, "needs_artefact", False))
+
+
+def identity(method: Method, model: Model, data: str) -> dict[str, Any]:
+    """What an artefact depends on. Loads no weights."""
+    if data == "auto":
+        if getattr(model, "data", "") != "embedded":
+            raise UsageError(
+                f"method={method.name} calibrates itself on annotated pictures of the kind that model={model.name} "
+                "was made for: add calibration=FILE, a .jsonl or .parquet file with a row {image, objects} per picture"
+            )
+        data = "embedded"
+    code = code_beside_tasks([type(method).__module__, type(model).__module__, Data.__module__])
+    code |= {k: v for k, v in sources.code([__name__]).items() if k.endswith("/calibration.py")}  # not what it imports
+    return {
+        "method": method.name,
+        "code": digest(code),
+        "packages": versions(model.packages),
+        "values": {name: getattr(method, name) for name in getattr(method, "calibrated_by", ())},
+        "model": model.fingerprint(),
+        "data": {"name": data, "fingerprint": Data(data).fingerprint()},
+    }
+
+
+def directory(results: Path, method: Method, model: Model, key: dict[str, Any]) -> Path:
+    name = run_name("calibration", Path(key["data"]["name"]).stem, method.name, model.name, digest(key))
+    return results / "calibration" / name
+
+
+def provide(
+    methods: Sequence[Method], model: Model, data: str, results: Path, say: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """Give each method that needs one its artefact, made now if it is not there yet. Returns their records.
+
+    The model must be loaded, with these methods.
+    """
+    records = []
+    for method in methods:
+        if calibrated(method):
+            key = identity(method, model, data)
+            where = directory(results, method, model, key)
+            with _locked(where):
+                if not (where / "calibration.json").exists():
+                    say(f"calibrating {method.name} for {model.name} on {key['data']['name']} pictures (once)")
+                    _make(method, model, key, where)
+                records.append(_use(method, where))
+    return records
+
+
+def _make(method: Method, model: Model, key: dict[str, Any], where: Path) -> None:
+    import time
+
+    from safetensors.torch import save_file
+
+    began = time.monotonic()
+    pictures = Data(key["data"]["name"]).pictures()
+    tensors = model.calibrate(method, pictures)
+    save_file({k: v.contiguous() for k, v in tensors.items()}, str(where / "artefact.safetensors"))
+    record = {
+        "method": method.name,
+        "model": model.name,
+        "identity": key,
+        "pictures": len(pictures),
+        "tensors": {name: _shown(tensor) for name, tensor in tensors.items()},
+        "seconds": round(time.monotonic() - began, 3),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    write_json(where / "calibration.json", record)  # last: an artefact without it is unfinished
+
+
+def _shown(tensor: Any) -> Any:
+    """The numbers of a short vector, the shape of anything larger."""
+    return [round(x, 4) for x in tensor.tolist()] if tensor.ndim == 1 and len(tensor) <= 64 else list(tensor.shape)
+
+
+def _use(method: Any, where: Path) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    method.artefact = load_file(str(where / "artefact.safetensors"))
+    return {"directory": where.name, **json.loads((where / "calibration.json").read_text())}
+
+
+def records(results: Path) -> list[dict[str, Any]]:
+    """Every finished calibration, newest first."""
+    found = [
+        {"directory": path.parent.name, **json.loads(path.read_text())}
+        for path in (results / "calibration").glob("*/calibration.json")
+    ]
+    return sorted(found, key=lambda r: r["finished"], reverse=True)
+
+
+@contextmanager
+def _locked(where: Path) -> Iterator[None]:
+    where.mkdir(parents=True, exist_ok=True)
+    with (where / ".lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

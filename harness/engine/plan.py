@@ -1,0 +1,106 @@
+"""A run that is composed but not yet played: its parts and its identity."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import UsageError
+from harness.core.files import DIGESTS
+from harness.core.method import Method, Pipeline
+from harness.core.model import Model
+from harness.core.task import Task
+from harness.engine import artefacts
+from harness.plugins.build import VANILLA, build_decoding, build_methods, build_model, build_task
+from harness.runs import sources
+from harness.runs.directory import RunDir
+from harness.runs.identity import code_of_answers, code_of_scores, digest, run_name, versions
+
+
+@dataclass
+class Plan:
+    """A run that is composed but not yet played."""
+
+    config: dict[str, Any]
+    task: Task
+    model: Model
+    identity: dict[str, Any]
+    code: dict[str, dict[str, str]]
+    """The files behind `answers` and `scores`, with their digests."""
+    directory: RunDir
+
+    @property
+    def names(self) -> list[str]:
+        """Of the methods."""
+        return named(self.config)
+
+    @property
+    def label(self) -> str:
+        return "+".join(self.names) or VANILLA
+
+    @cached_property
+    def methods(self) -> list[Method]:
+        """Built when they are first asked for: their modules import torch, and a run in the store needs none.
+
+        Raises UsageError where a value is refused, or methods and model do not go together.
+        """
+        return _built(self.config, self.model)
+
+
+def compose(config: dict[str, Any]) -> Plan:
+    """Build the parts and the identity of the run; loads no weights, and methods only where they calibrate."""
+    task = build_task(config["task"])
+    model = build_model(config["model"])
+    decoding = build_decoding(config["decoding"], task)
+    model.bind(task)
+    code = {"answers": code_of_answers(config), "scores": code_of_scores(config)}
+    asked = task_identity(task, code["scores"])
+    how = {
+        "model": {"name": model.name, "fingerprint": model.fingerprint()},
+        "methods": [_method(name, config, model) for name in named(config)],
+        "decoding": asdict(decoding),
+        "seed": config["seed"],
+        "limit": config["limit"],
+        "code": digest(code["answers"]),
+        "packages": versions(model.packages),
+    }
+    if config["stop_early"]:
+        how["stop_early"] = config["stop_early"]
+    # What answers from the task's records depends on all of the task.
+    answers = digest(how | ({"task": asked} if model.reads_samples else {}))
+    identity = {"task": asked, **how, "answers": answers}
+    DIGESTS.save()
+    data = str(config["task"].get("data") or "default")
+    name = run_name(task.name, data, "+".join(named(config)) or VANILLA, model.name, digest(identity))
+    return Plan(config, task, model, identity, code, RunDir(Path(config["results"]), name))
+
+
+def named(config: dict[str, Any]) -> list[str]:
+    """The methods' names, in order; vanilla is the absence of one."""
+    return [name for name in config["method"] if name != VANILLA]
+
+
+def task_identity(task: Task, code: dict[str, str]) -> dict[str, Any]:
+    """What is asked, and how it is scored. `fingerprint` is of records and settings alone."""
+    return {"name": task.name, "version": task.version, "fingerprint": task.fingerprint(), "code": digest(code)}
+
+
+def _built(config: dict[str, Any], model: Model) -> list[Method]:
+    methods = build_methods(config["method"])
+    sources.pin()
+    for method in methods:
+        if isinstance(method, Pipeline) and method.captures and not model.captures:
+            raise UsageError(f"method={method.name} reads attention, which model={model.name} cannot show")
+    return methods
+
+
+def _method(name: str, config: dict[str, Any], model: Model) -> dict[str, Any]:
+    node = config["method"][name]
+    found: dict[str, Any] = {"name": name, "values": {k: v for k, v in node.items() if not k.startswith("_")}}
+    if sources.defines(str(node["_target_"]).rpartition(".")[0], "needs_artefact"):
+        (method,) = build_methods({name: node})
+        if artefacts.calibrated(method):
+            found["calibration"] = digest(artefacts.identity(method, model, config["calibration"]))
+    return found

@@ -1,1 +1,0 @@
-"""Readers of other tools' logs: each turns files into `Log`s, one per task."""

@@ -1,0 +1,100 @@
+"""Metrics and samples of runs as two flat tables, CSV or Parquet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.runs.stored import StoredRun
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FACTS = ("run", "task", "data", "method", "model", "seed", "status", "started", "commit")
+
+
+def write(runs: Sequence[StoredRun], form: str, folder: Path) -> list[Path]:
+    """`metrics` and `samples` in `folder`; returns the files."""
+    import pyarrow.csv as csv
+    import pyarrow.parquet as pq
+
+    folder.mkdir(parents=True, exist_ok=True)
+    out = []
+    for name, table in (("metrics", metrics(runs)), ("samples", samples(runs))):
+        path = folder / f"{name}.{form}"
+        if form == "csv":
+            csv.write_csv(table, path)
+        else:
+            pq.write_table(table, path, compression="zstd")
+        out.append(path)
+    return out
+
+
+def metrics(runs: Sequence[StoredRun]) -> pa.Table:
+    """One row a metric, with what identifies its run."""
+    import pyarrow as pa
+
+    texts = dict.fromkeys((*FACTS, "metric", "group", "note"), pa.string())
+    numbers = dict.fromkeys(("value", "stderr", "low", "high"), pa.float64())
+    kinds = {**texts, **numbers, "n": pa.int64(), "clusters": pa.int64(), "primary": pa.bool_()}
+    rows = [
+        {
+            **_facts(run),
+            "metric": m.name,
+            "group": m.group,
+            "note": m.note,
+            "value": m.value,
+            "stderr": m.stderr,
+            "low": m.low,
+            "high": m.high,
+            "n": m.n,
+            "clusters": m.clusters,
+            "primary": m.primary,
+        }
+        for run in runs
+        for m in run.metrics
+    ]
+    return pa.Table.from_pylist(rows, pa.schema(list(kinds.items())))
+
+
+def samples(runs: Sequence[StoredRun]) -> pa.Table:
+    """One row a sample; scores and details as JSON, since tasks differ in theirs."""
+    import pyarrow as pa
+
+    texts = ("run", "sample", "group", "cluster", "target", "answer", "verdict", "scores", "details", "error", "prompt")
+    numbers = {"prompt_tokens": pa.int64(), "new_tokens": pa.int64(), "calls": pa.int64(), "latency": pa.float64()}
+    rows = [
+        {
+            "run": run.name,
+            "sample": r.id,
+            "group": r.group,
+            "cluster": r.cluster,
+            "target": r.target if isinstance(r.target, str) else _json(r.target),
+            "answer": r.outcome.answer if r.outcome else None,
+            "verdict": r.outcome.verdict if r.outcome else None,
+            "scores": _json(dict(r.outcome.scores)) if r.outcome else None,
+            "details": _json(dict(r.outcome.details)) if r.outcome else None,
+            "error": r.error["message"] if r.error else None,
+            "prompt": r.prompt,
+            "prompt_tokens": r.prompt_tokens,
+            "new_tokens": r.new_tokens,
+            "calls": r.calls,
+            "latency": r.latency,
+        }
+        for run in runs
+        for r in run.results()
+    ]
+    kinds = {**dict.fromkeys(texts, pa.string()), **numbers}
+    return pa.Table.from_pylist(rows, pa.schema(list(kinds.items())))
+
+
+def _facts(run: StoredRun) -> dict[str, Any]:
+    git = (run.record.get("environment") or {}).get("git") or {}  # null outside a checkout, absent where imported
+    found = {k: run.record.get(k) for k in FACTS} | {"run": run.name, "commit": git.get("commit")}
+    return {k: None if v is None else str(v) for k, v in found.items()}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)

@@ -1,0 +1,359 @@
+"""Any stock Hugging Face image-text-to-text or causal model, with steering methods attached."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+from harness.core.decoding import Decoding
+from harness.core.errors import Missing, UsageError
+from harness.core.method import Method
+from harness.core.model import Call, Model
+from harness.core.types import Picture, Reply
+from harness.models.hf.weights import best_device, checkpoint_digest, locate
+
+_LOADED: dict[tuple[str, ...], tuple[Any, Any]] = {}
+"""The last loaded checkpoint: a sweep over methods loads its model once."""
+
+DEVICE = re.compile(r"(cpu|cuda|mps|xpu|npu|hpu)(:\d+)?|balanced|sequential")
+CPU_TOKENS = 12_000
+"""Prompt tokens in a batch on a CPU: beyond this, larger batches are no faster and only cost memory."""
+TEXT_ROWS = 16
+"""Rows of a batch of text prompts on a CPU. They share nothing and differ in length: in a larger batch more of them
+wait for the longest prompt and the longest answer."""
+
+
+class HFModel(Model):
+    """Answers with `generate()` of transformers; batches share what prompts have in common."""
+
+    captures = True
+    packages = ("torch", "transformers")
+
+    def __init__(
+        self,
+        name: str,
+        family: str | None,
+        data: str,
+        path: str,
+        revision: str | None,
+        dtype: str,
+        device: str,
+        attention: str,
+        chat: str,
+        pad: str | bool,
+        gguf: str | None = None,
+        compile: bool = False,  # noqa: A002  # the name of the setting
+    ):
+        self.name, self.family, self.data, self.path, self.revision = name, family, data, locate(path), revision
+        self.gguf, self.compile = gguf, bool(compile)
+        self.device = best_device() if device == "auto" else device
+        self.dtype = dtype if dtype != "auto" else ("float32" if self.device in ("cpu", "mps") else "bfloat16")
+        if self.dtype not in ("float32", "bfloat16", "float16"):
+            raise UsageError(f"model.dtype={dtype} is unknown: choose auto, float32, bfloat16 or float16")
+        if not DEVICE.fullmatch(self.device):
+            raise UsageError(
+                f"model.device={device} is unknown: give auto, cpu, cuda, cuda:1, mps, or a device map such as balanced"
+            )
+        if pad not in ("auto", True, False):
+            raise UsageError(f"model.pad={pad} is unknown: choose auto, true or false")
+        if attention not in ("sdpa", "eager", "flash_attention_2"):
+            raise UsageError(f"model.attention={attention} is unknown: choose sdpa, eager or flash_attention_2")
+        if chat not in ("auto", "plain"):
+            raise UsageError(f"model.chat={chat} is unknown: choose auto or plain")
+        self.attention, self.chat = attention, chat
+        self.pad = self.dtype == "float32" if pad == "auto" else bool(pad)
+        self.methods: Sequence[Any] = ()
+        self._ready: dict[int, tuple[Call, Any]] = {}
+        self._preparing = 0.0
+
+    def fingerprint(self) -> str:
+        facts = [self._checkpoint, self.dtype, self.device.split(":")[0], self.attention, self.chat]
+        facts += ["compiled"] if self.compile else []
+        facts += [f"gguf {self.gguf}"] if self.gguf else []
+        facts += ["padded"] if self.pad and self.dtype != "float32" else []  # there left padding changes tokens
+        return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+    @cached_property
+    def _checkpoint(self) -> str:
+        return checkpoint_digest(self.path, self.revision)
+
+    def load(self, methods: Sequence[Method]) -> None:
+        from harness.steering import Steering, View
+
+        for method in methods:
+            if not isinstance(method, Steering):
+                raise UsageError(f"method={method.name} steers nothing that model={self.name} knows: see its YAML")
+        if methods and self.attention == "flash_attention_2":
+            raise UsageError("steering methods need model.attention=sdpa: flash_attention_2 shows no attention to edit")
+        if methods and self.compile:
+            raise UsageError("steering methods edit what model.compile=true would fix: leave model.compile out")
+        key = (self._checkpoint, self.dtype, self.device, self.attention, self.chat, self.compile)
+        if key not in _LOADED:
+            _LOADED.clear()
+            _LOADED[key] = self._load()
+        self.model, self.prompts = _LOADED[key]
+        self.view = View(self.model)
+        self.view.encode, self.view.decode = self.prompts.encode, self.prompts.tokenizer.decode
+        self.prompts.mark_questions = any(m.reads_question for m in methods)
+        self.methods = tuple(methods)
+        self.view.require(self.methods)
+
+    def _load(self) -> tuple[Any, Any]:
+        import torch
+        from transformers import (
+            AutoConfig,
+            AutoModelForCausalLM,
+            AutoModelForImageTextToText,
+            AutoProcessor,
+            AutoTokenizer,
+        )
+        from transformers.models.auto.modeling_auto import (
+            MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as SEEING,
+        )
+        from transformers.utils import logging
+
+        from harness.models.hf.prompts import KEPT_BYTES, Prompts
+
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+        if self.device.startswith("cuda") and not torch.cuda.is_available():
+            raise UsageError(f"model.device={self.device}: torch sees no CUDA device here; give model.device=cpu")
+        where = {"revision": self.revision} if self.revision else {}
+        if self.gguf:
+            where["gguf_file"] = self.gguf
+        try:
+            config = AutoConfig.from_pretrained(self.path, **where)
+            sees = config.model_type in SEEING
+            auto = AutoModelForImageTextToText if sees else AutoModelForCausalLM
+            spread = self.device in ("balanced", "sequential")
+            model = auto.from_pretrained(
+                self.path,
+                dtype=getattr(torch, self.dtype),
+                attn_implementation=self.attention,
+                device_map="auto" if spread else None,
+                **where,
+            )
+            reader = AutoProcessor if sees and not self.gguf else AutoTokenizer
+            processor = reader.from_pretrained(self.path, **where)
+        except (OSError, ValueError, ImportError) as e:
+            reason = next((line.strip() for line in str(e).splitlines() if line.strip()), type(e).__name__)
+            raise Missing(f"model={self.name} cannot be loaded from {self.path}: {reason[:300]}") from e
+        try:
+            model = (model if spread else model.to(self.device)).eval().requires_grad_(False)
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, AssertionError, ImportError) as e:  # by device: not built in, not there, no such number
+            raise UsageError(f"model.device={self.device} cannot be used: {(str(e).splitlines() or ['?'])[0]}") from e
+        if self.compile:
+            model.compile(dynamic=True)
+        if (tokenizer := getattr(processor, "tokenizer", processor)).pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        if model.generation_config.pad_token_id is None:
+            model.generation_config.pad_token_id = tokenizer.pad_token_id
+        # Half precision plans by length: the whole window's pictures are preprocessed before the first is asked about.
+        keep = KEPT_BYTES if self.pad else 16 * KEPT_BYTES
+        return model, Prompts(processor, model.config, chat=self.chat, keep=keep)
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "path": self.path if not self.path.startswith("/") else self.path.rstrip("/").rsplit("/", 1)[-1],
+            "checkpoint": self._checkpoint,
+            "class": type(self.model).__name__,
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "dtype": self.dtype,
+            "device": str(self.model.device),
+            "attention": self.attention,
+            "compile": self.compile,
+        }
+
+    def calibrate(self, method: Method, pictures: Sequence[tuple[Picture, tuple[str, ...]]]) -> dict[str, Any]:
+        from harness.steering import Steering
+        from harness.steering.bench import Annotated, Bench
+
+        assert isinstance(method, Steering)
+        annotated = [Annotated(*p) for p in pictures]
+        return method.calibrate(Bench(self.view, annotated, self.prompts.encode, self.prompts.tokenizer))
+
+    def work(self) -> dict[str, int]:
+        return {"passes": self.view.work.passes, "positions": self.view.work.positions}
+
+    def prepare(self, call: Call) -> None:
+        if call.request.continuations:
+            super().prepare(call)
+            return
+        began = time.perf_counter()
+        self._ready[id(call)] = call, self.prompts.encode(call.request)
+        self._preparing += time.perf_counter() - began
+
+    def plan(self, calls: Sequence[Call], rows: int | None) -> Iterator[list[Call]]:
+        """Questions about one picture side by side, pictures in order of appearance, shorter questions first.
+
+        In half precision only prompts of equal length share a batch (`pad=False`): left padding changes tokens there.
+        """
+        groups: dict[tuple[str, ...], list[Call]] = {}
+        for call in calls:
+            groups.setdefault(tuple(p.digest for p in call.request.pictures), []).append(call)
+        lengths = {
+            id(c): sum(len(t) for m in c.request.messages for t in m.content if isinstance(t, str)) for c in calls
+        }
+        for members in groups.values():
+            members.sort(key=lambda c: (c.request.max_new_tokens, lengths[id(c)]))
+        if self.pad:
+            words = groups.pop((), [])
+            reads = [c for c in words if c.request.continuations]
+            writes = [c for c in words if not c.request.continuations]
+            if len(writes) > TEXT_ROWS:
+                tokens = {id(c): self.prompts.count(c.request) for c in writes}
+                writes.sort(key=lambda c: (c.request.max_new_tokens, tokens[id(c)]))
+            for some in ([g for g in (reads, *groups.values()) if g], [writes]):
+                if some and some[0]:
+                    yield from _pack(some, rows or self._rows(some[0][0]))
+            return
+        by_length: dict[int, list[Call]] = {}
+        for members in groups.values():
+            for call in members:
+                by_length.setdefault(self.prompts.encode(call.request).tensors["input_ids"].shape[1], []).append(call)
+        for _, members in sorted(by_length.items()):
+            yield from _pack([members], rows or self._rows(members[0]))
+
+    def _rows(self, call: Call) -> int:
+        """Rows that fit: bounded by tokens on a CPU, by the key-value cache in free memory on a GPU."""
+        import torch
+
+        tokens = self.prompts.encode(call.request).tensors["input_ids"].shape[1] + call.request.max_new_tokens
+        streams = 1 + len(self.methods)
+        if not self.device.startswith("cuda"):
+            reads = call.request.pictures or call.request.continuations
+            return max(1, min(128 if reads else TEXT_ROWS, CPU_TOKENS // (tokens * streams)))
+        config = self.view.decoder.config
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        each = 2 * config.num_hidden_layers * heads * size * self.model.dtype.itemsize
+        free, _ = torch.cuda.mem_get_info()
+        return max(1, min(256, int(0.4 * free / (tokens * streams * each * 2))))
+
+    def answer(self, calls: Sequence[Call], decoding: Decoding) -> list[Reply]:
+        from harness.steering import generate
+
+        if any(c.request.continuations for c in calls):
+            return self._apart(calls, decoding)
+        wanted = {c.request.capture for c in calls}
+        if len(wanted) > 1:
+            return self._parts(calls, [c.request.capture for c in calls], lambda some: self.answer(some, decoding))
+        began, self._preparing = time.perf_counter() - self._preparing, 0.0
+        ready = [self._ready.pop(id(c), None) for c in calls]
+        inputs = [r[1] if r else self.prompts.encode(c.request) for c, r in zip(calls, ready, strict=True)]
+        _mark_shared(calls, inputs, self.prompts.image_id)
+        limit = decoding.max_new_tokens or max(c.request.max_new_tokens for c in calls)
+        methods, reader = self.methods, None
+        if capture := wanted.pop():
+            from harness.steering.attention_maps import Reader
+
+            reader = Reader(capture.layers)
+            methods = (*methods, reader)
+        try:
+            stops = [c.request.stop for c in calls]
+            made = generate(self.view, inputs, methods, decoding, limit, [c.seed for c in calls], stops=stops)
+        except RuntimeError as e:
+            raise _memory(e) from e
+        each = (time.perf_counter() - began) / len(calls)
+        replies = []
+        for call, given, out in zip(calls, inputs, made, strict=True):
+            own = decoding.max_new_tokens or call.request.max_new_tokens
+            tokens, finish = out.tokens[:own], out.finish if len(out.tokens) <= own else "length"
+            text = self.prompts.tokenizer.decode(tokens, skip_special_tokens=True)
+            ended = finish == "stop" and not any(stop in text for stop in call.request.stop)  # by a token of its own
+            for stop in call.request.stop:
+                if stop in text:
+                    text, finish = text.split(stop, 1)[0], "stop"
+            seen = reader.attention(given, len(tokens) + ended, self.prompts.processor) if reader else None
+            text = text if call.request.plain else text.strip(" ")
+            replies.append(Reply(text, given.tensors["input_ids"].shape[1], len(tokens), each, finish, seen))
+        return replies
+
+    def _apart(self, calls: Sequence[Call], decoding: Decoding) -> list[Reply]:
+        """A batch in which some calls ask for likelihoods."""
+        if all(c.request.continuations for c in calls):
+            from harness.models.hf.likelihoods import replies
+
+            try:
+                return replies(self.prompts, self.view, self.methods, calls, self._tokens())
+            except RuntimeError as e:
+                raise _memory(e) from e
+        kinds = [bool(c.request.continuations) for c in calls]
+        return self._parts(calls, kinds, lambda some: self.answer(some, decoding))
+
+    def _parts(
+        self, calls: Sequence[Call], kinds: Sequence[Any], answer: Callable[[list[Call]], list[Reply]]
+    ) -> list[Reply]:
+        """Answers of each kind of call apart, in the order of the calls."""
+        replies: dict[int, Reply] = {}
+        for kind in dict.fromkeys(kinds):
+            some = [i for i, k in enumerate(kinds) if k == kind]
+            replies |= dict(zip(some, answer([calls[i] for i in some]), strict=True))
+        return [replies[i] for i in range(len(calls))]
+
+    def _tokens(self) -> int:
+        """Of a batch that is read, not written: what `_rows` allows for generation, without room for answers."""
+        return CPU_TOKENS if not self.device.startswith("cuda") else 16 * CPU_TOKENS
+
+
+def _memory(e: RuntimeError) -> Exception:
+    """The error as a MemoryError where that is what it says."""
+    if "out of memory" in str(e) or "can't allocate memory" in str(e):
+        _free()
+        return MemoryError(str(e))
+    return e
+
+
+def _pack(groups: Sequence[list[Call]], rows: int) -> Iterator[list[Call]]:
+    """Whole groups together up to `rows`; a larger group is cut."""
+    batch: list[Call] = []
+    for group in groups:
+        if batch and len(batch) + len(group) > rows:
+            yield batch
+            batch = []
+        batch += group
+        while len(batch) >= rows:
+            yield batch[:rows]
+            batch = batch[rows:]
+    if batch:
+        yield batch
+
+
+def _mark_shared(calls: Sequence[Call], inputs: Sequence[Any], image_id: int | None) -> None:
+    """Tell the steering layer which prompts begin alike: the same pictures, and the longest common run of tokens.
+
+    The run must cover every image token and leave at least one token of the question.
+    """
+    import torch
+
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for i, call in enumerate(calls):
+        if call.request.pictures:
+            groups.setdefault(tuple(p.digest for p in call.request.pictures), []).append(i)
+    for key, members in groups.items():
+        if len(members) < 2:
+            continue
+        rows = [inputs[i].tensors["input_ids"][0] for i in members]
+        short = min(map(len, rows))
+        same = (torch.stack([r[:short] for r in rows]) == rows[0][:short]).all(0)
+        length = min(int(same.int().cumprod(0).sum()), short - 1)
+        image = (rows[0] == image_id).nonzero()
+        if len(image) and int(image[-1]) < length:
+            for i in members:
+                inputs[i].shared = ("+".join(key), length)
+
+
+def _free() -> None:
+    import gc
+
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

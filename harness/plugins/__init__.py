@@ -1,0 +1,1 @@
+"""From a name to an object: YAML files that are found, checked and built."""

@@ -1,0 +1,150 @@
+"""Finds plug-ins by their YAML files, without importing them.
+
+Sources, later ones win on equal names: the distribution's own `tasks/` and `methods/`, packages named by the
+entry-point groups `harness.tasks` and `harness.methods`, and the folders of `plugins=[DIR]` or HARNESS_PLUGINS.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata, util
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.core.errors import UsageError
+from harness.core.verified import Verified
+from harness.core.verified import read as read_verified
+
+ROOT = Path(__file__).resolve().parents[2]
+Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One YAML file: the class it names, its numbers, its card."""
+
+    name: str
+    group: str
+    """"task", "method" or "model"."""
+    path: Path
+    target: str
+    kind: str = ""
+    card: dict[str, Any] = field(default_factory=dict)
+    defaults: dict[str, Any] = field(default_factory=dict)
+    presets: list[dict[str, Any]] = field(default_factory=list)
+    raw: dict[str, Any] = field(default_factory=dict)
+    verified: Verified = field(default_factory=Verified)
+
+    @property
+    def title(self) -> str:
+        return str(self.card.get("title", self.name))
+
+    @property
+    def declared(self) -> dict[str, str]:
+        """Of a task: `version`, `primary` and `cluster`, those that its YAML states."""
+        return {k: str(self.raw[k]) for k in ("version", "primary", "cluster") if k in self.raw}
+
+
+class Registry:
+    """Every task and method that can be named on the command line."""
+
+    def __init__(self, plugins: Sequence[str | Path] = ()):
+        self.tasks: dict[str, Plugin] = {}
+        self.methods: dict[str, Plugin] = {}
+        self.models: dict[str, Plugin] = {}
+        extra = [*plugins, *filter(None, os.environ.get("HARNESS_PLUGINS", "").split(os.pathsep))]
+        for folder in self._folders(extra):
+            for path in sorted(folder.rglob("*.yaml")):
+                self._add(path)
+        for path in sorted((ROOT / "harness" / "config" / "model").glob("*.yaml")):
+            raw = _read(path)
+            self.models[path.stem] = Plugin(
+                path.stem,
+                "model",
+                path,
+                str(raw["_target_"]),
+                card=raw.pop("card", {}),
+                defaults=raw,
+                raw=raw,
+            )
+
+    def _folders(self, extra: Iterable[str | Path]) -> Iterator[Path]:
+        yield from (ROOT / "harness" / "tasks", ROOT / "harness" / "methods")
+        for group in ("harness.tasks", "harness.methods"):
+            for entry in metadata.entry_points(group=group):
+                yield _package_folder(entry)
+        for folder in map(Path, extra):
+            if not folder.is_dir():
+                raise UsageError(f"plugins: {folder} is no folder: give the folder that holds the YAML files")
+            if str(folder.resolve()) not in sys.path:
+                sys.path.append(str(folder.resolve()))
+            yield folder
+
+    def _add(self, path: Path) -> None:
+        raw = _read(path)
+        if not isinstance(raw, dict) or "_target_" not in raw:
+            return
+        is_task = path.name == "task.yaml" or raw.get("kind") == "task"
+        name = path.parent.name if path.name == "task.yaml" else path.stem
+        card = raw.get("card") or {}
+        plugin = Plugin(
+            name=name,
+            group="task" if is_task else "method",
+            path=path,
+            target=str(raw["_target_"]),
+            kind=str(raw.get("kind", "task" if is_task else "")),
+            card=card,
+            defaults=raw.get("defaults") or {},
+            presets=raw.get("presets") or [],
+            raw=raw,
+            verified=Verified() if is_task else read_verified(card, path),
+        )
+        if isinstance(raw.get("version"), float):
+            raise UsageError(f"{path}: write version in quotes, since YAML reads 1.10 as 1.1")
+        if not is_task and plugin.kind not in ("steering", "pipeline"):
+            raise UsageError(f"{path}: kind must be steering, pipeline or task, not {plugin.kind!r}")
+        (self.tasks if is_task else self.methods)[name] = plugin
+
+    def group(self, group: str) -> dict[str, Plugin]:
+        return {"task": self.tasks, "method": self.methods, "model": self.models}[group]
+
+    def get(self, group: str, name: str) -> Plugin:
+        """The plug-in of that name. Raises UsageError with the nearest names."""
+        known = self.group(group)
+        if name not in known:
+            raise UsageError(unknown(group, name, known))
+        return known[name]
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """One line for a misspelt name: the nearest known names, or all if none is near."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if near:
+        return f"{what}={name} is unknown: did you mean {' or '.join(near)}?"
+    listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
+    return f"{what}={name} is unknown: choose one of {listed}"
+
+
+def _read(path: Path) -> Any:
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
+    except yaml.YAMLError as e:
+        mark = getattr(e, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise UsageError(f"{path}{line}: this is no valid YAML ({getattr(e, 'problem', e)})") from e
+
+
+def _package_folder(entry: metadata.EntryPoint) -> Path:
+    """Where an entry point's package lies, found without importing it."""
+    top, *rest = entry.value.split(":")[0].split(".")
+    spec = util.find_spec(top)
+    if spec is None or not spec.submodule_search_locations:
+        raise UsageError(f"entry point {entry.name} names {entry.value}, which is not installed: reinstall its package")
+    return Path(next(iter(spec.submodule_search_locations)), *rest)

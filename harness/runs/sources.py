@@ -1,0 +1,309 @@
+"""The source files behind a class: every module of ours that it imports, however deep, found without importing any.
+
+Ours are this project's packages, the packages of the named modules (plug-ins), and whatever else is importable and
+neither of the standard library nor installed by a distribution. A module counts by its text without comments,
+docstrings and formatting, so that prose changes nothing; imports inside functions count, imports for type checkers do
+not. Data files that a module reads beside itself (word lists, scripts) count by their bytes.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from typing import Any
+
+from harness.core.files import DIGESTS
+
+PROJECT = ("harness", "tasks", "methods")
+KNOWN = {
+    *("torch", "torchvision", "transformers", "tokenizers", "safetensors", "accelerate", "huggingface_hub", "datasets"),
+    *("numpy", "scipy", "PIL", "pyarrow", "duckdb", "hydra", "omegaconf", "yaml", "rich", "jinja2", "nltk", "httpx"),
+    *("lm_eval", "lmms_eval", "ray", "wandb", "playwright", "pytest"),
+}
+"""Never ours, even where they are installed from a checkout."""
+DATA = {
+    *(".json", ".jsonl", ".txt", ".csv", ".tsv", ".lst", ".dic", ".vocab", ".toml", ".ini", ".cfg", ".xml", ".sql"),
+    *(".js", ".mjs", ".css", ".html", ".htm", ".svg", ".jinja", ".jinja2", ".j2", ".tmpl", ".tpl"),
+    *(".npy", ".npz", ".pt", ".pth", ".safetensors", ".pkl", ".pickle", ".bin", ".gz", ".zip"),
+}
+"""Suffixes of data files that count without being named in the code. Tables of records are in a task's fingerprint,
+YAML in the run's configuration."""
+FILE = re.compile(r"[\w.@+-][\w.@+ -]*(/[\w.@+-][\w.@+ -]*)*")
+"""What may name a file beside a module."""
+SKIPPED = {"ctx", "kind", "type_comment", "type_ignores"}
+"""Fields of a syntax tree that say nothing about what the code does."""
+LENGTH = 16
+"""Hex digits of a file's digest."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One module."""
+
+    digest: str
+    """Of its text; empty where nothing is left of it without prose."""
+    imports: tuple[str, ...]
+    """Absolute names that it may import; some are attributes."""
+    names: frozenset[str]
+    """What it defines at any level: functions, classes, assigned names."""
+    files: frozenset[str]
+    """Texts in it that may name a file or folder beside it."""
+    looks: bool
+    """Whether it asks where it lies, as code does that reads files beside itself."""
+
+
+@dataclass
+class _Kept:
+    """What was read of a module: with which state of its file, and for which load of it."""
+
+    name: str
+    state: tuple[int, int]
+    source: Source
+    data: dict[str, str]
+    spec: ModuleSpec | None
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the module was loaded with what was read, so that a later edit of the file is not what runs."""
+        return self.spec is not None and _loaded(self.name, self.spec.origin) is self.spec
+
+
+_READ: dict[Path, _Kept] = {}
+
+
+def code(roots: Iterable[str]) -> dict[str, str]:
+    """File -> digest, for the named modules and all of ours that they import.
+
+    Files are named as they lie in their package ("methods/_shared/contrast.py"), wherever that is.
+    """
+    out: dict[str, str] = {}
+    for name, spec, kept in _reached(roots):
+        folder, path = name.replace(".", "/"), Path(spec.origin or "")
+        if spec.submodule_search_locations is not None:
+            below, own = folder, f"{folder}/{path.name}"
+        else:
+            below, own = folder.rpartition("/")[0], f"{folder}{path.suffix}"
+        if kept.source.digest:
+            out[own] = kept.source.digest
+        out |= {f"{below}/{file}".lstrip("/"): digest for file, digest in kept.data.items()}
+    return dict(sorted(out.items()))
+
+
+def located(module: str) -> bool:
+    """Whether a module can be found here."""
+    return any(name == module for name, _, _ in _reached([module]))
+
+
+def defines(root: str, name: str) -> bool:
+    """Whether a module, or what it imports of ours beside the package harness, defines that name at any level."""
+    return any(name in kept.source.names for module, _, kept in _reached([root]) if not module.startswith("harness."))
+
+
+def pin() -> None:
+    """What was read of modules that have been loaded since is what runs, whatever becomes of their files."""
+    for path, kept in _READ.items():
+        kept.spec = kept.spec or _loaded(kept.name, str(path))
+
+
+def _reached(roots: Iterable[str]) -> Iterator[tuple[str, ModuleSpec, _Kept]]:
+    """The modules, each once. A name that is not found is passed over: its import fails, or is optional."""
+    todo = list(roots)
+    tops = {*PROJECT, *(name.partition(".")[0] for name in todo)}
+    specs: dict[str, ModuleSpec | None] = {}
+    seen: set[str] = set()
+    while todo:
+        parts = todo.pop().split(".")
+        for name in (".".join(parts[:n]) for n in range(1, len(parts) + 1)):  # packages are executed first
+            if name in seen:
+                continue
+            seen.add(name)
+            spec = _find(name, tops, specs)
+            if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+                continue
+            kept = _read(name, spec)
+            yield name, spec, kept
+            todo += kept.source.imports
+
+
+def _find(name: str, tops: set[str], specs: dict[str, ModuleSpec | None]) -> ModuleSpec | None:
+    """The module's spec where it is ours; no package is imported for it."""
+    if name in specs:
+        return specs[name]
+    parent, _, _ = name.rpartition(".")
+    found = None
+    if parent:
+        above = _find(parent, tops, specs)
+        if above is not None and above.submodule_search_locations is not None:
+            found = _spec(name, list(above.submodule_search_locations))
+    elif name in tops or (name not in sys.stdlib_module_names and name not in KNOWN):
+        found = _spec(name, None)
+        if found is not None and name not in tops and _installed(found):
+            found = None
+    specs[name] = found
+    return found
+
+
+def _spec(name: str, path: list[str] | None) -> ModuleSpec | None:
+    for finder in sys.meta_path:
+        if (found := finder.find_spec(name, path)) is not None:
+            return found
+    return None
+
+
+def _installed(spec: ModuleSpec) -> bool:
+    places = [spec.origin] if spec.origin else list(spec.submodule_search_locations or ())
+    return any({"site-packages", "dist-packages"} & set(Path(p).parts) for p in places)
+
+
+def _loaded(name: str, origin: str | None) -> ModuleSpec | None:
+    """The spec by which the module in memory was loaded from that file; a reload makes a new one."""
+    spec = getattr(sys.modules.get(name), "__spec__", None)
+    return spec if spec is not None and spec.origin == origin else None
+
+
+def _read(name: str, spec: ModuleSpec) -> _Kept:
+    path = Path(spec.origin or "")
+    kept = _READ.get(path)
+    if kept is not None and kept.in_memory:
+        return kept
+    stat = path.stat()
+    state = (stat.st_size, stat.st_mtime_ns)
+    if kept is not None and kept.state == state:
+        source = kept.source
+    else:
+        package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
+        source = parsed(path.read_bytes(), package)
+    _READ[path] = _Kept(name, state, source, _data(path, source), _loaded(name, spec.origin))
+    return _READ[path]
+
+
+def _data(path: Path, source: Source) -> dict[str, str]:
+    """Files beside a module that count: those that it names and, where it asks for its own place, every data file
+    there and in a folder that it names."""
+    beside = {p.name: p for p in path.parent.iterdir()} if source.files or source.looks else {}
+    found = {p.name: p for n, p in beside.items() if source.looks and _is_data(p)}
+    for text in source.files:
+        first, _, rest = text.partition("/")
+        if first not in beside:
+            continue
+        place = beside[first] / rest if rest else beside[first]
+        if place.is_dir() and source.looks:
+            found |= {p.relative_to(path.parent).as_posix(): p for p in place.rglob("*") if _is_data(p)}
+        elif place.is_file() and place.suffix not in (".py", ".pyc"):
+            found[text] = place
+    return {name: DIGESTS.of(p)[:LENGTH] for name, p in sorted(found.items())}
+
+
+def _is_data(path: Path) -> bool:
+    return path.suffix.lower() in DATA and not path.name.startswith(".") and path.is_file()
+
+
+def parsed(text: bytes, package: str) -> Source:
+    """What a module's text holds. One that cannot be parsed, or is nested too deeply to walk, counts byte by byte."""
+    reader = _Reader(package)
+    plain = text
+    try:
+        tree = ast.parse(text)
+        try:
+            reader.statements(tree.body)
+            plain = "".join(reader.out).encode("utf-8", "backslashreplace")
+        except RecursionError:
+            for node in ast.walk(tree):
+                reader.note(node)
+    except (SyntaxError, ValueError, RecursionError):
+        pass
+    digest = hashlib.sha256(plain).hexdigest()[:LENGTH] if plain else ""
+    imports = tuple(dict.fromkeys(reader.imports))
+    return Source(digest, imports, frozenset(reader.names), frozenset(reader.files), reader.looks)
+
+
+class _Reader:
+    """Walks a syntax tree once. What it writes is the same on every version of Python: empty fields are left out."""
+
+    def __init__(self, package: str):
+        self.package = package
+        self.out: list[str] = []
+        self.imports: list[str] = []
+        self.names: set[str] = set()
+        self.files: set[str] = set()
+        self.looks = False
+
+    def statements(self, body: list[ast.stmt]) -> None:
+        for node in body:
+            if (
+                isinstance(node, ast.Expr)
+                and isinstance(node.value, ast.Constant)
+                and isinstance(node.value.value, str)
+            ):
+                continue  # a docstring
+            if isinstance(node, ast.Assign) and [getattr(t, "id", "") for t in node.targets] == ["__version__"]:
+                continue
+            if isinstance(node, ast.If) and getattr(node.test, "attr", getattr(node.test, "id", "")) == "TYPE_CHECKING":
+                self.statements(node.orelse)
+                continue
+            self.node(node)
+
+    def node(self, node: ast.AST) -> None:
+        self.note(node)
+        self.out.append(f"{type(node).__name__}(")
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if value is None or value == [] or name in SKIPPED:
+                continue
+            if isinstance(node, ast.JoinedStr):  # since 3.12 some end in an empty text
+                value = [v for v in value if getattr(v, "value", None) != ""]
+            self.out.append(f"{name}=")
+            self.value(value)
+        self.out.append(")")
+
+    def value(self, value: Any) -> None:
+        if isinstance(value, ast.AST):
+            self.node(value)
+        elif isinstance(value, list):
+            self.out.append("[")
+            if value and isinstance(value[0], ast.stmt):
+                self.statements(value)
+            else:
+                for each in value:
+                    self.value(each)
+            self.out.append("]")
+        else:
+            self.out.append(f"{value!r},")
+
+    def note(self, node: ast.AST) -> None:
+        """Imports, names and files."""
+        match node:
+            case ast.Import(names=names):
+                self.imports += [alias.name for alias in names]
+            case ast.ImportFrom(module=module, names=names, level=level):
+                base = self._absolute(module or "", level)
+                self.imports += [base, *(f"{base}.{alias.name}" for alias in names)]
+            case ast.Call(
+                func=ast.Name(id=called) | ast.Attribute(attr=called), args=[ast.Constant(value=str(name)), *_]
+            ):
+                if called in ("import_module", "__import__"):
+                    level = len(name) - len(name.lstrip("."))
+                    self.imports.append(self._absolute(name.lstrip("."), level))
+            case ast.Constant(value=str(text)):
+                if len(text) <= 100 and FILE.fullmatch(text):
+                    self.files.add(text)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                self.names.add(name)
+            case ast.Name(id=name, ctx=ast.Store()):
+                self.names.add(name)
+            case ast.Name(id="__file__"):
+                self.looks = True
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            self.looks = self.looks or any("resources" in n or n == "pkgutil" for n in self.imports)
+
+    def _absolute(self, name: str, level: int) -> str:
+        if not level:
+            return name
+        above = self.package.split(".")[: len(self.package.split(".")) - level + 1]
+        return ".".join(filter(None, [*above, name]))

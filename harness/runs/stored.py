@@ -1,0 +1,100 @@
+"""Finished and unfinished runs as they lie in `results/runs/`, found by name or by what they ran."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import UsageError
+from harness.core.types import Metric, Result
+from harness.plugins.registry import unknown
+from harness.runs import journal
+from harness.runs.directory import RunDir
+
+FILTERS = ("task", "data", "model", "method", "status", "seed", "limit")
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """One run directory."""
+
+    directory: RunDir
+    record: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.directory.name
+
+    @property
+    def metrics(self) -> list[Metric]:
+        return self._metrics
+
+    @cached_property
+    def _metrics(self) -> list[Metric]:
+        return self.directory.metrics()
+
+    @property
+    def primary(self) -> Metric | None:
+        return next((m for m in self.metrics if m.primary), None)
+
+    def cost(self) -> dict[str, float]:
+        """What a sample cost: `seconds`, `tokens_per_second`, `passes` and `positions` of the decoder (samples that
+        an interrupted process did not account for are left out), and `peak_memory_gib` of the run."""
+        played = [r for r in self.results() if r.calls]
+        seconds = sum(r.latency for r in played)
+        found: dict[str, float] = {}
+        if seconds:
+            found["seconds"] = seconds / len(played)
+            found["tokens_per_second"] = sum(r.new_tokens for r in played) / seconds
+        work = self.record.get("work") or {}
+        if work.get("samples"):
+            found |= {k: work[k] / work["samples"] for k in ("passes", "positions") if k in work}
+        if self.record.get("peak_memory_bytes"):
+            found["peak_memory_gib"] = self.record["peak_memory_bytes"] / 2**30
+        return found
+
+    def results(self) -> list[Result]:
+        return journal.read(self.directory.journal)
+
+
+def stored(results: Path) -> list[StoredRun]:
+    """Every readable run, newest first."""
+    runs = []
+    for path in (results / "runs").glob("*/run.json"):
+        directory = RunDir(results, path.parent.name)
+        try:
+            record = json.loads(path.read_text())
+        except (OSError, ValueError):
+            continue
+        if isinstance(record, dict) and "status" in record:
+            runs.append(StoredRun(directory, record))
+    return sorted(runs, key=lambda r: (str(r.record.get("started")), r.name), reverse=True)
+
+
+def select(results: Path, filters: Sequence[str]) -> list[StoredRun]:
+    """Runs for which every KEY=VALUE holds. Raises UsageError for an unknown key."""
+    wanted = {}
+    for word in filters:
+        key, equals, value = word.partition("=")
+        if not equals or key not in FILTERS:
+            raise UsageError(f"{word!r} is no filter: write KEY=VALUE with one of {', '.join(FILTERS)}")
+        wanted[key] = value
+    return [r for r in stored(results) if all(str(r.record.get(k)) == v for k, v in wanted.items())]
+
+
+def find(results: Path, word: str) -> StoredRun:
+    """The run of that name, unique beginning or unique hash. Raises UsageError with the nearest names."""
+    runs = stored(results)
+    exact = [r for r in runs if r.name == word]
+    found = exact or [r for r in runs if r.name.startswith(word) or r.name.rsplit("-", 1)[-1].startswith(word)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(f"{word} may mean {len(found)} runs: {', '.join(r.name for r in found[:5])}")
+    if not runs:
+        raise UsageError(f"{results} holds no runs: harness eval makes the first one")
+    raise UsageError(unknown("run", word, [r.name for r in runs]))

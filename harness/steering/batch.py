@@ -1,0 +1,152 @@
+"""One batch on its way through `generate()`: its rows, and what methods may ask about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness.steering.guard import Guard
+from harness.steering.inputs import Inputs, arrange
+from harness.steering.method import Steering
+from harness.steering.view import View
+
+Stream = tuple[Steering, int]
+"""A method, and which of its contrast streams."""
+
+
+class Batch:
+    """Rows of the batch: the samples, then one block of the same length per contrast stream.
+
+    In beam search each sample has `beams` neighbouring rows.
+    """
+
+    def __init__(
+        self,
+        view: View,
+        methods: Sequence[Steering],
+        samples: Sequence[Inputs],
+        streams: Mapping[Stream, Sequence[Inputs]] | None = None,
+        beams: int = 1,
+    ):
+        self.view, self.methods, self.samples, self.beams = view, tuple(methods), tuple(samples), beams
+        self.streams = dict(streams or {})
+        self.hidden: dict[int, Tensor] = {}
+        """Layer -> its output at the last position [rows, d], for the layers that methods read."""
+        self.step = 0
+        """Tokens chosen so far."""
+        self.sampled = False
+        """Whether tokens are drawn, not picked by their score."""
+        self.length = self.total = self.query = self.columns = 0
+        """Columns of the prompts (padding included), of the whole sequence; query positions of this pass; key columns
+        of the present layer."""
+        self.guard = Guard()
+        self.shows = False
+        """Whether the prompts are given with pixels (with a shared prefix they are not)."""
+        self.where: Any = view.device
+        self.cuts: Sequence[int] = (0,)
+        self._raw: Tensor | None = None
+        self._kept: dict[str, Tensor] = {}
+
+    @property
+    def blocks(self) -> list[Sequence[Inputs]]:
+        """The samples, and each stream's inputs."""
+        return [self.samples, *self.streams.values()]
+
+    @property
+    def inputs(self) -> list[Inputs]:
+        """The inputs of all rows (of one beam)."""
+        return [row for block in self.blocks for row in block]
+
+    @property
+    def size(self) -> int:
+        """Rows of the samples: n * beams."""
+        return len(self.samples) * self.beams
+
+    # -- what methods may ask
+
+    @property
+    def prefill(self) -> bool:
+        """Whether this pass reads the prompt (or what follows its shared prefix)."""
+        return self.total <= self.length
+
+    @property
+    def sees(self) -> Tensor:
+        """[n] bool: which samples have a picture."""
+        return torch.tensor([s.sees for s in self.samples], device=self.view.device)
+
+    def rows(self, scope: str) -> slice:
+        """The rows that a method of this scope touches."""
+        return slice(None) if scope == "all" else slice(0, self.size)
+
+    def tile(self, method: Steering, x: Tensor) -> Tensor:
+        """One entry per sample [n, ...] as one entry per row that the method touches [b, ...]."""
+        x = x.repeat_interleave(self.beams, 0) if self.beams > 1 else x
+        return torch.cat([x] * len(self.blocks)) if method.scope == "all" and self.streams else x
+
+    def stream(self, method: Steering, n: int = 0) -> Tensor | None:
+        """The raw next-token logits [b, V] of the method's n-th contrast stream, None if this batch has none."""
+        own = self.own(method, n)
+        return None if own is None or self._raw is None else self._raw[own]
+
+    def own(self, method: Steering, n: int = 0) -> slice | None:
+        """Which of all rows are the method's n-th contrast stream, for points with `scope = "all"`."""
+        if (method, n) not in self.streams:
+            return None
+        at = list(self.streams).index((method, n)) + 1
+        return slice(at * self.size, (at + 1) * self.size)
+
+    def early(self, method: Steering, l: int) -> Tensor:
+        """Output of layer l at the last position, of the rows that the method touches [b, d]."""
+        return self.hidden[l][self.rows(method.scope)]
+
+    def image(self, method: Steering) -> Tensor:
+        """Inside attention points: which key columns of this layer hold image tokens, bool [b, k]."""
+        return self._columns("image", method)
+
+    def question(self, method: Steering) -> Tensor:
+        """Inside attention points: which key columns hold the user's question (`Inputs.question`), bool [b, k]."""
+        return self._columns("question", method)
+
+    def prompt(self, method: Steering) -> Tensor:
+        """Inside attention points: which key columns hold the prompt, without padding, bool [b, k]."""
+        return self._columns("prompt", method)
+
+    def generated(self, method: Steering) -> Tensor:
+        """Inside attention points: which key columns hold generated tokens, bool [b, k]."""
+        columns = torch.arange(self.total - self.columns, self.total, device=self.where)
+        return (columns >= self.length).expand(len(self._mask("prompt")[self.rows(method.scope)]), -1)
+
+    def peek(self, samples: Sequence[Inputs]) -> Tensor:
+        """Last-position output of every decoder layer [len(samples), L, d] in a plain forward pass. Methods that
+        change what a picture is are on."""
+        from harness.steering.forward import peek
+
+        return peek(self.view, samples, [m for m in self.methods if m.has("picture")])
+
+    # -- machinery
+
+    def _columns(self, name: str, method: Steering) -> Tensor:
+        """Columns of the prompts as columns of this layer's keys. Sliding windows keep the last ones only."""
+        mask = self._mask(name)[self.rows(method.scope)].to(self.where)
+        grown = torch.nn.functional.pad(mask, (0, self.total - mask.shape[1]))
+        return grown[:, self.total - self.columns :]
+
+    def _mask(self, name: str) -> Tensor:
+        if name not in self._kept:
+            marks = []
+            for row in self.inputs:
+                ids = row.tensors["input_ids"][0]
+                mark = torch.zeros_like(ids)
+                if name == "image" and self.view.image_token_id is not None:
+                    mark = (ids == self.view.image_token_id).long()
+                elif name == "question" and row.question is not None:
+                    mark[row.question[0] : row.question[1]] = 1
+                elif name == "prompt":
+                    mark = row.tensors["attention_mask"][0].long()
+                marks.append(mark)
+            mask = arrange(marks, self.cuts, 0, self.view.device).bool()
+            self._kept[name] = mask.repeat_interleave(self.beams, 0) if self.beams > 1 else mask
+        return self._kept[name]

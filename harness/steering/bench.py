@@ -1,0 +1,50 @@
+"""What a method calibrates itself on: annotated pictures, and the model that it will steer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from harness.core.types import Picture, Request, user
+from harness.steering.inputs import Inputs
+from harness.steering.view import View
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """A picture and the categories that it shows."""
+
+    picture: Picture
+    objects: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Handed to `Steering.calibrate`. The pictures are disjoint from those of every evaluation split."""
+
+    view: View
+    pictures: Sequence[Annotated]
+    encode: Callable[[Request], Inputs]
+    tokenizer: Any
+
+    def ask(self, picture: Picture, text: str) -> Inputs:
+        """The prompt of one question about one picture, as the model gets it in an evaluation."""
+        return self.encode(Request(user(picture, text), 1))
+
+    @cached_property
+    def yes(self) -> tuple[int, ...]:
+        """Tokens that begin the answer "Yes", in either case, with and without a blank before it."""
+        found = set()
+        for text in ("Yes", " Yes", "yes", " yes"):
+            ids = self.tokenizer.encode(text, add_special_tokens=False)
+            words = [i for i in ids if self.tokenizer.decode([i]).strip()]
+            if words and "yes".startswith(self.tokenizer.decode([words[0]]).strip().lower()):
+                found.add(words[0])
+        return tuple(sorted(found))
+
+    @cached_property
+    def categories(self) -> tuple[str, ...]:
+        """Every category that some picture shows, sorted."""
+        return tuple(sorted({name for p in self.pictures for name in p.objects}))

@@ -1,0 +1,175 @@
+"""The entry: a batch of inputs, methods, a decoding; tokens come out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from harness.core.decoding import Decoding
+from harness.core.errors import UsageError
+from harness.core.types import Likelihood
+from harness.steering.batch import Batch, Stream
+from harness.steering.decode_loop import Loop
+from harness.steering.forward import encode, forward, sharing, undisturbed
+from harness.steering.hooks import attached
+from harness.steering.inputs import Inputs
+from harness.steering.method import Steering
+from harness.steering.stop_strings import Ending
+from harness.steering.token_choice import Select
+from harness.steering.view import View
+
+
+@dataclass
+class Generated:
+    """What one sample got: new tokens without end-of-sequence and padding, and why they ended."""
+
+    tokens: list[int]
+    finish: Literal["stop", "length"]
+    scores: Tensor | None = field(default=None, repr=False)
+    """With `keep_scores`: the logits [steps of the batch, V] from which each token was picked."""
+    likelihood: Likelihood | None = None
+    """With `forced`: of the forced tokens."""
+
+
+def check(view: View, methods: Sequence[Steering], decoding: Decoding) -> None:
+    """Refuse what cannot run together. Raises UsageError with the names."""
+    view.require(methods)
+    names = {m.name for m in methods}
+    for method in methods:
+        if method.has("decode"):
+            if len(methods) > 1:
+                others = ", ".join(sorted(names - {method.name}))
+                raise UsageError(f"method={method.name} decodes by itself: it cannot run beside method={others}")
+            if decoding.strategy != "greedy":
+                raise UsageError(f"method={method.name} decodes by itself: use decoding=greedy, the default")
+        for other in sorted(names.intersection(method.conflicts)):
+            raise UsageError(f"method={method.name} cannot run beside method={other}: choose one of them")
+        if decoding.sampled and not method.sampling:
+            raise UsageError(f"method={method.name} does not sample: use decoding=greedy instead of decoding=nucleus")
+        if decoding.strategy == "beam" and (not method.beams or method.contrasts):
+            why = " with its contrast" if method.beams else ""
+            raise UsageError(f"method={method.name} cannot run in decoding=beam{why}: use decoding=greedy or nucleus")
+
+
+def generate(
+    view: View,
+    inputs: Sequence[Inputs],
+    methods: Sequence[Steering],
+    decoding: Decoding,
+    max_new_tokens: int,
+    seeds: Sequence[int],
+    *,
+    keep_scores: bool = False,
+    forced: Sequence[Sequence[int]] | None = None,
+    stops: Sequence[Sequence[str]] | None = None,
+) -> list[Generated]:
+    """One answer per input, in order. A sample gets the same answer alone and in any batch (float32).
+
+    `seeds`: one per input, used by sampling. Ends at the model's own end-of-sequence tokens, and soon after one of its
+    `stops` has been written; what is behind it is the caller's to cut. `forced`: the tokens that each input shall
+    get, whose likelihood is measured. Raises UsageError where methods, model and decoding do not fit together.
+    """
+    check(view, methods, decoding)
+    methods = tuple(methods)
+    out: list[Generated | None] = [None] * len(inputs)
+    with undisturbed(view):
+        if methods and methods[0].has("decode"):
+            return [_own(methods[0], s, view, max_new_tokens) for s in inputs]
+        inputs = [_rewritten(methods, s, view) for s in inputs]
+        streams = [_streams(methods, s, view) for s in inputs]
+        for members, shared in _batches(view, inputs, streams, methods, max_new_tokens):
+            present = {key: [streams[i][key] for i in members] for key in streams[members[0]]}
+            beams = decoding.num_beams if decoding.strategy == "beam" else 1
+            batch = Batch(view, methods, [inputs[i] for i in members], present, beams)
+            select = _select(batch, decoding, members, seeds, keep_scores, forced)
+            ending = None
+            if stops and beams == 1 and any(stops[i] for i in members):
+                ending = Ending(batch, [stops[i] for i in members])
+            made = _play(batch, shared, max_new_tokens, select, ending)
+            for i, one in zip(members, made, strict=True):
+                out[i] = one
+    return [one for one in out if one is not None]
+
+
+def _own(method: Steering, sample: Inputs, view: View, max_new_tokens: int) -> Generated:
+    """One sample in the method's own loop."""
+    batch = Batch(view, [method], [sample])
+    method.prepare(batch)
+    loop = Loop(batch, max_new_tokens)
+    with attached(batch):
+        tokens = method.decode(loop)
+    return Generated(tokens, "length" if len(tokens) >= max_new_tokens else "stop")
+
+
+def _rewritten(methods: Sequence[Steering], sample: Inputs, view: View) -> Inputs:
+    for method in methods:
+        if method.has("rewrite"):
+            sample = method.rewrite(sample, view) or sample
+    return sample
+
+
+def _streams(methods: Sequence[Steering], sample: Inputs, view: View) -> dict[Stream, Inputs]:
+    """The contrast streams that the methods want beside a sample."""
+    found: dict[Stream, Inputs] = {}
+    for method in methods:
+        if method.contrasts and (made := method.contrast(sample, view)) is not None:
+            found |= {(method, n): row for n, row in enumerate([made] if isinstance(made, Inputs) else made)}
+    return found
+
+
+def _batches(
+    view: View,
+    inputs: Sequence[Inputs],
+    streams: Sequence[Mapping[Stream, Inputs]],
+    methods: Sequence[Steering],
+    max_new_tokens: int,
+) -> list[tuple[list[int], bool]]:
+    """Samples that can run as one batch, and whether they share prefixes. The strictest method decides."""
+    if not inputs:
+        return []
+    rows = [[s, *extra.values()] for s, extra in zip(inputs, streams, strict=True)]
+    may = all(m.prefix != "none" for m in methods) and all(m.batch for m in methods)
+    shared = sharing(view, rows, max_new_tokens) if may else [False] * len(rows)
+    groups: dict[tuple, list[int]] = {}
+    for i, extra in enumerate(streams):
+        alone = i if not all(m.batch for m in methods) else -1
+        groups.setdefault((shared[i], alone, *extra), []).append(i)
+    return [(members, key[0]) for key, members in groups.items()]
+
+
+def _select(
+    batch: Batch,
+    decoding: Decoding,
+    members: Sequence[int],
+    seeds: Sequence[int],
+    keep: bool,
+    forced: Sequence[Sequence[int]] | None,
+) -> Select | None:
+    """What picks the tokens, where it is not `generate()` alone."""
+    own = [forced[i] for i in members] if forced else None
+    if decoding.sampled or keep or own or batch.streams or any(m.has("logits") for m in batch.methods):
+        return Select(batch, decoding, [seeds[i] for i in members], keep, own)
+    return None
+
+
+def _play(
+    batch: Batch, shared: bool, max_new_tokens: int, select: Select | None, ending: Ending | None
+) -> list[Generated]:
+    prefix = encode(batch) if shared else None
+    for method in batch.methods:
+        method.prepare(batch)
+    tokens = forward(batch, max_new_tokens, prefix, select, criteria=ending)[: len(batch.samples)].tolist()
+    scores = torch.stack(select.kept, 1) if select and select.kept else None
+    eos = set(batch.view.eos)
+    made = []
+    for i, row in enumerate(tokens):
+        last = ending.ended[i] if ending and ending.ended[i] else len(row)
+        end = next((t for t, token in enumerate(row[:last]) if token in eos), last)
+        likelihood = Likelihood(select.logp[i], select.greedy[i]) if select and select.forced else None
+        reason = "stop" if end < len(row) or (ending and ending.ended[i]) else "length"
+        made.append(Generated(row[:end], reason, None if scores is None else scores[i], likelihood))
+    return made

@@ -1,0 +1,1 @@
+"""Methods that edit hidden states."""

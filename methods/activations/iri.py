@@ -1,0 +1,147 @@
+"""IRI: feed mid-layer outputs that carry the object into later layers, by their causal effect (arXiv 2511.05923)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from harness.core.decoding import Decoding
+from harness.core.errors import UsageError
+from harness.steering import Batch, Inputs, Steering, View, generate
+from harness.steering.bench import Bench
+
+QUESTION = "Is there {} {} in the image? Please answer this question with one word (Yes or No)."
+PARTS = ("attention", "mlp")
+MARGIN = 0.1
+"""A traced question must lose this much of P(yes) under noise: below it the recovery rate explodes."""
+
+
+class Iri(Steering):
+    """Intermediate representation injection, at the last position of every pass."""
+
+    name = "iri"
+    calibrated_by = ("noise",)
+
+    def __init__(self, la: float, lm: float, k1: int, k2: int, noise: float):
+        """`la`, `lm`: strength of injected attention and MLP outputs. `k1` source and `k2` target layers are those with
+        the highest recovery rates. `noise`: standard deviation of the tracing noise on normalised pixels.
+        """
+        if k1 < 1 or k2 < 1:
+            raise UsageError(f"method.iri.k1={k1} and method.iri.k2={k2} must be at least 1")
+        if noise <= 0:
+            raise UsageError(f"method.iri.noise={noise} must be above 0")
+        self.strength = {"attention": la, "mlp": lm}
+        self.k1, self.k2, self.noise = k1, k2, noise
+        self._kept: dict[tuple[str, int], Tensor] = {}
+
+    @property
+    def needs_artefact(self) -> bool:
+        return any(self.strength.values())
+
+    def attention_output(self, l: int, y: Tensor, batch: Batch) -> Tensor | None:
+        return self._inject("attention", l, y, batch)
+
+    def mlp(self, l: int, y: Tensor, batch: Batch) -> Tensor | None:
+        return self._inject("mlp", l, y, batch)
+
+    def _inject(self, part: str, l: int, y: Tensor, batch: Batch) -> Tensor | None:
+        """a~ = a^l + la sum_k RR_k a^k over the sources k < l, scaled back to ||a^l||."""
+        if not self.strength[part]:
+            return None
+        if self.artefact is None:
+            raise UsageError("method=iri has no recovery rates: run harness calibrate method=iri first")
+        rates = self.artefact[part]
+        ranked = rates.argsort(descending=True, stable=True).tolist()
+        own = y[:, -1].float()
+        if l in ranked[: self.k1]:
+            self._kept[part, l] = own
+        sources = [k for k in ranked[: self.k1] if k < l]
+        if l not in ranked[: self.k2] or not sources:
+            return None
+        added = torch.stack([rates[k].item() * self._kept[part, k].to(y.device) for k in sources]).sum(0)
+        new = own + self.strength[part] * added
+        new = new * (own.norm(dim=-1, keepdim=True) / new.norm(dim=-1, keepdim=True).clamp(min=1e-12))
+        seen = batch.tile(self, batch.sees).to(y.device)[:, None]
+        out = y.clone()
+        out[:, -1] = torch.where(seen, new.to(y.dtype), y[:, -1])
+        return out
+
+    def calibrate(self, bench: Bench) -> dict[str, Tensor]:
+        """Recovery rates [L] of both parts at the last token, by FCCT."""
+        samples = [
+            bench.ask(p.picture, QUESTION.format("an" if name[0] in "aeiou" else "a", name))
+            for p in bench.pictures
+            for name in p.objects[:3]
+        ]
+        return recovery_rates(bench.view, samples, bench.yes, self.noise)
+
+
+class Trace(Steering):
+    """Remembers the last position's outputs of a part in all layers, or puts one layer's back."""
+
+    name = "trace"
+
+    def __init__(self, restore: dict[tuple[str, int], Tensor] | None = None):
+        self.kept: dict[tuple[str, int], Tensor] = {}
+        self.restore = restore or {}
+
+    def attention_output(self, l: int, y: Tensor, batch: Batch) -> Tensor | None:
+        return self._at("attention", l, y)
+
+    def mlp(self, l: int, y: Tensor, batch: Batch) -> Tensor | None:
+        return self._at("mlp", l, y)
+
+    def _at(self, part: str, l: int, y: Tensor) -> Tensor | None:
+        self.kept[part, l] = y[:, -1]
+        if (part, l) not in self.restore:
+            return None
+        out = y.clone()
+        out[:, -1] = self.restore[part, l]
+        return out
+
+
+def recovery_rates(
+    view: View, samples: Sequence[Inputs], yes: Sequence[int], noise: float, rows: int = 48
+) -> dict[str, Tensor]:
+    """FCCT for the last token: RR = (P_patched - P_noised) / (P_clean - P_noised), clipped to [0, 1], averaged.
+
+    P is the probability of one of the tokens `yes` as first answer token. The noised run sees the picture under
+    Gaussian noise; a patched run is a noised run with one part of one layer restored from the clean run.
+    """
+    total = {part: torch.zeros(view.depth) for part in PARTS}
+    used = 0
+    for start in range(0, len(samples), rows):
+        clean = [replace(s, shared=None) for s in samples[start : start + rows]]
+        trace = Trace()
+        p_clean = _probability(view, clean, trace, yes)
+        noised = [_noised(s, noise, start + i) for i, s in enumerate(clean)]
+        p_noised = _probability(view, noised, Trace(), yes)
+        lost = p_clean - p_noised
+        counted = lost > MARGIN
+        used += int(counted.sum())
+        for part in PARTS:
+            for l in range(view.depth):
+                patched = _probability(view, noised, Trace({(part, l): trace.kept[part, l]}), yes)
+                rate = ((patched - p_noised) / lost.clamp(min=MARGIN)).clamp(0, 1)
+                total[part][l] += rate[counted].sum()
+    if not used:
+        raise UsageError(
+            "method=iri found no question whose answer the noise changes: raise method.iri.noise, or calibrate on "
+            "pictures that the model can read"
+        )
+    return {part: rates / used for part, rates in total.items()}
+
+
+def _probability(view: View, samples: Sequence[Inputs], trace: Trace, yes: Sequence[int]) -> Tensor:
+    """P(yes) of the first token, [n]. Restores need rows in the order of the clean run: one batch, nothing shared."""
+    made = generate(view, samples, [trace], Decoding(), 1, range(len(samples)), keep_scores=True)
+    return torch.stack([m.scores[0].float().softmax(-1)[list(yes)].sum() for m in made if m.scores is not None]).cpu()
+
+
+def _noised(sample: Inputs, noise: float, seed: int) -> Inputs:
+    pixels = sample.tensors["pixel_values"]
+    drawn = torch.randn(pixels.shape, generator=torch.Generator().manual_seed(seed))
+    return sample.change(pixel_values=pixels + noise * drawn.to(pixels))

@@ -1,0 +1,189 @@
+"""`harness import`: logs of lm-eval, lmms-eval and Inspect AI as runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.cli import main
+from harness.interop import eleuther_logs, inspect_logs
+from harness.interop.imported import bring
+from harness.interop.log import Odd
+
+LOGS = Path(__file__).parent / "logs"
+
+
+def written(results):
+    """Run name's task -> (record, metrics by name, rows)."""
+    out = {}
+    for folder in (results / "runs").iterdir():
+        record = json.loads((folder / "run.json").read_text())
+        metrics = {m["name"]: m for m in json.loads((folder / "metrics.json").read_text())}
+        rows = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
+        out[record["task"]] = (record, metrics, rows)
+    return out
+
+
+def test_inspect_logs(workdir, capsys):
+    assert main(["import", str(LOGS)]) == 0
+    assert "2 runs imported" in capsys.readouterr().out
+    found = written(workdir / "results")
+    record, metrics, rows = found["inspect.sums"]
+    assert (record["data"], record["model"], record["status"]) == ("imported", "model", "done")
+    assert metrics["match"]["value"] == pytest.approx(8 / 12) and metrics["match"]["primary"]
+    assert 0 < metrics["match"]["low"] < 8 / 12 < metrics["match"]["high"] < 1
+    assert (
+        rows[1]["answer"] == "2" and rows[1]["scores"] == {"match": 1.0, "includes": 1.0} and rows[1]["target"] == "2"
+    )
+    _, metrics, rows = found["inspect.pick"]
+    assert metrics["choice"]["value"] == 0.5 and metrics["choice"]["clusters"] == 12 and len(rows) == 24
+    with duckdb.connect("results/harness.duckdb", read_only=True) as store:
+        assert store.execute("select count(*) from samples").fetchone() == (36,)
+
+
+def test_the_same_log_twice_is_one_run(workdir, capsys):
+    assert main(["import", str(LOGS / "sums.eval")]) == 0
+    shutil.copy(LOGS / "sums.eval", "again.eval")
+    assert main(["import", "again.eval", str(LOGS / "sums.eval")]) == 0
+    assert "1 were there before" in capsys.readouterr().out
+
+
+def test_imported_runs_are_shown_and_never_ranked_beside_our_own(workdir, capsys):
+    assert main(["import", str(LOGS)]) == 0
+    (run,) = [p.name for p in Path("results/runs").iterdir() if "sums" in p.name]
+    assert main(["show", run]) == 0
+    assert "imported  from inspect 0.3.285" in capsys.readouterr().out
+    assert main(["ls"]) == 0 and main(["site", "build"]) == 0
+    page = next(Path("results/site/run").glob("*sums*.html")).read_text()
+    assert ">imported<" in page
+    assert main(["submit", run]) != 0
+    assert "refused" in capsys.readouterr().err
+
+
+def test_an_unfinished_inspect_log_is_partial(tmp_path):
+    """Killed in the middle: no header yet, some samples."""
+    with zipfile.ZipFile(tmp_path / "killed.eval", "w") as packed:
+        start = json.loads(inspect_logs._member(LOGS / "sums.eval", "_journal/start.json"))
+        packed.writestr("_journal/start.json", json.dumps(start))
+        packed.writestr("samples/3_epoch_1.json", inspect_logs._member(LOGS / "sums.eval", "samples/3_epoch_1.json"))
+    assert len(bring([tmp_path / "killed.eval"], tmp_path / "results").made) == 1
+    ((record, metrics, rows),) = written(tmp_path / "results").values()
+    assert record["status"] == "partial" and len(rows) == 1 and not metrics
+
+
+@pytest.mark.filterwarnings("ignore::Warning")
+def test_lm_eval_logs(workdir):
+    """Written by lm-eval itself; scores, samples and the method of our own bridge come back."""
+    pytest.importorskip("lm_eval")
+    from lm_eval import simple_evaluate
+    from lm_eval.loggers import EvaluationTracker
+    from lm_eval.tasks import TaskManager
+
+    import harness.interop.lm_eval  # noqa: F401
+    from tests.tasks.lm_eval import peers
+
+    Path("peers").mkdir()
+    manager = TaskManager(include_path=str(peers.write(Path("peers"))), include_defaults=False)
+    tracker = EvaluationTracker(output_path="out")
+    names = ["local_choice", "local_words"]
+    model = {"pretrained": "tiny-llava", "method": "dola"}
+    done = simple_evaluate(
+        "harness", model_args=model, tasks=names, task_manager=manager, bootstrap_iters=20, evaluation_tracker=tracker
+    )
+    samples = done.pop("samples")
+    tracker.save_results_aggregated(results=done, samples=samples)
+    for name in names:
+        tracker.save_results_samples(task_name=name, samples=samples[name])
+    assert main(["import", "out"]) == 0
+    found = written(workdir / "results")
+    (results,) = workdir.glob("out/**/results_*.json")
+    stated = json.loads(results.read_text())["results"]
+    record, metrics, rows = found["lm_eval.local_words"]
+    assert (record["method"], record["model"]) == ("dola", "tiny-llava") and len(rows) == 40
+    for name in ("exact_match,plain", "exact_match,noun", "bleu,plain", "bleu,noun"):
+        assert metrics[name]["value"] == pytest.approx(stated["local_words"][name])
+    assert metrics["bleu,plain"]["stderr"] == pytest.approx(stated["local_words"]["bleu_stderr,plain"])
+    assert "standard error of the log" in metrics["bleu,plain"]["note"]
+    _, metrics, rows = found["lm_eval.local_choice"]
+    assert metrics["acc"]["value"] == sum(r["scores"]["acc"] for r in rows) / 40 and metrics["acc"]["clusters"] == 40
+
+
+def lmms(folder, **extra):
+    """Files as lmms-eval 0.7.3 writes them."""
+    head = {
+        "results": {"t": {"alias": "t", "acc,none": 0.5, "acc_stderr,none": "N/A", "f1,none": 0.6}},
+        "configs": {"t": {"task": "t"}},
+        "versions": {"t": "Yaml"},
+        "higher_is_better": {"t": {"acc": True, "f1": True}},
+        "config": {
+            "model": "llava_hf",
+            "model_args": "pretrained=llava-hf/llava-1.5-7b-hf,device_map=auto",
+            "limit": 2.0,
+        },
+        "lmms_eval_version": "0.7.3",
+        "date": "20261124_033913",
+        "total_evaluation_time_seconds": "7.4",
+    }
+    rows = [{"doc_id": i, "target": "yes", "filtered_resps": "Yes", "acc": float(i), "f1": {"x": 1}} for i in range(2)]
+    (folder / "20261124_033913_results.json").write_text(json.dumps(head | extra))
+    text = "".join(json.dumps(r | {"input": f"Q{r['doc_id']}", "doc_hash": "0"}) + "\n" for r in rows)
+    (folder / "20261124_033913_samples_t.jsonl").write_text(text)
+    return folder / "20261124_033913_results.json"
+
+
+def test_lmms_eval_logs(tmp_path):
+    lmms(tmp_path)
+    bring([tmp_path], tmp_path / "results")
+    ((record, metrics, rows),) = written(tmp_path / "results").values()
+    assert (record["task"], record["model"], record["method"]) == ("lmms_eval.t", "llava-1.5-7b-hf", "vanilla")
+    assert record["limit"] == 2 and record["started"] == "2026-11-24T03:39:13"
+    assert metrics["acc"]["value"] == 0.5 and metrics["f1"]["value"] == 0.6 and metrics["f1"]["low"] is None
+    assert rows[0]["details"]["values"] == {"f1": {"x": 1}} and rows[1]["scores"] == {"acc": 1.0}
+
+
+def test_files_that_are_no_logs(workdir, tmp_path, capsys):
+    (tmp_path / "notes.json").write_text("[1]")
+    (tmp_path / "broken.eval").write_bytes(b"no zip")
+    (tmp_path / "other.json").write_text('{"a": 1}')
+    assert main(["import", str(tmp_path / "other.json")]) == 2
+    assert "no log of lm-eval" in capsys.readouterr().err
+    lmms(tmp_path)
+    assert main(["import", str(tmp_path)]) == 3
+    printed = capsys.readouterr()
+    assert "broken.eval is no Inspect log" in printed.err and "1 runs imported" in printed.out
+    assert main(["import", "nowhere"]) == 3
+    assert "does not exist" in capsys.readouterr().err
+    path = lmms(tmp_path)
+    (tmp_path / "20261124_033913_samples_t.jsonl").write_text('{"doc_id": 0, "acc": 1.0}\n{"doc_id": 1, "ac')
+    assert [len(log.results) for log in eleuther_logs.read(path, eleuther_logs.head_of(path))] == [
+        1
+    ]  # a torn last line
+    (tmp_path / "20261124_033913_samples_t.jsonl").write_text("no json\n{}\n")
+    with pytest.raises(Odd, match="line 1 is no JSON"):
+        list(eleuther_logs.read(path, eleuther_logs.head_of(path)))
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(extra=st.dictionaries(st.sampled_from(["versions", "n-shot", "date", "higher_is_better"]), VALUES), row=VALUES)
+def test_odd_fields_cost_themselves_alone(tmp_path_factory, extra, row):
+    """Whatever optional fields and metrics hold, the rest is imported, or the file is refused in a sentence."""
+    folder = tmp_path_factory.mktemp("odd")
+    path = lmms(folder, **{k: v for k, v in extra.items() if isinstance(v, dict) or k == "date"})
+    text = json.dumps({"doc_id": 0, "target": row, "filtered_resps": row, "acc": row}) + "\n"
+    (folder / "20261124_033913_samples_t.jsonl").write_text(text)
+    found = bring([path], folder / "results")
+    assert len(found.made) + len(found.odd) == 1

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from harness.core import UsageError
+from harness.plugins.registry import Registry, unknown
+
+METHOD = """_target_: mine.Mine
+kind: pipeline
+card: {title: My method}
+defaults: {k: 2}
+"""
+
+
+def test_own_plugins_are_found_and_complete():
+    registry = Registry()
+    assert "pope" in registry.tasks
+    assert {"vanilla", "vista", "vcd"} <= registry.methods.keys()
+    assert {"tiny-llava", "hf", "replay", "chance", "oracle"} <= registry.models.keys()
+    for plugin in registry.methods.values():
+        assert plugin.title != plugin.name, f"{plugin.path} has no card.title"
+        for preset in plugin.presets:
+            assert set(preset["values"]) <= set(plugin.defaults), plugin.path
+            assert preset.get("source"), f"{plugin.path}: a preset names no source"
+
+
+def test_a_folder_of_plugins(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "mine.yaml").write_text(METHOD)
+    (tmp_path / "notes.yaml").write_text("just: notes")
+    (tmp_path / "puzzle").mkdir()
+    (tmp_path / "puzzle" / "task.yaml").write_text("_target_: puzzle.Puzzle\n")
+    registry = Registry([tmp_path])
+    assert registry.methods["mine"].defaults == {"k": 2}
+    assert registry.tasks["puzzle"].target == "puzzle.Puzzle"
+    assert str(tmp_path) in sys.path
+
+
+def test_faults_name_the_file(tmp_path):
+    with pytest.raises(UsageError, match="is no folder"):
+        Registry([tmp_path / "gone"])
+    (tmp_path / "bad.yaml").write_text("a: [1,\nb: 2")
+    with pytest.raises(UsageError, match=r"bad.yaml, line \d+"):
+        Registry([tmp_path])
+    (tmp_path / "bad.yaml").write_text("_target_: a.B\nkind: thing")
+    with pytest.raises(UsageError, match="kind must be"):
+        Registry([tmp_path])
+
+
+def test_misspelt_names_get_the_nearest():
+    assert unknown("method", "vsita", ["vista", "vcd"]).endswith("did you mean vista?")
+    assert "choose one of a, b" in unknown("method", "zzzz", ["b", "a"])
+
+
+def test_listing_imports_nothing_heavy():
+    code = (
+        "import sys; from harness.cli import main; main(['list', 'methods']); main(['--help']);"
+        "heavy = {'torch', 'transformers', 'duckdb', 'hydra', 'numpy', 'datasets'} & set(sys.modules);"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "vista" in done.stdout

@@ -1,0 +1,71 @@
+"""Every state of the gate, and what it promises."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.stats import paired_mean
+from harness.stats.corrections import holm
+from harness.stats.decision import Check, judge
+
+
+def runs(effect: float, clusters: int = 100, noise: float = 0.05, seed: int = 0):
+    rng = np.random.default_rng(seed)
+    return paired_mean(np.full(clusters, 0.5), 0.5 + effect + noise * rng.standard_normal(clusters), range(clusters))
+
+
+def state(difference, delta: float = 0.01, **more) -> str:
+    return judge([Check(difference, False, delta, **more)])[0].state
+
+
+def test_every_state_is_reached():
+    assert judge([Check(runs(-0.5), True, 0.01)])[0].state == "identical"
+    assert state(runs(-0.05)) == "regressed"
+    assert state(runs(0.05)) == "improved"
+    assert state(runs(-0.02, 1000), delta=0.04) == "slipped"
+    assert state(runs(0.0, 1000)) == "ok"
+    assert state(runs(0.0, 20, 0.3)) == "inconclusive"
+
+
+def test_a_significant_loss_below_the_margin_is_no_regression():
+    d = runs(-0.02, 1000)
+    assert state(d, delta=0.015) == "regressed" and state(d, delta=0.03) == "slipped"
+
+
+def test_inconclusive_says_how_many_clusters_would_do():
+    d = runs(0.0, 20, 0.3)
+    (verdict,) = judge([Check(d, False, 0.05)])
+    assert verdict.clusters_needed and verdict.clusters_needed > 100
+    more = [runs(0.0, verdict.clusters_needed, 0.3, seed) for seed in range(100)]
+    assert 60 < sum(judge([Check(m, False, 0.05)])[0].state in ("ok", "improved") for m in more) < 95  # 80 % power
+    assert verdict.power == pytest.approx(0.05 / d.stderr)
+
+
+def test_too_few_clusters_are_inconclusive_unless_a_budget_decides():
+    a, b = np.array([1.0, 1, 1, 1]), np.array([1.0, 0, 0, 1])
+    d = paired_mean(a, b, range(4))
+    assert state(d) == "inconclusive"
+    assert state(d, budget=(2, 1)) == "regressed" and state(d, budget=(2, 2)) == "ok"
+
+
+def test_equal_scores_with_other_words_pass():
+    a = np.array([1.0, 0] * 20)
+    assert judge([Check(paired_mean(a, a, range(40)), False, 0.01)])[0].state == "ok"
+
+
+def test_holm_keeps_many_checks_from_crying_wolf():
+    borderline = [runs(-0.011, 100, 0.05, seed) for seed in range(40)]
+    alone = [d for d in borderline if state(d) == "regressed"]
+    together = judge([Check(d, False, 0.01) for d in borderline])
+    assert len(alone) > 15 > sum(v.state == "regressed" for v in together)
+    advisory = judge([Check(runs(-0.5), False, 0.01), *(Check(d, False, 0.01, blocking=False) for d in borderline)])
+    assert advisory[0].state == "regressed"
+
+
+def test_the_correction_equals_statsmodels():
+    from statsmodels.stats.multitest import multipletests
+
+    p = np.random.default_rng(0).random(30) ** 3
+    np.testing.assert_allclose(holm(p.tolist()), multipletests(p, method="holm")[1], rtol=1e-12)
+    assert holm([]) == []
