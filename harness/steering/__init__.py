@@ -4,6 +4,7 @@ from harness.steering.batch import Batch
 from harness.steering.generation import Generated, check, generate
 from harness.steering.inputs import Inputs
 from harness.steering.method import Steering
+from harness.steering.requirements import require
 from harness.steering.view import View
 
-__all__ = ["Batch", "Generated", "Inputs", "Steering", "View", "check", "generate"]
+__all__ = ["Batch", "Generated", "Inputs", "Steering", "View", "check", "generate", "require"]

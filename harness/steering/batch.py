@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from harness.steering.guard import Guard
 from harness.steering.inputs import Inputs, arrange
-from harness.steering.method import Steering
 from harness.steering.view import View
 
-Stream = tuple[Steering, int]
+
+class Edits(Protocol):
+    """What a batch knows of a method (`harness.steering.method.Steering`)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def scope(self) -> str: ...
+    def has(self, *points: str) -> bool: ...
+
+
+Stream = tuple[Any, int]
 """A method, and which of its contrast streams."""
+Peek = Callable[..., Tensor]
+"""`peek(view, samples, methods)`: see `harness.steering.forward.peek`."""
 
 
 class Batch:
@@ -26,11 +38,13 @@ class Batch:
     def __init__(
         self,
         view: View,
-        methods: Sequence[Steering],
+        methods: Sequence[Any],
         samples: Sequence[Inputs],
         streams: Mapping[Stream, Sequence[Inputs]] | None = None,
         beams: int = 1,
+        peek: Peek | None = None,
     ):
+        self._peek = peek
         self.view, self.methods, self.samples, self.beams = view, tuple(methods), tuple(samples), beams
         self.streams = dict(streams or {})
         self.hidden: dict[int, Tensor] = {}
@@ -81,40 +95,40 @@ class Batch:
         """The rows that a method of this scope touches."""
         return slice(None) if scope == "all" else slice(0, self.size)
 
-    def tile(self, method: Steering, x: Tensor) -> Tensor:
+    def tile(self, method: Edits, x: Tensor) -> Tensor:
         """One entry per sample [n, ...] as one entry per row that the method touches [b, ...]."""
         x = x.repeat_interleave(self.beams, 0) if self.beams > 1 else x
         return torch.cat([x] * len(self.blocks)) if method.scope == "all" and self.streams else x
 
-    def stream(self, method: Steering, n: int = 0) -> Tensor | None:
+    def stream(self, method: Edits, n: int = 0) -> Tensor | None:
         """The raw next-token logits [b, V] of the method's n-th contrast stream, None if this batch has none."""
         own = self.own(method, n)
         return None if own is None or self._raw is None else self._raw[own]
 
-    def own(self, method: Steering, n: int = 0) -> slice | None:
+    def own(self, method: Edits, n: int = 0) -> slice | None:
         """Which of all rows are the method's n-th contrast stream, for points with `scope = "all"`."""
         if (method, n) not in self.streams:
             return None
         at = list(self.streams).index((method, n)) + 1
         return slice(at * self.size, (at + 1) * self.size)
 
-    def early(self, method: Steering, l: int) -> Tensor:
+    def early(self, method: Edits, l: int) -> Tensor:
         """Output of layer l at the last position, of the rows that the method touches [b, d]."""
         return self.hidden[l][self.rows(method.scope)]
 
-    def image(self, method: Steering) -> Tensor:
+    def image(self, method: Edits) -> Tensor:
         """Inside attention points: which key columns of this layer hold image tokens, bool [b, k]."""
         return self._columns("image", method)
 
-    def question(self, method: Steering) -> Tensor:
+    def question(self, method: Edits) -> Tensor:
         """Inside attention points: which key columns hold the user's question (`Inputs.question`), bool [b, k]."""
         return self._columns("question", method)
 
-    def prompt(self, method: Steering) -> Tensor:
+    def prompt(self, method: Edits) -> Tensor:
         """Inside attention points: which key columns hold the prompt, without padding, bool [b, k]."""
         return self._columns("prompt", method)
 
-    def generated(self, method: Steering) -> Tensor:
+    def generated(self, method: Edits) -> Tensor:
         """Inside attention points: which key columns hold generated tokens, bool [b, k]."""
         columns = torch.arange(self.total - self.columns, self.total, device=self.where)
         return (columns >= self.length).expand(len(self._mask("prompt")[self.rows(method.scope)]), -1)
@@ -122,13 +136,13 @@ class Batch:
     def peek(self, samples: Sequence[Inputs]) -> Tensor:
         """Last-position output of every decoder layer [len(samples), L, d] in a plain forward pass. Methods that
         change what a picture is are on."""
-        from harness.steering.forward import peek
-
-        return peek(self.view, samples, [m for m in self.methods if m.has("picture")])
+        if self._peek is None:
+            raise RuntimeError("this batch is not played by generate(): give it peek= to look ahead")
+        return self._peek(self.view, samples, [m for m in self.methods if m.has("picture")])
 
     # -- machinery
 
-    def _columns(self, name: str, method: Steering) -> Tensor:
+    def _columns(self, name: str, method: Edits) -> Tensor:
         """Columns of the prompts as columns of this layer's keys. Sliding windows keep the last ones only."""
         mask = self._mask(name)[self.rows(method.scope)].to(self.where)
         grown = torch.nn.functional.pad(mask, (0, self.total - mask.shape[1]))

@@ -132,7 +132,7 @@ def encode(batch: Batch) -> Prefix:
             first.append(i)
     blocks = [[_head(block[i]) for i in first] for block in batch.blocks]
     methods = [m for m in batch.methods if m.prefix == "with"]
-    heads = Batch(view, methods, blocks[0], dict(zip(batch.streams, blocks[1:], strict=True)))
+    heads = Batch(view, methods, blocks[0], dict(zip(batch.streams, blocks[1:], strict=True)), peek=peek)
     for method in methods:
         method.prepare(heads)
     cache = DynamicCache(config=view.decoder.config)

@@ -14,10 +14,11 @@ from harness.core.errors import UsageError
 from harness.core.types import Likelihood
 from harness.steering.batch import Batch, Stream
 from harness.steering.decode_loop import Loop
-from harness.steering.forward import encode, forward, sharing, undisturbed
+from harness.steering.forward import encode, forward, peek, sharing, undisturbed
 from harness.steering.hooks import attached
 from harness.steering.inputs import Inputs
 from harness.steering.method import Steering
+from harness.steering.requirements import require
 from harness.steering.stop_strings import Ending
 from harness.steering.token_choice import Select
 from harness.steering.view import View
@@ -37,7 +38,7 @@ class Generated:
 
 def check(view: View, methods: Sequence[Steering], decoding: Decoding) -> None:
     """Refuse what cannot run together. Raises UsageError with the names."""
-    view.require(methods)
+    require(view, methods)
     names = {m.name for m in methods}
     for method in methods:
         if method.has("decode"):
@@ -84,7 +85,7 @@ def generate(
         for members, shared in _batches(view, inputs, streams, methods, max_new_tokens):
             present = {key: [streams[i][key] for i in members] for key in streams[members[0]]}
             beams = decoding.num_beams if decoding.strategy == "beam" else 1
-            batch = Batch(view, methods, [inputs[i] for i in members], present, beams)
+            batch = Batch(view, methods, [inputs[i] for i in members], present, beams, peek)
             select = _select(batch, decoding, members, seeds, keep_scores, forced)
             ending = None
             if stops and beams == 1 and any(stops[i] for i in members):
@@ -97,7 +98,7 @@ def generate(
 
 def _own(method: Steering, sample: Inputs, view: View, max_new_tokens: int) -> Generated:
     """One sample in the method's own loop."""
-    batch = Batch(view, [method], [sample])
+    batch = Batch(view, [method], [sample], peek=peek)
     method.prepare(batch)
     loop = Loop(batch, max_new_tokens)
     with attached(batch):

@@ -14,6 +14,7 @@ from harness.steering.batch import Batch
 from harness.steering.compat import cache_in
 from harness.steering.guard import Guard, Point, broken
 from harness.steering.method import ATTENTION, Steering
+from harness.steering.requirements import require
 from harness.steering.view import STEERED, View
 
 
@@ -27,7 +28,7 @@ def attached(batch: Batch) -> Iterator[None]:
     if not methods:
         yield
         return
-    view.require(methods)
+    require(view, methods)
     watched, before = [], view.implementation
     with contextlib.ExitStack() as stack:
         keep = lambda handle: stack.callback(handle.remove)  # noqa: E731

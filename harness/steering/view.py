@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from harness.core.errors import UsageError
+from harness.core.method import Method
 from harness.core.types import Request
 from harness.steering.guard import broken
 from harness.steering.inputs import SEQUENCES, Inputs, beside
-from harness.steering.method import ATTENTION, Steering
 
 MLP = ("mlp", "feed_forward", "ffn", "block_sparse_moe")
 ATTENTION_BLOCK = ("self_attn", "attention", "attn")
@@ -180,7 +180,7 @@ class View:
         z = self.head(self.norm(h) if norm else h).float()
         return z if self.softcap is None else torch.tanh(z / self.softcap) * self.softcap
 
-    def ask(self, method: Steering, sample: Inputs, **changed: Any) -> Inputs:
+    def ask(self, method: Method, sample: Inputs, **changed: Any) -> Inputs:
         """Inputs of the sample's request with changes (`Request.changed`), for a stream beside it. The prefix stays
         shared where the pictures are the same. Raises UsageError where the request is not known."""
         if sample.request is None or self.encode is None:
@@ -206,28 +206,6 @@ class View:
         keep = ~torch.isin(ids, torch.tensor([t for t in drop if isinstance(t, int)], dtype=ids.dtype))
         kept = sample.kept(keep)
         return replace(kept, tensors={k: v for k, v in kept.tensors.items() if k in SEQUENCES})
-
-    def require(self, methods: Sequence[Steering]) -> None:
-        """Refuse methods that need parts which this model lacks. Raises UsageError."""
-        for method in methods:
-            for l in method.layers(self):
-                if method.has("mlp"):
-                    self.mlp(l)
-                if method.has("attention_output", *ATTENTION):
-                    self.attention(l)
-                if method.has("heads"):
-                    self.projection(l)
-            if method.has(*ATTENTION):
-                self._require_attention(method)
-
-    def _require_attention(self, method: Steering) -> None:
-        name = type(self.model).__name__
-        if getattr(self.decoder.config, "attn_logit_softcapping", None):
-            raise UsageError(f"method={method.name} edits attention, but {name} caps its attention scores: not covered")
-        if any(hasattr(self.attention(l), "sinks") for l in method.layers(self)):
-            raise UsageError(f"method={method.name} edits attention, but {name} has attention sinks: not covered")
-        if self.implementation not in ("sdpa", STEERED):
-            raise UsageError(f"method={method.name} edits attention, which needs model.attention=sdpa")
 
 
 def _child(module: nn.Module, *names: str) -> nn.Module | None:

@@ -8,6 +8,7 @@ import torch
 from harness.core import UsageError
 from harness.methods.activations.iri import Iri, Trace, _noised, _probability, recovery_rates
 from harness.steering import Batch
+from harness.steering.forward import peek
 from tests.steering.common import play, same
 from tests.steering.zoo import sample, view
 
@@ -26,7 +27,7 @@ def test_injection_by_hand():
     v = view("llava")
     method = make(la=0.5)
     method.artefact = {"attention": torch.tensor([0.8, 0.1, 0.4, 0.2]), "mlp": torch.zeros(4)}
-    run = Batch(v, [method], [sample("llava", 0)])
+    run = Batch(v, [method], [sample("llava", 0)], peek=peek)
     y = torch.randn(4, 1, 3, 8)
     out = injected(method, y, run)
     last = y[:, 0, -1]
@@ -43,7 +44,7 @@ def test_no_source_below_a_target_leaves_it():
     method = make(k1=1)
     method.artefact = {"attention": torch.tensor([0.1, 0.2, 0.3, 0.9]), "mlp": torch.zeros(4)}
     y = torch.randn(4, 1, 3, 8)
-    assert torch.equal(injected(method, y, Batch(v, [method], [sample("llava", 0)])), y)
+    assert torch.equal(injected(method, y, Batch(v, [method], [sample("llava", 0)], peek=peek)), y)
 
 
 @pytest.mark.parametrize("family", ["llava", "qwen2_5_vl"])

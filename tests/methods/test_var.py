@@ -10,6 +10,7 @@ import torch
 from harness.core import Decoding, UsageError
 from harness.methods.attention.var import Var, redistribute, sink_dims, sink_value
 from harness.steering import Batch
+from harness.steering.forward import peek
 from tests.methods.made import made
 from tests.steering.common import differ, play, same
 from tests.steering.zoo import sample, view
@@ -69,7 +70,7 @@ def test_sinks_are_found_where_the_first_token_is_extreme():
     h[0, 0, 3] = 50
     assert sink_value(h, [3])[0, 0] > 2.5 > sink_value(h, [3])[0, 1]
     v = view("llava")
-    run = Batch(v, [], [sample("llava", 0)])
+    run = Batch(v, [], [sample("llava", 0)], peek=peek)
     with torch.no_grad():
         dims = sink_dims(run, 1.77)
         assert dims and sink_dims(run, 1e9) == []
@@ -136,7 +137,7 @@ def test_beams_of_a_shared_prefix():
 
 def test_columns_that_a_sliding_window_has_left_are_not_confused():
     v = view("llava")
-    method, run = made("var", **LIVELY), Batch(v, [], [sample("llava", 0)])
+    method, run = made("var", **LIVELY), Batch(v, [], [sample("llava", 0)], peek=peek)
     length = run.samples[0].length
     method._sinks = {2: torch.zeros(1, length, dtype=torch.bool)}
     method._sinks[2][0, 9] = True  # an image token

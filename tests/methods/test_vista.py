@@ -10,6 +10,7 @@ from harness.core import UsageError
 from harness.methods.activations.vista import Vista, shift, steer
 from harness.plugins.registry import ROOT
 from harness.steering import Batch, View
+from harness.steering.forward import peek
 from tests.steering.common import differ, play, same
 from tests.steering.zoo import SEEING, sample, view
 
@@ -53,7 +54,7 @@ def test_vector_is_positive_minus_negative(name):
     one = sample(name, 0)
     bare = v.without_image(one)
     method = make()
-    run = Batch(v, [method], [one])
+    run = Batch(v, [method], [one], peek=peek)
     with torch.no_grad():
         method.prepare(run)
         positive, negative = run.peek([one]), run.peek([bare])
@@ -66,7 +67,7 @@ def test_vector_is_positive_minus_negative(name):
 def test_states_are_those_of_the_decoder_layers(name):
     v, one = view(name), sample(name, 0)
     with torch.no_grad():
-        states = Batch(v, [], [one]).peek([one])
+        states = Batch(v, [], [one], peek=peek).peek([one])
         hidden = v.model(**one.tensors, output_hidden_states=True).hidden_states
     for l in range(3):
         torch.testing.assert_close(states[:, l], hidden[l + 1][:, -1], atol=1e-4, rtol=1e-4)

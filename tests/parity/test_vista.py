@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from harness.steering import Batch
+from harness.steering.forward import peek
 from tests.methods.made import made
 from tests.parity.common import agrees, arrays, cases, play, sample, view
 
@@ -30,7 +31,7 @@ def test_answers(variant):
 def test_the_steering_vector(n, pca):
     v = view()
     ours = made("vista", lam=0.17, pca=pca)
-    run = Batch(v, [ours], [sample(v, 0)])
+    run = Batch(v, [ours], [sample(v, 0)], peek=peek)
     with torch.no_grad():
         ours.prepare(run)
     theirs = torch.from_numpy(arrays("vista")[f"vector_{n}"])

@@ -7,7 +7,7 @@ import torch
 import transformers
 
 from harness.core import UsageError
-from harness.steering import View
+from harness.steering import View, require
 from tests.steering.probes import LookAtImage, Scale
 from tests.steering.zoo import FAMILIES, SEEING, sample, view
 
@@ -21,7 +21,7 @@ def test_parts(name):
     assert v.unembed(h).shape == (2, 256)
     assert not torch.equal(v.unembed(h), v.unembed(h, norm=False))
     assert v.shares_prefix == (name != "instructblip")
-    v.require([Scale("mlp", 1.0), LookAtImage(1.0)])
+    require(v, [Scale("mlp", 1.0), LookAtImage(1.0)])
 
 
 @pytest.mark.parametrize("name", SEEING)
@@ -58,13 +58,13 @@ def test_caps_and_sinks_are_refused_where_attention_is_edited():
         head_dim=8,
     )
     v = View(transformers.Gemma2ForCausalLM(gemma))
-    v.require([Scale("mlp", 1.0)])
+    require(v, [Scale("mlp", 1.0)])
     with pytest.raises(UsageError, match="method=look edits attention, but Gemma2ForCausalLM caps"):
-        v.require([LookAtImage(1.0)])
+        require(v, [LookAtImage(1.0)])
 
 
 def test_eager_attention_is_refused_where_attention_is_edited():
     model = FAMILIES["llama"].build()
     model.set_attn_implementation("eager")
     with pytest.raises(UsageError, match=r"needs model\.attention=sdpa"):
-        View(model).require([LookAtImage(1.0)])
+        require(View(model), [LookAtImage(1.0)])

@@ -82,7 +82,7 @@ class HFModel(Model):
         return checkpoint_digest(self.path, self.revision)
 
     def load(self, methods: Sequence[Method]) -> None:
-        from harness.steering import Steering, View
+        from harness.steering import Steering, View, require
 
         for method in methods:
             if not isinstance(method, Steering):
@@ -100,7 +100,7 @@ class HFModel(Model):
         self.view.encode, self.view.decode = self.prompts.encode, self.prompts.tokenizer.decode
         self.prompts.mark_questions = any(m.reads_question for m in methods)
         self.methods = tuple(methods)
-        self.view.require(self.methods)
+        require(self.view, self.methods)
 
     def _load(self) -> tuple[Any, Any]:
         import torch

@@ -1,0 +1,33 @@
+"""What methods need of a model, checked before they are attached."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.core.errors import UsageError
+from harness.steering.method import ATTENTION, Steering
+from harness.steering.view import STEERED, View
+
+
+def require(view: View, methods: Sequence[Steering]) -> None:
+    """Refuse methods that need parts which this model lacks. Raises UsageError."""
+    for method in methods:
+        for l in method.layers(view):
+            if method.has("mlp"):
+                view.mlp(l)
+            if method.has("attention_output", *ATTENTION):
+                view.attention(l)
+            if method.has("heads"):
+                view.projection(l)
+        if method.has(*ATTENTION):
+            _require_attention(view, method)
+
+
+def _require_attention(view: View, method: Steering) -> None:
+    name = type(view.model).__name__
+    if getattr(view.decoder.config, "attn_logit_softcapping", None):
+        raise UsageError(f"method={method.name} edits attention, but {name} caps its attention scores: not covered")
+    if any(hasattr(view.attention(l), "sinks") for l in method.layers(view)):
+        raise UsageError(f"method={method.name} edits attention, but {name} has attention sinks: not covered")
+    if view.implementation not in ("sdpa", STEERED):
+        raise UsageError(f"method={method.name} edits attention, which needs model.attention=sdpa")
