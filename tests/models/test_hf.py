@@ -15,7 +15,8 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from harness.core import Call, Decoding, Message, Missing, Pipeline, Request, Sample, UsageError, user
 from harness.core.types import Capture
-from harness.models.hf.model import HFModel, _pack
+from harness.models.hf.batching import _pack
+from harness.models.hf.model import HFModel
 from harness.models.hf.prompts import Prompts
 from harness.plugins.build import build_task
 

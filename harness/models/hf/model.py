@@ -20,11 +20,6 @@ _LOADED: dict[tuple[str, ...], tuple[Any, Any]] = {}
 """The last loaded checkpoint: a sweep over methods loads its model once."""
 
 DEVICE = re.compile(r"(cpu|cuda|mps|xpu|npu|hpu)(:\d+)?|balanced|sequential")
-CPU_TOKENS = 12_000
-"""Prompt tokens in a batch on a CPU: beyond this, larger batches are no faster and only cost memory."""
-TEXT_ROWS = 16
-"""Rows of a batch of text prompts on a CPU. They share nothing and differ in length: in a larger batch more of them
-wait for the longest prompt and the longest answer."""
 
 
 class HFModel(Model):
@@ -82,6 +77,7 @@ class HFModel(Model):
         return checkpoint_digest(self.path, self.revision)
 
     def load(self, methods: Sequence[Method]) -> None:
+        from harness.models.hf.batching import Batching
         from harness.steering import Steering, View, require
 
         for method in methods:
@@ -101,6 +97,7 @@ class HFModel(Model):
         self.prompts.mark_questions = any(m.reads_question for m in methods)
         self.methods = tuple(methods)
         require(self.view, self.methods)
+        self.batching = Batching(self.prompts, self.view, self.device, self.pad, 1 + len(self.methods))
 
     def _load(self) -> tuple[Any, Any]:
         import torch
@@ -190,53 +187,10 @@ class HFModel(Model):
         self._preparing += time.perf_counter() - began
 
     def plan(self, calls: Sequence[Call], rows: int | None) -> Iterator[list[Call]]:
-        """Questions about one picture side by side, pictures in order of appearance, shorter questions first.
-
-        In half precision only prompts of equal length share a batch (`pad=False`): left padding changes tokens there.
-        """
-        groups: dict[tuple[str, ...], list[Call]] = {}
-        for call in calls:
-            groups.setdefault(tuple(p.digest for p in call.request.pictures), []).append(call)
-        lengths = {
-            id(c): sum(len(t) for m in c.request.messages for t in m.content if isinstance(t, str)) for c in calls
-        }
-        for members in groups.values():
-            members.sort(key=lambda c: (c.request.max_new_tokens, lengths[id(c)]))
-        if self.pad:
-            words = groups.pop((), [])
-            reads = [c for c in words if c.request.continuations]
-            writes = [c for c in words if not c.request.continuations]
-            if len(writes) > TEXT_ROWS:
-                tokens = {id(c): self.prompts.count(c.request) for c in writes}
-                writes.sort(key=lambda c: (c.request.max_new_tokens, tokens[id(c)]))
-            for some in ([g for g in (reads, *groups.values()) if g], [writes]):
-                if some and some[0]:
-                    yield from _pack(some, rows or self._rows(some[0][0]))
-            return
-        by_length: dict[int, list[Call]] = {}
-        for members in groups.values():
-            for call in members:
-                by_length.setdefault(self.prompts.encode(call.request).tensors["input_ids"].shape[1], []).append(call)
-        for _, members in sorted(by_length.items()):
-            yield from _pack([members], rows or self._rows(members[0]))
-
-    def _rows(self, call: Call) -> int:
-        """Rows that fit: bounded by tokens on a CPU, by the key-value cache in free memory on a GPU."""
-        import torch
-
-        tokens = self.prompts.encode(call.request).tensors["input_ids"].shape[1] + call.request.max_new_tokens
-        streams = 1 + len(self.methods)
-        if not self.device.startswith("cuda"):
-            reads = call.request.pictures or call.request.continuations
-            return max(1, min(128 if reads else TEXT_ROWS, CPU_TOKENS // (tokens * streams)))
-        config = self.view.decoder.config
-        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        each = 2 * config.num_hidden_layers * heads * size * self.model.dtype.itemsize
-        free, _ = torch.cuda.mem_get_info()
-        return max(1, min(256, int(0.4 * free / (tokens * streams * each * 2))))
+        yield from self.batching.plan(calls, rows)
 
     def answer(self, calls: Sequence[Call], decoding: Decoding) -> list[Reply]:
+        from harness.models.hf.batching import mark_shared
         from harness.steering import generate
 
         if any(c.request.continuations for c in calls):
@@ -247,7 +201,7 @@ class HFModel(Model):
         began, self._preparing = time.perf_counter() - self._preparing, 0.0
         ready = [self._ready.pop(id(c), None) for c in calls]
         inputs = [r[1] if r else self.prompts.encode(c.request) for c, r in zip(calls, ready, strict=True)]
-        _mark_shared(calls, inputs, self.prompts.image_id)
+        mark_shared(calls, inputs, self.prompts.image_id)
         limit = decoding.max_new_tokens or max(c.request.max_new_tokens for c in calls)
         methods, reader = self.methods, None
         if capture := wanted.pop():
@@ -281,7 +235,7 @@ class HFModel(Model):
             from harness.models.hf.likelihoods import replies
 
             try:
-                return replies(self.prompts, self.view, self.methods, calls, self._tokens())
+                return replies(self.prompts, self.view, self.methods, calls, self.batching.tokens)
             except RuntimeError as e:
                 raise _memory(e) from e
         kinds = [bool(c.request.continuations) for c in calls]
@@ -297,10 +251,6 @@ class HFModel(Model):
             replies |= dict(zip(some, answer([calls[i] for i in some]), strict=True))
         return [replies[i] for i in range(len(calls))]
 
-    def _tokens(self) -> int:
-        """Of a batch that is read, not written: what `_rows` allows for generation, without room for answers."""
-        return CPU_TOKENS if not self.device.startswith("cuda") else 16 * CPU_TOKENS
-
 
 def _memory(e: RuntimeError) -> Exception:
     """The error as a MemoryError where that is what it says."""
@@ -308,45 +258,6 @@ def _memory(e: RuntimeError) -> Exception:
         _free()
         return MemoryError(str(e))
     return e
-
-
-def _pack(groups: Sequence[list[Call]], rows: int) -> Iterator[list[Call]]:
-    """Whole groups together up to `rows`; a larger group is cut."""
-    batch: list[Call] = []
-    for group in groups:
-        if batch and len(batch) + len(group) > rows:
-            yield batch
-            batch = []
-        batch += group
-        while len(batch) >= rows:
-            yield batch[:rows]
-            batch = batch[rows:]
-    if batch:
-        yield batch
-
-
-def _mark_shared(calls: Sequence[Call], inputs: Sequence[Any], image_id: int | None) -> None:
-    """Tell the steering layer which prompts begin alike: the same pictures, and the longest common run of tokens.
-
-    The run must cover every image token and leave at least one token of the question.
-    """
-    import torch
-
-    groups: dict[tuple[str, ...], list[int]] = {}
-    for i, call in enumerate(calls):
-        if call.request.pictures:
-            groups.setdefault(tuple(p.digest for p in call.request.pictures), []).append(i)
-    for key, members in groups.items():
-        if len(members) < 2:
-            continue
-        rows = [inputs[i].tensors["input_ids"][0] for i in members]
-        short = min(map(len, rows))
-        same = (torch.stack([r[:short] for r in rows]) == rows[0][:short]).all(0)
-        length = min(int(same.int().cumprod(0).sum()), short - 1)
-        image = (rows[0] == image_id).nonzero()
-        if len(image) and int(image[-1]) < length:
-            for i in members:
-                inputs[i].shared = ("+".join(key), length)
 
 
 def _free() -> None:

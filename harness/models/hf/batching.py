@@ -1,0 +1,126 @@
+"""Which calls go through a Hugging Face model together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.core.model import Call
+from harness.models.hf.prompts import Prompts
+
+if TYPE_CHECKING:
+    from harness.steering import View
+
+CPU_TOKENS = 12_000
+"""Prompt tokens in a batch on a CPU: beyond this, larger batches are no faster and only cost memory."""
+TEXT_ROWS = 16
+"""Rows of a batch of text prompts on a CPU. They share nothing and differ in length: in a larger batch more of them
+wait for the longest prompt and the longest answer."""
+
+
+@dataclass(frozen=True)
+class Batching:
+    """Plans batches for one loaded model.
+
+    Attributes:
+        device: "cpu", "mps", "cuda" ...
+        pad: Whether prompts of different lengths may share a batch (left padding).
+        streams: Rows that each call needs at most: its own, and its methods' contrast streams.
+    """
+
+    prompts: Prompts
+    view: View
+    device: str
+    pad: bool
+    streams: int
+
+    def plan(self, calls: Sequence[Call], rows: int | None) -> Iterator[list[Call]]:
+        """Questions about one picture side by side, pictures in order of appearance, shorter questions first.
+
+        In half precision only prompts of equal length share a batch (`pad=False`): left padding changes tokens there.
+        """
+        groups: dict[tuple[str, ...], list[Call]] = {}
+        for call in calls:
+            groups.setdefault(tuple(p.digest for p in call.request.pictures), []).append(call)
+        lengths = {
+            id(c): sum(len(t) for m in c.request.messages for t in m.content if isinstance(t, str)) for c in calls
+        }
+        for members in groups.values():
+            members.sort(key=lambda c: (c.request.max_new_tokens, lengths[id(c)]))
+        if self.pad:
+            words = groups.pop((), [])
+            reads = [c for c in words if c.request.continuations]
+            writes = [c for c in words if not c.request.continuations]
+            if len(writes) > TEXT_ROWS:
+                tokens = {id(c): self.prompts.count(c.request) for c in writes}
+                writes.sort(key=lambda c: (c.request.max_new_tokens, tokens[id(c)]))
+            for some in ([g for g in (reads, *groups.values()) if g], [writes]):
+                if some and some[0]:
+                    yield from _pack(some, rows or self.rows(some[0][0]))
+            return
+        by_length: dict[int, list[Call]] = {}
+        for members in groups.values():
+            for call in members:
+                by_length.setdefault(self.prompts.encode(call.request).tensors["input_ids"].shape[1], []).append(call)
+        for _, members in sorted(by_length.items()):
+            yield from _pack([members], rows or self.rows(members[0]))
+
+    def rows(self, call: Call) -> int:
+        """Rows that fit: bounded by tokens on a CPU, by the key-value cache in free memory on a GPU."""
+        import torch
+
+        tokens = self.prompts.encode(call.request).tensors["input_ids"].shape[1] + call.request.max_new_tokens
+        if not self.device.startswith("cuda"):
+            reads = call.request.pictures or call.request.continuations
+            return max(1, min(128 if reads else TEXT_ROWS, CPU_TOKENS // (tokens * self.streams)))
+        config = self.view.decoder.config
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        each = 2 * config.num_hidden_layers * heads * size * self.view.dtype.itemsize
+        free, _ = torch.cuda.mem_get_info()
+        return max(1, min(256, int(0.4 * free / (tokens * self.streams * each * 2))))
+
+    @property
+    def tokens(self) -> int:
+        """Of a batch that is read, not written: what `rows` allows for generation, without room for answers."""
+        return CPU_TOKENS if not self.device.startswith("cuda") else 16 * CPU_TOKENS
+
+
+def _pack(groups: Sequence[list[Call]], rows: int) -> Iterator[list[Call]]:
+    """Whole groups together up to `rows`; a larger group is cut."""
+    batch: list[Call] = []
+    for group in groups:
+        if batch and len(batch) + len(group) > rows:
+            yield batch
+            batch = []
+        batch += group
+        while len(batch) >= rows:
+            yield batch[:rows]
+            batch = batch[rows:]
+    if batch:
+        yield batch
+
+
+def mark_shared(calls: Sequence[Call], inputs: Sequence[Any], image_id: int | None) -> None:
+    """Tell the steering layer which prompts begin alike: the same pictures, and the longest common run of tokens.
+
+    The run must cover every image token and leave at least one token of the question.
+    """
+    import torch
+
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for i, call in enumerate(calls):
+        if call.request.pictures:
+            groups.setdefault(tuple(p.digest for p in call.request.pictures), []).append(i)
+    for key, members in groups.items():
+        if len(members) < 2:
+            continue
+        rows = [inputs[i].tensors["input_ids"][0] for i in members]
+        short = min(map(len, rows))
+        same = (torch.stack([r[:short] for r in rows]) == rows[0][:short]).all(0)
+        length = min(int(same.int().cumprod(0).sum()), short - 1)
+        image = (rows[0] == image_id).nonzero()
+        if len(image) and int(image[-1]) < length:
+            for i in members:
+                inputs[i].shared = ("+".join(key), length)
