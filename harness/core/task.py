@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -89,6 +89,10 @@ class Task(ABC):
     def chance(self, sample: Sample, request: Request, rng: random.Random) -> str:
         """An answer drawn blindly from what the task allows (`model=chance`)."""
         raise UsageError(f"task={self.name} has no chance level: choose another model")
+
+    def examples(self, each: int) -> Iterator[tuple[Request, str, str]]:
+        """Training examples (request, answer that scores, kind) from items that no record uses, `each` of every set."""
+        raise UsageError(f"task={self.name} makes no training examples: choose another task")
 
     def close(self) -> None:
         """Give back what episodes held (a browser). Called once after the last episode, whatever happened."""

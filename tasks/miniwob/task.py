@@ -159,6 +159,11 @@ class MiniWob(Task):
             self._browser.close()
             del self.__dict__["_browser"]
 
+    def examples(self, each: int) -> Iterator[tuple[Request, str, str]]:
+        from harness.tasks.miniwob.examples import examples
+
+        return examples(self, each)
+
     def describe(self) -> dict[str, Any]:
         try:
             package = version("miniwob")

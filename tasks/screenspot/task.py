@@ -139,6 +139,11 @@ class ScreenSpot(Task):
             return f"[[{x:.4f},{y:.4f}]]"
         return f"[{x:.4f}, {y:.4f}]"
 
+    def examples(self, each: int) -> Iterator[tuple[Request, str, str]]:
+        from harness.tasks.screenspot.examples import examples
+
+        return examples(self, each)
+
     def describe(self) -> dict[str, Any]:
         records, digest = self._loaded
         return {

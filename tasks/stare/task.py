@@ -100,6 +100,11 @@ class Stare(Task):
         n = round(1 / CHANCE.get(category(sample.group), 0.25))
         return f"\\boxed{{{'ABCD'[rng.randrange(n)]}}}"
 
+    def examples(self, each: int) -> Iterator[tuple[Request, str, str]]:
+        from harness.tasks.stare.examples import examples
+
+        return examples(self, each)
+
     def describe(self) -> dict[str, Any]:
         records, digest = self._loaded
         return {

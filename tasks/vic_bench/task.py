@@ -242,6 +242,11 @@ class VicBench(Task):
                 play.step(rng.choice(legal))
         return "".join(f"ACTION: {a}\n" for a, _ in play.steps) + "FINAL: 0"
 
+    def examples(self, each: int) -> Iterator[tuple[Request, str, str]]:
+        from harness.tasks.vic_bench.examples import examples
+
+        return examples(self, each)
+
     def describe(self) -> dict[str, Any]:
         records, digest = self._loaded
         return {

@@ -34,7 +34,7 @@ class Example:
 
 
 class Examples:
-    """The folders that `python -m harness.tasks.examples` wrote, longest examples left out."""
+    """The folders that `python -m harness.embedded.examples` wrote, longest examples left out."""
 
     def __init__(self, directory: Path, tokenizer: PreTrainedTokenizerFast):
         self.items: list[Example] = []
@@ -53,7 +53,7 @@ class Examples:
             first += len(stored[-1])
         if not self.items:
             raise FileNotFoundError(
-                f"{directory} holds no examples: python -m harness.tasks.examples TASK --out {directory}/TASK"
+                f"{directory} holds no examples: python -m harness.embedded.examples TASK --out {directory}/TASK"
             )
         self.items.sort(key=lambda e: len(e.ids))
         self._stored = stored

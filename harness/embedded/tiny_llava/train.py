@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=56, help="wall time of stages 1 and 2")
     parser.add_argument("--vision-share", type=float, default=0.25, help="share of it spent on stage 1")
     parser.add_argument(
-        "--examples", type=Path, help="folder that python -m harness.tasks.examples wrote: adds stage 3"
+        "--examples", type=Path, help="folder that python -m harness.embedded.examples wrote: adds stage 3"
     )
     parser.add_argument("--example-minutes", type=float, default=30, help="wall time of stage 3")
     parser.add_argument("--cache", type=Path, required=True, help="drawn scenes, about 30 KB each; made if missing")

@@ -1,0 +1,91 @@
+"""Training examples for small models: what an expert answers on other items than the embedded ones.
+
+    python -m harness.embedded.examples stare --out DIR --each 100
+
+Each example is a request as the task itself makes it (`Task.examples`), in the embedded model's chat template, with
+the answer that scores. `harness.embedded.tiny_llava.train --examples` reads the folder: `examples.jsonl` (prompt with
+`<image>` where a picture stands, answer, pictures by number, kind) and `pictures.npy` (uint8, n x 96 x 96 x 3, as the
+model's processor shrinks them).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from harness.core import HarnessError, Reply, Request, Sample, Task
+
+Example = tuple[Request, str, str]
+"""The request, the answer, the kind."""
+
+
+def played(task: Task, sample: Sample, say: Callable[[Request], str | None]) -> Iterator[tuple[Request, str]]:
+    """Requests of one episode with what `say` answers; None ends it."""
+    episode = task.episode(sample)
+    try:
+        request = next(episode)
+        while (answer := say(request)) is not None:
+            yield request, answer
+            request = episode.send(Reply(answer))
+    except StopIteration:
+        return
+    finally:
+        episode.close()
+
+
+def write(examples: Iterator[Example], directory: Path) -> int:
+    """Write the folder; the number of examples."""
+    from transformers import AutoConfig, AutoProcessor
+
+    from harness.embedded.scenes import GRID
+    from harness.embedded.tiny_llava import WEIGHTS
+    from harness.models.hf.prompts import Prompts
+
+    prompts = Prompts(AutoProcessor.from_pretrained(WEIGHTS), AutoConfig.from_pretrained(WEIGHTS), chat="auto")
+    directory.mkdir(parents=True, exist_ok=True)
+    shown: dict[str, int] = {}
+    pixels: list[np.ndarray] = []
+    count = 0
+    with (directory / "examples.jsonl").open("w") as file:
+        for request, answer, kind in examples:
+            for picture in request.pictures:
+                if picture.digest not in shown:
+                    shown[picture.digest] = len(pixels)
+                    small = picture.load().convert("RGB").resize((GRID, GRID), Image.Resampling.BICUBIC)
+                    pixels.append(np.asarray(small))
+            row = {"kind": kind, "prompt": prompts.text(request), "answer": answer}
+            row["pictures"] = [shown[p.digest] for p in request.pictures]
+            file.write(json.dumps(row) + "\n")
+            count += 1
+    np.save(directory / "pictures.npy", np.stack(pixels))
+    return count
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    from harness.plugins.build import build_task
+    from harness.plugins.registry import Registry
+
+    parser = argparse.ArgumentParser(prog="python -m harness.embedded.examples", description=__doc__)
+    parser.add_argument("task", help="a task that makes examples: stare, vic_bench, screenspot, miniwob, or your own")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--each", type=int, default=100, help="items of each set, world, platform or page")
+    given = parser.parse_args(words)
+    try:
+        plugin = Registry().get("task", given.task)
+        values = {"_target_": plugin.target, "name": plugin.name, **plugin.defaults, "data": "embedded"}
+        task = build_task(values)
+        print(f"{write(task.examples(given.each), given.out)} examples")
+    except HarnessError as e:
+        print(f"harness: {e}", file=sys.stderr)
+        return e.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
