@@ -63,7 +63,7 @@ class Registry:
             for path in sorted(folder.rglob("*.yaml")):
                 self._add(path)
         for path in sorted((ROOT / "harness" / "config" / "model").glob("*.yaml")):
-            raw = _read(path)
+            raw = _model(path)
             self.models[path.stem] = Plugin(
                 path.stem,
                 "model",
@@ -130,6 +130,13 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
         return f"{what}={name} is unknown: did you mean {' or '.join(near)}?"
     listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
     return f"{what}={name} is unknown: choose one of {listed}"
+
+
+def _model(path: Path) -> dict[str, Any]:
+    """A model's settings with those of the models that its `defaults` name, as Hydra composes them."""
+    raw = _read(path)
+    bases = [name for name in raw.pop("defaults", []) if name != "_self_"]
+    return {k: v for name in bases for k, v in _model(path.with_name(f"{name}.yaml")).items()} | raw
 
 
 def _read(path: Path) -> Any:
