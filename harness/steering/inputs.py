@@ -12,7 +12,9 @@ from torch import Tensor
 
 from harness.core.types import Request
 
-SEQUENCES = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
+TYPE_IDS = ("token_type_ids", "mm_token_type_ids")
+"""Inputs that mark which tokens are a picture's, in families that read them."""
+SEQUENCES = ("input_ids", "attention_mask", *TYPE_IDS)
 """Inputs with one entry per prompt token; everything else belongs to the pictures."""
 
 
@@ -56,6 +58,15 @@ class Inputs:
             question=(before(self.question[0]), before(self.question[1])) if self.question else None,
         )
 
+    def extended(self, tokens: Sequence[int]) -> Inputs:
+        """The prompt with these text tokens behind it; nothing of it is shared."""
+        new = torch.tensor([list(tokens)], dtype=torch.long)
+        grown = dict(self.tensors)
+        for key in (k for k in SEQUENCES if k in grown and new.numel()):
+            fill = new if key == "input_ids" else torch.full_like(new, int(key == "attention_mask"))
+            grown[key] = torch.cat([grown[key], fill.to(grown[key].dtype)], 1)
+        return Inputs(grown, question=self.question, request=self.request)
+
     def change(self, **tensors: Tensor) -> Inputs:
         """The same sample with some tensors exchanged."""
         return replace(self, tensors={**self.tensors, **tensors})
@@ -66,9 +77,14 @@ def beside(sample: Inputs, other: Inputs) -> Inputs:
     if sample.shared is None:
         return other
     mine, its = sample.tensors["input_ids"][0], other.tensors["input_ids"][0]
-    size = min(len(mine), len(its))
-    common = int((mine[:size] == its[:size]).int().cumprod(0).sum())
-    return replace(other, shared=(sample.shared[0], min(sample.shared[1], common, len(its) - 1)))
+    return replace(other, shared=(sample.shared[0], min(sample.shared[1], common_prefix([mine, its]), len(its) - 1)))
+
+
+def common_prefix(rows: Sequence[Tensor]) -> int:
+    """How many tokens all rows [T] begin with."""
+    short = min(map(len, rows))
+    same = (torch.stack([r[:short] for r in rows]) == rows[0][:short]).all(0)
+    return int(same.int().cumprod(0).sum())
 
 
 def arrange(rows: Sequence[Tensor], cuts: Sequence[int], fill: int, device: torch.device | str | None = None) -> Tensor:

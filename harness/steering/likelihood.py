@@ -13,7 +13,7 @@ from harness.core.types import Likelihood
 from harness.steering.batch import Batch
 from harness.steering.forward import encode, read, sharing, undisturbed
 from harness.steering.generation import generate
-from harness.steering.inputs import Inputs
+from harness.steering.inputs import Inputs, common_prefix
 from harness.steering.method import Steering
 from harness.steering.view import View
 
@@ -77,25 +77,9 @@ def _rows(asks: Sequence[Ask]) -> list[_Row]:
         for place, tokens in enumerate(ask.continuations):
             tail = tuple(tokens[:-1])
             if (a, tail) not in rows:
-                rows[a, tail] = _Row(_behind(ask.context, tail), a, tail, [])
+                rows[a, tail] = _Row(ask.context.extended(tail), a, tail, [])
             rows[a, tail].ends.append((place, tokens[-1]))
     return list(rows.values())
-
-
-def _behind(context: Inputs, tail: Sequence[int]) -> Inputs:
-    """The context with these tokens behind it."""
-    if not tail:
-        return Inputs(dict(context.tensors), question=context.question, request=context.request)
-    grown = {}
-    for name, tensor in context.tensors.items():
-        if name == "input_ids":
-            grown[name] = torch.cat([tensor, torch.tensor([list(tail)], dtype=tensor.dtype)], 1)
-        elif name in ("attention_mask", "token_type_ids", "mm_token_type_ids"):
-            fill = 1 if name == "attention_mask" else 0
-            grown[name] = torch.cat([tensor, torch.full((1, len(tail)), fill, dtype=tensor.dtype)], 1)
-        else:
-            grown[name] = tensor
-    return Inputs(grown, question=context.question, request=context.request)
 
 
 def _batched(view: View, rows: Sequence[_Row], tokens: int) -> list[list[_Row]]:
@@ -160,10 +144,7 @@ def _common(part: Sequence[_Row], asks: Sequence[Ask]) -> int:
         return 0
     ids = [row.inputs.tensors["input_ids"][0] for row in part]
     short = min(row.inputs.length - len(row.tail) for row in part) - 1  # a context's last token predicts
-    if short < 1:
-        return 0
-    same = (torch.stack([i[:short] for i in ids]) == ids[0][:short]).all(0)
-    return int(same.int().cumprod(0).sum())
+    return min(max(0, short), common_prefix(ids))
 
 
 def _forced(view: View, asks: Sequence[Ask], methods: Sequence[Steering], tokens: int) -> list[list[Likelihood]]:
@@ -174,7 +155,7 @@ def _forced(view: View, asks: Sequence[Ask], methods: Sequence[Steering], tokens
         part = flat[start : start + step]
         inputs = []
         for a, _ in part:
-            one = _behind(asks[a].context, ())
+            one = asks[a].context.extended(())
             one.shared = (f"{asks[a].key}:{a}", one.length - 1) if one.length > 1 else None
             inputs.append(one)
         forced = [list(c) for _, c in part]

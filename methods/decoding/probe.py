@@ -124,7 +124,7 @@ def collect(bench: Bench, layer: int, rows: int = 24) -> tuple[Tensor, Tensor, l
         inputs = [p[2] for p in batch]
         said = generate(bench.view, inputs, [], Decoding(), LENGTH, range(len(batch)))
         reader = States(layer)
-        whole = [_extended(i, g.tokens) for i, g in zip(inputs, said, strict=True)]
+        whole = [i.extended(g.tokens) for i, g in zip(inputs, said, strict=True)]
         with torch.no_grad():
             forward(Batch(bench.view, [reader], whole))
         assert reader.kept is not None
@@ -155,16 +155,3 @@ def _claims(bench: Bench, tokens: list[int], asked: str | None, objects: set[str
 
 def _question(bench: Bench, picture: Picture, name: str) -> Inputs:
     return bench.ask(picture, QUESTION.format("an" if name[0] in "aeiou" else "a", name))
-
-
-def _extended(inputs: Inputs, tokens: Sequence[int]) -> Inputs:
-    """The prompt with an answer behind it."""
-    new = torch.tensor([list(tokens)], dtype=torch.long)
-    filled = {"input_ids": new, "attention_mask": torch.ones_like(new)}
-    tensors = {
-        k: torch.cat([v, filled.get(k, torch.zeros_like(new)).to(v.dtype)], 1)
-        if k in ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
-        else v
-        for k, v in inputs.tensors.items()
-    }
-    return Inputs(tensors)

@@ -107,7 +107,7 @@ def mark_shared(calls: Sequence[Call], inputs: Sequence[Any], image_id: int | No
 
     The run must cover every image token and leave at least one token of the question.
     """
-    import torch
+    from harness.steering.inputs import common_prefix
 
     groups: dict[tuple[str, ...], list[int]] = {}
     for i, call in enumerate(calls):
@@ -117,9 +117,7 @@ def mark_shared(calls: Sequence[Call], inputs: Sequence[Any], image_id: int | No
         if len(members) < 2:
             continue
         rows = [inputs[i].tensors["input_ids"][0] for i in members]
-        short = min(map(len, rows))
-        same = (torch.stack([r[:short] for r in rows]) == rows[0][:short]).all(0)
-        length = min(int(same.int().cumprod(0).sum()), short - 1)
+        length = min(common_prefix(rows), min(map(len, rows)) - 1)
         image = (rows[0] == image_id).nonzero()
         if len(image) and int(image[-1]) < length:
             for i in members:

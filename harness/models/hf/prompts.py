@@ -12,8 +12,8 @@ import torch
 from harness.core.errors import Unusable, UsageError
 from harness.core.types import Picture, Request
 from harness.steering import Inputs
+from harness.steering.inputs import SEQUENCES, TYPE_IDS
 
-SEQUENCES = ("attention_mask", "token_type_ids", "mm_token_type_ids")
 KEPT_BYTES = 64 * 2**20
 """Of preprocessed pictures, unless told otherwise: those asked about longest ago leave first."""
 
@@ -207,13 +207,13 @@ class Prompts:
             return None
         marked = tensors["input_ids"] == self.image_id
         masks = []
-        for name in SEQUENCES[1:]:
+        for name in TYPE_IDS:
             if name in tensors:
                 if torch.equal(tensors[name].bool(), marked) and int(tensors[name].max()) == 1:
                     masks.append(name)
                 elif tensors[name].any():
                     return None
-        pixels = {k: v for k, v in tensors.items() if k not in (*SEQUENCES, "input_ids")}
+        pixels = {k: v for k, v in tensors.items() if k not in SEQUENCES}
         return _Seen(pixels, ids[len(before) : end], tuple(masks))
 
     def _spliced(self, short: list[int], seen: _Seen) -> Inputs:
