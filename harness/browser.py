@@ -23,7 +23,7 @@ def chromium() -> str:
         raise Missing("Playwright is not installed: pip install 'harness[browser]'")
     given = os.environ.get(VARIABLE)
     if given and not (Path(given).is_file() and os.access(given, os.X_OK)):
-        raise Missing(f"{VARIABLE}={given} is no program: give the path of a Chromium, or unset it")
+        raise Missing(f"{VARIABLE}={given} is not a program: give the path of a Chromium, or unset it")
     found = given or next((path for name in NAMES if (path := shutil.which(name))), None)
     if found is None:
         raise Missing(

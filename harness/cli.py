@@ -11,7 +11,7 @@ from harness.core.errors import INTERRUPTED, USAGE, HarnessError
 
 COMMANDS = {
     "eval": "run a method on a task: harness eval method=vista task=pope",
-    "calibrate": "make what a method needs before it can steer a model: harness calibrate method=iri",
+    "calibrate": "precompute what a method needs: harness calibrate method=iri",
     "tune": "choose a method's numbers on the calibration split: harness tune method=vista task=pope",
     "rescore": "score stored answers anew, after a change of a task: harness rescore RUN",
     "gate": "compare with a committed baseline, for CI: harness gate --run",
@@ -32,7 +32,7 @@ COMMANDS = {
 }
 
 MODULES = {"import": "import_"}
-"""Commands whose names are no module's."""
+"""Commands whose names are not those of modules."""
 
 
 def usage() -> str:
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             near = difflib.get_close_matches(name, COMMANDS, n=2, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(COMMANDS)}"
-            print(f"harness: {name} is no command: {hint}", file=sys.stderr)
+            print(f"harness: unknown command: {name}: {hint}", file=sys.stderr)
             return USAGE
         module = importlib.import_module(f"harness.commands.{MODULES.get(name, name)}")
         return module.main(rest)

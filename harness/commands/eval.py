@@ -36,7 +36,7 @@ settings:
   --cfg job         print the resolved configuration, run nothing
 
 Texts are taken as they are typed (task.root=run#1, model.revision=42e1839): quotes that reach harness are taken off
-(task.suffix="'null'"), null is no value, and with -m a comma separates values. model.extra= also takes JSON.
+(task.suffix="'null'"), null is not a value, and with -m a comma separates values. model.extra= also takes JSON.
 
 The same command continues an interrupted run, and answers from the store once it is finished."""
 

@@ -86,7 +86,7 @@ def _two_runs(results: Path, given: Any, scratch: Path) -> tuple[list[Any], list
     from harness.runs.stored import find
 
     if not given.candidate:
-        raise UsageError(f"{given.baseline} is no baseline folder: for a run add --candidate RUN")
+        raise UsageError(f"{given.baseline} is not a baseline folder: for a run add --candidate RUN")
     old, new = find(results, given.baseline), find(results, given.candidate)
     return [accept(scratch, old, "for this comparison")], [new]
 

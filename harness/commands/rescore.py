@@ -44,7 +44,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def _counts(record: dict[str, Any]) -> bool:
-    """Whether --all means a run: not one that goes on, was imported, or marks a level by the task's own records."""
+    """Whether --all means a run: not one that continues, was imported, or marks a level by the task's own records."""
     from harness.runs.directory import ENDED
 
     config = record.get("config") or {}

@@ -87,7 +87,7 @@ def check_names(overrides: Sequence[str], registry: Registry) -> None:
         if not equals:
             if word.startswith(("-", "~")):
                 continue
-            raise UsageError(f"{word!r} is no setting: write key=value, for example task=pope method=vista")
+            raise UsageError(f"invalid setting {word!r}: write key=value, for example task=pope method=vista")
         if key in GROUPS:
             known = choices(registry, key)
             names = [name for name in re.split(r"[,\[\]\s'\"]+", value) if name]
@@ -99,7 +99,7 @@ def check_names(overrides: Sequence[str], registry: Registry) -> None:
         elif key.split(".")[0].split("/")[0] not in (*GROUPS, *KEYS, "hydra"):
             near = difflib.get_close_matches(key.split(".")[0], (*GROUPS, *KEYS), n=2, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join((*GROUPS, *KEYS))}"
-            raise UsageError(f"{key} is no setting of harness eval: {hint}")
+            raise UsageError(f"unknown setting {key}: {hint}")
     if not any(word.startswith("task=") for word in overrides):
         raise UsageError(f"name a task, for example task=pope (there are: {', '.join(choices(registry, 'task'))})")
 
@@ -128,7 +128,7 @@ def run(words: Sequence[str] | Asked, job: Callable[[Any], int]) -> int:
     home = os.getpid()
 
     def task_function(config: Any) -> int:
-        """One run. Its error is one line, and a sweep goes on with its other runs; Ctrl-C ends the sweep.
+        """One run. Its error is one line, and a sweep continues with its other runs; Ctrl-C ends the sweep.
 
         Launchers (joblib, submitit) call it in processes of their own, which know nothing of this one.
         """
@@ -282,7 +282,7 @@ def _one_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
     if match := re.search(r"Could not override '([^']+)'", text):
-        text = f"{match[1]} is no setting{_near(match[1])}"
+        text = f"unknown setting {match[1]}{_near(match[1])}"
     return text
 
 

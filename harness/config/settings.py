@@ -35,7 +35,7 @@ STATED = {
     "logger.site": "str | None",
     "logger.tags": "list[str] | str",
 }
-"""Settings that are no argument of a class, where the default does not say what they may be."""
+"""Settings that are not argument of a class, where the default does not say what they may be."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def check_keys(words: Sequence[str], known: Mapping[str, Sequence[Setting]], reg
             continue
         if any(key.startswith(f"{k}.") and {ANY, MAPPING} & s[0].kinds.values for k, s in known.items()):
             continue
-        raise UsageError(f"{key} is no setting{_hint(key, known, registry)}")
+        raise UsageError(f"{key} is not a setting{_hint(key, known, registry)}")
 
 
 def _hint(key: str, known: Mapping[str, Sequence[Setting]], registry: Registry) -> str:

@@ -26,7 +26,7 @@ class Decoding:
         if self.strategy not in ("greedy", "beam", "nucleus"):
             raise UsageError(f"decoding.strategy={self.strategy} is unknown: choose greedy, beam or nucleus")
         if self.strategy == "beam" and self.num_beams < 2:
-            raise UsageError(f"decoding.num_beams={self.num_beams} is no beam search: give 2 or more")
+            raise UsageError(f"invalid decoding.num_beams={self.num_beams}: beam search needs 2 or more")
         if self.strategy == "nucleus" and self.temperature <= 0:
             raise UsageError("decoding.temperature must be above 0 (decoding=greedy is temperature 0)")
         if not 0 < self.top_p <= 1:

@@ -50,7 +50,7 @@ class Picture:
 
     @cached_property
     def size(self) -> tuple[int, int]:
-        """(width, height) in pixels, read from the header. Raises Unusable where it is no picture."""
+        """(width, height) in pixels, read from the header. Raises Unusable where it is not a picture."""
         from PIL import Image as pil
 
         try:
@@ -220,7 +220,7 @@ class Reply:
                 Likelihood(float(value), bool(greedy), int(count)) for value, greedy, count in json.loads(self.text)
             ]
         except (ValueError, TypeError) as e:
-            raise Unusable(f"this is no answer to a question for likelihoods: {self.text[:80]!r}") from e
+            raise Unusable(f"this is not an answer to a question for likelihoods: {self.text[:80]!r}") from e
 
     @staticmethod
     def said(likelihoods: Sequence[Likelihood]) -> str:

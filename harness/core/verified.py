@@ -34,7 +34,7 @@ class Verified:
     commit: str | None = None
     """Of the repository, 40 hexadecimal digits."""
     difference: str | None = None
-    """Largest difference to the authors' numbers, with its unit where it is no score."""
+    """Largest difference to the authors' numbers, with its unit where it is not a score."""
     note: str = ""
     """One sentence: what was compared, and known misses."""
 

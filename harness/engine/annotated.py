@@ -12,7 +12,7 @@ from harness.core.errors import UsageError
 from harness.core.files import DIGESTS
 from harness.core.types import Picture
 
-EMBEDDED = Path(__file__).resolve().parents[2] / "tasks" / "pope" / "calibration" / "images.parquet"
+EMBEDDED = Path(__file__).resolve().parents[1] / "tasks" / "pope" / "calibration" / "images.parquet"
 """Generated scenes whose seeds no evaluation uses."""
 
 
@@ -34,7 +34,7 @@ class Data:
         """Of the table and of the pictures that it names by path. Raises UsageError where there is no table."""
         if not self.path.is_file():
             raise UsageError(
-                f"calibration={self.name} is no file: give embedded, or a .jsonl or .parquet file with a row "
+                f"calibration={self.name} is not a file: give embedded, or a .jsonl or .parquet file with a row "
                 "{image, objects} per picture"
             )
         table = DIGESTS.of(self.path)
@@ -65,4 +65,4 @@ class Data:
             lines = self.path.read_text(encoding="utf-8").splitlines()
             return [json.loads(line) for line in lines if line.strip()]
         except ValueError as e:
-            raise UsageError(f"{self.path} is no JSONL file: {e}") from e
+            raise UsageError(f"{self.path} is not a JSONL file: {e}") from e

@@ -12,34 +12,34 @@ from harness.runs.sources import located
 from harness.runs.stored import stored
 
 if TYPE_CHECKING:
-    from harness.engine.plan import Run
+    from harness.engine.plan import Plan
 
 SETTINGS = ("task", "data", "model", "method", "decoding", "seed", "limit")
 NAMED = 3
 """Files that a line names."""
 
 
-def since(run: Run) -> str:
+def since(plan: Plan) -> str:
     """One line about the newest finished run of these settings that other code or versions played; "" for none."""
     wanted = {
-        "task": run.task.name,
-        "data": str(run.config["task"].get("data") or "default"),
-        "model": run.model.name,
-        "method": run.label,
-        **{k: run.identity[k] for k in ("decoding", "seed", "limit")},
+        "task": plan.task.name,
+        "data": str(plan.config["task"].get("data") or "default"),
+        "model": plan.model.name,
+        "method": plan.label,
+        **{k: plan.identity[k] for k in ("decoding", "seed", "limit")},
     }
-    for old in stored(Path(run.config["results"])):
+    for old in stored(Path(plan.config["results"])):
         record = old.record
         if record["status"] not in ENDED or any(record.get(k) != wanted[k] for k in SETTINGS):
             continue
         before = record.get("identity") or {}
-        if not _same_settings(before, run.identity):
+        if not _same_settings(before, plan.identity):
             continue
         if "answers" not in before:
             return f"asking anew: {old.name} was played before runs knew the code that they depend on"
         changed = [
-            *files(_both(record.get("code")), _both(run.code)),
-            *_versions(before.get("packages") or {}, run.identity["packages"]),
+            *files(_both(record.get("code")), _both(plan.code)),
+            *_versions(before.get("packages") or {}, plan.identity["packages"]),
         ]
         return f"asking anew: {listed(changed)} changed since {old.name}" if changed else ""
     return ""

@@ -243,7 +243,7 @@ def _rows(batch_size: Any) -> int | None:
     if batch_size == "auto":
         return None
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise UsageError(f"batch_size={batch_size} is no size: give auto or a whole number of rows, 1 or more")
+        raise UsageError(f"invalid batch_size={batch_size}: use auto or a positive integer")
     return batch_size
 
 

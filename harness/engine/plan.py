@@ -13,7 +13,7 @@ from harness.core.method import Method, Pipeline
 from harness.core.model import Model
 from harness.core.task import Task
 from harness.engine import artefacts
-from harness.plugins.build import VANILLA, build_decoding, build_methods, build_model, build_task
+from harness.plugins.build import VANILLA, build_decoding, build_methods, build_model, build_task, target
 from harness.runs import sources
 from harness.runs.directory import RunDir
 from harness.runs.identity import code_of_answers, code_of_scores, digest, run_name, versions
@@ -99,7 +99,7 @@ def _built(config: dict[str, Any], model: Model) -> list[Method]:
 def _method(name: str, config: dict[str, Any], model: Model) -> dict[str, Any]:
     node = config["method"][name]
     found: dict[str, Any] = {"name": name, "values": {k: v for k, v in node.items() if not k.startswith("_")}}
-    if sources.defines(str(node["_target_"]).rpartition(".")[0], "needs_artefact"):
+    if sources.defines(target(node).rpartition(".")[0], "needs_artefact"):
         (method,) = build_methods({name: node})
         if artefacts.calibrated(method):
             found["calibration"] = digest(artefacts.identity(method, model, config["calibration"]))

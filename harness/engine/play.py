@@ -15,7 +15,7 @@ from harness.engine.schedule import Scheduler
 from harness.plugins.build import build_decoding
 
 if TYPE_CHECKING:
-    from harness.engine.plan import Run
+    from harness.engine.plan import Plan
 
 
 def planned(task: Task, config: Mapping[str, Any]) -> list[Sample]:
@@ -34,14 +34,14 @@ def steering(methods: Sequence[Method]) -> list[Method]:
     return [m for m in methods if not isinstance(m, Pipeline)]
 
 
-def scheduler(run: Run, rows: int | None, report: Callable[[list[Result]], None], **more: Any) -> Scheduler:
+def scheduler(plan: Plan, rows: int | None, report: Callable[[list[Result]], None], **more: Any) -> Scheduler:
     """Of a run whose model is loaded, or soon will be. `more`: `stop`, `window`, `enough` of `Scheduler`."""
     return Scheduler(
-        run.task,
-        run.model,
-        [m for m in run.methods if isinstance(m, Pipeline)],
-        build_decoding(run.config["decoding"], run.task),
-        seed=run.config["seed"],
+        plan.task,
+        plan.model,
+        [m for m in plan.methods if isinstance(m, Pipeline)],
+        build_decoding(plan.config["decoding"], plan.task),
+        seed=plan.config["seed"],
         rows=rows,
         report=report,
         **more,

@@ -15,7 +15,7 @@ from harness.engine.conclusion import concluded
 from harness.engine.plan import task_identity
 from harness.engine.play import planned
 from harness.engine.rescoring import again, inherited
-from harness.plugins.build import build_task
+from harness.plugins.build import build_task, target
 from harness.runs.directory import ENDED, RunDir
 from harness.runs.environment import environment
 from harness.runs.identity import code_of_scores, digest, run_name
@@ -87,7 +87,7 @@ def _refused(record: Mapping[str, Any]) -> str:
         return f"it was stopped early, by its old scores: {_play(record)}"
     if "identity" not in record or any("_target_" not in (config.get(k) or {}) for k in ("task", "model")):
         return "its record does not say what it ran"
-    module, _, name = str(config["model"]["_target_"]).rpartition(".")
+    module, _, name = target(config["model"]).rpartition(".")
     if getattr(import_module(module), name).answers_from_key:
         return f"model={record['model']} answers from the task's own records: {_play(record)}"
     return ""

@@ -20,7 +20,7 @@ from harness.runs.directory import ENDED
 from harness.runs.stored import StoredRun, stored
 
 if TYPE_CHECKING:
-    from harness.engine.plan import Run
+    from harness.engine.plan import Plan
 
 TRIED = 16
 """Samples that are tried before a whole run is: a run that asked other questions is told by a few of them."""
@@ -36,30 +36,30 @@ class Taken:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def candidates(run: Run) -> list[StoredRun]:
+def candidates(plan: Plan) -> list[StoredRun]:
     """Finished runs that answered in the same way, newest first; none where the run has rows of its own."""
-    if run.model.reads_samples or not run.task.repeatable or run.config["stop_early"] or run.directory.begun:
+    if plan.model.reads_samples or not plan.task.repeatable or plan.config["stop_early"] or plan.directory.begun:
         return []
     return [
         old
-        for old in stored(Path(run.config["results"]))
+        for old in stored(Path(plan.config["results"]))
         if old.record["status"] in ENDED
-        and (old.record.get("identity") or {}).get("answers") == run.identity["answers"]
-        and old.record["task"] == run.task.name
-        and old.name != run.directory.name
+        and (old.record.get("identity") or {}).get("answers") == plan.identity["answers"]
+        and old.record["task"] == plan.task.name
+        and old.name != plan.directory.name
     ]
 
 
-def take(run: Run, found: Sequence[StoredRun], say: Callable[[str], None]) -> Taken:
+def take(plan: Plan, found: Sequence[StoredRun], say: Callable[[str], None]) -> Taken:
     """The answers of the older run that the task would get again most of; what it asks otherwise is left to be
     played."""
-    if not found or run.directory.begun:
+    if not found or plan.directory.begun:
         return Taken()
-    samples = planned(run.task, run.config)
+    samples = planned(plan.task, plan.config)
     best, rows = found[0], list[Result]()
     for old in found:
-        some = rescored(run.task, samples, old)
-        if run.config["retry"] == "errors":
+        some = rescored(plan.task, samples, old)
+        if plan.config["retry"] == "errors":
             some = [r for r in some if r.error is None]
         if len(some) > len(rows):
             best, rows = old, some

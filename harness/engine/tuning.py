@@ -34,7 +34,7 @@ def grid_of(plugin: Plugin, words: Sequence[str]) -> dict[str, list[str]]:
         raise UsageError(f"method={plugin.name} has no grid: list values, for example {prefix}KEY=0.1,0.2")
     for key in grid:
         if key.removeprefix(prefix) not in plugin.defaults:
-            raise UsageError(f"{key} is no setting of {plugin.name}: it has {', '.join(plugin.defaults)}")
+            raise UsageError(f"unknown setting {key}: {plugin.name} has {', '.join(plugin.defaults)}")
     if (size := math.prod(len(v) for v in grid.values())) > LARGEST:
         raise UsageError(f"the grid has {size} points: list fewer values, {LARGEST} points at most")
     return grid

@@ -114,7 +114,7 @@ def read(folder: Path) -> list[BaselineRun]:
     except FileNotFoundError:
         raise Missing(f"{folder} holds no baseline: harness baseline update RUN --reason TEXT makes one") from None
     except ValueError as e:
-        raise Tampered(f"{path} is no valid JSON ({e}): restore it") from e
+        raise Tampered(f"{path} is not valid JSON ({e}): restore it") from e
     if manifest.get("schema") != SCHEMA:
         raise Tampered(f"{path} has schema {manifest.get('schema')}, this harness knows {SCHEMA}: update harness")
     return [BaselineRun(folder, entry) for entry in manifest["runs"]]

@@ -68,7 +68,7 @@ def read_policy(path: Path | None, delta: float | None = None) -> Policy:
     for number, given in enumerate(raw.get("checks") or [{}], 1):
         where = f"gate.yaml, check {number}"
         if not isinstance(given, dict):
-            raise UsageError(f"{where} is no mapping: write score, group, delta ... below it")
+            raise UsageError(f"{where} is not a mapping: write score, group, delta ... below it")
         _known(given, [f.name for f in fields(Rule)], where)
         rule = Rule(**given | ({} if delta is None else {"delta": delta}))
         if not isinstance(rule.delta, int | float) or rule.delta < 0:
@@ -92,7 +92,7 @@ def _load(path: Path) -> dict[str, Any]:
     except OSError as e:
         raise UsageError(f"{path} cannot be read ({e.strerror}): name the gate's file by --policy FILE") from e
     except yaml.YAMLError as e:
-        raise UsageError(f"{path} is no valid YAML: {' '.join(str(e).split())}") from e
+        raise UsageError(f"{path} is not valid YAML: {' '.join(str(e).split())}") from e
     if not isinstance(raw, dict):
         raise UsageError(f"{path} holds no mapping: see docs/ci.md for an example")
     return raw

@@ -35,7 +35,7 @@ def contents(doc: Any) -> str:
 
 
 def by_lot(request: Request, rng: random.Random) -> str:
-    """What `chance` answers: a continuation by lot; no words."""
+    """What `chance` answers: a continuation at random; no words."""
     if not request.continuations:
         return ""
     return Reply.said([Likelihood(-rng.random(), False) for _ in request.continuations])

@@ -19,7 +19,7 @@ KNOWN = {
     *("doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics", "input", "input_media"),
     *("doc_hash", "prompt_hash", "target_hash", "token_counts"),
 }
-"""Fields of a sample that are no metric."""
+"""Fields of a sample that are not metrics."""
 
 
 def fits(path: Path, head: dict[str, Any]) -> bool:
@@ -155,11 +155,11 @@ def _limit(head: dict[str, Any]) -> int | None:
 
 
 def head_of(path: Path) -> dict[str, Any]:
-    """The results file. Raises Odd where it is no JSON object."""
+    """The results file. Raises Odd where it is not a JSON object."""
     try:
         value = json.loads(path.read_text(encoding="utf-8", errors="replace"))
     except ValueError as e:
-        raise Odd(f"{path} is no valid JSON: {e}") from e
+        raise Odd(f"{path} is not valid JSON: {e}") from e
     if not isinstance(value, dict):
         raise Odd(f"{path} holds a {type(value).__name__}, not an object")
     return value

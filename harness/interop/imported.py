@@ -63,7 +63,7 @@ def _logs(path: Path, asked: bool) -> Iterator[Log]:
             yield from reader.read(path, head)
             return
     if asked:
-        raise Odd(f"{path} is no log of lm-eval (results_*.json), lmms-eval (*_results.json) or Inspect (.eval)")
+        raise Odd(f"{path} is not a log of lm-eval (results_*.json), lmms-eval (*_results.json) or Inspect (.eval)")
 
 
 def _write(log: Log, results: Path) -> tuple[str, bool]:

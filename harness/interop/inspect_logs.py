@@ -68,8 +68,8 @@ def head_of(path: Path) -> dict[str, Any]:
         if "_journal/start.json" in names:
             return {"status": "started", **json.loads(_member(path, "_journal/start.json"))}
     except (zipfile.BadZipFile, ValueError, OSError) as e:
-        raise Odd(f"{path} is no Inspect log: {e}") from e
-    raise Odd(f"{path} is no Inspect log: it has no header.json")
+        raise Odd(f"{path} is not an Inspect log: {e}") from e
+    raise Odd(f"{path} is not an Inspect log: it has no header.json")
 
 
 def _member(path: Path, name: str) -> bytes:
@@ -98,7 +98,7 @@ def _samples(path: Path, head: dict[str, Any]) -> Iterator[dict[str, Any]]:
         try:
             yield json.loads(_member(path, name))
         except ValueError as e:
-            raise Odd(f"{path}: {name} is no valid JSON: {e}") from e
+            raise Odd(f"{path}: {name} is not valid JSON: {e}") from e
 
 
 def _result(sample: dict[str, Any]) -> Result:

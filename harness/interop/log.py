@@ -72,9 +72,9 @@ def lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             except ValueError as e:
                 if not line.endswith(b"\n"):
                     return
-                raise Odd(f"{path}, line {count} is no JSON: {e}") from e
+                raise Odd(f"{path}, line {count} is not JSON: {e}") from e
             if not isinstance(row, dict):
-                raise Odd(f"{path}, line {count} is no object")
+                raise Odd(f"{path}, line {count} is not an object")
             yield count, row
 
 

@@ -123,7 +123,7 @@ def _composed(peer: str, pretrained: str, method: str, settings: dict[str, Any])
         elif "." in key:
             words.append(f"method.{key}={value}")
         else:
-            raise UsageError(f"{key} is no argument of harness: give {', '.join(MODEL_KEYS)}, or a method's METHOD.KEY")
+            raise UsageError(f"unknown argument {key}: give {', '.join(MODEL_KEYS)}, or a method's METHOD.KEY")
     found: dict[str, Any] = {}
 
     def keep(config: dict[str, Any]) -> int:

@@ -104,7 +104,7 @@ def summary(results: Sequence[Result], tasks: Mapping[str, Any], wanted: str | N
         return [failed(results)]
     primary = wanted or names[0]
     if primary not in names:
-        raise UsageError(f"task.metric={primary} is no metric of {asked}: choose {', '.join(names)}")
+        raise UsageError(f"unknown metric task.metric={primary} of {asked}: choose {', '.join(names)}")
     aggregation = {k: f for t in tasks.values() for k, f in t.aggregation().items()}
     better = {k: b for t in tasks.values() for k, b in t.higher_is_better().items()}
     out = metrics(results, names, aggregation, better, primary)

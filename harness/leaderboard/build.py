@@ -45,7 +45,7 @@ def build(
 ) -> Built:
     """Raises UsageError where `out` is a folder that no build made."""
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MARK).exists())):
-        raise UsageError(f"--out {out} exists and is no site of harness: name a new or empty folder")
+        raise UsageError(f"--out {out} exists and is not a site of harness: name a new or empty folder")
     out.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:

@@ -31,15 +31,12 @@ def export(board: Board, out: Renderer) -> dict[str, list[str]]:
 
 
 def _task(board: Board) -> Any:
-    from harness.plugins.build import build_task
+    from harness.plugins.build import build_task, target
 
     config = (board.entries[-1].row["config"] or {})["task"]
-    target = str(config["_target_"])
-    if target.startswith("tasks."):  # runs of versions in which tasks was a package of its own
-        target = f"harness.{target}"
-    if not target.startswith("harness.tasks."):
-        raise KeyError(target)  # a plug-in's code is not run for a page
-    return build_task({**config, "_target_": target})
+    if not target(config).startswith("harness.tasks."):
+        raise KeyError(target(config))  # a plug-in's code is not run for a page
+    return build_task(config)
 
 
 def _write(picture: Picture, out: Renderer) -> str | None:

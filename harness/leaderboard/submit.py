@@ -16,7 +16,7 @@ FACTS = ("python", "packages", "hardware")
 
 
 def problems(run: StoredRun) -> list[str]:
-    """Why a run is refused, one sentence each with its mend; empty if it may be submitted."""
+    """Why a run is refused, one sentence each with its fix; empty if it may be submitted."""
     record, out = run.record, []
     if record["status"] not in ("done", "partial"):
         return [f"it is {record['status']}: run its command again, which continues it"]

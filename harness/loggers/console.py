@@ -22,7 +22,7 @@ from harness.loggers.tables import metrics_table, terminal
 SCORE_EVERY = 2.0
 """Seconds between two looks at the running score."""
 LINE_EVERY = 15.0
-"""Seconds between two progress lines where the output is no terminal."""
+"""Seconds between two progress lines where the output is not a terminal."""
 
 
 class Console:

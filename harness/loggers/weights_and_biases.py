@@ -65,7 +65,7 @@ class WeightsAndBiases:
         except Exception as e:
             self._broken = True
             said = (str(e).strip().splitlines() or [type(e).__name__])[0][:200]
-            self.console.say(f"W&B: {type(e).__name__}: {said}; the run goes on without it")
+            self.console.say(f"W&B: {type(e).__name__}: {said}; the run continues without it")
 
     def _begin(self, record: dict[str, Any]) -> None:
         import wandb

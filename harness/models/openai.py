@@ -60,7 +60,7 @@ class Server(Model):
         price_out: float | None,
     ):
         if not str(base_url).startswith(("http://", "https://")):
-            raise UsageError(f"model.base_url={base_url} is no address: give http://HOST:PORT/v1")
+            raise UsageError(f"invalid model.base_url={base_url}: give http://HOST:PORT/v1")
         if "@" in str(base_url).split("/")[2] or "?" in str(base_url):
             raise UsageError(
                 f"model.base_url holds a secret or a query, and runs are stored: put the key into ${key_env}"

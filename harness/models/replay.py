@@ -46,7 +46,9 @@ class Replay(Model):
         self.family, self.data = family, data
         self.path, self.id_field, self.answer_field = Path(path), id_field, answer_field
         if not self.path.is_file():
-            raise Missing(f"model.path={path} is no file: give the JSONL, JSON, CSV or Parquet file with the answers")
+            raise Missing(
+                f"model.path={path} is not a file: give the file with the answers (JSONL, JSON, CSV, Parquet)"
+            )
         self._digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
         self._answers: dict[str, str] = {}
 

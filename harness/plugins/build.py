@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from harness.core.decoding import Decoding
@@ -26,7 +27,7 @@ def make(node: dict[str, Any], what: str) -> Any:
     known = inspect.signature(cls.__init__).parameters
     for key in values:
         if key not in known and not any(p.kind is p.VAR_KEYWORD for p in known.values()):
-            raise UsageError(f"{what}.{key} is no argument of {name}: it takes {', '.join(list(known)[1:])}")
+            raise UsageError(f"unknown setting {what}.{key}: {name} takes {', '.join(list(known)[1:])}")
     try:
         return cls(**values)
     except HarnessError:
@@ -35,14 +36,29 @@ def make(node: dict[str, Any], what: str) -> Any:
         raise UsageError(f"{what}: {name} refuses its values: {e}") from e
 
 
+MOVED = {
+    "tasks.": "harness.tasks.",
+    "methods.": "harness.methods.",
+    "harness.models.hf.HFModel": "harness.models.hf.model.HFModel",
+    "harness.models.server.": "harness.models.openai.",
+}
+"""Where the classes are that runs of earlier versions name."""
+
+
+def target(node: Mapping[str, Any]) -> str:
+    """The class that a configuration's node names, as `module.Class`."""
+    named = str(node["_target_"])
+    return next((new + named.removeprefix(old) for old, new in MOVED.items() if named.startswith(old)), named)
+
+
 def _class(node: dict[str, Any], what: str) -> Any:
-    module, _, name = str(node["_target_"]).rpartition(".")
+    module, _, name = target(node).rpartition(".")
     try:
         return getattr(importlib.import_module(module), name)
     except ImportError as e:
         raise UsageError(f"{what}: {node['_target_']} cannot be imported: {e}") from e
     except AttributeError as e:
-        raise UsageError(f"{what}: module {module} has no class {name}: mend _target_ in its YAML") from e
+        raise UsageError(f"{what}: module {module} has no class {name}: fix _target_ in its YAML") from e
 
 
 def build_task(node: dict[str, Any]) -> Task:

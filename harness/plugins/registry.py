@@ -81,7 +81,7 @@ class Registry:
                 yield _package_folder(entry)
         for folder in map(Path, extra):
             if not folder.is_dir():
-                raise UsageError(f"plugins: {folder} is no folder: give the folder that holds the YAML files")
+                raise UsageError(f"plugins: {folder} is not a folder: give the folder that holds the YAML files")
             if str(folder.resolve()) not in sys.path:
                 sys.path.append(str(folder.resolve()))
             yield folder
@@ -145,7 +145,7 @@ def _read(path: Path) -> Any:
     except yaml.YAMLError as e:
         mark = getattr(e, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        raise UsageError(f"{path}{line}: this is no valid YAML ({getattr(e, 'problem', e)})") from e
+        raise UsageError(f"{path}{line}: this is not valid YAML ({getattr(e, 'problem', e)})") from e
 
 
 def _package_folder(entry: metadata.EntryPoint) -> Path:

@@ -1,4 +1,4 @@
-"""Rows of a file or of a hub dataset, as plain values. A line that is no row becomes one broken row."""
+"""Rows of a file or of a hub dataset, as plain values. A line that is not a row becomes one broken row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.core.errors import Missing, UsageError
 
 @dataclass(frozen=True)
 class Broken:
-    """A line that is no row at all."""
+    """A line that is not a row at all."""
 
     reason: str
 
@@ -79,11 +79,11 @@ def _parquet(path: Path) -> Iterator[Any]:
                     row["image"] = kept.setdefault(hashlib.sha256(data).digest(), cell)
                 yield row
     except (pa.ArrowException, OSError) as e:
-        raise UsageError(f"{path} is no readable Parquet file: {str(e).splitlines()[0]}") from e
+        raise UsageError(f"{path} is not a readable Parquet file: {str(e).splitlines()[0]}") from e
 
 
 def _json(path: Path) -> Iterable[Any]:
-    """A JSON list, or JSON lines; a line that is no JSON is a broken row."""
+    """A JSON list, or JSON lines; a line that is not JSON is a broken row."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as e:
@@ -92,7 +92,7 @@ def _json(path: Path) -> Iterable[Any]:
         try:
             return json.loads(text)
         except ValueError as e:
-            raise UsageError(f"{path} is no valid JSON list: {e}") from e
+            raise UsageError(f"{path} is not a valid JSON list: {e}") from e
     return [_line(line) for line in text.splitlines() if line.strip()]
 
 
@@ -100,4 +100,4 @@ def _line(line: str) -> Any:
     try:
         return json.loads(line)
     except ValueError as e:
-        return Broken(f"is no JSON ({e})")
+        return Broken(f"is not JSON ({e})")

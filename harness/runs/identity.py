@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from importlib import metadata
 from typing import Any
 
-from harness.plugins.build import VANILLA
+from harness.plugins.build import VANILLA, target
 from harness.runs import sources
 
 ENGINE = ("harness.engine.play", "harness.plugins.build")
@@ -41,7 +41,7 @@ def run_name(task: str, data: str, method: str, model: str, identity: str) -> st
 
 def _module(node: Mapping[str, Any]) -> str:
     """Of the class that a configuration's node names."""
-    return str(node["_target_"]).rpartition(".")[0]
+    return target(node).rpartition(".")[0]
 
 
 def roots(config: Mapping[str, Any]) -> list[str]:
@@ -70,7 +70,7 @@ def _without(names: set[str], code: dict[str, str]) -> dict[str, str]:
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Package -> its version as far as it counts: 5.24 for 5.24.1; all of it where it is no release."""
+    """Package -> its version as far as it counts: 5.24 for 5.24.1; all of it where it is not a release."""
     found = {}
     for name in packages:
         try:

@@ -1,6 +1,6 @@
 """The source files behind a class: every module of ours that it imports, however deep, found without importing any.
 
-Ours are this project's packages, the packages of the named modules (plug-ins), and whatever else is importable and
+Ours are this project's package, the packages of the named modules (plug-ins), and whatever else is importable and
 neither of the standard library nor installed by a distribution. A module counts by its text without comments,
 docstrings and formatting, so that prose changes nothing; imports inside functions count, imports for type checkers do
 not. Data files that a module reads beside itself (word lists, scripts) count by their bytes.
@@ -20,7 +20,9 @@ from typing import Any
 
 from harness.core.files import DIGESTS
 
-PROJECT = ("harness", "tasks", "methods")
+PROJECT = ("harness",)
+PLUGINS = ("harness.tasks.", "harness.methods.")
+"""Packages below harness that hold plug-ins, as a third party's do."""
 KNOWN = {
     *("torch", "torchvision", "transformers", "tokenizers", "safetensors", "accelerate", "huggingface_hub", "datasets"),
     *("numpy", "scipy", "PIL", "pyarrow", "duckdb", "hydra", "omegaconf", "yaml", "rich", "jinja2", "nltk", "httpx"),
@@ -80,7 +82,7 @@ _READ: dict[Path, _Kept] = {}
 def code(roots: Iterable[str]) -> dict[str, str]:
     """File -> digest, for the named modules and all of ours that they import.
 
-    Files are named as they lie in their package ("methods/_shared/contrast.py"), wherever that is.
+    Files are named as they lie in their package ("harness/methods/_shared/contrast.py"), wherever that is.
     """
     out: dict[str, str] = {}
     for name, spec, kept in _reached(roots):
@@ -101,8 +103,12 @@ def located(module: str) -> bool:
 
 
 def defines(root: str, name: str) -> bool:
-    """Whether a module, or what it imports of ours beside the package harness, defines that name at any level."""
-    return any(name in kept.source.names for module, _, kept in _reached([root]) if not module.startswith("harness."))
+    """Whether a plug-in's module, or a plug-in's module that it imports, defines that name at any level."""
+    return any(
+        name in kept.source.names
+        for module, _, kept in _reached([root])
+        if module.startswith(PLUGINS) or not module.startswith("harness.")
+    )
 
 
 def pin() -> None:

@@ -81,7 +81,7 @@ def select(results: Path, filters: Sequence[str]) -> list[StoredRun]:
     for word in filters:
         key, equals, value = word.partition("=")
         if not equals or key not in FILTERS:
-            raise UsageError(f"{word!r} is no filter: write KEY=VALUE with one of {', '.join(FILTERS)}")
+            raise UsageError(f"invalid filter {word!r}: write KEY=VALUE with one of {', '.join(FILTERS)}")
         wanted[key] = value
     return [r for r in stored(results) if all(str(r.record.get(k)) == v for k, v in wanted.items())]
 

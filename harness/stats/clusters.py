@@ -30,7 +30,7 @@ def codes(clusters: Sequence[Hashable] | NDArray[Any], n: int) -> tuple[Ints, in
 
 
 def column(values: ArrayLike, name: str = "scores") -> Floats:
-    """A finite float vector. A missing score is no number: its row must be left out, not passed as NaN."""
+    """A finite float vector. A missing score is not a number: its row must be left out, not passed as NaN."""
     out = np.asarray(values, dtype=np.float64)
     if out.ndim != 1:
         raise ValueError(f"{name} must be one number per row, not shape {out.shape}")

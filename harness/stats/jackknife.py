@@ -49,7 +49,7 @@ def blocks(
 ) -> Estimate:
     """Any function of rows with a 95 % interval: the jackknife without one block of clusters at a time.
 
-    For statistics that are no function of sums (BLEU over a corpus, a macro average by class). Clusters are dealt in
+    For statistics that are not functions of sums (BLEU over a corpus, a macro average by class). Clusters are dealt in
     turn into at most `count` blocks, each about as large, so that `f` is computed `count` + 1 times. Source: Kott,
     "The delete-a-group jackknife", Journal of Official Statistics 17 (2001).
     """

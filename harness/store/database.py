@@ -89,8 +89,8 @@ def busy(error: Exception) -> bool:
     return any(s in text for s in ("Could not set lock", "different configuration", "Unique file handle conflict"))
 
 
-def patiently(action: Callable[[], T], patience: float, path: Path, mend: str) -> T:
-    """Repeat `action` while the database is busy, for up to `patience` seconds. Then raises Busy, saying `mend`."""
+def patiently(action: Callable[[], T], patience: float, path: Path, fix: str) -> T:
+    """Repeat `action` while the database is busy, for up to `patience` seconds. Then raises Busy, saying `fix`."""
     import duckdb
 
     deadline = time.monotonic() + patience
@@ -104,7 +104,7 @@ def patiently(action: Callable[[], T], patience: float, path: Path, mend: str) -
             if time.monotonic() + pause > deadline:
                 holder = re.search(r"PID (\d+)", str(e))
                 who = f"process {holder[1]}" if holder else "another connection"
-                raise Busy(f"{path} was held by {who} for {patience:.0f} s: {mend}") from e
+                raise Busy(f"{path} was held by {who} for {patience:.0f} s: {fix}") from e
         time.sleep(pause)
         pause = min(pause * 1.5, 1.0)
 

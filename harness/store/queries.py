@@ -162,6 +162,6 @@ def _open(path: Path, patience: float) -> DuckDBPyConnection:
     have, newest = version(connection), steps()[-1][0]
     if have != newest:
         connection.close()
-        mend = "run harness ingest" if have < newest else "update harness"
-        raise Missing(f"{path} has version {have}, this harness reads version {newest}: {mend}")
+        fix = "run harness ingest" if have < newest else "update harness"
+        raise Missing(f"{path} has version {have}, this harness reads version {newest}: {fix}")
     return connection

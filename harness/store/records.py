@@ -97,7 +97,7 @@ def _json(path: Path, kind: type) -> Any:
     except OSError as e:
         raise Unreadable(f"{path} cannot be read ({e.strerror or e})") from e
     except (ValueError, RecursionError) as e:
-        raise Unreadable(f"{path} is no valid JSON ({e})") from e
+        raise Unreadable(f"{path} is not valid JSON ({e})") from e
     if not isinstance(value, kind):
         raise Unreadable(f"{path} holds {type(value).__name__}, not {kind.__name__}")
     return value
@@ -161,7 +161,7 @@ def _sample(row: Any) -> Row:
         raise ValueError("no sample")
     scores, error = row.get("scores"), row.get("error")
     if not isinstance(scores, dict | None):
-        raise TypeError("scores are no object")
+        raise TypeError("scores are not an object")
     if error is not None:
         error = error if isinstance(error, dict) else {"message": error}
         error = {k: _text(error.get(k)) for k in ("type", "message", "traceback")}
@@ -187,7 +187,7 @@ def _text(value: Any) -> str | None:
 def _number(value: Any) -> float | None:
     """Raises TypeError for anything but a number or None."""
     if value is not None and not isinstance(value, int | float):
-        raise TypeError(f"{value!r} is no number")
+        raise TypeError(f"{value!r} is not a number")
     return None if value is None else float(value)
 
 
@@ -196,7 +196,7 @@ def _whole(value: Any) -> int | None:
     if number is None:
         return None
     if not -INT64 <= number < INT64:
-        raise ValueError(f"{value} is no 64-bit integer")
+        raise ValueError(f"{value} is not a 64-bit integer")
     return value if isinstance(value, int) else round(number)
 
 

@@ -18,7 +18,7 @@ from harness.steering.decode_loop import Loop
 EARLY = 10
 """Up to this length of the answer a candidate is rewarded for looking at the picture instead (in the code only)."""
 OUT = -999.0
-"""Logit of tokens that are no candidates."""
+"""Logit of tokens that are not candidates."""
 
 
 @dataclass

@@ -50,9 +50,9 @@ class Vocabulary:
 
 @cache
 def vocabulary(kind: str) -> Vocabulary:
-    """`official`: as the official reader understands its file, with entries that can never match. `fixed`: mended.
+    """`official`: as the official reader understands its file, with entries that can never match. `fixed`: fixed.
 
-    The mended entries: " motor bike" and " cheesecake" (a blank too many), "iPhone" (text is in lower case), "stove top
+    The fixed entries: " motor bike" and " cheesecake" (a blank too many), "iPhone" (text is in lower case), "stove top
     oven" (three words, where pairs are looked at), "vases" (whose shortest lemma is "vas").
     """
     lines = (HERE / "synonyms.txt").read_text(encoding="utf-8").splitlines()

@@ -92,7 +92,7 @@ def _local(root: Path, s: Settings) -> list[Record]:
     if not root.exists():
         raise Missing(f"task.root={root} does not exist: give a folder with COCO annotations, or a file with records")
     if s.images is not None and not Path(s.images).is_dir():
-        raise Missing(f"task.images={s.images} is no folder: give the folder that holds the pictures")
+        raise Missing(f"task.images={s.images} is not a folder: give the folder that holds the pictures")
     base = root if root.is_dir() else root.parent
     folder = Folder([Path(s.images)] if s.images else [base / "images", *(base / x for x in SPLITS), base])
     if root.is_file():
@@ -136,7 +136,7 @@ def _coco(files: Sequence[Path]) -> Iterable[dict[str, Any]]:
                 if c["image_id"] in found:
                     found[c["image_id"]].setdefault("captions", []).append(c["caption"])
         except (OSError, ValueError, KeyError, TypeError) as e:
-            raise UsageError(f"{path} is no COCO annotation file ({type(e).__name__}: {e})") from e
+            raise UsageError(f"{path} is not a COCO annotation file ({type(e).__name__}: {e})") from e
         yield from found.values()
 
 
@@ -172,13 +172,13 @@ def _objects(row: dict[str, Any], names: set[str], s: Settings) -> tuple[frozens
     if isinstance(listed, str):
         listed = [w.strip(" '\"[]") for w in listed.split(",")]
     if not isinstance(listed, list) or not all(isinstance(w, str) for w in listed):
-        return frozenset(), f"field {key} is no list of names"
+        return frozenset(), f"field {key} is not a list of names"
     nodes = vocabulary(s.vocabulary).node
     if strange := [w for w in listed if w and w not in names and w not in nodes]:
-        return frozenset(), f"field {key} names {strange[0]!r}, which is no COCO category"
+        return frozenset(), f"field {key} names {strange[0]!r}, which is not a COCO category"
     captions = row.get("captions") or []
     if not isinstance(captions, list) or not all(isinstance(c, str) for c in captions):
-        return frozenset(), "field captions is no list of texts"
+        return frozenset(), "field captions is not a list of texts"
     read_in = {n for c in captions for n in read(c, s.vocabulary, s.lemmatizer).nodes}
     return frozenset({nodes.get(w, w) for w in listed if w} | read_in), ""
 
@@ -201,7 +201,7 @@ def cluster_of(id_: str, data: str) -> str:
 def _chosen(found: list[Record], path: Path) -> list[Record]:
     """The pictures of `task.ids`: one id a line, or rows that name their image."""
     if not path.is_file():
-        raise Missing(f"task.ids={path} is no file: give a file with one image id a line, or JSON rows with image_id")
+        raise Missing(f"task.ids={path} is not a file: give one with an image id a line, or JSON rows with image_id")
     wanted = []
     for line in path.read_text(encoding="utf-8").splitlines():
         text = line.strip()

@@ -23,7 +23,7 @@ def load(name: str, include: str | None, overrides: Mapping[str, Any], metadata:
     if find_spec("lm_eval") is None:
         raise Missing("task=lm_eval needs the package lm-eval: pip install 'harness[lm-eval]'")
     if include is not None and not Path(include).is_dir():
-        raise Missing(f"task.include={include} is no folder: give the folder that holds your tasks' YAML files")
+        raise Missing(f"task.include={include} is not a folder: give the folder that holds your tasks' YAML files")
     os.environ.setdefault("TQDM_DISABLE", "1")  # its bars would run over ours
     import huggingface_hub  # noqa: F401  # sets its own level when it is imported
     from lm_eval.tasks import TaskManager
@@ -42,7 +42,7 @@ def load(name: str, include: str | None, overrides: Mapping[str, Any], metadata:
         near = manager.all_tasks
     found = difflib.get_close_matches(name, near, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(found)}?" if found else "lm-eval ls tasks shows their names"
-    raise UsageError(f"task.name={name} is no task of lm-eval: {hint}")
+    raise UsageError(f"unknown lm-eval task task.name={name}: {hint}")
 
 
 def _places(name: str, include: str | None) -> Iterator[tuple[list[Path], bool]]:

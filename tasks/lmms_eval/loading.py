@@ -24,7 +24,7 @@ def load(name: str, include: str | None, model_name: str) -> dict[str, Any]:
             "task=lmms_eval needs the package lmms-eval: pip install 'harness[lmms-eval]', or see docs/bridges.md"
         )
     if include is not None and not Path(include).is_dir():
-        raise Missing(f"task.include={include} is no folder: give the folder that holds your tasks' YAML files")
+        raise Missing(f"task.include={include} is not a folder: give the folder that holds your tasks' YAML files")
     os.environ.setdefault("TQDM_DISABLE", "1")  # its bars would run over ours
     try:
         from loguru import logger
@@ -44,7 +44,7 @@ def load(name: str, include: str | None, model_name: str) -> dict[str, Any]:
         near = manager.all_tasks
     found = difflib.get_close_matches(name, near, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(found)}?" if found else "lmms-eval tasks list shows their names"
-    raise UsageError(f"task.name={name} is no task of lmms-eval: {hint}")
+    raise UsageError(f"unknown lmms-eval task task.name={name}: {hint}")
 
 
 def _places(name: str, include: str | None) -> Iterator[tuple[str | None, bool]]:

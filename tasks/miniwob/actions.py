@@ -69,11 +69,11 @@ def _read(text: str) -> Action:
     name = call.func.id if isinstance(call.func, ast.Name) else ""
     kinds = FORMS.get(name)
     if kinds is None or call.keywords:
-        raise Malformed(f"{text[:60]!r} is no known action with plain arguments")
+        raise Malformed(f"{text[:60]!r} is not a known action with plain arguments")
     try:
         values = [ast.literal_eval(a) for a in call.args]
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as e:
-        raise Malformed(f"the arguments of {name} are no plain values") from e
+        raise Malformed(f"the arguments of {name} are not plain values") from e
     if len(values) != len(kinds):
         raise Malformed(f"{name} takes {len(kinds)} arguments ({', '.join(kinds)}), not {len(values)}")
     return Action(name, tuple(_checked(v, kind, name) for v, kind in zip(values, kinds, strict=True)))
@@ -88,13 +88,13 @@ def _call(text: str) -> ast.Call:
             continue
         if isinstance(tree, ast.Call):
             return tree
-    raise Malformed(f"{text[:60]!r} is no whole call")
+    raise Malformed(f"{text[:60]!r} is not a whole call")
 
 
 def _checked(value: object, kind: str, name: str) -> str | float:
     if kind in ("x", "y", "dx", "dy"):
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise Malformed(f"{name}: {kind} is no number")
+            raise Malformed(f"{name}: {kind} is not a number")
         limit = {"x": WIDTH, "y": HEIGHT}.get(kind)
         if limit is not None and not 0 <= value <= limit:
             raise Malformed(f"{name}: {kind}={value} lies outside the page of {WIDTH} x {HEIGHT} pixels")
@@ -104,7 +104,7 @@ def _checked(value: object, kind: str, name: str) -> str | float:
     if kind == "bid" and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
-        raise Malformed(f"{name}: {kind} is no text")
+        raise Malformed(f"{name}: {kind} is not text")
     return value
 
 

@@ -63,7 +63,7 @@ class Episode:
         return self._safely(self._start)
 
     def act(self, action: Action) -> State:
-        """Carry out one action, look. Raises Refused where the page does not take it; the episode goes on then.
+        """Carry out one action, look. Raises Refused where the page does not take it; the episode continues then.
 
         What ends an episode is read at once and kept: nothing that happens to the page later can change it.
         """

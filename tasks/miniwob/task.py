@@ -147,7 +147,7 @@ class MiniWob(Task):
         return self._episodes[sample.id].evaluate(script, argument)
 
     def chance(self, sample: Sample, request: Request, rng: random.Random) -> str:
-        """Clicks an element, or a point of the page below the instruction, by lot."""
+        """Clicks an element, or a point of the page below the instruction, at random."""
         state = self._episodes[sample.id].state
         bids = BIDS.findall(state.dom) if state else []
         if bids and rng.random() < 0.5:

@@ -63,7 +63,7 @@ def _matches(answer: list[int], said: str) -> float:
 
 
 def _lists(values: Iterable[Any]) -> Iterable[list[Any]]:
-    """Raises TypeError where one is no list, as adding them up would."""
+    """Raises TypeError where one is not a list, as adding them up would."""
     for value in values:
         if not isinstance(value, list):
             raise TypeError(value)

@@ -138,7 +138,7 @@ def _fault(row: Any) -> str:
             return f"has no text in field {field}"
     images, meta = row.get("images_list"), row.get("meta")
     if not isinstance(images, list) or not all(isinstance(i, str) for i in images):
-        return "field images_list is no list of names"
+        return "field images_list is not a list of names"
     places = (row["context"] + row["question"]).count(PLACE)
     if places != len(images):
         return f"context and question hold {places} places for pictures, images_list {len(images)}"
@@ -147,11 +147,11 @@ def _fault(row: Any) -> str:
     depth = meta.get("placed_depth")
     depths = depth if isinstance(depth, list) else [depth]
     if not depths or not all(isinstance(d, int | float) and 0 <= d <= 1 for d in depths):
-        return "meta.placed_depth is no number in 0..1 and no list of them"
+        return "meta.placed_depth is not a number in 0..1 and no list of them"
     for field in ("choices", "choices_image_path"):
         options = meta.get(field)
         if options is not None and not (isinstance(options, list) and all(isinstance(o, str) for o in options)):
-            return f"meta.{field} is no list of texts"
+            return f"meta.{field} is not a list of texts"
     if meta.get("choices") and meta.get("choices_image_path"):
         return "has options of both kinds"
     answer = row.get("answer")

@@ -77,7 +77,7 @@ class MMNiah(Task):
         return chr(ord("A") + answer) if isinstance(answer, int) else json.dumps(answer).strip('"')
 
     def chance(self, sample: Sample, request: Request, rng: random.Random) -> str:
-        """An option by lot; numbers from 1 to 9; else one of the generator's words."""
+        """An option at random; numbers from 1 to 9; else one of the generator's words."""
         record: Record = sample.data["r"]
         if record.options:
             return chr(ord("A") + rng.randrange(record.options))

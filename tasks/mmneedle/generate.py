@@ -45,7 +45,7 @@ def build() -> dict[str, pa.Table]:
 
 
 def searches(pool: Sequence[Grid], images: int, side: int, needles: int) -> list[dict[str, Any]]:
-    """Both halves of one setting, in an order by lot."""
+    """Both halves of one setting, in an order at random."""
     rng = random.Random(f"mmneedle {images} {side} {needles}")
     spots = [places(HALF, images, side, rng) for _ in range(needles)]
     made = []

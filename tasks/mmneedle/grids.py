@@ -60,7 +60,7 @@ def satisfies(shown: Counts, described: Counts) -> bool:
 
 
 def places(number: int, images: int, side: int, rng: random.Random) -> list[Place]:
-    """Balanced over images and over cells (a Latin design), in an order by lot."""
+    """Balanced over images and over cells (a Latin design), in an order at random."""
     cells = rng.sample(range(side * side), side * side)
     out = []
     for j in range(number):

@@ -1,4 +1,4 @@
-"""MMNeedle's verdicts (evaluate.py, evaluate_multi.py), their mended forms, and the summary of finished results."""
+"""MMNeedle's verdicts (evaluate.py, evaluate_multi.py), their fixed forms, and the summary of finished results."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def _official(root: Path, captions: str | None) -> Iterator[Record]:
 def _captions(given: str | None, base: Path) -> Mapping[str, str]:
     """File name to caption. A pickle may hold nothing but texts in a dict, or it is refused unopened."""
     if given is not None and not Path(given).is_file():
-        raise Missing(f"task.captions={given} is no file: give file_to_caption.pkl, or COCO's captions_val2014.json")
+        raise Missing(f"task.captions={given} is not a file: give file_to_caption.pkl, or COCO's captions_val2014.json")
     places = [Path(given)] if given else [d / n for n in CAPTIONS for d in (base, base / "annotations_trainval")]
     path = next((p for p in places if p.is_file()), None)
     if path is None:
@@ -118,7 +118,7 @@ def _captions(given: str | None, base: Path) -> Mapping[str, str]:
         last = {a["image_id"]: a["caption"] for a in value["annotations"]}  # the last of five, as the official script
         return {i["file_name"]: last[i["id"]] for i in value["images"] if i["id"] in last}
     if not isinstance(value, dict):
-        raise UsageError(f"{path} is no mapping from file names to captions")
+        raise UsageError(f"{path} is not a mapping from file names to captions")
     return value
 
 
@@ -137,14 +137,14 @@ def _record(row: Any, setting: Setting, name: str, where: str, picture: Any, cap
         return broken(row.reason if isinstance(row, Broken) else f"is a {type(row).__name__}, not an object")
     images = row.get("image_ids")
     if not isinstance(images, list) or len(images) != setting.images or not all(isinstance(i, str) for i in images):
-        return broken(f"field image_ids is no list of {setting.images} names")
+        return broken(f"field image_ids is not a list of {setting.images} names")
     values = [row.get(k) for k in ("index", "row", "col")]
     lists = [v if isinstance(v, list) else [v] for v in values]
     targets = row["target"] if isinstance(row.get("target"), list) else [row.get("target")]
     if any(len(v) != setting.needles for v in (*lists, targets)):
         return broken(f"fields index, row, col and target are not {setting.needles} each")
     if not all(isinstance(v, int) and not isinstance(v, bool) for x in lists for v in x):
-        return broken("fields index, row and col are no whole numbers")
+        return broken("fields index, row and col are not whole numbers")
     places = tuple((i + 1, r + 1, c + 1) for i, r, c in zip(*lists, strict=True))
     absent = places[0][0] == 0
     limits = (setting.images, setting.rows, setting.columns)

@@ -102,7 +102,7 @@ class MMNeedle(Task):
         return sample.target
 
     def chance(self, sample: Sample, request: Request, rng: random.Random) -> str:
-        """Denies half of the time; else a place by lot for each needle."""
+        """Denies half of the time; else a place at random for each needle."""
         s: Setting = sample.data["record"].setting
         if rng.random() < 0.5:
             return "-1"

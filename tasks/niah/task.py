@@ -179,5 +179,5 @@ def _fault(row: Any) -> str:
         return "has no text in field input"
     outputs = row.get("outputs")
     if not isinstance(outputs, list) or not outputs or not all(isinstance(o, str) and o for o in outputs):
-        return "field outputs is no list of texts"
+        return "field outputs is not a list of texts"
     return ""

@@ -32,7 +32,7 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Recipe:
-    """`candidates` scene seeds are annotated; `images` of those with three objects or more are drawn by lot."""
+    """`candidates` scene seeds are annotated; `images` of those with three objects or more are drawn at random."""
 
     candidates: Sequence[int]
     images: int

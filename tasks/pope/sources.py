@@ -91,7 +91,7 @@ def _local(root: Path, images: str | None, data: str, splits: tuple[str, ...]) -
     if not root.exists():
         raise Missing(f"task.root={root} does not exist: give a folder with question files, or one file")
     if images is not None and not Path(images).is_dir():
-        raise Missing(f"task.images={images} is no folder: give the folder that holds the pictures")
+        raise Missing(f"task.images={images} is not a folder: give the folder that holds the pictures")
     base = root if root.is_dir() else root.parent
     folder = Folder([Path(images)] if images else [base / "images", base])
     read = table_pictures()

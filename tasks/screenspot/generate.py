@@ -46,7 +46,7 @@ def pages() -> list[tuple[str, Page]]:
 
 
 def wanted(name: str, made: Page, seen: Sequence[str]) -> list[Any]:
-    """The targets that are asked for: as many texts as icons, drawn by lot among those that are seen."""
+    """The targets that are asked for: as many texts as icons, drawn at random among those that are seen."""
     rng = random.Random(f"targets {name}")
     out = []
     for kind in ("text", "icon"):

@@ -1,4 +1,4 @@
-"""Pages for the embedded records: phone, desktop and web layouts with labelled and pictorial controls, drawn by lot.
+"""Pages for the embedded records: phone, desktop and web layouts with labelled and pictorial controls, drawn at random.
 
 Every control that can be a target carries data-target; its words or its picture occur once on the page, so that an
 instruction means exactly one of them. Pictures are drawn here, from strokes.
@@ -145,7 +145,7 @@ def _text(i: int, label: str, kind: str = "") -> str:
 
 
 def _filler(rng: random.Random, words: int) -> str:
-    """Grey lines that are no control."""
+    """Grey lines that are not control."""
     parts = ("alpha", "north", "paper", "seven", "river", "order", "cloud", "panel", "green", "quiet", "metal", "house")
     return f'<div class="g">{" ".join(rng.choice(parts) for _ in range(words))}</div>'
 

@@ -70,7 +70,7 @@ def _local(root: Path, images: str | None, data: str, bbox: str) -> Iterable[Rec
     if not root.exists():
         raise Missing(f"task.root={root} does not exist: give a folder with the annotation files, or one file")
     if images is not None and not Path(images).is_dir():
-        raise Missing(f"task.images={images} is no folder: give the folder that holds the screenshots")
+        raise Missing(f"task.images={images} is not a folder: give the folder that holds the screenshots")
     base = root if root.is_dir() else root.parent
     places = [base / "images", base / "screenspot_imgs", base / "screenspotv2_image", base]
     folder = Folder([Path(images)] if images else places)
@@ -127,7 +127,7 @@ def _box(value: Any, convention: str) -> tuple[str, Box]:
     """("", box as x0, y0, x1, y1), or what is wrong."""
     none = (0.0, 0.0, 0.0, 0.0)
     if not isinstance(value, list | tuple) or len(value) != 4 or not all(isinstance(v, int | float) for v in value):
-        return "field bbox is no list of four numbers", none
+        return "field bbox is not a list of four numbers", none
     x0, y0, x1, y1 = (float(v) for v in value)
     if convention == "xywh_pixels":
         x1, y1 = x0 + x1, y0 + y1

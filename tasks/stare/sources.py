@@ -135,5 +135,5 @@ def _fault(row: Any, pictures: Sequence[Picture]) -> str:
     if not isinstance(answer, str) or not answer.strip():
         return "has no letter in field answer"
     if row.get("images") is not None and not isinstance(row["images"], list) and not pictures:
-        return "field images is no list"
+        return "field images is not a list"
     return ""

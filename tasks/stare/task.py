@@ -96,7 +96,7 @@ class Stare(Task):
         return f"\\boxed{{{sample.target}}}"
 
     def chance(self, sample: Sample, request: Request, rng: random.Random) -> str:
-        """A letter by lot, of two, three or four."""
+        """A letter at random, of two, three or four."""
         n = round(1 / CHANCE.get(category(sample.group), 0.25))
         return f"\\boxed{{{'ABCD'[rng.randrange(n)]}}}"
 

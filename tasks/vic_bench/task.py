@@ -228,7 +228,7 @@ class VicBench(Task):
         return f"ACTION: {actions[done]}" if done < len(actions) else f"FINAL: {final}"
 
     def chance(self, sample: Sample, request: Request, rng: random.Random) -> str:
-        """A letter by lot; legal steps by lot."""
+        """A letter at random; legal steps at random."""
         r: Record = sample.data["record"]
         if sample.data["stage"] == 1:
             return "ABCDEFGH"[rng.randrange(r.options)]

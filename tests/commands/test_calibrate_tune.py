@@ -87,7 +87,7 @@ def test_other_data_is_another_run(workdir, pictures):
     ("words", "says"),
     [
         (["method=vista"], "vista needs no calibration"),
-        (["method=iri", "calibration=nowhere.jsonl"], "nowhere.jsonl is no file"),
+        (["method=iri", "calibration=nowhere.jsonl"], "nowhere.jsonl is not a file"),
         (["method=iri", "model=llava-1.5-7b", "model.path=."], "add calibration=FILE"),
         (["model=tiny-llava"], "name a method"),
     ],
@@ -131,7 +131,7 @@ def test_tune_writes_the_best_point_and_eval_takes_it(workdir, capsys):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["method=vista", "task=pope", "method.vista.nothing=1,2"], "nothing is no setting of vista"),
+        (["method=vista", "task=pope", "method.vista.nothing=1,2"], "unknown setting method.vista.nothing: vista has"),
         (["method=vanilla", "task=pope"], "has no grid"),
         (["method=vanilla,vista", "task=pope"], "name one method"),
         (["method=vista", "task=pope", f"method.vista.lam={','.join(map(str, range(201)))}"], "has 201 points"),

@@ -95,10 +95,10 @@ def test_a_sweep_goes_on_after_an_error(workdir, capsys):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["evla"], "evla is no command: did you mean eval"),
+        (["evla"], "unknown command: evla: did you mean eval"),
         (["eval", "task=pop"], "did you mean pope"),
-        (["eval", "task=sums", PLUGINS, "task.m=3"], "task.m is no setting"),
-        (["eval", "task=sums", PLUGINS, "batch_size=0"], "batch_size=0 is no size"),
+        (["eval", "task=sums", PLUGINS, "task.m=3"], "unknown setting task.m"),
+        (["eval", "task=sums", PLUGINS, "batch_size=0"], "invalid batch_size=0"),
         (["eval", "task=sums", PLUGINS, "method=vista"], "has none to edit"),
         (["list", "metods"], "choose tasks, methods or models"),
         (["show", "method=vsta"], "did you mean vista"),

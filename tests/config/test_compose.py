@@ -60,8 +60,8 @@ def test_a_sweep_is_one_run_each(workdir):
         (["task=pope", "method=[vista,vdc]"], "method=vdc is unknown: did you mean vcd"),
         (["task=pope", "model=tiny-lava"], "did you mean tiny-llava"),
         (["method=vista"], "name a task"),
-        (["task=pope", "limt=3"], "limt is no setting of harness eval: did you mean limit"),
-        (["task=pope", "vista"], "'vista' is no setting: write key=value"),
+        (["task=pope", "limt=3"], "unknown setting limt: did you mean limit"),
+        (["task=pope", "vista"], "invalid setting 'vista': write key=value"),
     ],
 )
 def test_misspelt_words_are_named_before_hydra_runs(words, says):
@@ -72,8 +72,8 @@ def test_misspelt_words_are_named_before_hydra_runs(words, says):
 @pytest.mark.parametrize(
     ("word", "says"),
     [
-        ("task.dta=coco", "task.dta is no setting: did you mean task.data"),
-        ("method.vista.lamb=1", "method.vista.lamb is no setting: did you mean method.vista.lam"),
+        ("task.dta=coco", "unknown setting task.dta: did you mean task.data"),
+        ("method.vista.lamb=1", "unknown setting method.vista.lamb: did you mean method.vista.lam"),
     ],
 )
 def test_misspelt_keys_get_the_nearest_in_one_line(workdir, word, says):

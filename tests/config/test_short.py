@@ -52,4 +52,4 @@ def test_eval_takes_bare_names(tmp_path, capsys):
     (file,) = tmp_path.glob("runs/*/run.json")
     assert json.loads(file.read_text())["config"]["task"]["suffix"] == "Really?"
     assert main(["eval", "task=pope", "sufix=x"]) != 0
-    assert "sufix is no setting" in capsys.readouterr().err
+    assert "unknown setting sufix" in capsys.readouterr().err

@@ -26,22 +26,23 @@ def harness(folder: Path, *commands: tuple[str, ...], then: str = "") -> tuple[i
 def test_the_gate_asks_again_after_a_change_in_a_helper(tmp_path):
     """Measured before: "identical: all 180 answers equal", exit 0, from the store, whatever was broken."""
     for name in ("harness", "methods", "tasks"):
-        shutil.copytree(REPO / name, tmp_path / "project" / name, ignore=shutil.ignore_patterns("__pycache__"))
+        kept = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(REPO / name, tmp_path / "project" / name, symlinks=True, ignore=kept)
     code, said = harness(tmp_path, EVAL)
     assert code == 0, said
     (first,) = (tmp_path / "results" / "runs").iterdir()
     assert harness(tmp_path, ("baseline", "update", first.name, "--reason", "as it should be"))[0] == 0
     code, said = harness(tmp_path, EVAL, ("gate", "--run"), then="assert 'torch' not in sys.modules")
     assert code == 0 and "from the store" in said and "identical" in said, said
-    common = tmp_path / "project" / "methods" / "decoding" / "common.py"
+    common = tmp_path / "project" / "methods" / "_shared" / "contrast.py"
     text = common.read_text()
     common.write_text(text.replace('"""', '"""Well, ', 1))
     assert "identical" in harness(tmp_path, ("gate",))[1], "prose asks nothing again"
     assert "return z.masked_fill(" in text
     common.write_text(text.replace("return z.masked_fill(", "return (-z).masked_fill("))
     code, said = harness(tmp_path, ("gate",))
-    assert code == 3 and "methods/_shared/contrast.py changed since" in said, said
+    assert code == 3 and "harness/methods/_shared/contrast.py changed since" in said, said
     code, said = harness(tmp_path, ("gate", "--run"))
     assert code != 0 and "identical" not in said, said
-    assert f"asking anew: methods/_shared/contrast.py changed since {first.name}" in said
+    assert f"asking anew: harness/methods/_shared/contrast.py changed since {first.name}" in said
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 2

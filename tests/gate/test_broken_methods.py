@@ -75,7 +75,7 @@ def test_a_change_without_effect_passes(accepted, workdir, capsys):
 
 
 def test_a_worse_score_needs_no_budget(workdir, capsys):
-    """The swapped sign costs six points of CHAIR_i over all 200 pictures, and its mending gains them."""
+    """The swapped sign costs six points of CHAIR_i over all 200 pictures, and its fixing gains them."""
     good = play(PAI, "results").name
     bad = play((*PAI, BROKEN["swapped sign"]), "results").name
     capsys.readouterr()

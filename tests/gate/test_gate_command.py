@@ -210,7 +210,7 @@ def test_an_incomplete_run_is_no_baseline(workdir, capsys):
         ("limits: {sekonds: 1}", "sekonds is unknown"),
         ("inconclusive: maybe", "must be fail or warn"),
         ("[1]", "holds no mapping"),
-        ("a: [", "no valid YAML"),
+        ("a: [", "not valid YAML"),
     ],
 )
 def test_bad_policies_are_one_line(base, capsys, text, says):

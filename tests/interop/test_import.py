@@ -157,7 +157,7 @@ def test_files_that_are_no_logs(workdir, tmp_path, capsys):
     lmms(tmp_path)
     assert main(["import", str(tmp_path)]) == 3
     printed = capsys.readouterr()
-    assert "broken.eval is no Inspect log" in printed.err and "1 runs imported" in printed.out
+    assert "broken.eval is not an Inspect log" in printed.err and "1 runs imported" in printed.out
     assert main(["import", "nowhere"]) == 3
     assert "does not exist" in capsys.readouterr().err
     path = lmms(tmp_path)
@@ -166,7 +166,7 @@ def test_files_that_are_no_logs(workdir, tmp_path, capsys):
         1
     ]  # a torn last line
     (tmp_path / "20261124_033913_samples_t.jsonl").write_text("no json\n{}\n")
-    with pytest.raises(Odd, match="line 1 is no JSON"):
+    with pytest.raises(Odd, match="line 1 is not JSON"):
         list(eleuther_logs.read(path, eleuther_logs.head_of(path)))
 
 

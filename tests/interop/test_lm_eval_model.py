@@ -67,5 +67,5 @@ def test_the_command_line(workdir, folder):
 def test_arguments_that_are_not_known(workdir, folder):
     with pytest.raises(UsageError, match="vistas is unknown: did you mean vista"):
         evaluated(folder, ["local_last"], pretrained="tiny-llava", method="vistas")
-    with pytest.raises(UsageError, match="lambda is no argument of harness"):
+    with pytest.raises(UsageError, match="unknown argument lambda"):
         evaluated(folder, ["local_last"], pretrained="tiny-llava", **{"lambda": 1})

@@ -198,7 +198,7 @@ def test_a_foreign_folder_is_not_replaced(workdir, capsys):
     Path("mine").mkdir()
     Path("mine/file").write_text("keep")
     assert main(["site", "build", "--out", "mine"]) == 2
-    assert "is no site of harness" in capsys.readouterr().err and Path("mine/file").read_text() == "keep"
+    assert "is not a site of harness" in capsys.readouterr().err and Path("mine/file").read_text() == "keep"
 
 
 def test_submit(workdir, capsys):

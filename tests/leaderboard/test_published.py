@@ -12,7 +12,7 @@ from harness.plugins.registry import ROOT
 
 FIGURES = read(ROOT / "results" / "published")
 FREE = {"length", "mean_judge_score", "seconds/sample"}
-"""Metrics that are no shares."""
+"""Metrics that are not shares."""
 
 
 def test_every_number_makes_sense():

@@ -74,7 +74,7 @@ def test_a_fault_of_wandb_fails_nothing(workdir, monkeypatch, capsys):
     monkeypatch.setattr(wandb, "init", broken)
     assert main(["eval", *WORDS]) == 0
     err = capsys.readouterr().err
-    assert err.count("W&B: RuntimeError: no room left; the run goes on without it") == 1
+    assert err.count("W&B: RuntimeError: no room left; the run continues without it") == 1
 
 
 def test_not_installed_is_one_line(workdir, monkeypatch, capsys):

@@ -234,7 +234,7 @@ def test_close_to_the_end_the_released_code_goes_one_step_further():
 
 
 def test_ended_answers_survive_going_back_twice():
-    """The released code hands out its stored scorer, which then goes on collecting."""
+    """The released code hands out its stored scorer, which then continues collecting."""
     retrospection = Retrospection("code", threshold=3, limit=5)
     searched(retrospection, [stuck(), stuck()])
     state, _ = retrospection.back(13)

@@ -101,5 +101,5 @@ def test_contradicting_and_foreign_answers(tmp_path):
     with pytest.raises(UsageError, match="no rows"):
         (tmp_path / "d.jsonl").write_text("")
         replay(tmp_path / "d.jsonl").bind(Sums(8))
-    with pytest.raises(Missing, match="is no file"):
+    with pytest.raises(Missing, match="is not a file"):
         replay(tmp_path / "gone.jsonl")

@@ -40,7 +40,7 @@ def test_a_folder_of_plugins(tmp_path, monkeypatch):
 
 
 def test_faults_name_the_file(tmp_path):
-    with pytest.raises(UsageError, match="is no folder"):
+    with pytest.raises(UsageError, match="is not a folder"):
         Registry([tmp_path / "gone"])
     (tmp_path / "bad.yaml").write_text("a: [1,\nb: 2")
     with pytest.raises(UsageError, match=r"bad.yaml, line \d+"):

@@ -78,7 +78,7 @@ class World:
         """Put a copy of the project's sources first on the path: what is loaded stays, what is hashed is the copy."""
         for name in ("harness", "methods", "tasks"):
             kept = shutil.ignore_patterns("*.parquet", "weights", "__pycache__", "*.md", "*.png", "*.webp")
-            shutil.copytree(REPO / name, self.place / "project" / name, ignore=kept)
+            shutil.copytree(REPO / name, self.place / "project" / name, symlinks=True, ignore=kept)
         self.patch.syspath_prepend(str(self.place / "project"))
 
     def code(self, config: dict[str, Any], file: str, old: str = FIRST, new: str = f"{FIRST}CHANGED = 1\n") -> str:
@@ -200,7 +200,7 @@ def _(w):
     )
 
 
-@line("a model's backend (`harness/models/hf/model.py`, `server.py`)")
+@line("a model's backend (`harness/models/hf/model.py`, `harness/models/openai.py`)")
 def _(w):
     local = w.code(
         w.config(*VISTA), "harness/models/hf/model.py", "skip_special_tokens=True", "skip_special_tokens=False"
@@ -304,7 +304,7 @@ def _(w):
         "loggers/console",
         "engine/evaluate",
     )
-    for name in (*places, "engine/sources", "core/registry"):
+    for name in (*places, "runs/sources", "plugins/registry"):
         before = key(config)
         w.edit(
             f"harness/{name}.py", "from __future__ import annotations\n", "from __future__ import annotations\nX = 1\n"

@@ -1,4 +1,4 @@
-"""Draws `emoji/atlas.png`: `python -m harness.embedded.scenes.atlas PATH/NotoColorEmoji.ttf`, when the vocabulary grows."""
+"""Draws `emoji/atlas.png` when the vocabulary grows: `python -m harness.embedded.scenes.atlas NotoColorEmoji.ttf`."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def encode(seed: int) -> tuple[np.ndarray, ...]:
 
 
 def build(directory: Path, seeds: range, workers: int = 2) -> None:
-    """Draw `seeds` into `directory`; goes on where an interrupted call stopped. One worker draws in this process."""
+    """Draw `seeds` into `directory`; continues where an interrupted call stopped. One worker draws in this process."""
     directory.mkdir(parents=True, exist_ok=True)
     done_file = directory / "done"
     done = int(done_file.read_text()) if done_file.exists() else 0

@@ -85,7 +85,7 @@ _MENTION = re.compile(r"\b(" + "|".join(re.escape(f) for f, _ in _FORMS) + r")\b
 
 
 def mentions(text: str) -> list[str]:
-    """Categories named in a text, in order, each mention; longest names first ("hot dog" is no dog)."""
+    """Categories named in a text, in order, each mention; longest names first ("hot dog" is not a dog)."""
     names = dict(_FORMS)
     return [names[m] for m in _MENTION.findall(text)]
 

@@ -34,25 +34,25 @@ class Worker:
         os.chdir(folder)
         sys.path[:] = [*paths, *(p for p in sys.path if p not in paths)]
         self.rows = rows
-        self.run = compose(config)
-        self.steering = steering(self.run.methods)
-        self.samples = {s.id: s for s in self.run.task.samples()}
+        self.plan = compose(config)
+        self.steering = steering(self.plan.methods)
+        self.samples = {s.id: s for s in self.plan.task.samples()}
 
     def load(self) -> dict[str, Any]:
         """Get the model ready; facts for the run's record."""
         from harness.runs.environment import hardware
 
-        self.run.model.load(self.steering)
+        self.plan.model.load(self.steering)
         memory.start()
-        config = self.run.config
+        config = self.plan.config
         made = artefacts.provide(
-            self.steering, self.run.model, config["calibration"], Path(config["results"]), lambda _: None
+            self.steering, self.plan.model, config["calibration"], Path(config["results"]), lambda _: None
         )
-        return {"calibrations": made, "model_facts": self.run.model.describe(), "hardware": hardware()}
+        return {"calibrations": made, "model_facts": self.plan.model.describe(), "hardware": hardware()}
 
     def play(self, ids: list[str]) -> dict[str, Any]:
         """One shard: its results in order, and what they cost."""
-        run, results = self.run, list[Result]()
+        run, results = self.plan, list[Result]()
         before = Counter(run.model.work())
         player = scheduler(run, self.rows, results.extend)
         player.run([self.samples[i] for i in ids])
@@ -61,8 +61,8 @@ class Worker:
         return {"results": results, "counts": player.counts, "work": dict(work), "peak": memory.peak() or 0}
 
     def close(self) -> None:
-        self.run.task.close()
-        self.run.model.close()
+        self.plan.task.close()
+        self.plan.model.close()
 
 
 class Sharded:
@@ -129,7 +129,7 @@ class Sharded:
                     if deaths[shard[0]] >= DEATHS:
                         raise HarnessError(
                             f"{DEATHS} workers died on the samples {shard[1][0]} ... {shard[1][-1]}: see Ray's logs; "
-                            "what is finished is kept, and the same command goes on"
+                            "what is finished is kept, and the same command resumes"
                         ) from None
                     self.say("a worker died; a new one plays its shard again")
                     todo.appendleft(shard)

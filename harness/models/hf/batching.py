@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from harness.steering import View
 
 CPU_TOKENS = 12_000
-"""Prompt tokens in a batch on a CPU: beyond this, larger batches are no faster and only cost memory."""
+"""Prompt tokens in a batch on a CPU: beyond this, larger batches are not faster and only cost memory."""
 TEXT_ROWS = 16
 """Rows of a batch of text prompts on a CPU. They share nothing and differ in length: in a larger batch more of them
 wait for the longest prompt and the longest answer."""

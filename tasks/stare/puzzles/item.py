@@ -67,7 +67,7 @@ def stack(images: Sequence[Image.Image]) -> Image.Image:
 
 
 def placed(right: Any, wrong: Sequence[Any], rng: random.Random) -> tuple[list[Any], str]:
-    """The options with the right one at a place by lot, and its letter."""
+    """The options with the right one at a place at random, and its letter."""
     at = rng.randrange(len(wrong) + 1)
     options = list(wrong)
     options.insert(at, right)

@@ -55,7 +55,7 @@ class World(ABC):
 
     @abstractmethod
     def legal(self, item: Item, state: State) -> list[str]:
-        """Some legal actions, for the agent that acts by lot."""
+        """Some legal actions, for the agent that acts at random."""
 
     @abstractmethod
     def told(self, item: Item, state: State) -> str:

@@ -59,10 +59,10 @@ class Counting(World):
     def step(self, item: Item, state: Counts, action: str) -> Counts:
         found = COUNT.match(action.strip())
         if not found:
-            raise Illegal(f"{action[:40]!r} is no action: count <quarter> <number>")
+            raise Illegal(f"{action[:40]!r} is not an action: count <quarter> <number>")
         region, number = found[1].lower(), found[2]
         if not number.isdigit():
-            raise Illegal(f"{number} is no whole number from 0")
+            raise Illegal(f"{number} is not a whole number from 0")
         if region in dict(state):
             raise Illegal(f"{region} is counted")
         return (*state, (region, int(number)))

@@ -112,7 +112,7 @@ class Embodied(World):
     def step(self, item: Item, state: Table, action: str) -> Table:
         found = CALL.match(action.strip().lower())
         if not found:
-            raise Illegal(f"{action[:40]!r} is no action: pick(x), place(x, y), open(box), close(box)")
+            raise Illegal(f"{action[:40]!r} is not an action: pick(x), place(x, y), open(box), close(box)")
         verb, what, target = found.groups()
         if verb in ("open", "close"):
             if what != "box" or target:

@@ -63,7 +63,7 @@ class Jigsaw(World):
         found = PLACE.match(action.strip())
         n = item["rows"] * item["columns"]
         if not found:
-            raise Illegal(f"{action[:40]!r} is no action: place <letter> <slot>")
+            raise Illegal(f"{action[:40]!r} is not an action: place <letter> <slot>")
         piece, slot = ord(found[1].upper()) - ord("A"), int(found[2]) - 1
         if not 0 <= piece < n or not 0 <= slot < n:
             raise Illegal(f"there are pieces A to {chr(64 + n)} and slots 1 to {n}")

@@ -81,7 +81,7 @@ class Maze(World):
     def step(self, item: Item, state: tuple[Cell, ...], action: str) -> tuple[Cell, ...]:
         move = action.strip().lower().strip(".")
         if move not in MOVES:
-            raise Illegal(f"{action[:40]!r} is no move: up, down, left or right")
+            raise Illegal(f"{action[:40]!r} is not a move: up, down, left or right")
         here = state[-1]
         there = (here[0] + MOVES[move][0], here[1] + MOVES[move][1])
         if not all(0 <= v < item["n"] for v in there):

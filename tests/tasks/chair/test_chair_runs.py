@@ -128,8 +128,8 @@ def test_bad_records_cost_one_row_each(workdir):
     lines = [json.loads(x) for x in (the_run() / "samples.jsonl").read_text().splitlines()]
     errors = {r["id"]: r["error"]["message"] for r in lines if r.get("error")}
     assert len(lines) == 8 and len(errors) == 7
-    assert "no COCO category" in errors["3"] and "is not in" in errors["5"] and "occurs twice" in errors["1#6"]
-    assert "has no field objects" in errors["2"] and "is no JSON" in errors["row8"]
+    assert "not a COCO category" in errors["3"] and "is not in" in errors["5"] and "occurs twice" in errors["1#6"]
+    assert "has no field objects" in errors["2"] and "is not JSON" in errors["row8"]
 
 
 def first_picture(folder: Path) -> Path:

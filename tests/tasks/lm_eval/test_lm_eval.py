@@ -122,10 +122,7 @@ def test_records_of_your_own_by_overrides(workdir, folder):
 
 @pytest.fixture(scope="module")
 def tiny():
-    import yaml
-
-    raw = yaml.safe_load(Registry().get("model", "tiny-llava").path.read_text())
-    raw.pop("card", None)
+    raw = Registry().get("model", "tiny-llava").raw
     from harness.embedded.tiny_llava import WEIGHTS
 
     model = build_model({**raw, "path": str(WEIGHTS)})

@@ -39,12 +39,12 @@ def test_actions(answer, action):
         ("I do not know", "holds no action"),
         ("click()", "takes 1 arguments"),
         ("mouse_click(200, 10)", "outside the page"),
-        ("mouse_click('a', 1)", "x is no number"),
-        ("click(__import__('os'))", "no plain values"),
-        ("fill('3'", "no whole call"),
-        ("click(bid='3')", "no known action"),
+        ("mouse_click('a', 1)", "x is not a number"),
+        ("click(__import__('os'))", "not plain values"),
+        ("fill('3'", "not a whole call"),
+        ("click(bid='3')", "not a known action"),
         ("scroll(1e999, 0)", "too far"),
-        ("mouse_click(True, 1)", "no number"),
+        ("mouse_click(True, 1)", "not a number"),
     ],
 )
 def test_malformed(answer, why):

@@ -107,7 +107,7 @@ BAD = {
     "field image is null": GOOD | {"image": None},
     "field image is 3 (int), not text": GOOD | {"image": 3},
     "is a list, not an object with fields": [1, 2],
-    "is no JSON": '{"question_id": 5, "ima',
+    "is not JSON": '{"question_id": 5, "ima',
 }
 
 
@@ -147,7 +147,7 @@ def test_unreadable_files(tmp_path):
     with pytest.raises(UsageError, match="holds no questions"):
         local(tmp_path).fingerprint()
     write(tmp_path, "[{]")
-    with pytest.raises(UsageError, match="no valid JSON list"):
+    with pytest.raises(UsageError, match="not a valid JSON list"):
         local(tmp_path).fingerprint()
     with pytest.raises(Missing, match="does not exist"):
         local(tmp_path / "nowhere").fingerprint()

@@ -160,7 +160,7 @@ def test_data_files_beside_the_code_count(tree):
 
 
 def test_what_is_in_memory_counts_not_what_became_of_the_file(tree):
-    """A sweep goes on with the code that it began with, whoever edits the file meanwhile."""
+    """A sweep continues with the code that it began with, whoever edits the file meanwhile."""
     before = code(ROOTS)
     importlib.import_module("pack.method")
     sources.pin()
@@ -180,8 +180,8 @@ def test_names(tree):
 
 
 def test_nothing_heavy_is_imported():
-    words = "import sys; from harness.runs.sources import code; c = code(['harness.methods.activations.vista', 'harness.models.hf.model'])"
-    test = (
-        "assert 'harness/steering/hooks.py' in c and 'methods/activations/vista.py' in c and 'torch' not in sys.modules"
-    )
+    roots = ["harness.methods.activations.vista", "harness.models.hf.model"]
+    words = f"import sys; from harness.runs.sources import code; c = code({roots})"
+    there = "'harness/steering/hooks.py' in c and 'harness/methods/activations/vista.py' in c"
+    test = f"assert {there} and 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", f"{words}; {test}"], cwd=Path(__file__).parents[2], check=True)
