@@ -16,7 +16,6 @@ from harness.core.task import Task
 from harness.core.types import Outcome, Reply, Result, Sample
 from harness.engine.play import planned
 from harness.engine.schedule import Episode, together
-from harness.runs.directory import ENDED
 from harness.runs.stored import StoredRun, stored
 
 if TYPE_CHECKING:
@@ -37,16 +36,16 @@ class Taken:
 
 
 def candidates(plan: Plan) -> list[StoredRun]:
-    """Finished runs that answered in the same way, newest first; none where the run has rows of its own."""
+    """Runs that answered in the same way, finished or not, newest first; none where this one has rows of its own."""
     if plan.model.reads_samples or not plan.task.repeatable or plan.config["stop_early"] or plan.directory.begun:
         return []
     return [
         old
         for old in stored(Path(plan.config["results"]))
-        if old.record["status"] in ENDED
-        and (old.record.get("identity") or {}).get("answers") == plan.identity["answers"]
+        if (old.record.get("identity") or {}).get("answers") == plan.identity["answers"]
         and old.record["task"] == plan.task.name
         and old.name != plan.directory.name
+        and old.directory.begun
     ]
 
 

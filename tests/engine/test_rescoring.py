@@ -154,6 +154,17 @@ def test_only_what_asks_something_else_is_asked(plug, capsys):
     assert "scoring 11 answers" in capsys.readouterr().err
 
 
+def test_answers_of_a_run_that_was_killed_are_not_lost(plug):
+    assert main([*WORDS]) == 0
+    (old,) = runs()
+    old.directory.write_record({**old.record, "status": "running"})
+    lines = old.directory.journal.read_text().splitlines(keepends=True)
+    old.directory.journal.write_text("".join(lines[:5]) + lines[5][:20])
+    plug("scorer.py", "float(target in", "float(target not in")
+    assert main([*WORDS]) == 0
+    assert new([old]).record["counts"] == {"samples": 12, "done": 12, "errors": 0, "requests": 7, "asked": 7}
+
+
 def test_a_picture_redrawn_with_equal_size_is_asked(workdir):
     """And a question's other label is not."""
     Path("data/images").mkdir(parents=True)
