@@ -12,9 +12,11 @@ from harness.core.errors import UsageError
 
 def main(words: Sequence[str]) -> int:
     arguments = parser("baseline", "the accepted runs that harness gate compares with")
-    arguments.add_argument("action", choices=("update", "show", "verify"))
+    arguments.add_argument("action", choices=("update", "show", "verify"), help="accept runs, print them, check files")
     arguments.add_argument("runs", nargs="*", metavar="RUN", help="update: runs by name or beginning")
-    arguments.add_argument("--folder", type=Path, default=Path("results/baseline"), metavar="DIR")
+    arguments.add_argument(
+        "--folder", type=Path, default=Path("results/baseline"), metavar="DIR", help="default: results/baseline"
+    )
     arguments.add_argument("--reason", metavar="TEXT", help="update: why these runs are accepted")
     arguments.add_argument(
         "--timings", type=int, default=0, metavar="N", help="update: play each run N times more, for its speed"

@@ -31,7 +31,7 @@ SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 
 def main(words: Sequence[str]) -> int:
     arguments = parser("completion", 'a script for the shell: eval "$(harness completion bash)"')
-    arguments.add_argument("shell", metavar="bash|zsh|fish")
+    arguments.add_argument("shell", metavar="bash|zsh|fish", help="whose script is printed")
     given = arguments.parse_args(words)
     if given.shell not in SCRIPTS:
         raise UsageError(f"harness completion {given.shell}: choose {', '.join(SCRIPTS)}")

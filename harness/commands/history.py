@@ -21,13 +21,19 @@ HEIGHT, WIDTH = 8, 100
 
 def main(words: Sequence[str]) -> int:
     arguments = parser("history", "scores and speed of a task over commits, and where they changed")
-    arguments.add_argument("task")
+    arguments.add_argument("task", help="whose runs: pope")
     arguments.add_argument("--delta", type=float, default=0.01, metavar="D", help="smallest step of a score (0.01)")
     arguments.add_argument("--plot", action="store_true", help="draw each series")
-    arguments.add_argument("--json", action="store_true")
+    arguments.add_argument("--json", action="store_true", help="JSON instead of lines")
     arguments.add_argument("--mark", metavar="ID=STATE", help="say what a step is: open, accepted, fixed or noise")
-    arguments.add_argument("--reason", default="", metavar="TEXT")
-    arguments.add_argument("--marks", type=Path, default=Path("results/baseline/steps.json"), metavar="FILE")
+    arguments.add_argument("--reason", default="", metavar="TEXT", help="with --mark: why")
+    arguments.add_argument(
+        "--marks",
+        type=Path,
+        default=Path("results/baseline/steps.json"),
+        metavar="FILE",
+        help="where marks are kept (default: results/baseline/steps.json)",
+    )
     given = arguments.parse_args(words)
     from harness.gate.history import history, mark, read_marks
 

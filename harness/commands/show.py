@@ -17,7 +17,9 @@ from harness.plugins.registry import Plugin, Registry
 
 def main(words: Sequence[str]) -> int:
     arguments = parser("show", "one run, or the card of method=NAME, task=NAME, model=NAME")
-    arguments.add_argument("what", metavar="RUN|method=NAME|task=NAME|model=NAME")
+    arguments.add_argument(
+        "what", metavar="RUN|method=NAME|task=NAME|model=NAME", help="a run by name or beginning, or whose card"
+    )
     arguments.add_argument("--samples", type=int, default=0, metavar="N", help="also print N samples of the run")
     arguments.add_argument(
         "--wrong", action="store_true", help="with --samples: those that the judged score calls wrong, and errors"

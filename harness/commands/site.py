@@ -11,7 +11,7 @@ from harness.commands.words import parser
 
 def main(words: Sequence[str]) -> int:
     arguments = parser("site", "the leaderboard as static pages, made from results/harness.duckdb")
-    arguments.add_argument("action", choices=("build", "serve"))
+    arguments.add_argument("action", choices=("build", "serve"), help="write the pages, or also serve them here")
     arguments.add_argument("--out", type=Path, default=Path("results/site"), metavar="DIR", help="where the pages go")
     arguments.add_argument("--no-pictures", action="store_true", help="leave out the samples' pictures")
     arguments.add_argument("--port", type=int, default=8000, help="serve: on 127.0.0.1 (default 8000; 0: any free one)")

@@ -12,7 +12,9 @@ from harness.core.errors import UsageError
 def main(words: Sequence[str]) -> int:
     arguments = parser("submit", "check finished runs and write the files that a results pull request commits")
     arguments.add_argument("runs", nargs="+", metavar="RUN", help="by name or beginning")
-    arguments.add_argument("--folder", type=Path, default=Path("results/submitted"), metavar="DIR")
+    arguments.add_argument(
+        "--folder", type=Path, default=Path("results/submitted"), metavar="DIR", help="default: results/submitted"
+    )
     arguments.add_argument("--check", action="store_true", help="write nothing")
     given = arguments.parse_args(words)
     from harness.leaderboard.submit import problems, write

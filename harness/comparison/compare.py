@@ -46,7 +46,7 @@ class Comparison:
 
     @property
     def judged(self) -> Row:
-        """The first score over all groups."""
+        """The score that runs are judged by, over all groups."""
         return next(r for r in self.rows if r.score == self.rows[0].score and r.group == "all")
 
     def as_json(self) -> dict[str, Any]:

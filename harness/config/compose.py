@@ -41,7 +41,7 @@ class Asked:
 def read(words: Sequence[str]) -> Asked:
     """Raises UsageError for an unknown option, with the nearest ones."""
     parser = Parser(prog="harness eval", add_help=False)
-    parser.add_argument("words", nargs="*")
+    parser.add_argument("words", nargs="*", help="settings")
     parser.add_argument("-m", "--multirun", action="store_true", help="sweep over comma-separated values")
     parser.add_argument("-c", "--cfg", choices=("job", "hydra", "all"), default="", help="print the configuration")
     parser.add_argument("-p", "--package", help="with --cfg: a part of it")

@@ -287,4 +287,4 @@ class Metric:
     note: str = ""
     score: str = ""
     """The samples' score that this is the mean of, or `above/below`, a ratio of two scores' sums: what comparisons
-    of runs are made by. Needed where that is not the first score."""
+    of runs are made by. `Task.metrics` fills it in for the primary metric of a task that declares its scores."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from harness.cli import COMMANDS, main, usage
 from harness.commands.complete import candidates
 from harness.runs.journal import read
 
+COMMANDS_FOLDER = Path(__file__).parents[2] / "harness" / "commands"
 PLUGINS = f"plugins=[{Path(__file__).parents[1] / 'plugins'}]"
 SUMS = ("eval", "task=sums", PLUGINS)
 
@@ -164,6 +166,22 @@ def test_every_command_has_help_and_is_documented(capsys):
         assert code == 0
         assert "usage: harness" in capsys.readouterr().out
         assert f"harness {name}" in readme, f"README.md does not mention harness {name}"
+
+
+@pytest.mark.parametrize("path", sorted(COMMANDS_FOLDER.glob("*.py")), ids=lambda p: p.stem)
+def test_every_option_has_help(path):
+    calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
+    options = [c for c in calls if isinstance(c.func, ast.Attribute) and c.func.attr == "add_argument"]
+    assert [ast.unparse(o) for o in options if not any(k.arg == "help" for k in o.keywords)] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [(["ls", "--jsn"], "did you mean --json"), (["eval", "task=pope", "--cgf", "job"], "did you mean --cfg")],
+)
+def test_a_misspelt_option_is_answered_with_the_nearest(workdir, capsys, words, says):
+    assert main(words) == 2
+    assert says in capsys.readouterr().err
 
 
 def test_completion():
