@@ -115,7 +115,7 @@ def check_keys(words: Sequence[str], known: Mapping[str, Sequence[Setting]], reg
             continue
         if any(key.startswith(f"{k}.") and {ANY, MAPPING} & s[0].kinds.values for k, s in known.items()):
             continue
-        raise UsageError(f"{key} is not a setting{_hint(key, known, registry)}")
+        raise UsageError(f"unknown setting {key}{_hint(key, known, registry)}")
 
 
 def _hint(key: str, known: Mapping[str, Sequence[Setting]], registry: Registry) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
+from tests.loggers.offline import data
 
 wandb = pytest.importorskip("wandb")
 WORDS = ["task=pope", "limit=18", "logger=wandb", "logger.mode=offline", "logger.samples=7", "logger.pictures=2"]
@@ -20,12 +21,11 @@ def _apart(workdir, monkeypatch):
     monkeypatch.setenv("WANDB_DATA_DIR", str(workdir / "wandb-data"))
 
 
-def read(folder: Path) -> list:
+def read(data: bytes) -> list:
     """Records of an offline run's file: LevelDB's log format behind a header of seven bytes."""
     from wandb.proto import wandb_internal_pb2 as pb
 
-    (path,) = folder.glob("offline-run-*/run-*.wandb")
-    data, at, whole, out = path.read_bytes(), 7, b"", []
+    at, whole, out = 7, b"", []
     while at < len(data):
         if (left := 32768 - at % 32768) < 7:
             at += left
@@ -43,7 +43,7 @@ def read(folder: Path) -> list:
 
 def test_offline_files_hold_the_run(workdir):
     assert main(["eval", *WORDS, "logger.site=https://example.org/board"]) == 0
-    records = read(Path("wandb"))
+    records = read(data(lambda found: any(r.WhichOneof("record_type") == "exit" for r in read(found))))
     run = next(r.run for r in records if r.WhichOneof("record_type") == "run")
     assert run.display_name.startswith("pope-embedded-vanilla-tiny-llava") and "pope" in run.tags
     config = {u.key: json.loads(u.value_json) for u in run.config.update}
