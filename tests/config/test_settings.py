@@ -39,7 +39,7 @@ def test_what_is_stated_exists():
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["executor.worker=3"], "executor.worker is not a setting: did you mean executor.workers (of executor=ray)?"),
+        (["executor.worker=3"], "unknown setting executor.worker: did you mean executor.workers (of executor=ray)?"),
         (["executor=ray", "executor.worker=3"], "did you mean executor.workers"),
         (["logger=wandb", "logger.projet=x"], "did you mean logger.project"),
         (["decoding=nucleus", "decoding.top_pp=1"], "did you mean decoding.top_p"),
@@ -51,7 +51,7 @@ def test_what_is_stated_exists():
         (["task.data_=x"], "did you mean task.data"),
         (["executor.zzzzzz=1"], "nothing chosen has settings below executor"),
         (["hydra.sweep.dirs=x"], "did you mean hydra.sweep.dir"),
-        (["hydra.launcher.n_job=2"], "is not a setting"),
+        (["hydra.launcher.n_job=2"], "unknown setting hydra.launcher.n_job"),
     ],
 )
 def test_hints_name_keys_that_exist(workdir, words, says):
