@@ -346,7 +346,7 @@ class Colours(Task):
         return [Metric("accuracy", sum(r.outcome.scores["correct"] for r in results) / len(results), primary=True)]
 """
 YAML = """
-_target_: colours.task.Colours
+_target_: hues.task.Colours
 version: 1
 default_model: tiny-llava
 official: embedded
@@ -356,16 +356,16 @@ defaults: {root: data, parser: plain}
 """
 
 
-def colours(w: World) -> tuple[str, ...]:
+def hues(w: World) -> tuple[str, ...]:
     """A plug-in task over two pictures; the words that play it."""
-    w.plug("colours/task.py", COLOURS)
-    w.plug("colours/task.yaml", YAML)
+    w.plug("hues/task.py", COLOURS)
+    w.plug("hues/task.yaml", YAML)
     (w.place / "data").mkdir()
     rows = [{"id": c, "image": f"{c}.bmp", "text": f"Is it {c}?", "label": c} for c in ("red", "blue")]
     (w.place / "data" / "rows.json").write_text(json.dumps(rows))
     for c in ("red", "blue"):
         Image.new("RGB", (32, 32), c).save(w.place / "data" / f"{c}.bmp")
-    return ("task=colours", "plugins=[plug]")
+    return ("task=hues", "plugins=[plug]")
 
 
 def look(w: World, defaults: str = "{alpha: 0.5}", presets: str = "[]", title: str = "Look") -> tuple[str, ...]:
@@ -394,25 +394,25 @@ def _(w):
 
 @line("a default in a task's YAML")
 def _(w):
-    words = colours(w)
+    words = hues(w)
     before = key(w.config(*words))
-    w.plug("colours/task.yaml", YAML.replace("parser: plain", "parser: fancy"))
+    w.plug("hues/task.yaml", YAML.replace("parser: plain", "parser: fancy"))
     return between(before, key(w.config(*words)))
 
 
 @line("`version` in a task's YAML")
 def _(w):
-    words = colours(w)
+    words = hues(w)
     before = key(w.config(*words))
-    w.plug("colours/task.yaml", YAML.replace("version: 1", "version: 2"))
+    w.plug("hues/task.yaml", YAML.replace("version: 1", "version: 2"))
     return between(before, key(w.config(*words)))
 
 
 @line("the text of a card")
 def _(w):
-    words = colours(w)
+    words = hues(w)
     before = key(w.config(*words))
-    w.plug("colours/task.yaml", YAML.replace("title: Colours", "title: Shades"))
+    w.plug("hues/task.yaml", YAML.replace("title: Colours", "title: Shades"))
     assert between(before, key(w.config(*words))) == "nothing"
     before = key(w.config(*look(w)))
     return between(before, key(w.config(*look(w, title="Look again"))))
@@ -495,7 +495,7 @@ def _(w):
 
 
 def records(w: World, old: str, new: str) -> str:
-    config = w.config(*colours(w))
+    config = w.config(*hues(w))
     before = key(config)
     path = w.place / "data" / "rows.json"
     path.write_text(path.read_text().replace(old, new))
@@ -514,7 +514,7 @@ def _(w):
 
 @line("a picture, redrawn with equal size")
 def _(w):
-    config = w.config(*colours(w))
+    config = w.config(*hues(w))
     before = key(config)
     path = w.place / "data" / "red.bmp"
     size, stat = path.stat().st_size, path.stat()
@@ -588,7 +588,7 @@ def _(w):
 
 @line("times of files")
 def _(w):
-    words = colours(w)
+    words = hues(w)
     w.project()
     config = w.config(*words)
     before = key(config)
@@ -599,7 +599,7 @@ def _(w):
 
 @line("the place of a plug-in's folder, a checkpoint or pictures")
 def _(w):
-    config = w.config(*colours(w))
+    config = w.config(*hues(w))
     shutil.copytree(WEIGHTS, w.place / "weights")
     config = w.set(config, model_path=str(w.place / "weights"), task_root="data")
     before = key(config)
@@ -668,5 +668,5 @@ def test_a_run_with_a_server_knows_no_torch(world):
 def test_digests_of_pictures_are_kept(world, monkeypatch):
     """What compose has read is on the disk when it returns."""
     monkeypatch.setattr("harness.core.files.TICK", 0)
-    compose(world.config(*colours(world)))
+    compose(world.config(*hues(world)))
     assert not DIGESTS._fresh
