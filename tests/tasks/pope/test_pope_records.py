@@ -155,7 +155,7 @@ def test_unreadable_files(tmp_path):
     with pytest.raises(Missing, match="holds no questions"):
         local(tmp_path / "x").fingerprint()
     (tmp_path / "x" / "random.parquet").write_bytes(b"PAR1 no")
-    with pytest.raises(UsageError, match="no readable Parquet"):
+    with pytest.raises(UsageError, match="not a readable Parquet"):
         local(tmp_path / "x").fingerprint()
 
 
