@@ -14,6 +14,9 @@ from harness.core.score import Score
 from harness.core.types import Metric, Result
 from harness.stats import Difference, paired_jackknife, paired_mean, totals
 
+LOST = 0.01
+"""A run that misses a larger share of its samples is judged by no gate, accepted as no baseline, and never ranked."""
+
 
 class Played(Protocol):
     """A run from a results folder or a baseline."""

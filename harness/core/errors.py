@@ -29,5 +29,11 @@ class Unusable(HarnessError):
     """One sample that cannot be played: a corrupt picture, a field of the wrong type. Costs one error row."""
 
 
+def first_line(error: BaseException, limit: int = 200) -> str:
+    """The first line of what an error says, at most `limit` characters; its type where it says nothing."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next((line for line in lines if line), type(error).__name__)[:limit]
+
+
 FATAL = (UsageError, Missing, BrokenPromise)
 """Errors that end a run. Any other costs the sample that caused it."""

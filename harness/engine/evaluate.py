@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.core.errors import DONE, INCOMPLETE, INTERRUPTED, NO, UsageError
+from harness.core.errors import DONE, INCOMPLETE, INTERRUPTED, NO, UsageError, first_line
 from harness.core.types import Metric, Result, Sample
 from harness.engine import artefacts, memory
 from harness.engine.changes import since
@@ -175,8 +175,9 @@ def _ingest(plan: Plan, listener: Listener) -> None:
     try:
         ingest(Path(plan.config["results"]), [plan.directory.path])
     except Exception as e:
-        line = str(e).strip().splitlines()[0] if str(e).strip() else type(e).__name__
-        listener.say(f"the run is complete but not yet in harness.duckdb ({line}): harness ingest adds it later")
+        listener.say(
+            f"the run is complete but not yet in harness.duckdb ({first_line(e)}): harness ingest adds it later"
+        )
 
 
 def _record(plan: Plan, decoding: Any, total: int, taken: dict[str, Any]) -> dict[str, Any]:

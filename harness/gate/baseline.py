@@ -11,14 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.comparison.pairing import Played, share_missing
+from harness.comparison.pairing import LOST, Played, share_missing
 from harness.core.errors import INCOMPLETE, HarnessError, Missing, UsageError
 from harness.core.types import Metric, Outcome, Result
 from harness.runs.directory import write_json
 
 SCHEMA = 1
-LOST = 0.01
-"""A run that misses a larger share of its samples is incomplete: never a baseline."""
 PROMPT = 16
 """Hex digits of a prompt's hash that are kept."""
 KEYS = ("task", "data", "model", "method", "decoding", "seed", "limit")

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.comparison.pairing import NotComparable, Pairs, Played, judged, meanings, pair, share_missing
+from harness.comparison.pairing import LOST, NotComparable, Pairs, Played, judged, meanings, pair, share_missing
 from harness.core.errors import DONE, INCOMPLETE, INCONCLUSIVE, NO, UsageError
 from harness.core.score import Score
 from harness.core.types import Result
 from harness.engine.changes import listed
-from harness.gate.baseline import LOST, BaselineRun
+from harness.gate.baseline import BaselineRun
 from harness.gate.costs import Timings, costs
 from harness.gate.entry import Entry
 from harness.gate.policy import Policy, Rule

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from harness.core.errors import first_line
+
 
 def folders(root: Path, name: str) -> Iterator[Path]:
     """Folders below `root` that may define the task or group `name`: by file name first, then by what files say."""
@@ -26,21 +28,20 @@ def folders(root: Path, name: str) -> Iterator[Path]:
                 yield file.parent
 
 
-def first_line(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """What an error says, in one line; of a retried call (tenacity) what it failed with."""
     last = getattr(error, "last_attempt", None)
     if last is not None and last.exception() is not None:
         error = last.exception()
-    said = next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")
-    return f"{type(error).__name__}: {said[:200]}"
+    return f"{type(error).__name__}: {first_line(error)}"
 
 
 def lacking(what: str, error: ImportError) -> str:
     """What to install for a failed import. A part that a package no longer has is asked of an older release of it."""
     name, _, part = (error.name or "").partition(".")
     if not name:
-        return f"{what} needs a package that is not installed ({first_line(error)}): see docs/bridges.md"
+        return f"{what} needs a package that is not installed ({reason(error)}): see docs/bridges.md"
     if not part or find_spec(name) is None:
-        return f"{what} needs a package that is not installed ({first_line(error)}): pip install {name}"
+        return f"{what} needs a package that is not installed ({reason(error)}): pip install {name}"
     older = "pip install 'filelock<4.3'" if name == "filelock" else f"install an older {name}"
     return f"{what} imports {error.name}, which the {name} that is installed does not have: {older}"

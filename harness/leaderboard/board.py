@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from harness.comparison.pairing import LOST
 from harness.core.score import Score, judged
 from harness.core.types import Metric
 from harness.store import Store
 from harness.store.database import sql
 
-LOST = 0.01
-"""A run that misses a larger share of its samples is shown and never ranked."""
 REFERENCES = ("chance", "oracle")
 """Models that mark a level: lines in figures, not rows of a ranking."""
 TIERS = {"embedded": "embedded", "calibration": "calibration", "local": "own records", "imported": "imported"}

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness.comparison.pairing import share_missing
+from harness.comparison.pairing import LOST, share_missing
 from harness.core.errors import UsageError
-from harness.leaderboard.board import LOST, tidy
+from harness.leaderboard.board import tidy
 from harness.runs.directory import write_json
 from harness.runs.stored import StoredRun
 

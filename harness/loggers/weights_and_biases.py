@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import HarnessError, Missing
+from harness.core.errors import HarnessError, Missing, first_line
 from harness.core.score import Score, judged, occurring
 from harness.core.types import Metric, Picture, Result, Sample
 from harness.loggers.console import Console
@@ -64,7 +64,7 @@ class WeightsAndBiases:
             work()
         except Exception as e:
             self._broken = True
-            said = (str(e).strip().splitlines() or [type(e).__name__])[0][:200]
+            said = first_line(e)
             self.console.say(f"W&B: {type(e).__name__}: {said}; the run continues without it")
 
     def _begin(self, record: dict[str, Any]) -> None:

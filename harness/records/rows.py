@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import Missing, UsageError
+from harness.core.errors import Missing, UsageError, first_line
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def hub(
         pixels = found.cast_column(image, feature or Image(decode=False))
         texts = found.remove_columns(image).to_list()
     except Exception as e:
-        why = (str(e).strip().splitlines() or [type(e).__name__])[0][:160]
+        why = first_line(e, 160)
         raise Missing(
             f"dataset {name} could not be loaded ({type(e).__name__}: {why}): connect to the hub once, give the "
             "official files by task.root=DIR, or use task.data=embedded"
@@ -79,7 +79,7 @@ def _parquet(path: Path) -> Iterator[Any]:
                     row["image"] = kept.setdefault(hashlib.sha256(data).digest(), cell)
                 yield row
     except (pa.ArrowException, OSError) as e:
-        raise UsageError(f"{path} is not a readable Parquet file: {str(e).splitlines()[0]}") from e
+        raise UsageError(f"{path} is not a readable Parquet file: {first_line(e)}") from e
 
 
 def _json(path: Path) -> Iterable[Any]:

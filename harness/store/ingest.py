@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.core.errors import HarnessError, Missing
+from harness.core.errors import HarnessError, Missing, first_line
 from harness.store.database import WRITE_PATIENCE, database, migrate, patiently, sql, turn
 from harness.store.records import RunRecord, Unreadable, clean_journal, dumps, read_run
 
@@ -152,7 +152,7 @@ def _load_cleaned(connection: DuckDBPyConnection, record: RunRecord, scratch: Pa
         values = {"paths": [str(fresh)], "longest": max(LONGEST, longest)}
         connection.execute(sql("loads/samples.sql"), values)
     except (duckdb.Error, OSError) as e:
-        problems.append(f"{record.journal} cannot be read ({str(e).splitlines()[0]})")
+        problems.append(f"{record.journal} cannot be read ({first_line(e)})")
         return {record.name}
     finally:
         fresh.unlink(missing_ok=True)

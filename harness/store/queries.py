@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.core.errors import HarnessError, Missing, UsageError
+from harness.core.errors import HarnessError, Missing, UsageError, first_line
 from harness.plugins.registry import unknown
 from harness.store.database import READ_PATIENCE, database, patiently, sql, steps, version
 
@@ -48,7 +48,7 @@ class Store:
         try:
             cursor = self._connection.execute(text, dict(values)) if values else self._connection.execute(text)
         except duckdb.Error as e:
-            raise UsageError(f"the database refuses this query: {str(e).splitlines()[0]}") from e
+            raise UsageError(f"the database refuses this query: {first_line(e)}") from e
         described = cursor.description or []
         names = [d[0] for d in described]
         decode = [i for i, d in enumerate(described) if str(d[1]) == "JSON"]
@@ -158,7 +158,7 @@ def _open(path: Path, patience: float) -> DuckDBPyConnection:
             lambda: duckdb.connect(str(path), read_only=True), patience, path, "wait for it, or end it"
         )
     except duckdb.Error as e:
-        raise HarnessError(f"{path} cannot be opened ({str(e).splitlines()[0]}): run harness ingest") from e
+        raise HarnessError(f"{path} cannot be opened ({first_line(e)}): run harness ingest") from e
     have, newest = version(connection), steps()[-1][0]
     if have != newest:
         connection.close()

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from harness.core.errors import Missing
+from harness.core.errors import Missing, first_line
 
 SIDE = 384
 """The matcher's picture; the mask is made, and the picture masked, at this size."""
@@ -38,7 +38,7 @@ class Matcher:
             model = BlipForImageTextRetrieval.from_pretrained(path, attn_implementation="eager")
             return cls(model.eval().requires_grad_(False), BlipProcessor.from_pretrained(path), block)
         except (OSError, ValueError, ImportError) as e:
-            raise Missing(f"method.agla.matcher={path} cannot be loaded: {str(e).splitlines()[0][:200]}") from e
+            raise Missing(f"method.agla.matcher={path} cannot be loaded: {first_line(e)}") from e
 
     def relevance(self, image: Image.Image, text: str) -> tuple[np.ndarray, float]:
         """GradCAM map [g, g] of the matching score, mean over the text's tokens, and the contrastive similarity."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import HarnessError, Missing, UsageError
-from harness.interop.task_files import first_line, folders, lacking
+from harness.interop.task_files import folders, lacking, reason
 
 
 def load(name: str, include: str | None, overrides: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def load(name: str, include: str | None, overrides: Mapping[str, Any], metadata:
         try:
             manager = TaskManager(include_path=[str(f) for f in places], include_defaults=defaults, metadata=meta)
         except Exception as e:
-            raise UsageError(f"lm-eval cannot read the YAML files of task.include={include}: {first_line(e)}") from e
+            raise UsageError(f"lm-eval cannot read the YAML files of task.include={include}: {reason(e)}") from e
         if name in manager.all_tasks:
             return _built(manager, name, overrides)
         near = manager.all_tasks
@@ -71,9 +71,9 @@ def _built(manager: Any, name: str, overrides: Mapping[str, Any]) -> dict[str, A
         raise Missing(lacking(f"lm-eval's task {name}", e)) from e
     except (OSError, ValueError, RuntimeError) as e:
         raise Missing(
-            f"lm-eval's task {name} cannot get its records ({first_line(e)}): check the connection to "
+            f"lm-eval's task {name} cannot get its records ({reason(e)}): check the connection to "
             "the hub and HF_TOKEN, or give files by task.overrides='{dataset_path: json, dataset_kwargs: {data_files: "
             "FILE}}'"
         ) from e
     except Exception as e:
-        raise UsageError(f"lm-eval cannot build its task {name}: {first_line(e)}") from e
+        raise UsageError(f"lm-eval cannot build its task {name}: {reason(e)}") from e

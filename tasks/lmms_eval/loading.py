@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import HarnessError, Missing, UsageError
-from harness.interop.task_files import first_line, folders, lacking
+from harness.interop.task_files import folders, lacking, reason
 
 
 def load(name: str, include: str | None, model_name: str) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def load(name: str, include: str | None, model_name: str) -> dict[str, Any]:
         try:
             manager = TaskManager("ERROR", include_path=place, include_defaults=defaults, model_name=model_name)
         except Exception as e:
-            raise UsageError(f"lmms-eval cannot read the YAML files of task.include={include}: {first_line(e)}") from e
+            raise UsageError(f"lmms-eval cannot read the YAML files of task.include={include}: {reason(e)}") from e
         if name in manager.all_tasks:
             return _built(get_task_dict, manager, name)
         near = manager.all_tasks
@@ -68,7 +68,7 @@ def _built(get_task_dict: Any, manager: Any, name: str) -> dict[str, Any]:
         raise Missing(lacking(f"lmms-eval's task {name}", e)) from e
     except Exception as e:
         raise Missing(
-            f"lmms-eval's task {name} cannot get its records ({first_line(e)}): check the connection to the hub and "
+            f"lmms-eval's task {name} cannot get its records ({reason(e)}): check the connection to the hub and "
             "HF_TOKEN, or point a YAML of your own at local files and give its folder by task.include="
         ) from e
 

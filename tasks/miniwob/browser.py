@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.browser import chromium
+from harness.core.errors import first_line
 from harness.tasks.miniwob.actions import HEIGHT, WIDTH
 
 TIMEOUT = 30.0
@@ -47,7 +48,7 @@ class Browser:
             raise Lost(f"no answer within {TIMEOUT:.0f} seconds") from e
         except Exception as e:
             if _fatal(e):
-                raise Lost(str(e).splitlines()[0] if str(e) else type(e).__name__) from e
+                raise Lost(first_line(e)) from e
             raise
 
     async def page(self) -> Any:

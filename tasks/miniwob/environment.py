@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import Missing
+from harness.core.errors import first_line
 from harness.tasks.miniwob.actions import HEIGHT, WIDTH, Action
 from harness.tasks.miniwob.axtree import tree
 from harness.tasks.miniwob.browser import PAGE, Browser, Lost
@@ -165,7 +166,7 @@ async def _perform(page: Any, action: Action) -> None:
     except Error as e:
         if "closed" in str(e) or "crashed" in str(e):
             raise
-        first = str(e).strip().splitlines()[0][:160]
+        first = first_line(e, 160)
         raise Refused(f"{action}: {first}") from e
 
 

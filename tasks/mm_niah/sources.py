@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import Missing, Picture, UsageError
+from harness.core.errors import first_line
 from harness.records import Broken, Folder, facts, rows, table_pictures
 from harness.tasks.mm_niah.scoring import SUBTASKS, Answer
 
@@ -67,7 +68,7 @@ def _snapshot(data: str, revision: str | None) -> Path:
     try:
         return Path(snapshot_download(HUB, repo_type="dataset", revision=revision, allow_patterns=f"mm_niah_{data}/**"))
     except Exception as e:
-        why = (str(e).strip().splitlines() or [type(e).__name__])[0][:160]
+        why = first_line(e, 160)
         raise Missing(
             f"dataset {HUB} could not be loaded ({type(e).__name__}: {why}): connect to the hub once, give the "
             "official files by task.root=DIR, or use task.data=embedded"

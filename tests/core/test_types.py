@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from harness.core import Decoding, Message, Picture, Request, Unusable, UsageError, user
+from harness.core.errors import first_line
 
 
 def png(colour="red", size=(4, 4)):
@@ -65,3 +66,9 @@ def test_request_keys_tell_apart_what_matters():
 def test_wrong_decodings_are_refused(values):
     with pytest.raises(UsageError):
         Decoding(**values)
+
+
+def test_first_line_of_an_error():
+    assert first_line(ValueError("\n  what failed \nwhere")) == "what failed"
+    assert first_line(ValueError()) == "ValueError"
+    assert first_line(OSError("x" * 500), 10) == "x" * 10

@@ -107,7 +107,7 @@ def no_model(monkeypatch):
 
 
 @pytest.mark.parametrize("turns", [1, 3])
-def test_a_mended_scorer_asks_nothing(plug, no_model, capsys, turns):
+def test_a_fixed_scorer_asks_nothing(plug, no_model, capsys, turns):
     words = (*WORDS, f"task.turns={turns}", "task.bad=11")
     assert main([*words]) == 3  # one sample cannot be played
     (old,) = runs()

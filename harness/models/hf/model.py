@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from harness.core.decoding import Decoding
-from harness.core.errors import Missing, UsageError
+from harness.core.errors import Missing, UsageError, first_line
 from harness.core.method import Method
 from harness.core.model import Call, Model
 from harness.core.types import Picture, Reply
@@ -137,14 +137,13 @@ class HFModel(Model):
             reader = AutoProcessor if sees and not self.gguf else AutoTokenizer
             processor = reader.from_pretrained(self.path, **where)
         except (OSError, ValueError, ImportError) as e:
-            reason = next((line.strip() for line in str(e).splitlines() if line.strip()), type(e).__name__)
-            raise Missing(f"model={self.name} cannot be loaded from {self.path}: {reason[:300]}") from e
+            raise Missing(f"model={self.name} cannot be loaded from {self.path}: {first_line(e, 300)}") from e
         try:
             model = (model if spread else model.to(self.device)).eval().requires_grad_(False)
         except torch.OutOfMemoryError:
             raise
         except (RuntimeError, AssertionError, ImportError) as e:  # by device: not built in, not there, no such number
-            raise UsageError(f"model.device={self.device} cannot be used: {(str(e).splitlines() or ['?'])[0]}") from e
+            raise UsageError(f"model.device={self.device} cannot be used: {first_line(e)}") from e
         if self.compile:
             model.compile(dynamic=True)
         if (tokenizer := getattr(processor, "tokenizer", processor)).pad_token_id is None:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.core.errors import Missing, UsageError
+from harness.core.errors import Missing, UsageError, first_line
 from harness.core.files import DIGESTS
 
 UNREAD = {
@@ -62,9 +62,8 @@ def _hub_commit(name: str, revision: str | None) -> str:
     try:
         sha = HfApi().model_info(name, revision=revision, timeout=20).sha
     except Exception as e:
-        reason = str(e).strip().splitlines()[0] if str(e).strip() else type(e).__name__
         raise Missing(
-            f"model {name} cannot be found on the Hugging Face hub ({reason[:160]}): check the name and the network, "
+            f"model {name} cannot be found on the Hugging Face hub ({first_line(e, 160)}): check the name and the network, "
             "or give a local folder by model.path=DIR"
         ) from e
     return str(sha)

@@ -96,7 +96,7 @@ def test_methods(workdir, folder, capsys):
         assert said in capsys.readouterr().err
 
 
-def test_errors_name_the_mend(workdir, folder, capsys):
+def test_errors_name_the_fix(workdir, folder, capsys):
     cases = [
         (["task.name=local_choise", f"task.include={folder}"], 2, "did you mean local_choice"),
         (["task.name=local_choice", "task.include=nowhere"], 3, "give the folder that holds your tasks' YAML"),

@@ -101,7 +101,7 @@ def test_a_damaged_picture_costs_its_own_document(workdir, folder, tmp_path):
     assert "cannot be" in found["local_exact.7"]["error"]["message"]
 
 
-def test_errors_name_the_mend(workdir, folder, capsys):
+def test_errors_name_the_fix(workdir, folder, capsys):
     cases = [
         (["task.name=local_popes", f"task.include={folder}"], 2, "did you mean local_pope"),
         (["task.name=local_pope", "task.include=nowhere"], 3, "give the folder that holds your tasks' YAML"),
