@@ -63,8 +63,8 @@ def _hub_commit(name: str, revision: str | None) -> str:
         sha = HfApi().model_info(name, revision=revision, timeout=20).sha
     except Exception as e:
         raise Missing(
-            f"model {name} cannot be found on the Hugging Face hub ({first_line(e, 160)}): check the name and the network, "
-            "or give a local folder by model.path=DIR"
+            f"model {name} cannot be found on the Hugging Face hub ({first_line(e, 160)}): check the name and the "
+            "network, or give a local folder by model.path=DIR"
         ) from e
     return str(sha)
 
