@@ -19,7 +19,8 @@ PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md")), *sorted((REP
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(REPO)))
 def test_commands_in_the_pages_name_what_exists(page):
     registry = Registry()
-    for line in page.read_text().splitlines():
+    text = re.sub(r"\s*\\\n\s*", " ", page.read_text())  # a command may continue on the next line
+    for line in text.splitlines():
         for command in re.findall(r"^ {4}(?:\S+=\S+ )*harness (.+?)(?: {2,}#.*| {3,}.*)?$", line):
             words = shlex.split(command.split(" && ")[0], comments=True)
             assert words[0] in COMMANDS, line
