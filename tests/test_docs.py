@@ -33,3 +33,16 @@ def test_commands_in_the_pages_name_what_exists(page):
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+NARROW = [
+    *PAGES,
+    *(REPO / n for n in ("CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md")),
+    *REPO.glob("harness/embedded/*/README.md"),
+]
+
+
+@pytest.mark.parametrize("page", NARROW, ids=lambda p: str(p.relative_to(REPO)))
+def test_lines_are_under_120_columns(page):
+    lines = enumerate(page.read_text().splitlines(), 1)
+    assert [n for n, line in lines if len(line) >= 120 and not line.startswith("|") and "://" not in line] == []
