@@ -59,9 +59,13 @@ def hub_lists(name: str, config: str | None, split: str, revision: str | None, i
     out = []
     for row in table:
         cell = row[images]
-        many = range(len(cell() if callable(cell) else cell or []))
-        out.append({**row, images: [lambda i=i, c=cell: (c() if callable(c) else c)[i] for i in many]})
+        out.append({**row, images: [lambda i=i, c=cell: _held(c)[i] for i in range(len(_held(cell)))]})
     return out
+
+
+def _held(cell: Any) -> Any:
+    """What a cell holds, fetched where it is a function."""
+    return cell() if callable(cell) else cell or []
 
 
 def _parquet(path: Path) -> Iterator[Any]:

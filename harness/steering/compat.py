@@ -25,7 +25,8 @@ def installed() -> str:
 @cache
 def _generate_takes() -> str:
     """The name that `generate()` uses: it is the one that it prepares a model's inputs with."""
-    known = inspect.signature(GenerationMixin.prepare_inputs_for_generation).parameters
+    prepare = GenerationMixin.prepare_inputs_for_generation  # pyright: ignore[reportAttributeAccessIssue]
+    known = inspect.signature(prepare).parameters
     return next((name for name in CACHE_NAMES if name in known), CACHE_NAMES[0])
 
 

@@ -81,8 +81,9 @@ class Loop:
             self.feed(kept)
 
     def _forward(self, model: torch.nn.Module, tensors: dict[str, Tensor]) -> Tensor:
-        self.batch.guard.expected = self._cache.get_seq_length() + tensors["input_ids"].shape[1]
+        rows, tokens = tensors["input_ids"].shape
+        self.batch.guard.expected = self._cache.get_seq_length() + tokens
         out = model(**tensors, **with_cache(self._cache), use_cache=True)
         self.batch.step += 1
-        self.view.work.add(*tensors["input_ids"].shape, 1)
+        self.view.work.add(rows, tokens, 1)
         return out.logits[:, -1].float()

@@ -24,7 +24,7 @@ class Ending(StoppingCriteria):
         """Tokens with which a row had reached a stop string; 0 while it has not."""
         self.reach = max((len(s) for each in self.stops for s in each), default=0) + SPARE
 
-    def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:
+    def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         new = input_ids[: len(self.stops), self.batch.length :]
         count, recent = new.shape[1], new[:, -self.reach :].tolist()
         for i, stops in enumerate(self.stops):

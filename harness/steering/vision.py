@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from typing import Any
 from weakref import WeakSet
 
 import torch
@@ -32,6 +33,9 @@ class Layer:
 class Tower:
     """The tower of a model. Raises UsageError, naming the method, where the model has none of this kind."""
 
+    module: Any
+    inner: Any
+
     def __init__(self, view: View, method: str):
         config = view.model.config
         tower = getattr(view.model.base_model, "vision_tower", None)
@@ -47,8 +51,8 @@ class Tower:
                 f"method={method} reads the class token of a CLIP tower whose patches are the image tokens, as in "
                 f"LLaVA-1.5: {type(view.model).__name__} has no such tower"
             )
-        self.module = tower
-        self.inner = inner
+        assert tower is not None and inner is not None
+        self.module, self.inner = tower, inner
         depth = len(inner.encoder.layers)
         at = config.vision_feature_layer
         self.used: int = depth + 1 + at if at < 0 else at

@@ -46,9 +46,10 @@ class Dola(Steering):
     def reads(self, view: View) -> Sequence[int]:
         if not self.strength:
             return ()
-        named = isinstance(self.candidates, str)
-        of = max(OF, view.depth) if named else OF
-        states = half(self.candidates, of) if named else self.candidates
+        of, states = OF, self.candidates
+        if isinstance(states, str):
+            of = max(OF, view.depth)
+            states = half(states, of)
         # Hidden state i is the output of layer i - 1.
         return sorted({min(view.scaled(c, of), view.depth - 1) - 1 for c in states})
 

@@ -128,5 +128,5 @@ def spread(relevance: np.ndarray) -> np.ndarray | None:
         return None
     low /= low.max()
     factors = [SIDE / n for n in low.shape]
-    large = ndimage.zoom(low, factors, order=3, mode="grid-constant", grid_mode=True)
+    large = np.asarray(ndimage.zoom(low, factors, order=3, mode="grid-constant", grid_mode=True))
     return ndimage.gaussian_filter(large.clip(low.min(), low.max()), BLUR)

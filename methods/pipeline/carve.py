@@ -92,7 +92,7 @@ def regions(score: Floats, p: float, count: int, *, exact: bool) -> NDArray[np.b
     from scipy import ndimage
 
     keep = score >= np.percentile(score, (1 - p) * 100)
-    labels, found = ndimage.label(keep)
+    labels, found = ndimage.label(keep)  # pyright: ignore[reportGeneralTypeIssues]
     sums = ndimage.sum_labels(score, labels, np.arange(1, found + 1))
     kept = count if exact else max(count, int(found * p))
     best = np.argsort(-sums, kind="stable")[:kept] + 1

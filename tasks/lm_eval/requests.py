@@ -50,7 +50,7 @@ def ask(instances: Sequence[Any]) -> Generator[Request, Reply, None]:
         elif instance.request_type == "generate_until":
             instance.resps = []
             for draw in range(instance.repeats or 1):
-                reply = yield generation(*instance.args[:2], draw)
+                reply = yield generation(instance.args[0], instance.args[1], draw)
                 instance.resps.append(reply.text)
 
 

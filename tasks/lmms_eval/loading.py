@@ -27,10 +27,10 @@ def load(name: str, include: str | None, model_name: str) -> dict[str, Any]:
         raise Missing(f"task.include={include} is not a folder: give the folder that holds your tasks' YAML files")
     os.environ.setdefault("TQDM_DISABLE", "1")  # its bars would run over ours
     try:
-        from loguru import logger
+        from loguru import logger  # pyright: ignore[reportMissingImports]
 
         logger.disable("lmms_eval")
-        from lmms_eval.tasks import TaskManager, get_task_dict
+        from lmms_eval.tasks import TaskManager, get_task_dict  # pyright: ignore[reportMissingImports]
     except ImportError as e:
         raise Missing(lacking("lmms-eval", e)) from e
     near: Sequence[str] = ()

@@ -55,7 +55,7 @@ class Browser:
         """A page of its own."""
         async with self._launching:
             if self._browser is None or not self._browser.is_connected():
-                await self._launch()
+                self._browser = await self._launch()
         while self._free:
             page = self._free.pop()
             if not page.is_closed() and page.context.browser is self._browser:
@@ -74,13 +74,13 @@ class Browser:
         with contextlib.suppress(Exception):
             await page.context.close()
 
-    async def _launch(self) -> None:
+    async def _launch(self) -> Any:
         from playwright.async_api import async_playwright
 
         if self._playwright is None:
             self._playwright = await async_playwright().start()
         self._free.clear()
-        self._browser = await self._playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        return await self._playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
 
     def close(self) -> None:
         """End the browser and the loop; calling it twice does no harm."""

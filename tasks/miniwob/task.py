@@ -155,9 +155,9 @@ class MiniWob(Task):
         return f"mouse_click({rng.uniform(0, WIDTH):.0f}, {rng.uniform(50, HEIGHT):.0f})"
 
     def close(self) -> None:
-        if "_browser" in self.__dict__:
+        if "_browser" in vars(self):
             self._browser.close()
-            del self.__dict__["_browser"]
+            del vars(self)["_browser"]
 
     def examples(self, each: int) -> Iterator[tuple[Request, str, str]]:
         from harness.tasks.miniwob.examples import examples

@@ -123,7 +123,7 @@ def _official(
             place = names.index(groups[i]) * DEPTHS + bins[i] if groups[i] in names else None
             if place is not None:
                 wide[row, 2 * place : 2 * place + 2] = values[i], 1
-        kept = wide[:, 1::2].any(0)
+        kept = np.asarray(wide[:, 1::2].any(0))
         sums, n = wide[:, ::2][:, kept], wide[:, 1::2][:, kept]
 
         def table(counts: np.ndarray, k: int = int(kept.sum())) -> np.ndarray:

@@ -52,7 +52,7 @@ def seeclick(text: str, size: Size) -> Reading:
         x0, y0, x1, y1 = map(float, found.groups())
         return _made(_scaled((x0 + x1) / 2, (y0 + y1) / 2, size, 1000), "box", len(values))
     if len(values) == 2:
-        return _made(_scaled(*values, size), "point", 2)
+        return _made(_scaled(values[0], values[1], size), "point", 2)
     if len(values) == 4:
         return _made(_scaled((values[0] + values[2]) / 2, (values[1] + values[3]) / 2, size), "box", 4)
     return Reading(None, "none", len(values))

@@ -80,8 +80,8 @@ def _question(row: Any, split: str, name: str, picture: Any) -> Record:
     parts: list[str | Picture] = [pieces[0]]
     for one, text in zip(marks, pieces[1:], strict=True):
         parts += [picture(images[one]), text]
-    extra = row.get("extra_data") if isinstance(row.get("extra_data"), dict) else {}
-    options = len(extra.get("options") or "ABCD")
+    extra = row.get("extra_data")
+    options = len((extra.get("options") if isinstance(extra, dict) else None) or "ABCD")
     label = f"{split}:{row.get('instanceId', number_of(name))}"
     return Record(label, world, {}, tuple(p for p in parts if p != ""), target.strip(), options)
 

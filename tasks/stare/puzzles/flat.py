@@ -9,7 +9,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageDraw
 
-from harness.tasks.stare.puzzles.item import INK, PANEL, Item, Points, article, blank, placed, question_mark, row
+from harness.tasks.stare.puzzles.item import (
+    INK,
+    PANEL,
+    Colour,
+    Item,
+    Points,
+    article,
+    blank,
+    paint,
+    placed,
+    question_mark,
+    row,
+)
 
 HALF = 62.0
 """Half the width of a panel in units of the plane; the origin, a black dot, is its middle."""
@@ -84,7 +96,7 @@ def mask(s: Shape) -> np.ndarray:
     return np.asarray(image)
 
 
-def draw(s: Shape, colour: tuple[int, int, int]) -> Image.Image:
+def draw(s: Shape, colour: Colour) -> Image.Image:
     image, pen = blank()
     pen.polygon(_pixels(s), fill=colour, outline=INK)
     m = PANEL / 2
@@ -189,10 +201,10 @@ def puzzle(words: bool, simulated: str, rng: random.Random) -> Item:
         wrong = _distractors(b, steps, right, words, rng)
         if wrong is not None:
             break
-    base = tuple(rng.randint(40, 215) for _ in range(3))
-    other = tuple(rng.randint(40, 215) for _ in range(3))
+    base = paint(rng, 40, 215)
+    other = paint(rng, 40, 215)
     recoloured = {"easy": 2, "medium": 1, "hard": 0}[level]
-    paints = [tuple(rng.randint(40, 215) for _ in range(3)) if i < recoloured else base for i in range(3)]
+    paints = [paint(rng, 40, 215) if i < recoloured else base for i in range(3)]
     panels = [draw(w, p) for w, p in zip(wrong, paints, strict=True)]
     options, letter = placed(draw(right, base), panels, rng)
     images, parts = [], []

@@ -16,6 +16,7 @@ LETTERS = "ABCDEFGH"
 INK = (30, 30, 30)
 Points = np.ndarray
 """float (n, 2) or (n, 3)."""
+Colour = tuple[int, int, int]
 
 
 @dataclass
@@ -27,6 +28,11 @@ class Item:
     answer: str
     info: dict[str, Any] = field(default_factory=dict)
     kind: str = ""
+
+
+def paint(rng: random.Random, least: int, most: int) -> Colour:
+    """A colour with each channel in least..most."""
+    return rng.randint(least, most), rng.randint(least, most), rng.randint(least, most)
 
 
 def blank(width: int = PANEL, height: int = PANEL) -> tuple[Image.Image, ImageDraw.ImageDraw]:

@@ -9,7 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from harness.tasks.stare.puzzles.item import PANEL, Item, article, blank, difference, placed, question_mark, row, text
+from harness.tasks.stare.puzzles.item import (
+    PANEL,
+    Colour,
+    Item,
+    article,
+    blank,
+    difference,
+    paint,
+    placed,
+    question_mark,
+    row,
+    text,
+)
 from harness.tasks.stare.puzzles.solid import Body, Camera, Mesh, box, cone, joined, render, wedge
 
 CAMERA = Camera((7.0, -9.0, 6.5), focal=0, width=11.5)
@@ -75,7 +87,7 @@ def after(solid: str, steps: Sequence[Step]) -> np.ndarray:
     return corners
 
 
-def picture(solid: str, corners: np.ndarray, colour: tuple[int, int, int]) -> Image.Image:
+def picture(solid: str, corners: np.ndarray, colour: Colour) -> Image.Image:
     """With the axes in a corner and a black dot at the origin."""
     image = render([Body(corners, mesh(solid)[1], colour)], CAMERA, PANEL)
     from PIL import ImageDraw
@@ -93,7 +105,8 @@ def picture(solid: str, corners: np.ndarray, colour: tuple[int, int, int]) -> Im
 
 
 def _proposal(rng: random.Random, moved: bool) -> Step:
-    op = rng.choice(("shift", "shift", "rotate", "rotate", "scale", *(["flip"] if moved else [])))
+    ops = ["shift", "shift", "rotate", "rotate", "scale", *(["flip"] if moved else [])]
+    op = rng.choice(ops)
     axis = rng.randrange(3)
     by = {"shift": rng.choice((-2.0, -1.0, 1.0, 2.0)), "rotate": rng.choice((-90.0, -45.0, 45.0, 90.0))}.get(op, 0.0)
     return Step(op, axis, rng.choice((0.5, 1.5)) if op == "scale" else by)
@@ -141,7 +154,7 @@ def _steps(solids: Sequence[str], n: int, rng: random.Random) -> list[Step] | No
 def puzzle(words: bool, simulated: str, rng: random.Random) -> Item:
     """One question with four options. `simulated`: "", "all", "partial" or "last"."""
     least = {"": 1, "all": 2, "partial": 3, "last": 2}[simulated]
-    colour = tuple(rng.randint(90, 230) for _ in range(3))
+    colour = paint(rng, 90, 230)
     while True:
         a, b = rng.sample(SOLIDS, 2)
         n = rng.randint(least, 3)
@@ -160,7 +173,7 @@ def puzzle(words: bool, simulated: str, rng: random.Random) -> Item:
         parts.append("\n".join(f"Step {i}: {said(s, b)}" for i, s in enumerate(steps, 1)))
         asked = f"Which option shows the {b} after all steps?"
     else:
-        other = tuple(rng.randint(90, 230) for _ in range(3))
+        other = paint(rng, 90, 230)
         images.append(
             row([picture(a, after(a, steps[:i]), other) for i in range(n + 1)], [f"step {i}" for i in range(n + 1)])
         )
@@ -185,7 +198,7 @@ def puzzle(words: bool, simulated: str, rng: random.Random) -> Item:
 
 
 def _distractors(
-    b: str, steps: Sequence[Step], right: Image.Image, colour: tuple[int, ...], rng: random.Random
+    b: str, steps: Sequence[Step], right: Image.Image, colour: Colour, rng: random.Random
 ) -> tuple[list[Image.Image], list[Sequence[Step]]]:
     found: list[Image.Image] = []
     poses: list[Sequence[Step]] = []
@@ -198,7 +211,7 @@ def _distractors(
         corners = after(b, trial)
         if not _visible(corners):
             continue
-        candidate = picture(b, corners, colour)  # type: ignore[arg-type]
+        candidate = picture(b, corners, colour)
         if all(difference(candidate, other) > APART for other in (right, *found)):
             found.append(candidate)
             poses.append(trial)

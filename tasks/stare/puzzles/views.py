@@ -30,7 +30,8 @@ def perspective(rng: random.Random) -> Item:
             bodies.append(Body(made[0] + np.array([x, y, h / 2]), made[1], colour))
         turn = rng.randrange(8)
         right = _view(bodies, turn)
-        wrong = [_view(bodies, turn + 2), _view(bodies, turn - 2), _view(bodies, turn + 4), right.transpose(0)]
+        mirrored = right.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        wrong = [_view(bodies, turn + 2), _view(bodies, turn - 2), _view(bodies, turn + 4), mirrored]
         rng.shuffle(wrong)
         kept: list[Image.Image] = []
         for view in wrong:

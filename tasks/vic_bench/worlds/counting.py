@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from harness.tasks.vic_bench.worlds.base import INK, Illegal, Item, World
 
-REGIONS = ("left-top", "left-bottom", "right-top", "right-bottom")
+REGIONS: tuple[str, ...] = ("left-top", "left-bottom", "right-top", "right-bottom")
 SIDE = 288
 COUNT = re.compile(r"count\s+(left-top|left-bottom|right-top|right-bottom)\s+(-?\d+(?:\.\d+)?)\.?$", re.IGNORECASE)
 Counts = tuple[tuple[str, int], ...]

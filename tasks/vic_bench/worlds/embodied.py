@@ -251,7 +251,8 @@ def _search(
     item: Item = {"blocks": list(blocks), "where": list(where), "open": is_open, "goal": goal}
     world = Embodied()
     start = world.start(item)
-    seen, queue = {start}, deque([(start, ())])
+    seen = {start}
+    queue: deque[tuple[Table, tuple[str, ...]]] = deque([(start, ())])
     while queue:
         state, plan = queue.popleft()
         if world.solved(item, state, None):
