@@ -116,7 +116,7 @@ class Bench:
 
     def __init__(self, folder: Path, python: str, checkpoint: Path | None, tokens: int, settings: list[str]):
         self.folder, self.python, self.tokens = folder, python, tokens
-        self.checkpoint = checkpoint or ROOT / "harness" / "embedded" / "tiny_llava" / "weights"
+        self.checkpoint = checkpoint or ROOT / "harness" / "models" / "tiny" / "weights"
         model = (
             ["model=tiny-llava"]
             if checkpoint is None

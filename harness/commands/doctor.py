@@ -42,7 +42,7 @@ def main(words: Sequence[str]) -> int:
 
 def _checks(results: Path, *, offline: bool) -> Iterator[tuple[str, str, str]]:
     yield from _packages()
-    weights = Path(__file__).parents[1] / "embedded" / "tiny_llava" / "weights" / "model.safetensors"
+    weights = Path(__file__).parents[1] / "models" / "tiny" / "weights" / "model.safetensors"
     if weights.exists():
         yield "ok", "tiny-llava", f"embedded model, {weights.stat().st_size / 1e6:.1f} MB"
     else:

@@ -108,9 +108,7 @@ def test_tune_writes_the_best_point_and_eval_takes_it(workdir, capsys):
 
     folder = workdir / "mine"
     folder.mkdir()
-    no = AutoTokenizer.from_pretrained(ROOT / "harness/embedded/tiny_llava/weights").encode(
-        " No", add_special_tokens=False
-    )
+    no = AutoTokenizer.from_pretrained(ROOT / "harness/models/tiny/weights").encode(" No", add_special_tokens=False)
     (folder / "lean.py").write_text(METHOD.replace("NO", str(no[-1])))
     (folder / "lean.yaml").write_text(CARD)
     words = ("method=lean", "task=pope", "limit=216", f"plugins=[{folder}]")

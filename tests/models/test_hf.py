@@ -20,7 +20,7 @@ from harness.models.hf.model import HFModel
 from harness.models.hf.prompts import Prompts
 from harness.plugins.build import build_task
 
-WEIGHTS = Path(__file__).parents[2] / "harness" / "embedded" / "tiny_llava" / "weights"
+WEIGHTS = Path(__file__).parents[2] / "harness" / "models" / "tiny" / "weights"
 GREEDY = Decoding()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.models.hf.model import HFModel
 
-WEIGHTS = Path(__file__).parents[2] / "harness" / "embedded" / "tiny_llava" / "weights"
+WEIGHTS = Path(__file__).parents[2] / "harness" / "models" / "tiny" / "weights"
 
 
 def fingerprint() -> str:

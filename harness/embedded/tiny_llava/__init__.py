@@ -6,7 +6,7 @@ transformers.
 
 from pathlib import Path
 
-WEIGHTS = Path(__file__).parent / "weights"
-"""Directory for `AutoModelForImageTextToText.from_pretrained` and `AutoProcessor.from_pretrained`."""
+WEIGHTS = Path(__file__).parents[2] / "models" / "tiny" / "weights"
+"""Directory, shipped beside the models that load it, for `AutoModelForImageTextToText.from_pretrained` and `AutoProcessor.from_pretrained`."""
 
 __all__ = ["WEIGHTS"]
