@@ -7,6 +7,7 @@ transformers.
 from pathlib import Path
 
 WEIGHTS = Path(__file__).parents[2] / "models" / "tiny" / "weights"
-"""Directory, shipped beside the models that load it, for `AutoModelForImageTextToText.from_pretrained` and `AutoProcessor.from_pretrained`."""
+"""Directory for `AutoModelForImageTextToText.from_pretrained` and `AutoProcessor.from_pretrained`; it lies beside the
+models that load it."""
 
 __all__ = ["WEIGHTS"]
