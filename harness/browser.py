@@ -17,7 +17,7 @@ VARIABLE = "HARNESS_CHROMIUM"
 def chromium() -> str:
     """The path of a Chromium: $HARNESS_CHROMIUM, or the first of `NAMES` on the path.
 
-    Raises Missing, with the command that installs what is lacking, for Playwright, too.
+    Raises Missing, with the command that installs what is lacking, including Playwright.
     """
     if find_spec("playwright") is None:
         raise Missing("Playwright is not installed: pip install 'harness[browser]'")

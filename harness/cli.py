@@ -43,7 +43,7 @@ def usage() -> str:
         "",
         *(f"  {name:<11} {text}" for name, text in COMMANDS.items()),
         "",
-        "  harness COMMAND --help says more; harness --version prints the version.",
+        "  harness COMMAND --help lists the options; harness --version prints the version.",
         "",
         "first run (no network, no GPU):  harness eval method=vista task=pope",
         "exit codes: 0 done, 1 failed, 2 wrong usage, 3 partial or missing, 4 inconclusive, 130 interrupted",

@@ -83,7 +83,7 @@ def _packages() -> Iterator[tuple[str, str, str]]:
 def _requirements(extra: str = "") -> list[tuple[str, str]]:
     """(name, admitted versions) of the packages that the installation's core needs, or an extra.
 
-    Read by hand: where packages are missing, a reader of requirements may be, too.
+    Read by hand: where packages are missing, a reader of requirements may also be missing.
     """
     try:
         stated = metadata.requires("harness") or []

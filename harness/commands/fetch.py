@@ -44,7 +44,7 @@ class Package:
             pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
             done = subprocess.run([*pip, "--only-binary=:all:", "--no-deps", "--require-hashes", "-r", str(wanted)])
         if done.returncode:
-            raise Missing(f"{self.name} {self.version} could not be installed: pip says why above")
+            raise Missing(f"{self.name} {self.version} could not be installed: see pip's message above")
 
 
 def fetched() -> dict[str, Package]:

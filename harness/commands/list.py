@@ -10,7 +10,7 @@ from harness.core.verified import LEVELS
 from harness.plugins.registry import Plugin, Registry
 
 LEVEL = max(map(len, LEVELS))
-"""Width of the column that says how far a method was compared with its authors' code."""
+"""Width of the column that shows how far a method was compared with its authors' code."""
 KINDS = {"tasks": "task", "methods": "method", "models": "model"}
 
 

@@ -128,7 +128,7 @@ def _imported(record: dict[str, Any]) -> dict[str, str]:
 
 
 def _played(run: Any) -> dict[str, str]:
-    """What a run of our own says of itself."""
+    """Facts that a run of our own records."""
     record = run.record
     environment, counts = record["environment"], record["counts"]
     hardware, git = environment["hardware"], environment.get("git")

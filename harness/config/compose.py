@@ -58,7 +58,7 @@ class _SweepEnds(BaseException):
 
 
 class SweepFailed(HarnessError):
-    """A run of a sweep ended badly in another process, which has said why."""
+    """A run of a sweep ended badly in another process, which has reported why."""
 
     def __init__(self, exit_code: int):
         super().__init__(exit_code)
@@ -168,7 +168,7 @@ def run(words: Sequence[str] | Asked, job: Callable[[Any], int]) -> int:
     except _SweepEnds:
         pass
     except SweepFailed as e:
-        print("harness: a run of this sweep failed; what it said is with its launcher (.submitit/)", file=sys.stderr)
+        print("harness: a run of this sweep failed; its output is with its launcher (.submitit/)", file=sys.stderr)
         codes.append(e.exit_code)
     except (HydraException, OmegaConfBaseException) as e:
         raise _fault(e) from e
@@ -256,7 +256,7 @@ def _preset(plugin: Plugin, key: str) -> Any:
 
 
 def _missing(node: Any, path: str = "") -> str:
-    """The first key that still says ???, or an empty string."""
+    """The first key that is still ???, or an empty string."""
     if node == "???":
         return path
     children = node.items() if isinstance(node, dict) else ()

@@ -46,7 +46,7 @@ class Kinds:
 
 
 def kinds(default: Any, annotation: Any = inspect.Parameter.empty) -> Kinds:
-    """Of a setting with this default; an annotation goes before it. What neither says may be anything."""
+    """Kinds of a setting with this default; an annotation takes precedence. Without either, anything is allowed."""
     nothing = Kinds(frozenset({NOTHING} if default is None else ()))
     if annotation is inspect.Parameter.empty:
         return nothing | Kinds(frozenset({ANY if default is None or default == "???" else _kind(default)}))
@@ -78,7 +78,7 @@ def annotated(target: str) -> dict[str, Any]:
     try:
         cls = getattr(importlib.import_module(module), name)
         parameters = inspect.signature(cls.__init__).parameters
-    except Exception:  # whoever builds it says what is wrong with it
+    except Exception:  # whoever builds it reports what is wrong with it
         return {}
     return {k: p.annotation for k, p in parameters.items() if p.annotation is not p.empty}
 
@@ -106,7 +106,7 @@ def _name(node: ast.expr) -> str:
 
 
 def _kind(value: Any) -> str:
-    """Of a default. A text with an interpolation may become anything."""
+    """Kind of a default. A text with an interpolation may become anything."""
     return ANY if isinstance(value, str) and "${" in value else _plain(value)
 
 

@@ -23,7 +23,7 @@ KEY = re.compile(r"[A-Za-z0-9_/.+*@?|%$-]+")
 def literal(word: str, known: Mapping[str, Sequence[Setting]], *, sweep: bool) -> dict[str, str]:
     """The word as Hydra has to read it -> as it was typed; in a sweep, one for each of the values that it lists.
 
-    Raises UsageError for an empty value (`seed=$SEED` without such a variable), unless the default is empty, too.
+    Raises UsageError for an empty value (`seed=$SEED` without such a variable), unless the default is also empty.
     A text is quoted unless it is already (`'12'`, `"a, b"`), is null, or reads as another kind that the setting may
     have. Words of unknown keys stay as they are.
     """

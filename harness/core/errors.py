@@ -4,7 +4,7 @@ DONE, NO, USAGE, INCOMPLETE, INCONCLUSIVE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 
 class HarnessError(Exception):
-    """Something a user can fix. The message is one sentence that says what failed and how to fix it."""
+    """Something a user can fix. The message is one sentence that tells what failed and how to fix it."""
 
     exit_code = NO
 

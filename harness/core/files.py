@@ -65,7 +65,7 @@ class Digests:
 
 
 DIGESTS = Digests()
-"""Of this process."""
+"""Digests that this process remembers."""
 
 
 def _state(path: Path) -> list[int]:

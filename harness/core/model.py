@@ -32,7 +32,7 @@ class Model(ABC):
     reads_samples = False
     """True where the answer depends on the sample and not only on the request (replay, chance, oracle)."""
     answers_from_key = False
-    """True where the task itself says what is answered (chance, oracle): then other code of it gives other answers."""
+    """True where the task itself gives the answers (chance, oracle): then other code of it gives other answers."""
     reads_pictures = True
     captures = False
     """Whether replies can carry attention (`Request.capture`)."""

@@ -76,7 +76,7 @@ def meanings(declared: Sequence[Mapping[str, Any]], metrics: Sequence[Metric]) -
 
 def judged(declared: Sequence[Mapping[str, Any]], metrics: Sequence[Metric], known: Sequence[str]) -> Score:
     """The score that runs are judged by, of those whose names are `known`: the declared primary one, else the one
-    behind the primary metric, else the first. It always has a direction: up, where nothing says otherwise."""
+    behind the primary metric, else the first. It always has a direction: up by default."""
     meant = meanings(declared, metrics)
     primary = next((m for m in metrics if m.primary), None)
     wanted = [s.name for s in meant.values() if s.primary]

@@ -66,7 +66,7 @@ class Task(ABC):
             raise HarnessError(f"task={self.name} marks {len(marked)} metrics as primary: mark one")
         if marked and self.primary not in ("", *marked):
             raise HarnessError(
-                f"task={self.name}: its YAML says primary: {self.primary}, but `aggregate` marks {marked[0]}"
+                f"task={self.name}: its YAML has primary: {self.primary}, but `aggregate` marks {marked[0]}"
             )
         out = [replace(m, score=m.score or primary) if m.primary else m for m in found]
         for m in out:

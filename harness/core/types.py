@@ -192,8 +192,8 @@ class Request:
 
 
 class Likelihood(NamedTuple):
-    """Of a continuation: its natural log-probability, summed over its tokens, whether greedy decoding says it, and how
-    many tokens it has."""
+    """Log-probability of a continuation (natural, summed over its tokens), whether greedy decoding gives it, and its
+    number of tokens."""
 
     logprob: float
     greedy: bool
@@ -202,7 +202,7 @@ class Likelihood(NamedTuple):
 
 @dataclass(frozen=True)
 class Reply:
-    """What a model answered. `latency` is seconds of the batch divided by its rows; `finish` says why it ended."""
+    """What a model answered. `latency` is seconds of the batch divided by its rows; `finish` tells why it ended."""
 
     text: str
     prompt_tokens: int = 0

@@ -1,4 +1,4 @@
-"""What a method's card says of its agreement with the authors' released code: the field `verified`."""
+"""What a method's card states about its agreement with the authors' released code: the field `verified`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Verified:
     repository: str | None = None
     """Where the code that was compared lies; for "formulas only", the repository that holds none."""
     commit: str | None = None
-    """Of the repository, 40 hexadecimal digits."""
+    """Commit of the repository, 40 hexadecimal digits."""
     difference: str | None = None
     """Largest difference to the authors' numbers, with its unit where it is not a score."""
     note: str = ""

@@ -31,7 +31,7 @@ class Data:
         return EMBEDDED if self.name == "embedded" else Path(self.name)
 
     def fingerprint(self) -> str:
-        """Of the table and of the pictures that it names by path. Raises UsageError where there is no table."""
+        """Digest of the table and of the pictures that it names by path. Raises UsageError where there is no table."""
         if not self.path.is_file():
             raise UsageError(
                 f"calibration={self.name} is not a file: give embedded, or a .jsonl or .parquet file with a row "

@@ -169,7 +169,7 @@ def _play(
 
 
 def _ingest(plan: Plan, listener: Listener) -> None:
-    """Index the run in DuckDB. The directory is the truth, so a fault here is said, and loses nothing."""
+    """Index the run in DuckDB. The directory is the truth, so a fault here is reported and loses nothing."""
     from harness.store import ingest
 
     try:

@@ -33,7 +33,7 @@ class Plan:
 
     @property
     def names(self) -> list[str]:
-        """Of the methods."""
+        """Names of the methods."""
         return named(self.config)
 
     @property

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TRIED = 16
 """Samples that are tried before a whole run is: a run that asked other questions is told by a few of them."""
 COSTS = ("wall_seconds", "cpu_seconds", "work", "peak_memory_bytes", "calibrations", "model_facts")
-"""Of the record: what the answers cost, and what gave them. They stay with the answers."""
+"""Fields of the record: what the answers cost, and what gave them. They stay with the answers."""
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,7 @@ def _interval(low: float | None, high: float | None) -> str:
 
 def _primary(run: StoredRun) -> Metric:
     if run.primary is None:
-        raise HarnessError(f"{run.name} has no primary metric: harness show {run.name} says why")
+        raise HarnessError(f"{run.name} has no primary metric: see harness show {run.name}")
     return run.primary
 
 

@@ -20,7 +20,7 @@ def send(report: Report, targets: Sequence[str], body: str, state: Path) -> list
     """Send the report to each target if its verdict is news. Returns lines to print.
 
     A target is the name of an environment variable with apprise addresses, or `wandb`. `state` remembers what was
-    sent last, so that the same red verdict is sent once, and its end once, too. Addresses hold secrets: they are
+    sent last, so that the same red verdict is sent once, and so is its end. Addresses hold secrets: they are
     neither printed nor stored, and a failed delivery never changes the verdict. Raises UsageError where a variable or
     a package is missing.
     """

@@ -170,7 +170,7 @@ def _change(
 
 
 def read_marks(path: Path) -> dict[str, Any]:
-    """What people said about steps, by their id."""
+    """What people noted about steps, by their id."""
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 

@@ -27,7 +27,7 @@ class Rule:
     delta: float = 0.01
     """Tolerated loss, in the score's unit."""
     higher_is_better: bool | None = None
-    """None: as the run says of the score."""
+    """None: the direction that the run states for the score."""
     blocking: bool = True
     flips: int | None = None
     """Decide by the number of samples that got worse, for smoke tests with too few clusters for statistics."""
@@ -48,7 +48,7 @@ class Policy:
 
     alpha: float = 0.05
     strict: bool = False
-    """A significant loss within the tolerance fails, too."""
+    """Whether a significant loss within the tolerance also fails."""
     inconclusive: Literal["fail", "warn"] = "fail"
     limits: Mapping[str, float] = field(default_factory=dict)
     """Cost -> largest ratio to the baseline; for tokens_per_second the smallest."""

@@ -56,7 +56,7 @@ def verdicts(
 ) -> Report:
     """Judge each candidate (None: there is none) by every rule that fits, and its cost by repeated `timings`.
 
-    `outdated` names the files that changed since a run was played: such a run says nothing about the code of today.
+    `outdated` names the files that changed since a run was played: such a run tells nothing about the code of today.
     Raises Tampered for a damaged baseline.
     """
     entries: list[Entry] = []
@@ -95,7 +95,7 @@ def verdicts(
                 continue
             if not score.sign:
                 raise UsageError(
-                    f"gate.yaml: nothing says whether more {score.name} is better: add higher_is_better: true or false "
+                    f"gate.yaml: unknown whether more {score.name} is better: add higher_is_better: true or false "
                     "to its check"
                 )
             d = part.difference(score)
@@ -119,7 +119,7 @@ def _unusable(base: BaselineRun, new: Played | None, blocking: bool, changed: Se
         again = f"harness eval {' '.join(base.words)}"
         return Entry(base.name, "run", "missing", blocking, f"no finished run to compare: {again}")
     if changed:
-        said = f"{listed(changed)} changed since {new.name} was played: harness gate --run plays it again"
+        said = f"{listed(changed)} changed since {new.name} was made: harness gate --run makes it again"
         return Entry(base.name, "run", "missing", blocking, said)
     lost = share_missing(new.results(), new.record["counts"]["samples"])
     if lost > LOST:
@@ -136,7 +136,7 @@ def _unusable(base: BaselineRun, new: Played | None, blocking: bool, changed: Se
 
 
 def _score(base: BaselineRun, rule: Rule, pairs: Pairs) -> Score:
-    """What the rule looks at. Its own direction goes before what the run says."""
+    """What the rule looks at. Its own direction takes precedence over the run's."""
     score = judged(base, pairs.names)
     if rule.score and rule.score != score.name:
         known = meanings(base)

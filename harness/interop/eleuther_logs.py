@@ -125,7 +125,7 @@ def _stated(found: dict[str, Any], better: dict[str, bool]) -> Iterator[Stated]:
 
 
 def _names(head: dict[str, Any]) -> tuple[str, str]:
-    """(model, method): our own bridge says its method, everything else is vanilla."""
+    """(model, method): our own bridge names its method, everything else is vanilla."""
     config = head["config"] if isinstance(head["config"], dict) else {}
     arguments = config.get("model_args") or {}
     if isinstance(arguments, str):

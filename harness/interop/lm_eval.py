@@ -69,7 +69,7 @@ class HarnessLM(LM):
         return [out[i] for i in range(len(requests))]
 
     def loglikelihood_rolling(self, requests: list[Any]) -> list[float]:
-        """Of whole texts."""
+        """Log-likelihoods of whole texts."""
         asked = [Request(user(""), 1, plain=True, continuations=(r.args[0],)) for r in requests]
         return [Reply(text).likelihoods[0].logprob for text in self.engine.answer(asked)]
 

@@ -67,7 +67,7 @@ class HarnessLMM(lmms):
         return self.engine.answer(asked, how)
 
     def loglikelihood(self, requests: list[Any]) -> list[tuple[float, bool]]:
-        """(mean loss over the continuation's tokens, whether greedy decoding says it): lmms-eval takes the least."""
+        """(mean loss over the continuation's tokens, whether greedy decoding gives it): lmms-eval takes the least."""
         asked = []
         for request in requests:
             context, target, see, doc_id, task, split = request.args

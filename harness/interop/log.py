@@ -1,4 +1,4 @@
-"""What another tool's log says about one task, in our words."""
+"""What another tool's log holds about one task, in our terms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.core.types import Result
 
 
 class Odd(UsageError):
-    """A file is not what its name says; the message says where."""
+    """A file is not what its name promises; the message tells where."""
 
 
 @dataclass(frozen=True)

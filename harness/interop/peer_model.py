@@ -94,7 +94,7 @@ class Engine:
 
 
 def decoding(settings: dict[str, Any]) -> Decoding:
-    """Of a peer's generation settings: greedy unless they say do_sample with a temperature, or more than one beam."""
+    """Decoding from a peer's generation settings: greedy unless they set do_sample with a temperature, or beams."""
     if int(settings.get("num_beams") or 1) > 1:
         return Decoding("beam", num_beams=int(settings["num_beams"]))
     heat = float(settings.get("temperature") or 0)

@@ -91,7 +91,7 @@ def _stored(cell: dict[str, Any]) -> bytes:
 
 
 def visuals(see: Callable[[Any], Any], document: Callable[[], Any], name: str) -> list[Visual]:
-    """Of one document: what `see` (lmms-eval's `doc_to_visual`) finds in it. Raises Unusable where it fails."""
+    """Pictures of one document: what `see` (lmms-eval's `doc_to_visual`) finds. Raises Unusable where it fails."""
 
     def fetch() -> Sequence[Any]:
         found = see(document())

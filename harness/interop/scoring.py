@@ -121,7 +121,7 @@ def plain(value: Any) -> Any:
 
 
 def _value(result: Result, name: str) -> Any:
-    """Of one result: a number, or what `process_results` left for the aggregation."""
+    """The value of one result: a number, or what `process_results` left for the aggregation."""
     if result.outcome is None:
         return None
     if name in result.outcome.scores:

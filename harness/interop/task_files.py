@@ -29,7 +29,7 @@ def folders(root: Path, name: str) -> Iterator[Path]:
 
 
 def reason(error: BaseException) -> str:
-    """What an error says, in one line; of a retried call (tenacity) what it failed with."""
+    """An error's message in one line; for a retried call (tenacity), what it failed with."""
     last = getattr(error, "last_attempt", None)
     if last is not None and last.exception() is not None:
         error = last.exception()

@@ -17,7 +17,7 @@ from harness.store.database import sql
 
 RIGHT, WRONG, ERROR, ABSENT, UNCOUNTED = "1", "0", "e", "-", "n"
 WORDS = {RIGHT: "right", WRONG: "wrong", ERROR: "error", ABSENT: "missing", UNCOUNTED: "not counted"}
-"""As pages name them; site/assets/samples.js has the same. Not counted: the judged score says nothing of the sample."""
+"""As pages name them; site/assets/samples.js has the same. Not counted: the judged score does not cover the sample."""
 
 
 @dataclass

@@ -100,7 +100,7 @@ class BoardEntry:
 
     @property
     def cost(self) -> dict[str, float]:
-        """Of one sample: seconds, decoder passes and positions, tokens; what is known of them."""
+        """Cost of one sample: seconds, decoder passes and positions, tokens; what is known of them."""
         row = self.row
         done = row["done"] or 0
         found = {"seconds": row["seconds"], "tokens": row["new_tokens"]}

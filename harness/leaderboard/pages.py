@@ -87,7 +87,7 @@ def _overview_path(order: Sequence[tuple[str, str]], model: str, tier: str) -> s
 
 
 def _main(found: Sequence[Board]) -> list[Board]:
-    """Of boards that differ in their number of samples or rules, the one with most entries."""
+    """The board with most entries among those that differ in their number of samples or rules."""
     best: dict[tuple[str, str], Board] = {}
     for board in found:
         key = (board.task, board.data)

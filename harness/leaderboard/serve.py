@@ -18,7 +18,7 @@ PAUSE = 2.0
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Files below one folder, never cached, with the policy as a header, too."""
+    """Files below one folder, never cached, with the policy also sent as a header."""
 
     def end_headers(self) -> None:
         self.send_header("Cache-Control", "no-store")

@@ -31,7 +31,7 @@ def problems(run: StoredRun) -> list[str]:
     if record.get("limit") is not None:
         out.append(f"it played a draw of {record['limit']} samples: run it without limit=")
     if run.primary is None:
-        out.append("it has no primary metric: harness show says why")
+        out.append("it has no primary metric: see harness show")
     environment = record.get("environment") or {}
     if missing := [k for k in FACTS if not environment.get(k)]:
         out.append(f"it does not say what it ran on ({', '.join(missing)}): run it again with this version")

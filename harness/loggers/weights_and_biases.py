@@ -19,7 +19,7 @@ STEPS = 50
 
 
 class WeightsAndBiases:
-    """Hands everything on to the console; a fault of W&B is said once, and then nothing more is sent.
+    """Hands everything on to the console; a fault of W&B is reported once, and then nothing more is sent.
 
     Raises Missing where wandb is not installed, before anything is played.
     """

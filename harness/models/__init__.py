@@ -1,1 +1,1 @@
-"""Backends that answer requests: hf, replay, chance, oracle; tiny/ is the embedded model."""
+"""Backends that answer requests: hf, openai, replay, chance, oracle."""

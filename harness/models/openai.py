@@ -158,7 +158,7 @@ class Server(Model):
         try:
             return _reply(response.json())
         except (ValueError, KeyError, IndexError, TypeError) as e:
-            return Fault(f"the answer is no chat completion ({type(e).__name__})", True)
+            return Fault(f"the answer is not a chat completion ({type(e).__name__})", True)
 
     def _body(self, call: Call, decoding: Decoding) -> dict[str, Any]:
         request = call.request

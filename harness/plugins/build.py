@@ -67,7 +67,7 @@ def build_task(node: dict[str, Any]) -> Task:
     declared = node.get(DECLARED) or {}
     if cls.version != Task.version and cls.version != declared.get("version", cls.version):
         raise UsageError(
-            f"task={node['name']}: its YAML says version {declared['version']}, its class {cls.version}: delete one"
+            f"task={node['name']}: its YAML states version {declared['version']}, its class {cls.version}: delete one"
         )
     values = {k: v for k, v in node.items() if k != DECLARED}
     if "name" in inspect.signature(cls.__init__).parameters:

@@ -47,7 +47,7 @@ class Plugin:
 
     @property
     def declared(self) -> dict[str, str]:
-        """Of a task: `version`, `primary` and `cluster`, those that its YAML states."""
+        """The `version`, `primary` and `cluster` that a task's YAML states."""
         return {k: str(self.raw[k]) for k in ("version", "primary", "cluster") if k in self.raw}
 
 

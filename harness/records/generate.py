@@ -27,12 +27,12 @@ def made_with(path: Path) -> dict[str, str]:
 def generator(
     task: str, about: str | None, folder: Path, build: Callable[[], Mapping[str, pa.Table]], words: Sequence[str] | None
 ) -> int:
-    """The command `python -m tasks.<task>.generate [--check] [--out DIR]`.
+    """The command `python -m harness.tasks.<task>.generate [--check] [--out DIR]`.
 
     `build` gives each table by its file's path below `folder`, without the suffix. Equal versions give equal bytes.
     Returns the exit code: with --check 1 if a table differs from the written one.
     """
-    parser = argparse.ArgumentParser(prog=f"python -m tasks.{task}.generate", description=about)
+    parser = argparse.ArgumentParser(prog=f"python -m harness.tasks.{task}.generate", description=about)
     parser.add_argument("--out", type=Path, default=folder)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the records differ")
     given = parser.parse_args(words)

@@ -1,4 +1,4 @@
-"""Pictures that know their record's name, so that a fault says which image it concerns; read when they are needed."""
+"""Pictures that know their record's name, so that a fault names its image; read when they are needed."""
 
 from __future__ import annotations
 

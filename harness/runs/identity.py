@@ -40,7 +40,7 @@ def run_name(task: str, data: str, method: str, model: str, identity: str) -> st
 
 
 def _module(node: Mapping[str, Any]) -> str:
-    """Of the class that a configuration's node names."""
+    """Module of the class that a configuration's node names."""
     return target(node).rpartition(".")[0]
 
 

@@ -62,7 +62,7 @@ def _told(reply: Reply | Mapping[str, str]) -> Any:
 
 
 class Journal:
-    """Appends results; on opening, cuts off a torn tail and says what is already there."""
+    """Appends results; on opening, cuts off a torn tail and reports what is already there."""
 
     def __init__(self, path: Path, *, drop_errors: bool = False):
         self.path = path

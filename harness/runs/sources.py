@@ -49,7 +49,7 @@ class Source:
     """One module."""
 
     digest: str
-    """Of its text; empty where nothing is left of it without prose."""
+    """Digest of its text; empty where nothing is left of it without prose."""
     imports: tuple[str, ...]
     """Absolute names that it may import; some are attributes."""
     names: frozenset[str]

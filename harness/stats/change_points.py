@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from harness.stats.clusters import Floats, column
 
 PENALTY = 3.0
-"""Of a further segment, times log T."""
+"""Cost of a further segment, times log T."""
 
 
 @dataclass(frozen=True)

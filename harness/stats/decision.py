@@ -35,7 +35,7 @@ class Verdict:
     low: float | None = None
     high: float | None = None
     p: float | None = None
-    """Of "B is worse", Holm-corrected over the blocking checks."""
+    """p value of "B is worse", Holm-corrected over the blocking checks."""
     clusters_needed: int | None = None
     power: float | None = None
     """delta / SE(d). Below 2.5 an unchanged system is `ok` less than 80 % of the time."""

@@ -37,7 +37,7 @@ class Estimate:
     def metric(
         self, name: str, group: str = "all", *, primary: bool = False, higher_is_better: bool | None = True
     ) -> Metric:
-        """The same number as a metric of a run. Without an interval its standard error is left out, too."""
+        """The same number as a metric of a run. Without an interval its standard error is also left out."""
         stderr = None if self.low is None else self.stderr
         return Metric(
             name=name,

@@ -49,7 +49,7 @@ class Reader(Steering):
         return None
 
     def attention(self, sample: Inputs, steps: int, processor: Any) -> Attention | None:
-        """Of the first `steps` new tokens. Raises UsageError where image tokens do not lie on one grid."""
+        """Attention of the first `steps` new tokens. Raises UsageError where image tokens do not lie on one grid."""
         kept = self._kept.get(id(sample))
         if not kept or not sample.sees or self._view is None:
             return None

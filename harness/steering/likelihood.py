@@ -44,7 +44,7 @@ class _Row:
 def likelihoods(
     view: View, asks: Sequence[Ask], methods: Sequence[Steering], tokens: int = 12_000
 ) -> list[list[Likelihood]]:
-    """Of every continuation behind its context.
+    """Likelihoods of every continuation after its context.
 
     Without methods all tokens of a continuation are read in one pass, and what contexts have in common is read once.
     With methods the tokens are fed one by one, as if the model had chosen them, so that a method acts on them as it

@@ -59,7 +59,7 @@ class Steering(Method):
     @property
     def contrasts(self) -> bool:
         """Whether the method, with the values it has, runs streams beside some samples. Override it beside `contrast`
-        where some values need none: they may then run in beam search, too."""
+        where some values need none: they may then also run in beam search."""
         return self.has("contrast")
 
     def calibrate(self, bench: Bench) -> dict[str, Tensor]:

@@ -40,7 +40,7 @@ class Select(LogitsProcessor):
         """Tokens to pick instead of choosing, one row per sample."""
         self.logp = [0.0] * len(self.forced)
         self.greedy = [True] * len(self.forced)
-        """Of the forced tokens so far: their log-probability, and whether each was the best."""
+        """For the forced tokens so far: their log-probability, and whether each was the best."""
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         batch = self.batch

@@ -84,7 +84,7 @@ def version(connection: DuckDBPyConnection) -> int:
 
 
 def busy(error: Exception) -> bool:
-    """Whether a DuckDB error says that someone else (or this process itself) has the file open."""
+    """Whether a DuckDB error means that someone else (or this process itself) has the file open."""
     text = str(error)
     return any(s in text for s in ("Could not set lock", "different configuration", "Unique file handle conflict"))
 

@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 
 class Unreadable(Exception):
-    """One line that says which run is left out, and why."""
+    """One line that names the run that is left out, and why."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class State:
 
     beams: Beams
     products: Tensor
-    """Of scaled attention, down each column of the answer so far [B, n]."""
+    """Products of scaled attention, down each column of the answer so far [B, n]."""
     history: Tensor
     """Where the strongest column lay at each step [B, n]; n + 1 once the state is stored."""
 

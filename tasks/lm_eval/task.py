@@ -72,7 +72,7 @@ class LmEval(Task):
 
     @property
     def decoding(self) -> Decoding:  # type: ignore[override]
-        """Of `decoding=task`: the first task's generation settings."""
+        """What `decoding=task` means: the first task's generation settings."""
         task = next(iter(self._tasks.values()))
         given = task.config.generation_kwargs or {}
         if not given.get("do_sample") or not given.get("temperature"):
@@ -131,7 +131,7 @@ class LmEval(Task):
         return digest.hexdigest()
 
     def oracle(self, sample: Sample, request: Request) -> str:
-        """The key, where lm-eval's task has one that can be said."""
+        """The key, where lm-eval's task has one that can be stated."""
         task, instances = self._documents[sample.id]
         if not request.continuations:
             return _text(sample.target)
@@ -171,7 +171,7 @@ def _gold(task: Any, instances: Sequence[Any]) -> set[str]:
 
 
 def _settings(task: Any) -> dict[str, Any]:
-    """Of the task's YAML. Functions are known by name, the version and the instances."""
+    """Settings of the task's YAML. Functions are known by name, the version and the instances."""
     return {k: v for k, v in task.dump_config().items() if k != "metadata"}
 
 

@@ -113,8 +113,8 @@ class LmmsEval(Task):
         return summary(results, self._tasks, self.metric, self.asked)
 
     def fingerprint(self) -> str:
-        """Of prompts, targets, settings, and the stored pictures."""
-        documents = self._documents  # first: it says in one line what is not installed
+        """Digest of prompts, targets, settings, and the stored pictures."""
+        documents = self._documents  # first: it reports in one line what is not installed
         digest = hashlib.sha256(" ".join([version("lmms-eval"), *code(self.include)]).encode())
         for key, (task, instances) in documents.items():
             doc = task.eval_docs_no_media[instances[0].doc_id]
@@ -127,7 +127,7 @@ class LmmsEval(Task):
         return digest.hexdigest()
 
     def oracle(self, sample: Sample, request: Request) -> str:
-        """The key, where lmms-eval's task has one that can be said."""
+        """The key, where lmms-eval's task has one that can be stated."""
         if not request.continuations:
             target = sample.target
             return str(target[0] if isinstance(target, list) and target else target)

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 160, 210
-"""Of the page in CSS pixels; the top 50 rows hold the instruction."""
+"""Size of the page in CSS pixels; the top 50 rows hold the instruction."""
 
 FORMS: dict[str, tuple[str, ...]] = {
     "click": ("bid",),
@@ -46,7 +46,7 @@ class Action:
 
 
 class Malformed(ValueError):
-    """The answer holds no action; the message says why."""
+    """The answer holds no action; the message gives the reason."""
 
 
 def parse(answer: str) -> Action:

@@ -23,7 +23,7 @@ OBSERVATIONS = ("screenshot", "dom", "axtree")
 
 
 def folder() -> Path:
-    """Of the pages; the package is not imported (it wants Selenium). Raises Missing where it is not installed."""
+    """Folder of the pages; the package is not imported (it needs Selenium). Raises Missing without it."""
     spec = find_spec("miniwob")
     if spec is None or spec.origin is None:
         raise Missing("the pages of MiniWoB++ are not installed: pip install 'harness[miniwob]'")

@@ -65,7 +65,7 @@ class MiniWob(Task):
 
     def samples(self) -> Iterator[Sample]:
         """The group and the cluster are the page's name."""
-        chromium()  # said before the first episode, not by each
+        chromium()  # reported before the first episode, not by each
         for name in self.names:
             for seed in range(self.seeds):
                 yield Sample(f"{name}.{seed}", f"miniwob:{name}", name, None, {"question_id": f"{name}.{seed}"})

@@ -157,5 +157,5 @@ def _fault(row: Any) -> str:
         return "has options of both kinds"
     answer = row.get("answer")
     if isinstance(answer, bool) or not isinstance(answer, int | str | list) or answer in ("", []):
-        return "field answer is no text, number or list"
+        return "field answer is not a text, number or list"
     return ""

@@ -30,7 +30,7 @@ INTEGER = re.compile(r"-?\d+")
 
 @dataclass(frozen=True)
 class Verdict:
-    """Of one answer. `index`, `exact` and their first and single-needle shares are 0 where no needle is present."""
+    """Scores of one answer. `index`, `exact` and their first and single shares are 0 where no needle is present."""
 
     existence: float
     index: float

@@ -23,7 +23,7 @@ CAPTIONS = ("file_to_caption.pkl", "captions_val2014.json", "captions.json")
 
 @dataclass(frozen=True)
 class Setting:
-    """Of one file of annotations."""
+    """The setting of one file of annotations."""
 
     images: int
     rows: int

@@ -21,7 +21,7 @@ from harness.browser import chromium
 from harness.tasks.screenspot.pages import SCREENS, Page, page
 
 PAGES = 20
-"""Of each platform."""
+"""Pages of each platform."""
 EACH = 3
 """Text targets and icon targets of a page."""
 LEAST, MOST = 0.0002, 0.03

@@ -25,7 +25,7 @@ PLATFORMS = {
 
 @dataclass(frozen=True)
 class Record:
-    """One instruction. `box` is in pixels, or in 0..1 where `normalized` says so; or what is wrong (`fault`)."""
+    """One instruction. `box` is in pixels, or in 0..1 where `normalized` is set; or what is wrong (`fault`)."""
 
     id: str
     cluster: str

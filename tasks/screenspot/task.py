@@ -98,7 +98,7 @@ class ScreenSpot(Task):
         return Outcome(reply.text, scores, verdict, details)
 
     def _size(self, sample: Sample) -> Size:
-        """Of the screenshot; None where it is not at hand and answers are in pixels, which need no size."""
+        """Size of the screenshot; None where it is not at hand and answers are in pixels, which need no size."""
         try:
             return sample.data["picture"].size
         except Unusable:

@@ -50,7 +50,7 @@ def build() -> dict[str, pa.Table]:
             names = []
             for image in made.images:
                 data = png(image)
-                names.append(hashlib.sha256(data).hexdigest()[:16] + ".png")  # says nothing about the answer
+                names.append(hashlib.sha256(data).hexdigest()[:16] + ".png")  # reveals nothing about the answer
                 pictures[names[-1]] = data
             records.append(
                 {

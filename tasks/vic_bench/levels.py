@@ -15,7 +15,7 @@ LOOK = "Before the next step, check the newest picture."
 
 
 def opening(world: World, item: Item, stage: int, level: int) -> str:
-    """Level 0 says the task; 1 adds format and actions, 2 the rules, 3 an example, 4 to look at the newest picture."""
+    """Level 0 gives the task; 1 adds format and actions, 2 the rules, 3 an example, 4 to look at the newest picture."""
     lines = [world.task]
     if goal := world.goal(item):
         lines.append(goal)

@@ -171,7 +171,7 @@ class VicBench(Task):
         return _outcome(play, 3, "\n---\n".join(said), len(said), shown)
 
     def _advance(self, play: Play, actions: Sequence[str], final: str | None) -> str:
-        """Play the first action of a turn; what the world says to it."""
+        """Play the first action of a turn; what the world replies."""
         play.format_errors += max(0, len(actions) - 1) + (not actions and final is None)
         told = "No line began with ACTION: or FINAL:."
         if actions:

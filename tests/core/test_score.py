@@ -106,7 +106,7 @@ def test_the_primary_metric_is_bound_to_the_primary_score():
         ([Metric("a", 0, primary=True, score="long", higher_is_better=False)], "made of long, not of right"),
         ([Metric("a", 0, primary=True, higher_is_better=False)], "another direction than its score right"),
         ([Metric("long", 0)], "another direction than its score long"),
-        ([Metric("f1", 0, primary=True)], "its YAML says primary: accuracy"),
+        ([Metric("f1", 0, primary=True)], "its YAML has primary: accuracy"),
     ],
 )
 def test_metrics_that_contradict_the_declaration(found, says):

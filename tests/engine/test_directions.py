@@ -96,7 +96,7 @@ def test_the_gate_counts_and_lists_what_got_worse(results, runs, workdir, capsys
     Path("gate.yaml").write_text("checks:\n  - {score: tokens}\n")
     capsys.readouterr()
     assert main(["gate", *words]) == 2
-    assert "nothing says whether more tokens is better" in capsys.readouterr().err
+    assert "unknown whether more tokens is better" in capsys.readouterr().err
 
 
 def test_the_site_counts_flips_and_right_samples(stored, runs, workdir):

@@ -75,14 +75,14 @@ def test_a_run_says_what_the_yaml_declares(workdir, capsys):
 
 def test_a_primary_metric_that_the_task_does_not_have(workdir, capsys):
     assert main(["eval", "task=mine", plugin(workdir, primary="f1")]) == 1
-    assert "its YAML says primary: f1, but `aggregate` marks accuracy" in capsys.readouterr().err
+    assert "its YAML has primary: f1, but `aggregate` marks accuracy" in capsys.readouterr().err
 
 
 def test_two_versions_and_a_version_that_yaml_rounds(workdir, monkeypatch):
     from tests.engine.toys import Sums
 
     monkeypatch.setattr(Sums, "version", "3", raising=False)
-    with pytest.raises(UsageError, match="its YAML says version 2, its class 3"):
+    with pytest.raises(UsageError, match="its YAML states version 2, its class 3"):
         build_task({"_target_": "tests.engine.toys.Sums", "name": "mine", "n": 4, "_declared_": {"version": "2"}})
     with pytest.raises(UsageError, match="write version in quotes"):
         Registry([plugin(workdir, version="1.10").removeprefix("plugins=[").rstrip("]")])

@@ -1,4 +1,4 @@
-"""Stage 3: scenes go on, and examples of the harness's other tasks are learnt beside them."""
+"""Stage 3: scenes continue, and examples of the harness's other tasks are learnt beside them."""
 
 import json
 from dataclasses import dataclass

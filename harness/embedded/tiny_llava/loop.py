@@ -49,7 +49,7 @@ class Budget:
 
 @dataclass
 class Settings:
-    """Of a run. `batch` is per process; times are seconds of wall time."""
+    """Settings of a training run. `batch` is per process; times are seconds of wall time."""
 
     directory: Path
     seed: int = 0

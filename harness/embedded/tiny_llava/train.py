@@ -100,7 +100,7 @@ def _process(rank: int, count: int, port: int, plan: Plan) -> None:
 
 
 def main() -> None:
-    """Train the embedded model; call again with the same --out to go on after an interruption."""
+    """Train the embedded model; call again with the same --out to resume after an interruption."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True, help="checkpoints, tokenizer and log")
     parser.add_argument("--minutes", type=float, default=56, help="wall time of stages 1 and 2")

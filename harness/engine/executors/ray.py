@@ -152,7 +152,7 @@ class Sharded:
         return self._actor.remote(self.config, str(Path.cwd()), sys.path, self.rows)
 
     def _result(self, reference: Any) -> Any:
-        """Of a remote call; an error of ours that was raised there is raised here as it was."""
+        """The result of a remote call; an error of ours that was raised there is raised here as it was."""
         try:
             return self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as e:

@@ -83,7 +83,7 @@ class Batching:
 
     @property
     def tokens(self) -> int:
-        """Of a batch that is read, not written: what `rows` allows for generation, without room for answers."""
+        """Tokens of a batch that is read, not generated: what `rows` allows for generation, no room for answers."""
         return CPU_TOKENS if not self.device.startswith("cuda") else 16 * CPU_TOKENS
 
 

@@ -252,7 +252,7 @@ class HFModel(Model):
 
 
 def _memory(e: RuntimeError) -> Exception:
-    """The error as a MemoryError where that is what it says."""
+    """The error as a MemoryError where it reports lack of memory."""
     if "out of memory" in str(e) or "can't allocate memory" in str(e):
         _free()
         return MemoryError(str(e))

@@ -15,7 +15,7 @@ from harness.steering import Inputs
 from harness.steering.inputs import SEQUENCES, TYPE_IDS
 
 KEPT_BYTES = 64 * 2**20
-"""Of preprocessed pictures, unless told otherwise: those asked about longest ago leave first."""
+"""Default budget of preprocessed pictures; the least recently used leave first."""
 
 
 @dataclass

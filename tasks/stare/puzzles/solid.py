@@ -32,7 +32,7 @@ class Camera:
     target: tuple[float, float, float] = (0.0, 0.0, 0.0)
     focal: float = 1.2
     width: float = 9.0
-    """Of the view, for the parallel projection."""
+    """Width of the view, for the parallel projection."""
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """x, y in -0.5..0.5 (y downwards) and depth, (n, 3)."""

@@ -15,7 +15,7 @@ INK = (30, 30, 30)
 
 
 class Illegal(ValueError):
-    """A step that the world does not allow; the message says why."""
+    """A step that the world does not allow; the message gives the reason."""
 
 
 class World(ABC):
@@ -62,7 +62,7 @@ class World(ABC):
         """The state in words, for feedback without pictures."""
 
     def goal(self, item: Item) -> str:
-        """What is particular to this item; empty where the picture says it all."""
+        """What is particular to this item; empty where the picture shows it all."""
         return ""
 
     def over(self, item: Item, state: State) -> bool:
@@ -70,7 +70,7 @@ class World(ABC):
         return False
 
     def question(self, item: Item) -> str:
-        """Of stage 1; the options follow."""
+        """The question of stage 1; the options follow."""
         return self.task
 
     def options_picture(self, item: Item) -> Image.Image | None:

@@ -68,7 +68,7 @@ class Counting(World):
         return (*state, (region, int(number)))
 
     def render(self, item: Item, state: Counts) -> Image.Image:
-        """Counted quarters are shaded and hold the number that was said."""
+        """Counted quarters are shaded and hold the number that was given."""
         image = Image.new("RGB", (SIDE, SIDE), (246, 246, 240))
         pen = ImageDraw.Draw(image)
         r = item["radius"]
