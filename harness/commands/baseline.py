@@ -19,9 +19,9 @@ def main(words: Sequence[str]) -> int:
     )
     arguments.add_argument("--reason", metavar="TEXT", help="update: why these runs are accepted")
     arguments.add_argument(
-        "--timings", type=int, default=0, metavar="N", help="update: play each run N times more, for its speed"
+        "--timings", type=int, default=0, metavar="N", help="update: repeat each run N times, to time it"
     )
-    arguments.add_argument("--even-if-worse", action="store_true", help="update: accept a run that the gate calls red")
+    arguments.add_argument("--even-if-worse", action="store_true", help="update: accept a run that the gate fails")
     given = arguments.parse_args(words)
     from harness.gate.baseline import read, summary
 
@@ -48,7 +48,7 @@ def _update(given: object) -> int:
     if not given.runs:  # type: ignore[attr-defined]
         raise UsageError("harness baseline update: name the runs to accept (harness ls shows them)")
     if not reason:
-        raise UsageError("harness baseline update: say why, by --reason TEXT: it goes into the manifest")
+        raise UsageError("harness baseline update: give a reason with --reason TEXT: it goes into the manifest")
     runs = [find(results_folder(given.results), name) for name in given.runs]  # type: ignore[attr-defined]
     policy = read_policy(Path("gate.yaml") if Path("gate.yaml").is_file() else None)
     known = read(folder) if (folder / "manifest.json").exists() else []
@@ -57,8 +57,8 @@ def _update(given: object) -> int:
         made = verdicts(before, [run] * len(before), policy)
         if made.exit_code == 1 and not given.even_if_worse:  # type: ignore[attr-defined]
             raise UsageError(
-                f"{run.name} is worse than the baseline: {made.entries[0].message}: a red run becomes no baseline "
-                "(--even-if-worse accepts it all the same)"
+                f"{run.name} is worse than the baseline: {made.entries[0].message}: the gate fails it, so it cannot "
+                "become a baseline (--even-if-worse accepts it anyway)"
             )
     for run in runs:
         measured = timings(overrides(run.record), given.timings)  # type: ignore[attr-defined]

@@ -57,7 +57,7 @@ def _runs(results: Path, words: Sequence[str]) -> list[Any]:
     for method in methods:
         fitting = [r for r in select(results, [*filters, method]) if r.record["status"] in ("done", "partial")]
         if not fitting:
-            raise UsageError(f"no finished run has {' '.join([method, *filters])}: harness ls shows what there is")
+            raise UsageError(f"no finished run has {' '.join([method, *filters])}: harness ls lists the runs")
         runs.append(fitting[0])
     if len(runs) < 2:
         raise UsageError("name two runs or more, for example: harness compare method=vanilla method=vista task=pope")

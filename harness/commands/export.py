@@ -32,7 +32,7 @@ def main(words: Sequence[str]) -> int:
         r for r in select(results_folder(given.results), given.filters) if r.record["status"] in ("done", "partial")
     ]
     if not found:
-        raise UsageError("no finished run fits: harness ls shows what is there")
+        raise UsageError("no finished run fits: harness ls lists the runs")
     folder = Path(given.out)
     if given.format == "every-eval-ever":
         files = every_eval_ever.write(found, folder, given.organization, given.relationship)

@@ -28,9 +28,9 @@ def main(words: Sequence[str]) -> int:
     arguments.add_argument("--candidate", metavar="RUN", help="with --baseline RUN: the run that is judged")
     arguments.add_argument("--policy", type=Path, metavar="FILE", help="gate.yaml (default: gate.yaml here, if any)")
     arguments.add_argument("--tolerance", type=float, metavar="D", help="tolerated loss of all checks, e.g. 0.01")
-    arguments.add_argument("--run", action="store_true", help="play the runs first")
+    arguments.add_argument("--run", action="store_true", help="make the runs first")
     arguments.add_argument(
-        "--timings", type=int, default=0, metavar="N", help="play each run N times more, to judge its speed (5 or more)"
+        "--timings", type=int, default=0, metavar="N", help="repeat each run N times, to judge its speed (5 or more)"
     )
     for name in ("json", "junit", "sarif", "markdown"):
         arguments.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"also write the report as {name}")

@@ -25,8 +25,8 @@ def main(words: Sequence[str]) -> int:
     arguments.add_argument("--delta", type=float, default=0.01, metavar="D", help="smallest step of a score (0.01)")
     arguments.add_argument("--plot", action="store_true", help="draw each series")
     arguments.add_argument("--json", action="store_true", help="JSON instead of lines")
-    arguments.add_argument("--mark", metavar="ID=STATE", help="say what a step is: open, accepted, fixed or noise")
-    arguments.add_argument("--reason", default="", metavar="TEXT", help="with --mark: why")
+    arguments.add_argument("--mark", metavar="ID=STATE", help="mark a step as open, accepted, fixed or noise")
+    arguments.add_argument("--reason", default="", metavar="TEXT", help="with --mark: the reason")
     arguments.add_argument(
         "--marks",
         type=Path,
@@ -45,7 +45,7 @@ def main(words: Sequence[str]) -> int:
     found = history(results_folder(given.results), given.task, delta=given.delta, marks=read_marks(given.marks))
     if not found:
         raise UsageError(
-            f"no finished run of task={given.task}: harness ls shows what there is, harness ingest indexes it"
+            f"no finished run of task={given.task}: harness ls lists the runs, harness ingest indexes them"
         )
     if given.json:
         print(json.dumps([asdict(s) for s in found], indent=1, default=str))

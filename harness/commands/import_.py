@@ -24,7 +24,7 @@ def main(words: Sequence[str]) -> int:
     for line in found.odd:
         print(f"harness: left out: {line}", file=sys.stderr)
     if not found.made and not found.known:
-        raise UsageError("there is no log of lm-eval, lmms-eval or Inspect in these paths")
+        raise UsageError("no log of lm-eval, lmms-eval or Inspect in these paths")
     if found.made:
         ingest(results, [results / "runs" / name for name in found.made])
     for name in found.made:

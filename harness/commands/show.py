@@ -22,7 +22,7 @@ def main(words: Sequence[str]) -> int:
     )
     arguments.add_argument("--samples", type=int, default=0, metavar="N", help="also print N samples of the run")
     arguments.add_argument(
-        "--wrong", action="store_true", help="with --samples: those that the judged score calls wrong, and errors"
+        "--wrong", action="store_true", help="with --samples: those that are wrong by the judged score, and errors"
     )
     arguments.add_argument("--json", action="store_true", help="the record and metrics as JSON")
     arguments.add_argument("--plugins", action="append", default=[], metavar="DIR", help="folder with plug-ins")

@@ -22,7 +22,7 @@ def lengthened(words: Sequence[str], registry: Registry, known: Sequence[str]) -
         if equals and re.fullmatch(r"\w+", key) and key not in known:
             meant = list(dict.fromkeys(f"{place}.{key}" for place, plugin in places if key in _settings(plugin)))
             if len(meant) > 1:
-                raise UsageError(f"{key} is a setting of several: write {' or '.join(f'{m}={value}' for m in meant)}")
+                raise UsageError(f"{key} is ambiguous: write {' or '.join(f'{m}={value}' for m in meant)}")
             if meant:
                 word = f"{meant[0]}={value}"
         out.append(word)

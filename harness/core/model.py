@@ -55,7 +55,9 @@ class Model(ABC):
 
     def calibrate(self, method: Method, pictures: Sequence[tuple[Picture, tuple[str, ...]]]) -> dict[str, Any]:
         """The tensors that a method needs before it can steer this model, from (picture, names of its objects)."""
-        raise UsageError(f"method={method.name} calibrates itself on a Hugging Face model: model={self.name} is none")
+        raise UsageError(
+            f"method={method.name} calibrates itself on a Hugging Face model; model={self.name} is not one"
+        )
 
     def bind(self, task: Task) -> None:
         """Learn which task is asked. For models that answer from the task's own records."""

@@ -47,7 +47,7 @@ class Sequential:
         base = {r.id: r for r in other.results() if r.outcome}
         if missing := sum(s.id not in base for s in samples):
             raise UsageError(
-                f"stop_early: {other.name} has no score for {missing} of these samples: play it whole first"
+                f"stop_early: {other.name} has no score for {missing} of these samples: run it in full first"
             )
         known = common(base.values())
         if not known:
@@ -140,7 +140,7 @@ def _other(plan: Plan, config: Mapping[str, Any]) -> StoredRun:
             )
         other = next((r for r in fitting if r.record["identity"]["task"] == plan.identity["task"]), fitting[0])
     if other.record["identity"]["task"]["fingerprint"] != plan.identity["task"]["fingerprint"]:
-        raise UsageError(f"stop_early: {other.name} is of other records or settings: name a run of the same task")
+        raise UsageError(f"stop_early: {other.name} has other records or settings: name a run of the same task")
     if not scored_alike(other.record, {"identity": plan.identity}):
         raise UsageError(
             f"stop_early: the task's code scored {other.name} before it changed: harness rescore {other.name}"

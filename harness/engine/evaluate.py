@@ -54,7 +54,7 @@ def evaluate(config: dict[str, Any], listener: Listener) -> int:
     older = [] if answered else candidates(plan)
     if not answered and not older:
         _ = plan.methods  # refuses bad values before anything is written
-    with plan.directory.locked(lambda: listener.say(f"another process plays {plan.directory.name}: waiting for it")):
+    with plan.directory.locked(lambda: listener.say(f"another process is running {plan.directory.name}: waiting")):
         record = plan.directory.record()
         if record and _answered(plan, record):
             listener.ended(record, plan.directory.metrics(), from_store=True)

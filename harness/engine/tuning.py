@@ -88,7 +88,7 @@ class Tuning:
     def best(self) -> dict[str, Any]:
         """The preset of the best point; of equals the first."""
         if not self.runs or self.base is None:
-            raise HarnessError("nothing was played, so there is nothing to choose from")
+            raise HarnessError("no point was run, so there is nothing to choose from")
         sign = -1 if self.vanilla.higher_is_better is False else 1
         rows = list(self.rows())
         values, value, d = max(rows, key=lambda row: sign * row[1])

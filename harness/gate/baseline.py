@@ -128,7 +128,7 @@ def accept(folder: Path, run: Played, reason: str, timings: Sequence[dict[str, f
     if record["status"] not in ("done", "partial"):
         raise UsageError(f"{run.name} is {record['status']}: only a finished run can be a baseline")
     if record.get("sequential"):
-        raise UsageError(f"{run.name} was stopped early: play it whole, without stop_early, to make it a baseline")
+        raise UsageError(f"{run.name} was stopped early: run it in full, without stop_early, to make it a baseline")
     if (lost := share_missing(results, record["counts"]["samples"])) > LOST:
         raise UsageError(
             f"{run.name} is incomplete: {lost:.1%} of its samples have no score, and a baseline may miss 1 %: "

@@ -137,7 +137,7 @@ class Batch:
         """Last-position output of every decoder layer [len(samples), L, d] in a plain forward pass. Methods that
         change what a picture is are on."""
         if self._peek is None:
-            raise RuntimeError("this batch is not played by generate(): give it peek= to look ahead")
+            raise RuntimeError("this batch does not run in generate(): give it peek= to look ahead")
         return self._peek(self.view, samples, [m for m in self.methods if m.has("picture")])
 
     # -- machinery

@@ -81,7 +81,7 @@ class Tower:
             except StopIteration as end:
                 error = (end.value - own).abs().max() / own.abs().max()
         if not error < (1e-3 if own.dtype == torch.float32 else 5e-2):
-            raise broken(f"the vision tower computes something else than its layers in turn (by {float(error):.1e})")
+            raise broken(f"the vision tower computes something other than its layers in turn (by {float(error):.1e})")
         _VERIFIED.add(self.module)
 
     def _layers(self, pixels: Tensor, count: int) -> Generator[Layer, Tensor | None, Tensor]:

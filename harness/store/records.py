@@ -40,7 +40,7 @@ def read_run(folder: Path) -> RunRecord:
     name = folder.resolve().name
     if record.get("run") != name:
         raise Unreadable(
-            f"{folder}: its run.json is of run {record.get('run')}: name the folder so, or delete the copy"
+            f"{folder}: its run.json is of run {record.get('run')}: rename the folder to match, or delete the copy"
         )
     schema = record.get("schema", SCHEMA)
     if not isinstance(schema, int) or schema > SCHEMA:

@@ -41,7 +41,7 @@ def load(data: str, root: str | None, revision: str | None, subtasks: Sequence[s
     else:
         found = list(_official(Path(root) if root else _snapshot(data, revision), data, subtasks))
     if not found:
-        raise UsageError("there is no record of these subtasks: leave task.subtasks out, or see task.root")
+        raise UsageError("no record of these subtasks: leave task.subtasks out, or see task.root")
     parts = [[facts(r) for r in found], None if root else revision]
     return found, hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

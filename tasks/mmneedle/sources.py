@@ -55,7 +55,7 @@ def load(data: str, root: str | None, captions: str | None, settings: Sequence[s
     found = list(_official(Path(root), captions) if root else _embedded())
     names = list(dict.fromkeys(r.setting.name for r in found))
     if unknown := [s for s in settings if s not in names]:
-        raise UsageError(f"task.settings: {unknown[0]!r} is not there: choose from {'; '.join(names)}, or null for all")
+        raise UsageError(f"task.settings: {unknown[0]!r} is unknown: choose from {'; '.join(names)}, or null for all")
     found = [r for r in found if not settings or r.setting.name in settings]
     if not found:
         raise UsageError("these records hold no search: each needs image_ids, index, row, col and target")

@@ -41,7 +41,7 @@ def load(data: str, root: str | None, revision: str | None, configs: Sequence[st
     else:
         found = [r for c in configs for r in _hub(c, revision)]
     if not found:
-        raise UsageError("there is no question of these sets: leave task.sets out, or see task.root")
+        raise UsageError("no question of these sets: leave task.sets out, or see task.root")
     parts = [[facts(r) for r in found], None if root else revision]
     return found, hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -82,7 +82,7 @@ def _local(root: Path, configs: Sequence[str]) -> Iterator[Record]:
         )
         config = next((c for n in reversed(names) for c in [_config(n)] if c), None)
         if config is None:
-            raise UsageError(f"{path}: no set is named so; name the file or its folder by one of {', '.join(CONFIGS)}")
+            raise UsageError(f"{path}: unknown set: name the file or its folder after one of {', '.join(CONFIGS)}")
         if config not in configs:
             continue
         folder = Folder([path.parent / "images", path.parent])

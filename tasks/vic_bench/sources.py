@@ -36,7 +36,7 @@ def load(data: str, root: str | None, worlds: Sequence[str]) -> tuple[list[Recor
     """(records, digest). Raises Missing (exit 3) or UsageError (exit 2)."""
     found = [r for r in (_embedded() if data == "embedded" else _official(Path(root or ""))) if r.world in worlds]
     if not found:
-        raise UsageError("there is no item of these worlds: leave task.worlds out, or see task.root")
+        raise UsageError("no item of these worlds: leave task.worlds out, or see task.root")
     return found, hashlib.sha256(json.dumps([facts(r) for r in found]).encode()).hexdigest()
 
 
@@ -58,7 +58,7 @@ def _official(root: Path) -> Iterator[Record]:
     for path in files:
         split = next((s for s in SPLITS if s in path.stem), None)
         if split is None:
-            raise UsageError(f"{path}: no split is named so; name the file by one of {', '.join(SPLITS)}")
+            raise UsageError(f"{path}: unknown split: name the file after one of {', '.join(SPLITS)}")
         base = path.parent.parent if path.parent.name == "json" else path.parent
         folder = Folder([base / "images", base, path.parent])
         for number, row in enumerate(rows(path), 1):

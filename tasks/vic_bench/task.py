@@ -72,10 +72,10 @@ class VicBench(Task):
         if any(s not in (1, 2, 3) for s in chosen) or level not in LEVELS:
             raise UsageError(f"task.stages={chosen}, task.level={level}: stages are 1, 2, 3, levels 0 to 4")
         if data != "embedded" and chosen != [1]:
-            raise UsageError("official records are questions of stage 1: leave task.stages out, or say task.stages=[1]")
+            raise UsageError("official records are questions of stage 1: leave task.stages out, or give [1]")
         if feedback not in FEEDBACK or history not in HISTORY:
             raise UsageError(
-                f"task.feedback={feedback}, task.history={history}: choose of {', '.join(FEEDBACK)}; of "
+                f"task.feedback={feedback}, task.history={history}: choose from {', '.join(FEEDBACK)}; from "
                 f"{', '.join(HISTORY)}"
             )
         self.data, self.root, self.worlds, self.stages, self.level = data, root, names, chosen, level

@@ -131,7 +131,7 @@ class Sharded:
                             f"{DEATHS} workers died on the samples {shard[1][0]} ... {shard[1][-1]}: see Ray's logs; "
                             "what is finished is kept, and the same command resumes"
                         ) from None
-                    self.say("a worker died; a new one plays its shard again")
+                    self.say("a worker died; a new one repeats its shard")
                     todo.appendleft(shard)
                     actor = self._new()
                     actor.load.remote()

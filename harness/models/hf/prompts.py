@@ -111,7 +111,7 @@ class Prompts:
         if tokens and tokens[0] == first:
             tokens = tokens[1:]
         if not tokens:
-            raise Unusable("there is no text whose likelihood could be given")
+            raise Unusable("no text to compute a likelihood of")
         size = self.longest or len(tokens)
         pieces = [(_plain([first]), tokens[:size])]
         for start in range(size, len(tokens), size):

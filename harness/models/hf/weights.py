@@ -35,7 +35,7 @@ def checkpoint_digest(path: str, revision: str | None) -> str:
             total.update(bytes.fromhex(DIGESTS.of(file)))
         return total.hexdigest()
     if path.startswith((".", "/", "~")) or path.count("/") != 1:
-        raise Missing(f"model.path={path} is not a folder, and no hub name of the form owner/name")
+        raise Missing(f"model.path={path} is neither a folder nor a hub name of the form owner/name")
     return _hub_commit(path, revision)
 
 

@@ -207,7 +207,7 @@ def test_official_records(workdir):
         (["task.worlds=[nope]"], "choose from maze"),
         (["task.stages=[4]"], "stages are 1, 2, 3"),
         (["task.level=9"], "levels 0 to 4"),
-        (["task.feedback=nope"], "choose of picture"),
+        (["task.feedback=nope"], "choose from picture"),
         (["task.data=official"], "do not go together"),
     ],
 )
