@@ -139,7 +139,7 @@ def differing(a: Played, b: Played) -> list[str]:
 
 
 def scored_alike(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """Whether two records' scores come from the same code of their task. Records of older versions do not say."""
+    """Whether two records' scores come from the same code of their task. Records of older versions do not tell."""
     one, other = (((r.get("identity") or {}).get("task") or {}).get("code") for r in (a, b))
     return one == other
 

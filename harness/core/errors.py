@@ -30,7 +30,7 @@ class Unusable(HarnessError):
 
 
 def first_line(error: BaseException, limit: int = 200) -> str:
-    """The first line of what an error says, at most `limit` characters; its type where it says nothing."""
+    """The first line of an error's message, at most `limit` characters; its type where the message is empty."""
     lines = (line.strip() for line in str(error).splitlines())
     return next((line for line in lines if line), type(error).__name__)[:limit]
 

@@ -66,7 +66,7 @@ def occurring(results: Iterable[Result]) -> list[str]:
 
 def meanings(declared: Sequence[Mapping[str, Any]], metrics: Sequence[Metric]) -> dict[str, Score]:
     """The scores of a run by name: what its record declares, and else (an older or imported run, a task that declares
-    nothing) what its metrics say of the scores that they are made of, or are named as."""
+    nothing) what its metrics state about the scores that they are made of, or are named as."""
     found = {s.name: s for s in (Score(**d) for d in declared)}
     for metric in metrics:
         for name in filter(None, (metric.score, metric.name)):

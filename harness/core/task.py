@@ -28,7 +28,7 @@ class Task(ABC):
     cluster: str = ""
     """`cluster` of the task's YAML: what the samples of one cluster share ("image"), as tables name it."""
     scores: Sequence[Score] = ()
-    """What the numbers in `Outcome.scores` mean. Where nothing is declared, the metrics say it (see `judged`)."""
+    """What the numbers in `Outcome.scores` mean. Without a declaration the metrics decide (see `judged`)."""
     decoding = Decoding()
     """The task's own decoding, used by `decoding=task`."""
     live: int | None = None

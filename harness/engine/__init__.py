@@ -1,1 +1,1 @@
-"""Plays a task: identity, journal, schedule, evaluate."""
+"""Evaluates a task: plan, schedule, executors, early stopping, rescoring, tuning."""

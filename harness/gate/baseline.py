@@ -51,7 +51,7 @@ class BaselineRun:
 
     @property
     def words(self) -> list[str]:
-        """The words of `harness eval` that play it again."""
+        """The words of `harness eval` that repeat it."""
         return list(self.entry["words"])
 
     def cost(self) -> dict[str, float]:
@@ -161,12 +161,12 @@ def accept(folder: Path, run: Played, reason: str, timings: Sequence[dict[str, f
 
 
 def same(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """Whether two records are of the same thing, whatever the code that played them."""
+    """Whether two records are of the same thing, whatever code made them."""
     return all(a[k] == b[k] for k in KEYS)
 
 
 def words(record: Mapping[str, Any]) -> list[str]:
-    """The overrides that play a run again, without where its results went and how it was watched."""
+    """The overrides that repeat a run, without those for its results folder and logger."""
     local = ("results", "logger", "executor", "retry", "batch_size", "hydra", "stop_early")
     given = record["config"].get("overrides") or []
     return [w for w in given if w.lstrip("+~").partition("=")[0].split(".")[0].split("/")[0] not in local]
