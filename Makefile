@@ -57,12 +57,12 @@ lmms: install-dev        ## lmms-eval for its bridge's tests, without torchvisio
 
 compat: compat-oldest compat-newest   ## the tests that depend on transformers, with the oldest and the newest admitted one
 
-compat-oldest:           ## every lower bound of pyproject.toml but torch's: TORCH=torch==2.8 tries that, too
+compat-oldest:           ## every lower bound of pyproject.toml but torch's: TORCH=torch==2.8 also tries that
 	mkdir -p .venv-oldest
 	$(PYTHON) requirements/oldest.py > .venv-oldest/oldest.txt
 	$(MAKE) .compat VENV=.venv-oldest LOCK=.venv-oldest/oldest.txt TORCH='$(TORCH)'
 
-compat-newest:           ## the newest of everything but torch: TORCH=torch takes the newest of that, too
+compat-newest:           ## the newest of everything but torch: TORCH=torch also takes its newest
 	rm -rf .venv-newest
 	$(MAKE) .compat VENV=.venv-newest LOCK= TORCH='$(TORCH)'
 
