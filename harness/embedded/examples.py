@@ -59,8 +59,8 @@ def write(examples: Iterator[Example], directory: Path) -> int:
                     shown[picture.digest] = len(pixels)
                     small = picture.load().convert("RGB").resize((GRID, GRID), Image.Resampling.BICUBIC)
                     pixels.append(np.asarray(small))
-            row = {"kind": kind, "prompt": prompts.text(request), "answer": answer}
-            row["pictures"] = [shown[p.digest] for p in request.pictures]
+            numbers = [shown[p.digest] for p in request.pictures]
+            row = {"kind": kind, "prompt": prompts.text(request), "answer": answer, "pictures": numbers}
             file.write(json.dumps(row) + "\n")
             count += 1
     np.save(directory / "pictures.npy", np.stack(pixels))

@@ -63,6 +63,7 @@ def read_policy(path: Path | None, delta: float | None = None) -> Policy:
     `delta` is the command line's tolerance, for all checks.
     """
     raw = _load(path) if path else {}
+    override: dict[str, Any] = {} if delta is None else {"delta": delta}
     _known(raw, [f.name for f in fields(Policy)], "gate.yaml")
     checks = []
     for number, given in enumerate(raw.get("checks") or [{}], 1):
@@ -70,7 +71,7 @@ def read_policy(path: Path | None, delta: float | None = None) -> Policy:
         if not isinstance(given, dict):
             raise UsageError(f"{where} is not a mapping: write score, group, delta ... below it")
         _known(given, [f.name for f in fields(Rule)], where)
-        rule = Rule(**given | ({} if delta is None else {"delta": delta}))
+        rule = Rule(**given | override)
         if not isinstance(rule.delta, int | float) or rule.delta < 0:
             raise UsageError(f"{where}: delta={rule.delta} must be a number, 0 or more")
         if rule.flips is not None and rule.changes is not None:

@@ -1,7 +1,5 @@
 """A gate's report as text, Markdown, JSON, JUnit XML, SARIF and GitHub annotations."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from typing import Any

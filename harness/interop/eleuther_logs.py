@@ -139,7 +139,8 @@ def _times(head: dict[str, Any], tool: str) -> tuple[str | None, str | None]:
     """lm-eval's date is seconds since 1970, lmms-eval's a text of its local time."""
     date, lasted = head.get("date"), head.get("total_evaluation_time_seconds")
     try:
-        start = datetime.fromtimestamp(date, UTC) if number(date) else datetime.strptime(str(date), "%Y%m%d_%H%M%S")
+        seconds = number(date)
+        start = datetime.fromtimestamp(seconds, UTC) if seconds else datetime.strptime(str(date), "%Y%m%d_%H%M%S")
     except (ValueError, OverflowError, OSError):
         return None, None
     try:

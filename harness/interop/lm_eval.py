@@ -6,7 +6,7 @@ done, and `import harness.interop.lm_eval` makes `simple_evaluate(model="harness
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from lm_eval.api.model import LM
 from lm_eval.api.registry import register_model
@@ -46,7 +46,8 @@ class HarnessLM(LM):
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
         """The checkpoint's own template."""
-        return self.engine.model.prompts.tokenizer.apply_chat_template(
+        prompts = cast(Any, self.engine.model).prompts
+        return prompts.tokenizer.apply_chat_template(
             chat_history,
             tokenize=False,
             add_generation_prompt=add_generation_prompt,
@@ -79,7 +80,7 @@ class HarnessLM(LM):
         seen: dict[tuple[str, str], int] = {}
         for request in requests:
             context, given = request.args[:2]
-            settings = normalize_gen_kwargs(given, 256)
+            settings: dict[str, Any] = dict(normalize_gen_kwargs(given, 256))
             until = settings.get("until") or ()
             key = (context, repr(sorted(settings.items(), key=str)))
             seen[key] = draw = seen.get(key, -1) + 1

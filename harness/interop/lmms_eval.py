@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lmms_eval.api.model import lmms
+from lmms_eval.api.model import lmms  # pyright: ignore[reportMissingImports]
 
 from harness.core import Missing, Reply, Request, user
 from harness.interop.peer_model import Engine, decoding
@@ -20,7 +20,7 @@ TOKENS = 1024
 
 def manifest() -> Any:
     """What lmms-eval's registry of models asks for."""
-    from lmms_eval.models.registry_v2 import ModelManifest
+    from lmms_eval.models.registry_v2 import ModelManifest  # pyright: ignore[reportMissingImports]
 
     return ModelManifest(model_id="harness", simple_class_path="harness.interop.lmms_eval.HarnessLMM")
 
@@ -42,7 +42,7 @@ class HarnessLMM(lmms):
     ):
         super().__init__()
         try:  # lmms-eval imports it next, and its own error does not name the fix
-            import filelock._api  # noqa: F401
+            import filelock._api  # noqa: F401  # pyright: ignore[reportMissingImports]
         except ImportError as e:
             raise Missing(lacking("lmms-eval", e)) from e
         where = {"device": device} if device else {}

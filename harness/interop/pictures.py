@@ -70,7 +70,7 @@ def shared(docs: Any) -> list[str]:
     columns = [n for n, kind in docs.features.items() if isinstance(kind, Stored)] if isinstance(docs, Dataset) else []
     if not columns:
         return [""] * len(docs)
-    raw = docs.select_columns(columns)
+    raw: Any = docs.select_columns(columns)
     for name in columns:
         raw = raw.cast_column(name, Stored(decode=False))
     out = []

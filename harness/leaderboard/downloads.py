@@ -15,7 +15,7 @@ from harness.plugins.cards import bibtex
 from harness.plugins.registry import Plugin
 from harness.store.database import database
 
-COLUMNS = (
+COLUMNS: tuple[str, ...] = (
     "run", "task", "data", "task_version", "limit", "model", "method", "settings", "origin", "ranked", "metric",
     "group", "value", "stderr", "low", "high", "n", "clusters", "higher_is_better", "seconds", "passes", "positions",
     "commit", "started",

@@ -56,8 +56,8 @@ class Comparisons:
         if a not in self._at or b not in self._at or a == b:
             return None
         value, low, high, p, n, worse, better = self._tables[group][self._at[a], self._at[b]].tolist()
-        known = [None if x != x else x for x in (low, high, p)]
-        return Pair(value, *known, int(n), int(worse), int(better))
+        low, high, p = (None if x != x else x for x in (low, high, p))
+        return Pair(value, low, high, p, int(n), int(worse), int(better))
 
 
 def comparisons(board: Board, items: Items, runs: dict[str, BoardRun]) -> Comparisons:
@@ -106,8 +106,8 @@ def _exact(before: np.ndarray, after: np.ndarray, both: np.ndarray, clusters: np
     if before.ndim == 1:
         p = paired_mean(before[both], after[both], clusters[both]).p
     else:
-        tables = (totals(x[both], clusters[both]) for x in (before, after))
-        p = paired_jackknife(*tables, lambda c: c[..., 0] / c[..., 1], n=int(both.sum())).p
+        a, b = (totals(x[both], clusters[both]) for x in (before, after))
+        p = paired_jackknife(a, b, lambda c: c[..., 0] / c[..., 1], n=int(both.sum())).p
     return math.nan if p is None else p
 
 

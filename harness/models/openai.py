@@ -122,7 +122,7 @@ class Server(Model):
         body = self._body(call, decoding)
         rng = random.Random(call.seed)
         began = time.monotonic()
-        said = ""
+        said, attempt = "", 0
         for attempt in range(self.retries + 1):
             found = self._try(body)
             if isinstance(found, Reply):

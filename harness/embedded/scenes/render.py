@@ -124,6 +124,7 @@ def _place(rng: np.random.Generator, objects: list[int]) -> tuple[list[_Placemen
         drawing = int(rng.integers(len(sprites(True)[category])))
         flip = bool(rng.random() < 0.5)
         angle = float(rng.normal(0, 15)) if rng.random() < 0.6 else 0.0
+        x = y = 0
         for _ in range(4):  # a few tries keep most objects apart; some overlap is wanted
             x, y = int(rng.integers(-3, GRID - width + 4)), int(rng.integers(-3, GRID - height + 4))
             under = owner[max(0, y) : y + height, max(0, x) : x + width]
@@ -150,8 +151,8 @@ def _annotate(placed: list[_Placement], owner: np.ndarray, areas: list[int]) -> 
     for k, n in enumerate(kept):
         renamed[n] = k
         ys, xs = np.nonzero(owner == n)
-        box = (xs.min() / GRID, ys.min() / GRID, (xs.max() + 1) / GRID, (ys.max() + 1) / GRID)
-        instances.append(Instance(NAMES[placed[n].category], tuple(float(v) for v in box), int(visible[n])))
+        x0, y0, x1, y1 = (float(v / GRID) for v in (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1))
+        instances.append(Instance(NAMES[placed[n].category], (x0, y0, x1, y1), int(visible[n])))
     return tuple(instances), renamed[owner]
 
 

@@ -49,7 +49,7 @@ class SceneArrays:
         return len(self.pixels)
 
 
-def encode(seed: int) -> tuple[np.ndarray, ...]:
+def encode(seed: int) -> tuple[np.ndarray | np.uint8, ...]:
     """One scene in the order of SceneArrays' fields. Every sixth picture is drawn large and shrunk, as the
     processor shrinks evaluation pictures."""
     large = seed % 6 == 0

@@ -3,6 +3,7 @@
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ class Answerer:
     """Greedy answers in batches."""
 
     def __init__(self, directory: Path) -> None:
-        self.model = AutoModelForImageTextToText.from_pretrained(directory, dtype=torch.float32).eval()
+        self.model: Any = AutoModelForImageTextToText.from_pretrained(directory, dtype=torch.float32).eval()
         self.processor = AutoProcessor.from_pretrained(directory)
 
     @torch.no_grad()

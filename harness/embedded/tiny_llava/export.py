@@ -37,7 +37,7 @@ def export(model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerF
     """Save model (fp16) and processor into `directory`, replacing what is there."""
     staging = directory.with_name(directory.name + ".staging")
     shutil.rmtree(staging, ignore_errors=True)
-    copy.deepcopy(model).to(torch.float16).save_pretrained(staging)
+    copy.deepcopy(model).to(torch.float16).save_pretrained(staging)  # pyright: ignore[reportArgumentType]
     processor(tokenizer).save_pretrained(staging)
     directory.mkdir(parents=True, exist_ok=True)
     # Weights last: configuration and tokenizer do not change from one export to the next.

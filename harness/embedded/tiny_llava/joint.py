@@ -129,6 +129,7 @@ class JointObjective:
             inputs_embeds=states, attention_mask=mask, position_ids=position, use_cache=False
         ).last_hidden_state[:, start - 1 : -1]
         asked = text["probe"] >= 0
+        assert self.hidden is not None  # the hook has kept it
         scores = self.probe(self.hidden[:, start:][asked])[:, 0]
         probe = F.binary_cross_entropy_with_logits(scores, text["probe"][asked].float())
         answered = text["labels"] != IGNORED

@@ -27,12 +27,15 @@ class Objective(Protocol):
 
     def groups(self) -> list[dict]:
         """Parameter groups; `scale` multiplies the learning rate."""
+        ...
 
     def loss(self, rng: np.random.Generator, batch: int) -> tuple[torch.Tensor, dict[str, float]]:
         """The loss of one random batch and figures for the log."""
+        ...
 
     def validate(self) -> dict[str, float]:
         """Figures on calibration scenes."""
+        ...
 
 
 @dataclass(frozen=True)

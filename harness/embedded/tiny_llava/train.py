@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
-from transformers import PreTrainedTokenizerFast
+from torch.multiprocessing.spawn import spawn
+from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from harness.embedded.scenes import CALIBRATION
 from harness.embedded.tiny_llava import WEIGHTS, architecture, cache, tokenizer
@@ -88,7 +88,9 @@ def _keeper(
         loss = stage.validate()["val_loss"]
         if loss < best:
             last, best = elapsed, loss
-            export(stage.modules["model"], vocabulary, plan.weights)
+            model = stage.modules["model"]
+            assert isinstance(model, LlavaForConditionalGeneration)
+            export(model, vocabulary, plan.weights)
 
     return keep
 
@@ -132,7 +134,7 @@ def main() -> None:
         instruction=Budget(args.example_minutes * 60) if args.examples else None,
         examples=args.examples,
     )
-    mp.spawn(_process, (args.processes, args.port, plan), nprocs=args.processes)
+    spawn(_process, (args.processes, args.port, plan), nprocs=args.processes)
 
 
 if __name__ == "__main__":

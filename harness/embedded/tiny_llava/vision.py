@@ -21,6 +21,8 @@ class PatchHead(torch.nn.Module):
     """Reads category and box from visual tokens. Categories are compared with fixed name codes, so that what is
     learnt is already in the decoder's own alphabet."""
 
+    codes: torch.Tensor
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.register_buffer("codes", name_codes(width), persistent=False)

@@ -16,7 +16,7 @@ from harness.core.model import Call, Model
 from harness.core.types import Picture, Reply
 from harness.models.hf.weights import best_device, checkpoint_digest, locate
 
-_LOADED: dict[tuple[str, ...], tuple[Any, Any]] = {}
+_LOADED: dict[tuple[str | bool, ...], tuple[Any, Any]] = {}
 """The last loaded checkpoint: a sweep over methods loads its model once."""
 
 DEVICE = re.compile(r"(cpu|cuda|mps|xpu|npu|hpu)(:\d+)?|balanced|sequential")
@@ -80,9 +80,11 @@ class HFModel(Model):
         from harness.models.hf.batching import Batching
         from harness.steering import Steering, View, require
 
+        steering: list[Steering] = []
         for method in methods:
             if not isinstance(method, Steering):
                 raise UsageError(f"method={method.name} steers nothing that model={self.name} knows: see its YAML")
+            steering.append(method)
         if methods and self.attention == "flash_attention_2":
             raise UsageError("steering methods need model.attention=sdpa: flash_attention_2 shows no attention to edit")
         if methods and self.compile:
@@ -94,9 +96,9 @@ class HFModel(Model):
         self.model, self.prompts = _LOADED[key]
         self.view = View(self.model)
         self.view.encode, self.view.decode = self.prompts.encode, self.prompts.tokenizer.decode
-        self.prompts.mark_questions = any(m.reads_question for m in methods)
-        self.methods = tuple(methods)
-        require(self.view, self.methods)
+        self.prompts.mark_questions = any(m.reads_question for m in steering)
+        self.methods = tuple(steering)
+        require(self.view, steering)
         self.batching = Batching(self.prompts, self.view, self.device, self.pad, 1 + len(self.methods))
 
     def _load(self) -> tuple[Any, Any]:
@@ -127,7 +129,7 @@ class HFModel(Model):
             sees = config.model_type in SEEING
             auto = AutoModelForImageTextToText if sees else AutoModelForCausalLM
             spread = self.device in ("balanced", "sequential")
-            model = auto.from_pretrained(
+            model: Any = auto.from_pretrained(
                 self.path,
                 dtype=getattr(torch, self.dtype),
                 attn_implementation=self.attention,
