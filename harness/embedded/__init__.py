@@ -1,1 +1,1 @@
-"""What ships with the package: generated scenes, and the small model that was trained on them."""
+"""Generated scenes that ship with the package, and the training of the small model that learns from them."""
