@@ -166,7 +166,7 @@ def test_vision_tower_that_computes_something_else(own, monkeypatch):
     stock = layer.forward
     monkeypatch.setattr(layer, "forward", lambda *args, **kwargs: stock(*args, **kwargs) * 1.5)
     tower = Tower(own, "paint")
-    with pytest.raises(BrokenPromise, match="the vision tower computes something else"):
+    with pytest.raises(BrokenPromise, match="the vision tower computes something other"):
         tower.attentions(sample("llava", 1).tensors["pixel_values"], (0,))
 
 
