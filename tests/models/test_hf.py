@@ -193,7 +193,7 @@ def test_wrong_settings_are_named(tmp_path):
         hf(dtype="int8")
     with pytest.raises(UsageError, match=r"model.attention=fast is unknown"):
         hf(attention="fast")
-    with pytest.raises(Missing, match="is not a folder"):
+    with pytest.raises(Missing, match="is neither a folder nor a hub name"):
         hf(tmp_path / "gone").fingerprint()
     with pytest.raises(UsageError, match=r"holds no config.json"):
         hf(tmp_path).fingerprint()
