@@ -62,17 +62,18 @@ class StoredRun:
 
 
 def stored(results: Path) -> list[StoredRun]:
-    """Every readable run, newest first."""
+    """Every readable run, newest first; of those that started in the same second, the one written last."""
     runs = []
     for path in (results / "runs").glob("*/run.json"):
         directory = RunDir(results, path.parent.name)
         try:
             record = json.loads(path.read_text())
+            written = path.stat().st_mtime_ns
         except (OSError, ValueError):
             continue
         if isinstance(record, dict) and "status" in record:
-            runs.append(StoredRun(directory, record))
-    return sorted(runs, key=lambda r: (str(r.record.get("started")), r.name), reverse=True)
+            runs.append(((str(record.get("started")), written, directory.name), StoredRun(directory, record)))
+    return [run for _, run in sorted(runs, key=lambda pair: pair[0], reverse=True)]
 
 
 def select(results: Path, filters: Sequence[str]) -> list[StoredRun]:
