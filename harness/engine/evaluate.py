@@ -16,13 +16,14 @@ from typing import Any, Protocol
 
 from harness.core.errors import DONE, INCOMPLETE, INTERRUPTED, NO, UsageError, first_line
 from harness.core.types import Metric, Result, Sample
-from harness.engine import artefacts, memory
+from harness.engine import memory
 from harness.engine.changes import since
 from harness.engine.conclusion import concluded
 from harness.engine.early_stopping import Sequential
 from harness.engine.executors.ray import Sharded
 from harness.engine.plan import Plan, compose
-from harness.engine.play import planned, scheduler, steering
+from harness.engine.play import planned, scheduler
+from harness.engine.prepare import prepared
 from harness.engine.rescoring import Taken, candidates, take
 from harness.engine.schedule import Interrupted
 from harness.plugins.build import build_decoding
@@ -116,19 +117,12 @@ def _play(
             if missing and config["executor"]["name"] == "ray":
                 sharded = Sharded(config, rows, report, stop, listener.say)
                 facts = sharded.start()
+            elif missing:
+                facts = prepared(plan, listener.say)
+                before = Counter(model.work())
+            if missing:
                 record |= {"calibrations": facts["calibrations"], "model_facts": facts["model_facts"]}
                 record["environment"] = environment() | {"hardware": facts["hardware"]}
-            elif missing:
-                inner = steering(plan.methods)
-                model.load(inner)
-                memory.start()
-                record["calibrations"] = artefacts.provide(
-                    inner, model, config["calibration"], Path(config["results"]), listener.say
-                )
-                record["model_facts"] = model.describe()
-                before = Counter(model.work())
-                record["environment"] = environment() | {"hardware": _hardware()}
-            if missing:
                 looks = {"window": early.window, "enough": lambda: early.decided(results)} if early else {}
                 player = sharded or scheduler(plan, rows, report, stop=stop, **looks)
                 counts = player.counts
@@ -246,12 +240,6 @@ def _rows(batch_size: Any) -> int | None:
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise UsageError(f"invalid batch_size={batch_size}: use auto or a positive integer")
     return batch_size
-
-
-def _hardware() -> dict[str, Any]:
-    from harness.runs.environment import hardware
-
-    return hardware()
 
 
 def _now() -> str:

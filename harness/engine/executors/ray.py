@@ -18,9 +18,10 @@ from typing import Any
 
 from harness.core.errors import HarnessError, Missing, UsageError
 from harness.core.types import Result, Sample
-from harness.engine import artefacts, memory
+from harness.engine import memory
 from harness.engine.plan import compose
-from harness.engine.play import scheduler, steering
+from harness.engine.play import scheduler
+from harness.engine.prepare import prepared
 from harness.engine.schedule import Counts, Interrupted, windows
 
 DEATHS = 3
@@ -35,28 +36,19 @@ class Worker:
         sys.path[:] = [*paths, *(p for p in sys.path if p not in paths)]
         self.rows = rows
         self.plan = compose(config)
-        self.steering = steering(self.plan.methods)
         self.samples = {s.id: s for s in self.plan.task.samples()}
 
     def load(self) -> dict[str, Any]:
         """Get the model ready; facts for the run's record."""
-        from harness.runs.environment import hardware
-
-        self.plan.model.load(self.steering)
-        memory.start()
-        config = self.plan.config
-        made = artefacts.provide(
-            self.steering, self.plan.model, config["calibration"], Path(config["results"]), lambda _: None
-        )
-        return {"calibrations": made, "model_facts": self.plan.model.describe(), "hardware": hardware()}
+        return prepared(self.plan, lambda _: None)
 
     def play(self, ids: list[str]) -> dict[str, Any]:
         """One shard: its results in order, and what they cost."""
-        run, results = self.plan, list[Result]()
-        before = Counter(run.model.work())
-        player = scheduler(run, self.rows, results.extend)
+        plan, results = self.plan, list[Result]()
+        before = Counter(plan.model.work())
+        player = scheduler(plan, self.rows, results.extend)
         player.run([self.samples[i] for i in ids])
-        work = Counter(run.model.work())
+        work = Counter(plan.model.work())
         work.subtract(before)
         return {"results": results, "counts": player.counts, "work": dict(work), "peak": memory.peak() or 0}
 
