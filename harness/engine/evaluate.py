@@ -114,15 +114,15 @@ def _play(
     try:
         with _interruptible(listener) as stop:
             missing = [s for s in samples if s.id not in results]
-            if missing and config["executor"]["name"] == "ray":
-                sharded = Sharded(config, rows, report, stop, listener.say)
-                facts = sharded.start()
-            elif missing:
-                facts = prepared(plan, listener.say)
-                before = Counter(model.work())
             if missing:
-                record |= {"calibrations": facts["calibrations"], "model_facts": facts["model_facts"]}
-                record["environment"] = environment() | {"hardware": facts["hardware"]}
+                if config["executor"]["name"] == "ray":
+                    sharded = Sharded(config, rows, report, stop, listener.say)
+                    made = sharded.start()
+                else:
+                    made = prepared(plan, listener.say)
+                    before = Counter(model.work())
+                record |= {"calibrations": made["calibrations"], "model_facts": made["model_facts"]}
+                record["environment"] = environment() | {"hardware": made["hardware"]}
                 looks = {"window": early.window, "enough": lambda: early.decided(results)} if early else {}
                 player = sharded or scheduler(plan, rows, report, stop=stop, **looks)
                 counts = player.counts
