@@ -14,7 +14,6 @@ import torch
 from PIL import Image
 
 from harness.core import Call, Decoding, Picture, Request, Sample, user
-from harness.plugins.build import build_model, make
 from harness.plugins.registry import Registry
 from harness.steering.guard import Guard
 
@@ -27,9 +26,8 @@ def main() -> None:
     registry = Registry()
     from harness.embedded.tiny_llava import WEIGHTS
 
-    model = build_model({**registry.models["tiny-llava"].raw, "path": str(WEIGHTS)})
-    plugin = registry.methods["pai"]
-    method = make({"_target_": plugin.target, **plugin.defaults, "alpha": 0.2, "gamma": 1.0}, "method.pai")
+    model = registry.models["tiny-llava"].build(path=str(WEIGHTS))
+    method = registry.methods["pai"].build(alpha=0.2, gamma=1.0)
     model.load([method])
     grey = Picture(_png())
     calls = [

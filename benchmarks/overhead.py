@@ -29,11 +29,9 @@ from larger import larger
 def asked_of(pictures: int) -> list[tuple[Any, Any]]:
     """(sample, request) of a run on so many pictures."""
     from harness.engine.limit import by_cluster, subset
-    from harness.plugins.build import build_task
     from harness.plugins.registry import Registry
 
-    plugin = Registry().get("task", "pope")
-    task = build_task({"_target_": plugin.target, "name": "pope", **plugin.defaults, "data": "embedded"})
+    task = Registry().tasks["pope"].build(data="embedded")
     return [(s, next(task.episode(s))) for s in by_cluster(subset(list(task.samples()), 18 * pictures, 0))]
 
 

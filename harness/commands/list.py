@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from harness.commands.words import parser
 from harness.core.errors import UsageError
 from harness.core.verified import LEVELS
-from harness.plugins.registry import Plugin, Registry
+from harness.plugins.plugin import Plugin
+from harness.plugins.registry import Registry
 
 LEVEL = max(map(len, LEVELS))
 """Width of the column that shows how far a method was compared with its authors' code."""

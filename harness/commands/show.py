@@ -12,7 +12,8 @@ from typing import Any
 from harness.commands.words import parser, results_folder
 from harness.core.errors import UsageError
 from harness.core.verified import LEVELS, Verified
-from harness.plugins.registry import Plugin, Registry
+from harness.plugins.plugin import Plugin
+from harness.plugins.registry import Registry
 
 
 def main(words: Sequence[str]) -> int:

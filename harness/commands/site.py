@@ -15,11 +15,13 @@ def main(words: Sequence[str]) -> int:
     arguments.add_argument("--out", type=Path, default=Path("results/site"), metavar="DIR", help="where the pages go")
     arguments.add_argument("--no-pictures", action="store_true", help="leave out the samples' pictures")
     arguments.add_argument("--port", type=int, default=8000, help="serve: on 127.0.0.1 (default 8000; 0: any free one)")
+    arguments.add_argument("--plugins", action="append", default=[], metavar="DIR", help="folder with plug-ins")
     given = arguments.parse_args(words)
     from harness.leaderboard.build import build
 
     def make() -> None:
-        made = build(Path(given.results), given.out, with_pictures=not given.no_pictures, say=_say)
+        options = {"plugin_folders": given.plugins, "with_pictures": not given.no_pictures}
+        made = build(Path(given.results), given.out, **options, say=_say)
         print(f"{made.out}: {made.files} files, {made.bytes / 1e6:.1f} MB, {made.runs} runs", flush=True)
 
     make()

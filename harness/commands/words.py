@@ -29,10 +29,9 @@ def results_folder(name: str) -> Path:
 
 def importable(records: Iterable[Mapping[str, Any]]) -> None:
     """Make the plug-ins of these runs importable, as far as their folders are still there."""
-    from harness.plugins.registry import Registry
+    from harness.plugins.registry import Registry, folders_of
 
-    named = (f for r in records for f in (r.get("config") or {}).get("plugins") or [])
-    Registry([f for f in dict.fromkeys(named) if Path(f).is_dir()])
+    Registry(folders_of(r.get("config") for r in records))
 
 
 def share_cores() -> None:

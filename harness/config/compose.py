@@ -21,8 +21,8 @@ from harness.config.parser import Parser, add_results, results_default
 from harness.config.settings import FOLDER, GROUPS, PLUGINS, check_keys, run_settings, settings
 from harness.config.short import lengthened
 from harness.core.errors import INTERRUPTED, HarnessError, Missing, UsageError
-from harness.core.task import DECLARED
-from harness.plugins.registry import ROOT, Plugin, Registry, unknown
+from harness.plugins.plugin import Plugin
+from harness.plugins.registry import ROOT, Registry, unknown
 
 KEYS = tuple(run_settings())
 
@@ -199,11 +199,10 @@ def _store(registry: Registry) -> None:
             group="method",
             name=name,
             package=f"method.{name}",
-            node={"_target_": plugin.target, **{k: _preset(plugin, k) for k in plugin.defaults}},
+            node={**plugin.node, **{k: _preset(plugin, k) for k in plugin.defaults}},
         )
     for name, plugin in registry.tasks.items():
-        own = {"_target_": plugin.target, DECLARED: plugin.declared, "name": name}
-        node = OmegaConf.create({**own, **plugin.defaults})
+        node = OmegaConf.create(plugin.node)
         for key in (k for k, v in plugin.defaults.items() if isinstance(v, dict)):
             OmegaConf.set_struct(node[key], False)  # takes keys that its default does not have
         store.store(group="task", name=name, node=node)
@@ -212,7 +211,7 @@ def _store(registry: Registry) -> None:
 
     def preset(method: str, key: str, *, _root_: Any) -> Any:
         plugin = registry.methods[method]
-        return preset_value(plugin, key, _root_.model.get("family"), _root_.task.name)
+        return plugin.preset(key, _root_.model.get("family"), _root_.task.name)
 
     def variant(*, _root_: Any) -> str:
         if _root_.model.data == "embedded":
@@ -233,20 +232,6 @@ def _store(registry: Registry) -> None:
         "basename": basename,
     }.items():
         OmegaConf.register_new_resolver(name, resolver, replace=True)
-
-
-def preset_value(plugin: Plugin, key: str, family: str | None, task: str) -> Any:
-    """The number that a method uses for a model family and task: its preset, or its default.
-
-    A preset may leave `task` or `model` out; the most specific one that fits wins.
-    """
-    best, value = -1, plugin.defaults[key]
-    for entry in plugin.presets:
-        fits = all(entry.get(k) in (None, have) for k, have in (("model", family), ("task", task)))
-        weight = sum(entry.get(k) is not None for k in ("model", "task"))
-        if fits and key in entry["values"] and weight > best:
-            best, value = weight, entry["values"][key]
-    return value
 
 
 def _preset(plugin: Plugin, key: str) -> Any:

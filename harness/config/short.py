@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from harness.core.errors import UsageError
-from harness.plugins.registry import Plugin, Registry
+from harness.plugins.plugin import Plugin
+from harness.plugins.registry import Registry
 
 PRIVATE = ("_target_", "defaults")
 

@@ -68,7 +68,6 @@ def write(examples: Iterator[Example], directory: Path) -> int:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    from harness.plugins.build import build_task
     from harness.plugins.registry import Registry
 
     parser = argparse.ArgumentParser(prog="python -m harness.embedded.examples", description=__doc__)
@@ -77,9 +76,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--each", type=int, default=100, help="items of each set, world, platform or page")
     given = parser.parse_args(words)
     try:
-        plugin = Registry().get("task", given.task)
-        values = {"_target_": plugin.target, "name": plugin.name, **plugin.defaults, "data": "embedded"}
-        task = build_task(values)
+        task = Registry().get("task", given.task).build(data="embedded")
         print(f"{write(task.examples(given.each), given.out)} examples")
     except HarnessError as e:
         print(f"harness: {e}", file=sys.stderr)

@@ -14,7 +14,7 @@ from harness.core.errors import DONE, HarnessError, UsageError
 from harness.core.types import Metric
 from harness.engine.evaluate import Listener, evaluate
 from harness.engine.plan import compose
-from harness.plugins.registry import Plugin
+from harness.plugins.plugin import Plugin
 from harness.runs.stored import StoredRun, find
 
 LARGEST = 200

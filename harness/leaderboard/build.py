@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness import __version__
-from harness.core.errors import UsageError
+from harness.core.errors import HarnessError, UsageError
 from harness.leaderboard import downloads, pages, pictures, published, samples
 from harness.leaderboard.answers import items_of, played
 from harness.leaderboard.board import Board, boards, entries
 from harness.leaderboard.render import Renderer, source
 from harness.leaderboard.versus import comparisons
-from harness.plugins.cards import plugins
-from harness.plugins.registry import ROOT
+from harness.plugins.plugin import Plugin
+from harness.plugins.registry import ROOT, Registry, folders_of
 from harness.store import Store
 from harness.store.database import database
 
@@ -68,10 +68,9 @@ def build(
 def _write(
     results: Path, out: Path, folders: Sequence[str], with_pictures: bool, say: Callable[[str], None]
 ) -> tuple[Renderer, int]:
-    cards = plugins(folders)
     figures = published.read(_published(results))
     if not database(results).exists():
-        site = Renderer(out, pages.shared([], [], cards))
+        site = Renderer(out, pages.shared([], [], Registry(folders).groups))
         _assets(site)
         pages.empty(site, results)
         pages.about(site)
@@ -79,6 +78,7 @@ def _write(
     with Store(results) as store:
         found = entries(store)
         made = boards(found)
+        cards = _cards(folders, (e.row["config"] for e in found), say)
         site = Renderer(out, pages.shared(found, made, cards))
         _assets(site)
         if not found:
@@ -99,6 +99,18 @@ def _write(
     pages.about(site)
     downloads.write(site, found, series, results, cards)
     return site, len(found)
+
+
+def _cards(folders: Sequence[str], configs: Iterable[Any], say: Callable[[str], None]) -> dict[str, dict[str, Plugin]]:
+    """The known plug-ins, those of the runs' own folders among them. A faulty folder costs its cards, not the site."""
+    good = list(folders)
+    for folder in folders_of(configs):
+        try:
+            Registry([folder])
+            good.append(folder)
+        except HarnessError as e:
+            say(f"plug-ins of {folder} are shown without their cards: {e}")
+    return Registry(good).groups
 
 
 def _board(site: Renderer, store: Store, board: Board, with_pictures: bool) -> Any:

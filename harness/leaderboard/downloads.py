@@ -12,7 +12,7 @@ from harness.gate.history import Series
 from harness.leaderboard.board import BoardEntry
 from harness.leaderboard.render import Renderer
 from harness.plugins.cards import bibtex
-from harness.plugins.registry import Plugin
+from harness.plugins.plugin import Plugin
 from harness.store.database import database
 
 COLUMNS: tuple[str, ...] = (

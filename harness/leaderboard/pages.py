@@ -19,7 +19,7 @@ from harness.leaderboard.published import Figure, plain
 from harness.leaderboard.render import Renderer
 from harness.leaderboard.versus import Comparisons, Pair, against_vanilla, ranks
 from harness.plugins.cards import bibtex
-from harness.plugins.registry import Plugin
+from harness.plugins.plugin import Plugin
 
 SHOWN = 10
 """Samples on a run's own page, which reads without JavaScript."""

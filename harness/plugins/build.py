@@ -16,7 +16,7 @@ from harness.core.task import DECLARED, Task
 VANILLA = "vanilla"
 
 
-def make(node: dict[str, Any], what: str) -> Any:
+def _make(node: dict[str, Any], what: str) -> Any:
     """The object that a node's `_target_` names, made with the node's other values.
 
     Raises UsageError in one sentence where the class or an argument does not exist, or a value is refused.
@@ -71,9 +71,9 @@ def build_task(node: dict[str, Any]) -> Task:
         )
     values = {k: v for k, v in node.items() if k != DECLARED}
     if "name" in inspect.signature(cls.__init__).parameters:
-        task = make(values, "task")
+        task = _make(values, "task")
     else:
-        task = make({k: v for k, v in values.items() if k != "name"}, "task")
+        task = _make({k: v for k, v in values.items() if k != "name"}, "task")
         task.name = node["name"]
     for key, value in declared.items():
         setattr(task, key, value)
@@ -81,19 +81,25 @@ def build_task(node: dict[str, Any]) -> Task:
 
 
 def build_model(node: dict[str, Any]) -> Model:
-    return make(node, "model")
+    return _make(node, "model")
 
 
 def build_methods(nodes: dict[str, dict[str, Any]]) -> list[Method]:
     """The methods in the order in which they were named; vanilla is the absence of one."""
-    methods: list[Method] = []
-    for name, node in nodes.items():
-        if name == VANILLA:
-            continue
-        method = make(node, f"method.{name}")
-        method.name = name
-        methods.append(method)
-    return methods
+    return [build_method(name, node) for name, node in nodes.items() if name != VANILLA]
+
+
+def build_method(name: str, node: dict[str, Any]) -> Method:
+    method = _make(node, f"method.{name}")
+    method.name = name
+    return method
+
+
+def build(group: str, name: str, node: dict[str, Any]) -> Any:
+    """What a configuration's node makes: a "task", a "method" or a "model"."""
+    if group == "method":
+        return build_method(name, node)
+    return build_task(node) if group == "task" else build_model(node)
 
 
 def build_decoding(node: dict[str, Any], task: Task) -> Decoding:

@@ -1,18 +1,10 @@
-"""What the plug-ins say of themselves, without importing them: titles, papers, BibTeX."""
+"""What a card says in other forms: BibTeX."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from harness.plugins.registry import Plugin, Registry
-
-
-def plugins(folders: Sequence[str | Path] = ()) -> dict[str, Mapping[str, Plugin]]:
-    """The registry's tasks, methods and models by name."""
-    found = Registry(folders)
-    return {"task": found.tasks, "method": found.methods, "model": found.models}
+from harness.plugins.plugin import Plugin
 
 
 def bibtex(plugin: Plugin) -> str:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
@@ -20,35 +19,10 @@ import yaml
 from harness.core.errors import UsageError
 from harness.core.verified import Verified
 from harness.core.verified import read as read_verified
+from harness.plugins.plugin import Plugin
 
 ROOT = Path(__file__).resolve().parents[2]
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-@dataclass(frozen=True)
-class Plugin:
-    """One YAML file: the class it names, its numbers, its card."""
-
-    name: str
-    group: str
-    """"task", "method" or "model"."""
-    path: Path
-    target: str
-    kind: str = ""
-    card: dict[str, Any] = field(default_factory=dict)
-    defaults: dict[str, Any] = field(default_factory=dict)
-    presets: list[dict[str, Any]] = field(default_factory=list)
-    raw: dict[str, Any] = field(default_factory=dict)
-    verified: Verified = field(default_factory=Verified)
-
-    @property
-    def title(self) -> str:
-        return str(self.card.get("title", self.name))
-
-    @property
-    def declared(self) -> dict[str, str]:
-        """The `version`, `primary` and `cluster` that a task's YAML states."""
-        return {k: str(self.raw[k]) for k in ("version", "primary", "cluster") if k in self.raw}
 
 
 class Registry:
@@ -111,8 +85,12 @@ class Registry:
             raise UsageError(f"{path}: kind must be steering, pipeline or task, not {plugin.kind!r}")
         (self.tasks if is_task else self.methods)[name] = plugin
 
+    @property
+    def groups(self) -> dict[str, dict[str, Plugin]]:
+        return {"task": self.tasks, "method": self.methods, "model": self.models}
+
     def group(self, group: str) -> dict[str, Plugin]:
-        return {"task": self.tasks, "method": self.methods, "model": self.models}[group]
+        return self.groups[group]
 
     def get(self, group: str, name: str) -> Plugin:
         """The plug-in of that name. Raises UsageError with the nearest names."""
@@ -120,6 +98,16 @@ class Registry:
         if name not in known:
             raise UsageError(unknown(group, name, known))
         return known[name]
+
+
+def folders_of(configs: Iterable[Mapping[str, Any] | None]) -> list[str]:
+    """The folders that stored runs name by `plugins=`, as far as they are still there."""
+    named = (str(folder) for config in configs for folder in _listed((config or {}).get("plugins")))
+    return [folder for folder in dict.fromkeys(named) if Path(folder).is_dir()]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value] if value else []
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:

@@ -23,7 +23,12 @@ their own modules."""
 
 OF_TASKS = {"harness/core/task.py", "harness/core/score.py"}
 """Reached from models and methods, too, but they only matter to what is asked and how it is scored."""
-INERT = {"harness/core/files.py", "harness/plugins/registry.py", "harness/core/verified.py"}
+INERT = {
+    "harness/core/files.py",
+    "harness/core/verified.py",
+    "harness/plugins/plugin.py",
+    "harness/plugins/registry.py",
+}
 """They find plug-ins, cards and files; what they find is in the identity."""
 
 

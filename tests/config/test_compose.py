@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.compose import check_names, plugin_folders, preset_value, run
+from harness.config.compose import check_names, plugin_folders, run
 from harness.core import UsageError
-from harness.plugins.registry import Plugin, Registry
+from harness.plugins.registry import Registry
 
 PLUGINS = f"plugins=[{Path(__file__).parents[1] / 'plugins'}]"
 
@@ -96,16 +96,3 @@ def test_cfg_job_prints_everything_resolved(workdir, capsys):
 def test_plugin_folders():
     assert plugin_folders(["a=b", "plugins=[x, y]"]) == ["x", "y"]
     assert plugin_folders(["plugins=x"]) == ["x"]
-
-
-def test_the_most_specific_preset_wins():
-    presets = [
-        {"model": "m", "values": {"k": 2}},
-        {"model": "m", "task": "t", "values": {"k": 3}},
-        {"task": "t", "values": {"k": 4}},
-    ]
-    plugin = Plugin("p", "method", Path(), "x", defaults={"k": 1, "j": 0}, presets=presets)
-    assert preset_value(plugin, "k", "m", "t") == 3
-    assert preset_value(plugin, "k", "m", "u") == 2
-    assert preset_value(plugin, "k", None, "u") == 1
-    assert preset_value(plugin, "j", "m", "t") == 0

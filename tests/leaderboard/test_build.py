@@ -285,6 +285,23 @@ def test_methods_show_how_far_they_are_verified(workdir):
     assert len(set(shapes)) == len(LEVELS)
 
 
+def test_cards_come_from_the_folders_of_the_runs(workdir):
+    """A folder that cannot be read any more costs its cards alone."""
+    for name, text in (("mine", THIRD % ("b" * 40)), ("torn", "_target_: [")):
+        Path(name).mkdir()
+        Path(name, f"{name}.yaml").write_text(text)
+    config = {"task": {"name": "quiz", "data": "embedded"}, "model": {"name": "tiny"}}
+    for method, folder in (("mine", "mine"), ("torn", "torn"), ("gone", "gone")):
+        run(Path("results"), method, 0.5, config={**config, "plugins": [folder]})
+    assert main(["ingest"]) == 0
+    said: list[str] = []
+    build(Path("results"), Path("out"), say=said.append)
+    assert badges(Path("out/method/mine.html").read_text()) == ["function"]
+    assert badges(Path("out/method/torn.html").read_text()) == []
+    (line,) = [s for s in said if "without their cards" in s]
+    assert line.startswith("plug-ins of torn") and "torn.yaml" in line
+
+
 def badges(text: str) -> list[str]:
     return re.findall(r'class="badge [^>]*>.*?</svg> verified: ([a-z ]+)<', text, re.DOTALL)
 

@@ -18,7 +18,6 @@ from harness.core.types import Capture
 from harness.models.hf.batching import _pack
 from harness.models.hf.model import HFModel
 from harness.models.hf.prompts import Prompts
-from harness.plugins.build import build_task
 
 WEIGHTS = Path(__file__).parents[2] / "harness" / "models" / "tiny" / "weights"
 GREEDY = Decoding()
@@ -43,8 +42,7 @@ def model():
 def requests():
     from harness.plugins.registry import Registry
 
-    plugin = Registry().tasks["pope"]
-    task = build_task({"_target_": plugin.target, "name": "pope", **plugin.defaults, "data": "embedded"})
+    task = Registry().tasks["pope"].build(data="embedded")
     samples = list(task.samples())
     pictures = list(dict.fromkeys(s.cluster for s in samples))[:6]
     return [next(task.episode(s)) for s in samples if s.cluster in pictures]

@@ -100,11 +100,9 @@ def test_excluded_tokens_leave_the_rest_to_decide():
 
 
 def _dola():
-    import yaml
-
     from harness.plugins.registry import Registry
 
-    return dict(yaml.safe_load(Registry().get("method", "dola").path.read_text())["defaults"])
+    return dict(Registry().methods["dola"].defaults)
 
 
 def test_a_method_with_its_own_loop_is_refused():

@@ -26,9 +26,7 @@ defaults: {{n: 8}}
 
 
 def built(name: str) -> Task:
-    plugin = TASKS[name]
-    data = {"data": "embedded"} if "data" in plugin.defaults else {}
-    return build_task({"_target_": plugin.target, "name": name, **plugin.defaults, **data})
+    return TASKS[name].build(**({"data": "embedded"} if "data" in TASKS[name].defaults else {}))
 
 
 @pytest.mark.parametrize("name", sorted(TASKS))

@@ -10,7 +10,6 @@ pytest.importorskip("lm_eval")
 
 from harness.cli import main
 from harness.core import Call, Decoding, Request, Sample, user
-from harness.plugins.build import build_model
 from harness.plugins.registry import Registry
 from tests.tasks.lm_eval import peers
 
@@ -122,10 +121,9 @@ def test_records_of_your_own_by_overrides(workdir, folder):
 
 @pytest.fixture(scope="module")
 def tiny():
-    raw = Registry().get("model", "tiny-llava").raw
     from harness.embedded.tiny_llava import WEIGHTS
 
-    model = build_model({**raw, "path": str(WEIGHTS)})
+    model = Registry().models["tiny-llava"].build(path=str(WEIGHTS))
     model.load([])
     return model
 

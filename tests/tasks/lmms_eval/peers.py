@@ -106,11 +106,9 @@ def write(folder: Path, pictures: int = 10) -> Path:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from harness.plugins.build import build_task
     from harness.plugins.registry import Registry
 
-    plugin = Registry().get("task", "pope")
-    task = build_task({"_target_": plugin.target, "name": "pope", **plugin.defaults, "data": "embedded"})
+    task = Registry().tasks["pope"].build(data="embedded")
     rows = []
     for sample in task.samples():
         if sample.group == "random" and len(rows) < 6 * pictures:

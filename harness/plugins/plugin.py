@@ -1,0 +1,72 @@
+"""One task, method or model that can be named: what its YAML says, and the object that it makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import UsageError
+from harness.core.task import DECLARED
+from harness.core.verified import Verified
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One YAML file: the class it names, its numbers, its card."""
+
+    name: str
+    group: str
+    """"task", "method" or "model"."""
+    path: Path
+    target: str
+    kind: str = ""
+    card: dict[str, Any] = field(default_factory=dict)
+    defaults: dict[str, Any] = field(default_factory=dict)
+    presets: list[dict[str, Any]] = field(default_factory=list)
+    raw: dict[str, Any] = field(default_factory=dict)
+    verified: Verified = field(default_factory=Verified)
+
+    @property
+    def title(self) -> str:
+        return str(self.card.get("title", self.name))
+
+    @property
+    def declared(self) -> dict[str, str]:
+        """The `version`, `primary` and `cluster` that a task's YAML states."""
+        return {k: str(self.raw[k]) for k in ("version", "primary", "cluster") if k in self.raw}
+
+    @property
+    def node(self) -> dict[str, Any]:
+        """Its part of a configuration: the class and the values of the YAML, presets left aside."""
+        own: dict[str, Any] = {"_target_": self.target}
+        if self.group == "task":
+            own |= {DECLARED: self.declared, "name": self.name}
+        return {**own, **self.defaults}
+
+    def preset(self, key: str, family: str | None, task: str) -> Any:
+        """The number that a method uses for a model family and task: its preset, or its default.
+
+        A preset may leave `task` or `model` out; the most specific one that fits wins.
+        """
+        best, value = -1, self.defaults[key]
+        for entry in self.presets:
+            fits = all(entry.get(k) in (None, have) for k, have in (("model", family), ("task", task)))
+            weight = sum(entry.get(k) is not None for k in ("model", "task"))
+            if fits and key in entry["values"] and weight > best:
+                best, value = weight, entry["values"][key]
+        return value
+
+    def build(self, **changes: Any) -> Any:
+        """The task, method or model with the values of its YAML, some of them changed.
+
+        Raises:
+            UsageError: an unknown setting, a value that the class refuses, or one that follows other settings of a
+                run (`${...}` in the YAML) and is not among the changes.
+        """
+        from harness.plugins.build import build
+
+        node = {**self.node, **changes}
+        if follows := [k for k, v in node.items() if isinstance(v, str) and v.startswith("${")]:
+            raise UsageError(f"{self.group} {self.name}: {follows[0]} follows other settings of a run: give its value")
+        return build(self.group, self.name, node)
