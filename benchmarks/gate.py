@@ -24,7 +24,7 @@ def pair(rng: np.random.Generator, images: int, loss: float) -> tuple[np.ndarray
     image = np.repeat(rng.standard_normal(images), QUESTIONS)
     question = rng.standard_normal(images * QUESTIONS)
     base = 1.1 + 0.7 * image + 0.7 * question
-    # What changes from run to run is shared within an image, too: a picture is read a little differently as a whole.
+    # Run-to-run noise is partly shared within an image: each run reads a picture a little differently as a whole.
     noise = [
         0.35 * np.repeat(rng.standard_normal(images), QUESTIONS) + 0.25 * rng.standard_normal(len(base)) for _ in "ab"
     ]

@@ -23,7 +23,7 @@ def _modules() -> dict[str, Path]:
 
 
 def _imports(path: Path, known: dict[str, Path]) -> set[str]:
-    """Modules of ours that a file imports, inside functions and for types, too."""
+    """Modules of ours that a file imports, also inside functions and for types."""
     out = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:

@@ -22,7 +22,7 @@ ENGINE = ("harness.engine.play", "harness.plugins.build")
 their own modules."""
 
 OF_TASKS = {"harness/core/task.py", "harness/core/score.py"}
-"""Reached from models and methods, too, but they only matter to what is asked and how it is scored."""
+"""Models and methods also import these, but they only matter to what is asked and how it is scored."""
 INERT = {
     "harness/core/files.py",
     "harness/core/verified.py",

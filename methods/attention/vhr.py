@@ -23,7 +23,7 @@ class Vhr(Steering):
 
     def __init__(self, alpha: float, last: int, second: bool, both: bool):
         """`alpha`: factor of the chosen heads. `last`: how many last layers, of 32. `second`: also layer 1. `both`:
-        scale the stream without the picture, too, while deeper layers are being chosen.
+        also scale the stream without the picture while deeper layers are being chosen.
         """
         if not 0 <= last <= 32:
             raise UsageError(f"method.vhr.last={last} must lie in 0..32")

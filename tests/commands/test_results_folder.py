@@ -53,7 +53,7 @@ def test_every_command_takes_it(workdir, capsys, command, words):
 
 
 def test_a_run_knows_the_command_that_plays_it_again(workdir):
-    """Of a sweep, and of a run that another command started: its own words, as they were typed."""
+    """Also in a sweep, or where another command started it: its own words, as typed."""
     assert main(["eval", "-m", *WORDS, "task.n=4,8", "--results", "a b"]) == 0
     commands = [json.loads(p.read_text())["command"] for p in (workdir / "a b" / "runs").glob("*/run.json")]
     assert sorted(c.partition("task.n=")[2][:1] for c in commands) == ["4", "8"]

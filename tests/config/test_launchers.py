@@ -43,7 +43,7 @@ class Count(Task):
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_runs_in_processes_of_their_own(workdir, launcher):
-    """Plug-ins and presets are known there, too; a run that fails gives the sweep its exit code and stops no other."""
+    """Plug-ins and presets also work there; a run that fails gives the sweep its exit code and stops no other."""
     package, words = LAUNCHERS[launcher]
     pytest.importorskip(package)
     folder = workdir / "plugins" / "count"

@@ -296,7 +296,7 @@ def test_runs_of_older_versions_are_read(plug, capsys):
 
 
 def test_an_answer_that_is_not_the_reply_is_not_taken_for_it(plug, capsys):
-    """Of an older run: its task kept something else than the model's text."""
+    """An older run whose task kept something other than the model's text."""
     plug("task.py", 'Outcome(" ".join(said)', 'Outcome("said: " + " ".join(said)')
     assert main([*WORDS]) == 0
     (old,) = runs()

@@ -255,7 +255,7 @@ def test_long_answers_go_back_and_end(monkeypatch, form, family, seed, threshold
     opera = made("opera", beams=2, candidates=2, threshold=threshold, sigma=sigma, form=form)
     (got,) = play(v, one, [opera], steps=30)
     assert len(got.tokens) == 30
-    assert 2 <= max(went.count(at) for at in went) <= 2 + (form == "code")  # shifted from the next position, too
+    assert 2 <= max(went.count(at) for at in went) <= 2 + (form == "code")  # also shifted from the next position
 
 
 def backs(monkeypatch):

@@ -29,7 +29,7 @@ DIGESTS = {
     "sinks": "0c1649d8cfe195a259064c74bb09fadf4edd4f62ff591c411fce5fff0a6d71ec",
     "deep24": "3c6a945563839c1b93f98a413bb037600486366b70352ecb2569dc652fda89cd",
 }
-"""Of all weights, in the order in which they are drawn."""
+"""SHA-256 over all weights, in the order in which they are drawn."""
 
 
 def depths(name: str) -> tuple[int, int]:

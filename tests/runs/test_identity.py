@@ -115,7 +115,7 @@ def between(before: tuple[str, str], after: tuple[str, str]) -> str:
 
 
 def asked(said: str) -> str:
-    """Of a change of what is asked: the way to answer stays, and no stored answer fits."""
+    """After a change of what is asked, answers would be made as before, but no stored one fits."""
     assert said == "rescored"
     return "new run"
 

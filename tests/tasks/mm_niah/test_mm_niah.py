@@ -144,7 +144,7 @@ def test_answers_are_no_haystack_words():
 
 
 def test_letters_are_spread():
-    """Of the embedded options each letter is right about equally often, and names say nothing."""
+    """Each letter is right about equally often among the embedded options, and names give nothing away."""
     records = [json.loads(r["record"]) for r in rows(FOLDER / "records.parquet")]
     right = [r["answer"] for r in records if r["meta"]["choices_image_path"]]
     assert len(right) == 30 and all(3 <= right.count(i) <= 13 for i in range(4))

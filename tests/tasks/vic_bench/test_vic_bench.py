@@ -133,7 +133,7 @@ def result(item: int, stage: int, correct: float, recall: float) -> Result:
 
 
 def test_think_gain():
-    """Of equal stages it is 0; a gain is the difference of means, also relative to what was left."""
+    """Equal stages gain 0; otherwise it is the difference of means, also relative to what was left."""
     same = [result(i, s, i % 2, i / 20) for i in range(20) for s in (2, 3)]
     found = {(m.name, m.group): m for m in aggregate(same)}
     for name in ("thinkgain_acc_local", "thinkgain_recall_local"):
