@@ -54,6 +54,8 @@ def usage() -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point. Returns the exit code; a HarnessError is one line on stderr."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        sys.excepthook = _unforeseen
     if not words or words[0] in ("-h", "--help", "help"):
         print(usage())
         return 0
@@ -80,6 +82,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+
+
+def _unforeseen(_kind: type[BaseException], error: BaseException, _where: object) -> None:
+    """A fault of ours, with its traceback; a library's message in it may quote a key."""
+    import traceback
+
+    from harness.core.secrets import redacted
+
+    print(redacted("".join(traceback.format_exception(error))), end="", file=sys.stderr)
 
 
 if __name__ == "__main__":

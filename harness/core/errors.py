@@ -1,5 +1,7 @@
 """One exception family. The command line turns each into one line on stderr and its exit code."""
 
+from harness.core.secrets import redacted
+
 DONE, NO, USAGE, INCOMPLETE, INCONCLUSIVE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 
@@ -7,6 +9,10 @@ class HarnessError(Exception):
     """Something a user can fix. The message is one sentence that tells what failed and how to fix it."""
 
     exit_code = NO
+
+    def __str__(self) -> str:
+        """Without secrets: a message often quotes another's."""
+        return redacted(super().__str__())
 
 
 class UsageError(HarnessError):
@@ -31,7 +37,7 @@ class Unusable(HarnessError):
 
 def first_line(error: BaseException, limit: int = 200) -> str:
     """The first line of an error's message, at most `limit` characters; its type where the message is empty."""
-    lines = (line.strip() for line in str(error).splitlines())
+    lines = (line.strip() for line in redacted(str(error)).splitlines())
     return next((line for line in lines if line), type(error).__name__)[:limit]
 
 

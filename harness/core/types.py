@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from harness.core.errors import Unusable
+from harness.core.secrets import clean
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -265,6 +266,14 @@ class Result:
     calls. None where that is one reply with the outcome's answer as its text, or nothing."""
     asked: str = ""
     """SHA-256 of what the episode asked, where a pipeline asked the model something else (`prompt`)."""
+
+    def __post_init__(self) -> None:
+        """Whoever made the row, its errors hold no secrets: what is stored, shown and published comes from here."""
+        if self.error:
+            object.__setattr__(self, "error", clean(self.error))
+        if self.replies and not all(isinstance(r, Reply) for r in self.replies):
+            replies = tuple(r if isinstance(r, Reply) else clean(r) for r in self.replies)
+            object.__setattr__(self, "replies", replies)
 
 
 @dataclass(frozen=True)

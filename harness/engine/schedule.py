@@ -20,9 +20,10 @@ from itertools import islice
 from typing import Any
 
 from harness.core.decoding import Decoding
-from harness.core.errors import FATAL, Unusable, UsageError
+from harness.core.errors import FATAL, Unusable, UsageError, first_line
 from harness.core.method import Pipeline
 from harness.core.model import Call, Model
+from harness.core.secrets import redacted
 from harness.core.task import Task
 from harness.core.types import Outcome, Reply, Request, Result, Sample
 
@@ -302,9 +303,8 @@ def windows(samples: Sequence[Sample], size: int) -> Iterator[Sequence[Sample]]:
 
 def _error(error: Exception) -> dict[str, str]:
     kind = "Unusable" if isinstance(error, Unusable) else type(error).__name__
-    text = str(error).strip().splitlines() or [kind]
     return {
         "type": kind,
-        "message": text[0][:1000],
-        "traceback": "".join(traceback.format_exception(error))[-8000:],
+        "message": first_line(error, 1000),
+        "traceback": redacted("".join(traceback.format_exception(error)))[-8000:],
     }

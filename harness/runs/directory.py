@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import Missing
+from harness.core.secrets import clean
 from harness.core.types import Metric
 
 SCHEMA = 1
@@ -20,9 +21,9 @@ ENDED = ("done", "partial", "failed")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Atomic: readers see the old file or the new one."""
+    """Atomic: readers see the old file or the new one. Secrets are left out."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(value, indent=1, default=str) + "\n")
+    fresh.write_text(json.dumps(clean(value), indent=1, default=str) + "\n")
     fresh.replace(path)
 
 

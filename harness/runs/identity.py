@@ -25,11 +25,12 @@ OF_TASKS = {"harness/core/task.py", "harness/core/score.py"}
 """Models and methods also import these, but they only matter to what is asked and how it is scored."""
 INERT = {
     "harness/core/files.py",
+    "harness/core/secrets.py",
     "harness/core/verified.py",
     "harness/plugins/plugin.py",
     "harness/plugins/registry.py",
 }
-"""They find plug-ins, cards and files; what they find is in the identity."""
+"""They find plug-ins, cards and files, and what they find is in the identity; or they redact messages."""
 
 
 def digest(parts: Mapping[str, Any]) -> str:
