@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
-from harness.core.errors import Unusable
+from harness.core.errors import Unusable, first_line
 from harness.core.secrets import clean
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MAX_PIXELS = 100_000_000
-"""A picture above this many pixels is refused: a decompression bomb costs one sample, not the machine."""
+Read = TypeVar("Read")
 
 
 class Picture:
@@ -45,37 +44,46 @@ class Picture:
         if isinstance(self.source, bytes):
             return self.source
         try:
+            if not stat.S_ISREG(self.source.stat().st_mode):  # a named pipe never ends
+                raise Unusable(f"picture {self.source} cannot be read: not a regular file")
             return self.source.read_bytes()
-        except OSError as e:
-            raise Unusable(f"picture {self.source} cannot be read: {e.strerror or e}") from e
+        except (OSError, ValueError) as e:
+            raise Unusable(f"picture {self.source} cannot be read: {getattr(e, 'strerror', None) or e}") from e
 
     @cached_property
     def size(self) -> tuple[int, int]:
-        """(width, height) in pixels, read from the header. Raises Unusable where it is not a picture."""
-        from PIL import Image as pil
+        """(width, height) in pixels as `load` shows it, read from the header. Raises Unusable where `load` does."""
+        from harness.core import pixels
 
-        try:
-            with pil.open(io.BytesIO(self.encoded())) as image:
-                return image.size
-        except Unusable:
-            raise
-        except Exception as e:
-            raise Unusable(f"picture {self!r} cannot be read: {e}") from e
+        return self._read(pixels.extent)
 
     def load(self) -> Image:
-        """The decoded picture, RGB. Raises Unusable if it is truncated, no picture, or absurdly large."""
-        from PIL import Image as pil
+        """The decoded picture as a person sees it, RGB (`harness.core.pixels.seen`). Raises Unusable if it is
+        truncated, no picture, or too large."""
+        from harness.core import pixels
 
-        where = self.source if isinstance(self.source, Path) else f"of {len(self.source)} bytes"
+        return self._read(pixels.decoded)
+
+    def portable(self) -> tuple[str, bytes]:
+        """(MIME type, encoded bytes) that servers and browsers take and show as `load` does: the picture's own bytes,
+        or a PNG of what they show. Raises Unusable where `load` does."""
+        from harness.core import pixels
+
+        return self._read(pixels.portable)
+
+    def _read(self, how: Callable[[bytes, str], Read]) -> Read:
+        """What `how` makes of the encoded bytes and of what to call the picture. Raises Unusable, which names it."""
+        data = self.encoded()
+        called = f"picture {self._where(data)}"
         try:
-            with pil.open(io.BytesIO(self.encoded())) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise Unusable(f"picture {where} is too large: {image.width} x {image.height} pixels")
-                return image.convert("RGB")
-        except Unusable:
-            raise
+            return how(data, called)
+        except Unusable as e:
+            raise Unusable(f"{called} is {e}") from e
         except Exception as e:
-            raise Unusable(f"picture {where} cannot be decoded: {e}") from e
+            raise Unusable(f"{called} cannot be decoded: {first_line(e)}") from e
+
+    def _where(self, data: bytes) -> str:
+        return str(self.source) if isinstance(self.source, Path) else f"of {len(data)} bytes"
 
     def check(self) -> None:
         """Decode the picture as a trial, once. Raises Unusable where `load` does."""

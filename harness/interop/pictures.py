@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,14 +10,15 @@ from typing import Any
 
 from PIL import Image
 
-from harness.core import Picture, Unusable
+from harness.core import Picture, Unusable, pixels
+from harness.core.errors import first_line
 from harness.core.files import DIGESTS
 
 MARK = "<image>"
 
 
 class Visual(Picture):
-    """The n-th of a document's pictures. Two pictures with equal pixels are the same picture."""
+    """The n-th of a document's pictures. Two that look alike are the same picture."""
 
     def __init__(self, fetch: Callable[[], Any], name: str):
         self._fetch, self.name = fetch, name
@@ -34,21 +34,25 @@ class Visual(Picture):
 
     @cached_property
     def digest(self) -> str:
-        image = self._image()
+        image = self.load()
         head = f"{image.mode} {image.size}".encode()
         return hashlib.sha256(head + image.tobytes()).hexdigest()
 
     @cached_property
     def size(self) -> tuple[int, int]:
-        return self._image().size
+        return self.load().size
 
     def load(self) -> Image.Image:
-        return self._image().convert("RGB")
+        image = self._image()
+        try:
+            return pixels.seen(image, f"picture {self.name}")
+        except Unusable as e:
+            raise Unusable(f"picture {self.name} is {e}") from e
+        except Exception as e:
+            raise Unusable(f"picture {self.name} cannot be read: {first_line(e)}") from e
 
     def encoded(self) -> bytes:
-        file = io.BytesIO()
-        self._image().save(file, "PNG", compress_level=1)
-        return file.getvalue()
+        return pixels.png(self.load())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Picture) and self.digest == other.digest

@@ -11,8 +11,6 @@ from harness.leaderboard.board import TIERS, Board
 from harness.leaderboard.render import Renderer
 from harness.records import shown
 
-KINDS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"RIFF": "webp", b"GIF8": "gif"}
-
 
 def export(board: Board, out: Renderer) -> dict[str, list[str]]:
     """Sample id -> its pictures' files, written once each. Empty for official records and unknown tasks."""
@@ -41,13 +39,11 @@ def _task(board: Board) -> Any:
 
 def _write(picture: Picture, out: Renderer) -> str | None:
     try:
-        data = picture.encoded()
+        kind, data = picture.portable()
     except HarnessError:
         return None
-    kind = next((k for head, k in KINDS.items() if data.startswith(head)), None)
-    if kind is None:
-        return None
-    path = f"pictures/{hashlib.sha256(data).hexdigest()[:16]}.{kind}"
+    suffix = kind.removeprefix("image/").replace("jpeg", "jpg")
+    path = f"pictures/{hashlib.sha256(data).hexdigest()[:16]}.{suffix}"
     if path not in out.written:
         out.bytes(path, data)
     return path

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 RETRIED = {408, 409, 425, 429, 500, 502, 503, 504, 529}
 LONGEST = 60.0
 """Seconds that one wait between two tries may take, whatever the server asks for."""
-KINDS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"RIFF": "webp", b"GIF8": "gif"}
 
 
 @dataclass(frozen=True)
@@ -198,7 +197,7 @@ class Server(Model):
 
 
 def messages(request: Request) -> list[dict[str, Any]]:
-    """The chat in OpenAI's form: pictures as data URLs of their own bytes, in the order of the prompt."""
+    """The chat in OpenAI's form: pictures as data URLs (`Picture.portable`), in the order of the prompt."""
     out = []
     for message in request.messages:
         plain = all(isinstance(part, str) for part in message.content)
@@ -212,9 +211,8 @@ def messages(request: Request) -> list[dict[str, Any]]:
 def _part(part: str | Picture) -> dict[str, Any]:
     if isinstance(part, str):
         return {"type": "text", "text": part}
-    data = part.encoded()
-    kind = next((k for head, k in KINDS.items() if data.startswith(head)), "png")
-    url = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    kind, data = part.portable()
+    url = f"data:{kind};base64,{base64.b64encode(data).decode()}"
     return {"type": "image_url", "image_url": {"url": url}}
 
 

@@ -7,13 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.core import Picture, Unusable
 from harness.core.files import DIGESTS
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
+from harness.core.types import Read
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
@@ -25,9 +23,9 @@ class Named(Picture):
         super().__init__(source)
         self.name = name
 
-    def load(self) -> Image:
+    def _read(self, how: Callable[[bytes, str], Read]) -> Read:
         try:
-            return super().load()
+            return super()._read(how)
         except Unusable as e:
             raise Unusable(f"image {self.name}: {e}") from e
 
@@ -48,6 +46,9 @@ class Stored(Named):
         if not isinstance(data, bytes):
             raise Unusable(f"image {self.name}: the table holds {_kind(data)} where its bytes should be")
         return data
+
+    def _where(self, data: bytes) -> str:
+        return f"of {len(data)} bytes"
 
     def mark(self) -> str:
         """What tells this picture from another one in a fingerprint, without fetching anything."""

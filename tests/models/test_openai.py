@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from harness.cli import main
 from harness.core import Picture, Request, user
@@ -127,8 +129,9 @@ def test_a_refused_key_stops_the_run_in_one_line(root, capsys, monkeypatch):
 
 
 def test_messages_keep_their_order():
-    png = b"\x89PNG1"
-    (message,) = messages(Request(user("a", Picture(png), "b"), 5))
+    file = io.BytesIO()
+    Image.new("RGB", (2, 2)).save(file, "PNG")
+    (message,) = messages(Request(user("a", Picture(file.getvalue()), "b"), 5))
     assert [p["type"] for p in message["content"]] == ["text", "image_url", "text"]
     assert message["content"][1]["image_url"]["url"].startswith("data:image/png;base64,")
     assert messages(Request(user("a", "b"), 5)) == [{"role": "user", "content": "ab"}]
