@@ -5,9 +5,13 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness import __version__
-from harness.core.errors import INTERRUPTED, USAGE, HarnessError
+from harness.core.errors import INTERRUPTED, HarnessError, UsageError, nearest
+
+if TYPE_CHECKING:
+    from harness.config.parser import Parser
 
 COMMANDS = {
     "eval": "run a method on a task: harness eval method=vista task=pope",
@@ -33,6 +37,36 @@ COMMANDS = {
 
 MODULES = {"import": "import_"}
 """Commands whose names are not those of modules."""
+COMPLETE = "complete"
+"""What the completion scripts ask; not listed."""
+
+
+class Command(Protocol):
+    """A module of harness.commands. What it needs to do its work is imported by `run`."""
+
+    HELP: str
+    """What `harness COMMAND --help` says first."""
+
+    def add_arguments(self, parser: Parser) -> None:
+        """Adds all but --results, which every command takes."""
+
+    def run(self, given: Any) -> int:
+        """Does it. Returns the exit code."""
+        ...
+
+
+def load(name: str) -> Command:
+    """The module of a command."""
+    return importlib.import_module(f"harness.commands.{MODULES.get(name, name)}")  # type: ignore[return-value]
+
+
+def parser(name: str, command: Command) -> Parser:
+    from harness.config.parser import Parser, add_results
+
+    made = Parser(prog=f"harness {name}", description=command.HELP)
+    add_results(made)
+    command.add_arguments(made)
+    return made
 
 
 def usage() -> str:
@@ -64,15 +98,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     name, rest = words[0], words[1:]
     try:
-        if name not in COMMANDS and name != "complete":
-            import difflib
-
-            near = difflib.get_close_matches(name, COMMANDS, n=2, cutoff=0.5)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(COMMANDS)}"
-            print(f"harness: unknown command: {name}: {hint}", file=sys.stderr)
-            return USAGE
-        module = importlib.import_module(f"harness.commands.{MODULES.get(name, name)}")
-        return module.main(rest)
+        if name not in COMMANDS and name != COMPLETE:
+            raise UsageError(f"unknown command: {name}: {nearest(name, COMMANDS)}")
+        command = load(name)
+        return command.run(parser(name, command).parse_args(rest))
     except HarnessError as e:
         print(f"harness: {e}", file=sys.stderr)
         return e.exit_code

@@ -1,1 +1,1 @@
-"""One module a subcommand, each with `main(words) -> exit code`."""
+"""One module a command, each with HELP, `add_arguments(parser)` and `run(given) -> exit code`."""

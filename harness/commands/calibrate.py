@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness.commands.words import share_cores
+from harness.config.parser import Parser, add_hydra, add_settings
 from harness.core.errors import UsageError
 
-HELP = """usage: harness calibrate method=NAME [model=NAME] [calibration=FILE] [KEY=VALUE ...]
-
+HELP = "make the artefact that a method needs before it can steer a model"
+USAGE = "harness calibrate method=NAME [model=NAME] [calibration=FILE] [KEY=VALUE ...]"
+EXAMPLES = """examples:
   harness calibrate method=iri                                    embedded model and pictures
   harness calibrate method=iri model=llava-1.5-7b calibration=coco/pictures.jsonl
 
@@ -20,17 +22,21 @@ Parquet) and objects (the names of what it shows). The artefact goes to results/
 code, values, model and data; harness eval reuses it, and makes it by itself where it is missing."""
 
 
-def main(words: Sequence[str]) -> int:
-    if not words or any(w in ("-h", "--help") for w in words):
-        print(HELP)
-        return 0
-    if not any(w.startswith("method=") for w in words):
-        raise UsageError("harness calibrate: name a method, for example method=iri")
-    from harness.config.compose import run
+def add_arguments(parser: Parser) -> None:
+    parser.usage, parser.epilog = USAGE, EXAMPLES
+    add_settings(parser)
+    add_hydra(parser)
 
+
+def run(given: Any) -> int:
+    from harness.config.compose import asked, run
+
+    wanted = asked(given)
+    if not any(w.startswith("method=") for w in wanted.words):
+        raise UsageError("harness calibrate: name a method, for example method=iri")
     share_cores()
-    task = [] if any(w.startswith("task=") for w in words) else ["task=pope"]
-    return run([*words, *task], job)
+    task = [] if any(w.startswith("task=") for w in wanted.words) else ["task=pope"]
+    return run(replace(wanted, words=[*wanted.words, *task]), job)
 
 
 def job(config: dict[str, Any]) -> int:

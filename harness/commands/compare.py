@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.commands.words import parser, results_folder
+from harness.commands.words import results_folder
+from harness.config.parser import Parser
 from harness.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,20 +22,22 @@ UNITS = {
     "positions": "decoder positions a sample",
     "peak_memory_gib": "GiB at the peak",
 }
+HELP = "runs paired by sample: what changed, and by how much more than chance"
 
 
-def main(words: Sequence[str]) -> int:
-    arguments = parser("compare", "runs paired by sample: what changed, and by how much more than chance")
-    arguments.add_argument(
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument(
         "runs",
         nargs="+",
         metavar="RUN|KEY=VALUE",
         help="runs by name or beginning; or method=A method=B with filters such as task=pope (the newest run of each)",
     )
-    arguments.add_argument("--flips", type=int, default=0, metavar="N", help="also print N samples that got worse")
-    arguments.add_argument("--json", action="store_true", help="JSON instead of tables")
-    arguments.add_argument("--markdown", action="store_true", help="Markdown tables, for a pull request or a paper")
-    given = arguments.parse_args(words)
+    parser.add_argument("--flips", type=int, default=0, metavar="N", help="also print N samples that got worse")
+    parser.add_argument("--json", action="store_true", help="JSON instead of tables")
+    parser.add_argument("--markdown", action="store_true", help="Markdown tables, for a pull request or a paper")
+
+
+def run(given: Any) -> int:
     from harness.comparison.compare import compare
 
     base, *others = _runs(results_folder(given.results), given.runs)

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from harness.cli import COMMANDS
+from harness.cli import COMMANDS, load, parser
 from harness.config.compose import GROUPS, KEYS, choices, plugin_folders
-from harness.config.parser import results_default
+from harness.config.parser import Parser, results_default
 from harness.core.errors import UsageError
 from harness.plugins.registry import Registry
 
+HELP = 'the words that may stand at the end of a line: harness complete "eval method=vi"'
 
-def main(words: Sequence[str]) -> int:
-    line = " ".join(words)
-    before, _, word = line.rpartition(" ")
+
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument("line", nargs="*", help="what is typed after `harness`")
+
+
+def run(given: Any) -> int:
+    before, _, word = " ".join(given.line).rpartition(" ")
     for found in candidates(before.split(), word):
         print(found)
     return 0
@@ -25,6 +31,8 @@ def candidates(before: Sequence[str], word: str) -> list[str]:
     if not before:
         return _starting(COMMANDS, word)
     command = before[0]
+    if word.startswith("-") and command in COMMANDS:
+        return _starting(parser(command, load(command)).options, word)
     if command == "list":
         return _starting(("tasks", "methods", "models"), word)
     if command == "fetch":

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
-from harness.commands.words import parser
-from harness.core.errors import UsageError
+from harness.config.parser import Parser, one_of
 
 BASH = """_harness() {
     local words=("${COMP_WORDS[@]:1:COMP_CWORD}")
@@ -27,13 +26,13 @@ FISH = """complete -c harness -f -a \\
     '(harness complete (string replace -r "^\\\\S+\\\\s?" "" -- (commandline -cp)) 2>/dev/null)'
 """
 SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
+HELP = 'a script for the shell: eval "$(harness completion bash)"'
 
 
-def main(words: Sequence[str]) -> int:
-    arguments = parser("completion", 'a script for the shell: eval "$(harness completion bash)"')
-    arguments.add_argument("shell", metavar="bash|zsh|fish", help="whose script is printed")
-    given = arguments.parse_args(words)
-    if given.shell not in SCRIPTS:
-        raise UsageError(f"harness completion {given.shell}: choose {', '.join(SCRIPTS)}")
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument("shell", help="whose script is printed", **one_of("shell", SCRIPTS))
+
+
+def run(given: Any) -> int:
     print(SCRIPTS[given.shell], end="")
     return 0

@@ -7,12 +7,13 @@ import re
 import shutil
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from harness.browser import NAMES
-from harness.commands.words import parser
+from harness.config.parser import Parser
 
 EXTRAS = {
     "wandb": "logging to Weights & Biases",
@@ -27,12 +28,14 @@ EXTRAS = {
     "openai": "models behind an OpenAI-compatible server",
 }
 """What each extra of pyproject.toml is for; their packages are read from the installed metadata."""
+HELP = "what is installed here, and what a missing part would need"
 
 
-def main(words: Sequence[str]) -> int:
-    arguments = parser("doctor", "what is installed here, and what a missing part would need")
-    arguments.add_argument("--offline", action="store_true", help="do not ask whether the hub can be reached")
-    given = arguments.parse_args(words)
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument("--offline", action="store_true", help="do not ask whether the hub can be reached")
+
+
+def run(given: Any) -> int:
     fine = True
     for state, what, text in _checks(Path(given.results), offline=given.offline):
         fine &= state != "MISSING"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from harness.commands.words import share_cores
+from harness.config.parser import Parser, add_hydra, add_settings
 
-HELP = """usage: harness eval task=NAME [method=NAME] [model=NAME] [KEY=VALUE ...] [-m] [--cfg job]
-
+HELP = "run a method on a task"
+USAGE = "harness eval task=NAME [method=NAME] [model=NAME] [KEY=VALUE ...] [-m] [--cfg job]"
+EXAMPLES = """examples:
   harness eval method=vista task=pope                       embedded model and data: no network, no GPU
   harness eval method=vista task=pope model=llava-1.5-7b    the official benchmark on the real model
   harness eval method=[vista,vcd] task=pope                 methods compose, in this order
@@ -32,23 +33,23 @@ settings:
   results=DIR       the folder of runs/ and harness.duckdb, also as --results DIR (default: HARNESS_RESULTS or results)
   plugins=[DIR]     folders with tasks and methods of your own
 
-  -m                sweep over comma-separated values
-  --cfg job         print the resolved configuration, run nothing
-
 Texts are taken as they are typed (task.root=run#1, model.revision=42e1839): quotes that reach harness are taken off
 (task.suffix="'null'"), null is not a value, and with -m a comma separates values. model.extra= also takes JSON.
 
 The same command continues an interrupted run, and answers from the store once it is finished."""
 
 
-def main(words: Sequence[str]) -> int:
-    if any(w in ("-h", "--help") for w in words):
-        print(HELP)
-        return 0
-    from harness.config.compose import run
+def add_arguments(parser: Parser) -> None:
+    parser.usage, parser.epilog = USAGE, EXAMPLES
+    add_settings(parser)
+    add_hydra(parser)
+
+
+def run(given: Any) -> int:
+    from harness.config.compose import asked, run
 
     share_cores()
-    return run(words, job)
+    return run(asked(given), job)
 
 
 def job(config: dict[str, Any]) -> int:

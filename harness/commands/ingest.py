@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
-from harness.commands.words import parser, results_folder
+from harness.commands.words import results_folder
+from harness.config.parser import Parser
+
+HELP = "rebuild harness.duckdb from results/runs; the run directories are the truth"
 
 
-def main(words: Sequence[str]) -> int:
-    arguments = parser("ingest", "rebuild harness.duckdb from results/runs; the run directories are the truth")
-    given = arguments.parse_args(words)
+def add_arguments(parser: Parser) -> None:
+    """Takes nothing but --results."""
+
+
+def run(given: Any) -> int:
     from harness.store import ingest
 
     report = ingest(results_folder(given.results))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
-from harness.commands.words import parser
-from harness.core.errors import UsageError
+from harness.config.parser import Parser, one_of
 from harness.core.verified import LEVELS
 from harness.plugins.plugin import Plugin
 from harness.plugins.registry import Registry
@@ -13,17 +12,16 @@ from harness.plugins.registry import Registry
 LEVEL = max(map(len, LEVELS))
 """Width of the column that shows how far a method was compared with its authors' code."""
 KINDS = {"tasks": "task", "methods": "method", "models": "model"}
+HELP = "what can be named"
 
 
-def main(words: Sequence[str]) -> int:
-    arguments = parser("list", "what can be named")
-    arguments.add_argument("kinds", nargs="*", metavar="tasks|methods|models", help="default: all of them")
-    arguments.add_argument("--plugins", action="append", default=[], metavar="DIR", help="folder with plug-ins")
-    given = arguments.parse_args(words)
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument("kinds", nargs="*", help="default: all of them", **one_of("kind", KINDS))
+    parser.add_argument("--plugins", action="append", default=[], metavar="DIR", help="folder with plug-ins")
+
+
+def run(given: Any) -> int:
     kinds = given.kinds or list(KINDS)
-    for kind in kinds:
-        if kind not in KINDS:
-            raise UsageError(f"harness list {kind}: choose tasks, methods or models")
     registry = Registry(given.plugins)
     for kind in kinds:
         plugins = registry.group(KINDS[kind])

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
-from harness.commands.words import parser, results_folder
+from harness.commands.words import results_folder
+from harness.config.parser import Parser
+
+HELP = "runs in the results folder, newest first"
 
 
-def main(words: Sequence[str]) -> int:
-    arguments = parser("ls", "runs in the results folder, newest first")
-    arguments.add_argument(
-        "filters", nargs="*", metavar="KEY=VALUE", help="task=pope method=vista model=... status=done"
-    )
-    arguments.add_argument("--json", action="store_true", help="one JSON list instead of a table")
-    given = arguments.parse_args(words)
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument("filters", nargs="*", metavar="KEY=VALUE", help="task=pope method=vista model=... status=done")
+    parser.add_argument("--json", action="store_true", help="one JSON list instead of a table")
+
+
+def run(given: Any) -> int:
     from harness.engine.artefacts import records
     from harness.runs.stored import select
 

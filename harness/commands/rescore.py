@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.commands.words import importable, parser, results_folder
+from harness.commands.words import importable, results_folder
+from harness.config.parser import Parser
 from harness.core.errors import DONE, INCOMPLETE, HarnessError, UsageError
 
+HELP = "stored answers under the scores that their tasks give now; no model is asked"
 
-def main(words: Sequence[str]) -> int:
-    arguments = parser("rescore", "stored answers under the scores that their tasks give now; no model is asked")
-    arguments.add_argument("runs", nargs="*", metavar="RUN", help="runs by name or beginning")
-    arguments.add_argument("--all", action="store_true", help="every finished run, newest first")
-    given = arguments.parse_args(words)
+
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="runs by name or beginning")
+    parser.add_argument("--all", action="store_true", help="every finished run, newest first")
+
+
+def run(given: Any) -> int:
     if bool(given.runs) == given.all:
         raise UsageError("harness rescore: name runs (harness ls shows them), or give --all")
     from harness.runs.stored import find, stored

@@ -4,34 +4,38 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from harness.commands.words import parser, results_folder
-from harness.core.errors import UsageError
+from harness.commands.words import results_folder
+from harness.config.parser import Parser
+from harness.core.errors import UsageError, nearest
 from harness.core.verified import LEVELS, Verified
 from harness.plugins.plugin import Plugin
 from harness.plugins.registry import Registry
 
+CARDS = ("method", "task", "model")
+HELP = "one run, or the card of method=NAME, task=NAME, model=NAME"
 
-def main(words: Sequence[str]) -> int:
-    arguments = parser("show", "one run, or the card of method=NAME, task=NAME, model=NAME")
-    arguments.add_argument(
+
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument(
         "what", metavar="RUN|method=NAME|task=NAME|model=NAME", help="a run by name or beginning, or whose card"
     )
-    arguments.add_argument("--samples", type=int, default=0, metavar="N", help="also print N samples of the run")
-    arguments.add_argument(
+    parser.add_argument("--samples", type=int, default=0, metavar="N", help="also print N samples of the run")
+    parser.add_argument(
         "--wrong", action="store_true", help="with --samples: those that are wrong by the judged score, and errors"
     )
-    arguments.add_argument("--json", action="store_true", help="the record and metrics as JSON")
-    arguments.add_argument("--plugins", action="append", default=[], metavar="DIR", help="folder with plug-ins")
-    given = arguments.parse_args(words)
+    parser.add_argument("--json", action="store_true", help="the record and metrics as JSON")
+    parser.add_argument("--plugins", action="append", default=[], metavar="DIR", help="folder with plug-ins")
+
+
+def run(given: Any) -> int:
     group, equals, name = given.what.partition("=")
     if equals:
-        if group not in ("method", "task", "model"):
-            raise UsageError(f"harness show {given.what}: choose method=NAME, task=NAME or model=NAME")
+        if group not in CARDS:
+            raise UsageError(f"harness show {given.what}: {nearest(group, CARDS)}")
         _card(Registry(given.plugins).get(group, name), as_json=given.json)
         return 0
     from harness.runs.stored import find

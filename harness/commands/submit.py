@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from harness.commands.words import parser, results_folder
+from harness.commands.words import results_folder
+from harness.config.parser import Parser
 from harness.core.errors import UsageError
 
+HELP = "check finished runs and write the files that a results pull request commits"
 
-def main(words: Sequence[str]) -> int:
-    arguments = parser("submit", "check finished runs and write the files that a results pull request commits")
-    arguments.add_argument("runs", nargs="+", metavar="RUN", help="by name or beginning")
-    arguments.add_argument(
-        "--folder", type=Path, default=Path("results/submitted"), metavar="DIR", help="default: results/submitted"
-    )
-    arguments.add_argument("--check", action="store_true", help="write nothing")
-    given = arguments.parse_args(words)
+
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="by name or beginning")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="default: submitted/ in the results folder")
+    parser.add_argument("--check", action="store_true", help="write nothing")
+
+
+def run(given: Any) -> int:
     from harness.leaderboard.submit import problems, write
     from harness.runs.stored import find
 
-    runs = [find(results_folder(given.results), name) for name in given.runs]
+    results = results_folder(given.results)
+    folder = given.folder or results / "submitted"
+    runs = [find(results, name) for name in given.runs]
     refused = {run.name: found for run in runs if (found := problems(run))}
     if refused:
         listed = "; ".join(f"{name}: {'; '.join(found)}" for name, found in refused.items())
         raise UsageError(f"refused: {listed}")
     for run in runs:
-        print(f"{run.name}: complete" if given.check else write(run, given.folder))
+        print(f"{run.name}: complete" if given.check else write(run, folder))
     if not given.check:
-        print(f"git add {given.folder}, commit, and open a pull request; site: harness site build --results DIR")
+        print(f"git add {folder}, commit, and open a pull request; site: harness site build --results DIR")
     return 0

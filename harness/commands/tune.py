@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from harness.commands.words import share_cores
+from harness.config.parser import Parser, add_settings
 from harness.core.errors import UsageError
 from harness.core.types import Metric, Result, Sample
 
-HELP = """usage: harness tune method=NAME task=NAME [model=NAME] [method.NAME.KEY=A,B,C ...] [--dry]
-
+HELP = "choose a method's numbers on the calibration split, and write them down as a preset"
+USAGE = "harness tune method=NAME task=NAME [model=NAME] [method.NAME.KEY=A,B,C ...] [--dry]"
+EXAMPLES = """examples:
   harness tune method=vista task=pope                              the grid in the method's YAML (tune:)
   harness tune method=vista task=pope method.vista.lam=0.02,0.05   a grid of your own
   harness tune method=vista task=pope model=llava-1.5-7b task.data=local task.root=DIR
@@ -20,17 +22,19 @@ primary metric (of equals the first) becomes a preset in the method's YAML, with
 prints it only. Other data by task.data= must not be what you report on."""
 
 
-def main(words: Sequence[str]) -> int:
-    if not words or any(w in ("-h", "--help") for w in words):
-        print(HELP)
-        return 0
+def add_arguments(parser: Parser) -> None:
+    parser.usage, parser.epilog = USAGE, EXAMPLES
+    add_settings(parser)
+    parser.add_argument("--dry", action="store_true", help="print the preset, write nothing")
+
+
+def run(given: Any) -> int:
     share_cores()
-    from harness.config.compose import Asked, check_names, plugin_folders, read, run
+    from harness.config.compose import Asked, asked, check_names, plugin_folders, run
     from harness.engine.tuning import Tuning, grid_of, write_preset
     from harness.plugins.registry import Registry
 
-    dry = "--dry" in words
-    words = read([w for w in words if w != "--dry"]).words
+    words = asked(given).words
     name = next((w.partition("=")[2] for w in words if w.startswith("method=")), "")
     if not name or "," in name or name.startswith("["):
         raise UsageError("harness tune: name one method, for example method=vista")
@@ -40,17 +44,17 @@ def main(words: Sequence[str]) -> int:
     plugin = registry.get("method", name)
     grid = grid_of(plugin, words)
     data = [] if any(w.startswith("task.data=") for w in words) else ["task.data=calibration"]
-    given = {w.partition("=")[0] for w in words}
-    points = [f"{key}={','.join(map(str, values))}" for key, values in grid.items() if key not in given]
+    named = {w.partition("=")[0] for w in words}
+    points = [f"{key}={','.join(map(str, values))}" for key, values in grid.items() if key not in named]
     rest = [w for w in words if not w.startswith("method")]
     tuning = Tuning(plugin, grid, _Point)
     more = [*data, "logger=quiet"]
-    for asked in (Asked([*rest, "method=vanilla", *more]), Asked([*words, *points, *more], sweep=True)):
-        if code := run(asked, tuning.play):
+    for point in (Asked([*rest, "method=vanilla", *more]), Asked([*words, *points, *more], sweep=True)):
+        if code := run(point, tuning.play):
             return code
     preset = tuning.best()
     _print(tuning, preset)
-    if not dry:
+    if not given.dry:
         write_preset(plugin, preset)
         print(f"written to {plugin.path}")
     return 0

@@ -1,4 +1,4 @@
-"""What the subcommands' argument parsers have in common."""
+"""What commands have in common."""
 
 from __future__ import annotations
 
@@ -7,14 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.config.parser import Parser, add_results
 from harness.core.errors import Missing
-
-
-def parser(command: str, description: str) -> Parser:
-    made = Parser(prog=f"harness {command}", description=description)
-    add_results(made)
-    return made
 
 
 def results_folder(name: str) -> Path:

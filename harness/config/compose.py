@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.config.literal import joined, literal, quoted
-from harness.config.parser import Parser, add_results, results_default
+from harness.config.parser import Parser, add_hydra, add_results, add_settings, results_default
 from harness.config.settings import FOLDER, GROUPS, PLUGINS, check_keys, run_settings, settings
 from harness.config.short import lengthened
 from harness.core.errors import INTERRUPTED, HarnessError, Missing, UsageError
@@ -41,16 +41,19 @@ class Asked:
 def read(words: Sequence[str]) -> Asked:
     """Raises UsageError for an unknown option, with the nearest ones."""
     parser = Parser(prog="harness eval", add_help=False)
-    parser.add_argument("words", nargs="*", help="settings")
-    parser.add_argument("-m", "--multirun", action="store_true", help="sweep over comma-separated values")
-    parser.add_argument("-c", "--cfg", choices=("job", "hydra", "all"), default="", help="print the configuration")
-    parser.add_argument("-p", "--package", help="with --cfg: a part of it")
-    parser.add_argument("--resolve", action="store_true", help="with --cfg: always done")
     add_results(parser)
-    parser.set_defaults(results=None)
-    given = parser.parse_args(words)
+    add_settings(parser)
+    add_hydra(parser)
+    return asked(parser.parse_args(words))
+
+
+def asked(given: Any) -> Asked:
+    """What a parser with these arguments has read; `harness tune` has none of Hydra's."""
     results = [] if given.results is None else [f"results={given.results}"]
-    return Asked([*given.words, *results], given.multirun, given.cfg, given.package)
+    show: str | None = getattr(given, "cfg", None)
+    return Asked(
+        [*given.words, *results], getattr(given, "multirun", False), show or "", getattr(given, "package", None)
+    )
 
 
 class _SweepEnds(BaseException):

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
-from harness.core.errors import UsageError
+from harness.core.errors import UsageError, near, nearest
 
 VARIABLE = "HARNESS_RESULTS"
 
 
 class Parser(argparse.ArgumentParser):
-    """Wrong words are a UsageError (exit 2) with the nearest option."""
+    """Wrong words are a UsageError (exit 2) with the nearest option; options are never abbreviated."""
+
+    def __init__(self, **settings: Any):
+        super().__init__(**settings, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+    @property
+    def options(self) -> list[str]:
+        return [o for action in self._actions for o in action.option_strings]
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{self.prog.split(' ', 1)[-1]}: {message}; see {self.prog} --help")
@@ -23,11 +29,21 @@ class Parser(argparse.ArgumentParser):
         words = [f"--{w}" if w.startswith("results=") else w for w in args or ()]
         given, rest = self.parse_known_intermixed_args(words, namespace)
         if rest:
-            options = [o for action in self._actions for o in action.option_strings]
-            near = difflib.get_close_matches(rest[0].partition("=")[0], options, n=2, cutoff=0.6)
-            hint = f": did you mean {' or '.join(near)}?" if near else ""
-            self.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
+            hint = near(rest[0].partition("=")[0], self.options, 0.6)
+            self.error(f"unrecognized arguments: {' '.join(rest)}{f': {hint}' if hint else ''}")
         return given
+
+
+def one_of(what: str, known: Iterable[str]) -> dict[str, Any]:
+    """Arguments of `add_argument` for one of these words. Another is a UsageError with the nearest."""
+    known = list(known)
+
+    def read(word: str) -> str:
+        if word not in known:
+            raise UsageError(f"unknown {what}: {word}: {nearest(word, known)}")
+        return word
+
+    return {"type": read, "metavar": "|".join(known)}
 
 
 def results_default() -> str:
@@ -43,6 +59,25 @@ def add_results(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of runs/ and harness.duckdb, also as results=DIR (default: HARNESS_RESULTS or results)",
     )
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Words that compose a run. `results` is None where it is not given, so that a run's words stay as typed."""
+    parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help="settings of the run")
+    parser.set_defaults(results=None)
+
+
+def add_hydra(parser: argparse.ArgumentParser) -> None:
+    """Hydra's own options."""
+    parser.add_argument("-m", "--multirun", action="store_true", help="sweep over comma-separated values")
+    parser.add_argument(
+        "-c",
+        "--cfg",
+        help="print the resolved configuration, run nothing",
+        **one_of("configuration", ("job", "hydra", "all")),
+    )
+    parser.add_argument("-p", "--package", metavar="KEY", help="with --cfg: a part of it")
+    parser.add_argument("--resolve", action="store_true", help="with --cfg: always done")
 
 
 def _folder(name: str) -> str:

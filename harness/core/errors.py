@@ -1,5 +1,9 @@
 """One exception family. The command line turns each into one line on stderr and its exit code."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
 from harness.core.secrets import redacted
 
 DONE, NO, USAGE, INCOMPLETE, INCONCLUSIVE, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -33,6 +37,21 @@ class BrokenPromise(HarnessError):
 
 class Unusable(HarnessError):
     """One sample that cannot be played: a corrupt picture, a field of the wrong type. Costs one error row."""
+
+
+def near(word: str, known: Iterable[str], cutoff: float = 0.5) -> str:
+    """ "did you mean a or b?", or an empty string where nothing known is near."""
+    import difflib
+
+    found = difflib.get_close_matches(word, sorted(known), n=3, cutoff=cutoff)
+    return f"did you mean {' or '.join(found)}?" if found else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """What a message about an unknown word ends with: the nearest known ones, or the first twenty of all."""
+    known = list(known)
+    more = ", ..." if len(known) > 20 else ""
+    return near(word, known) or f"choose one of {', '.join(known[:20])}{more}"
 
 
 def first_line(error: BaseException, limit: int = 200) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from harness.comparison.pairing import Pairs
-from harness.core.errors import UsageError
+from harness.core.errors import UsageError, nearest
 from harness.core.score import Score, judged
 from harness.core.types import Metric, Outcome, Result
 from harness.runs.directory import write_json
@@ -177,7 +177,7 @@ def read_marks(path: Path) -> dict[str, Any]:
 def mark(path: Path, key: str, state: str, reason: str) -> None:
     """Raises UsageError for an unknown state or an empty reason."""
     if state not in STATES:
-        raise UsageError(f"--mark {key}={state}: choose one of {', '.join(STATES)}")
+        raise UsageError(f"unknown state: {state}: {nearest(state, STATES)}")
     if not reason:
         raise UsageError("--mark needs --reason TEXT: it is kept with the step")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -46,6 +46,8 @@ class Rule:
 class Policy:
     """The whole file."""
 
+    baseline: str | None = None
+    """Folder of accepted runs. None: baseline/ in the results folder."""
     alpha: float = 0.05
     strict: bool = False
     """Whether a significant loss within the tolerance also fails."""
@@ -57,12 +59,23 @@ class Policy:
     """Names of environment variables that hold the addresses."""
 
 
+POLICY = Path("gate.yaml")
+"""Read where no other file is named."""
+BASELINE = "baseline"
+"""Folder of accepted runs in the results folder, unless another is named."""
+
+
+def folder_of(policy: Policy, results: Path) -> Path:
+    """Where the accepted runs lie."""
+    return Path(policy.baseline) if policy.baseline else results / BASELINE
+
+
 def read_policy(path: Path | None, delta: float | None = None) -> Policy:
-    """gate.yaml, or the defaults. Raises UsageError in one line that names what is wrong.
+    """gate.yaml here if `path` is None, or the defaults. Raises UsageError in one line that names what is wrong.
 
     `delta` is the command line's tolerance, for all checks.
     """
-    raw = _load(path) if path else {}
+    raw = _load(path or POLICY) if path or POLICY.is_file() else {}
     override: dict[str, Any] = {} if delta is None else {"delta": delta}
     _known(raw, [f.name for f in fields(Policy)], "gate.yaml")
     checks = []
@@ -82,6 +95,8 @@ def read_policy(path: Path | None, delta: float | None = None) -> Policy:
     policy = Policy(**raw | {"limits": limits, "checks": tuple(checks), "alerts": tuple(raw.get("alerts") or ())})
     if not 0 < policy.alpha < 0.5:
         raise UsageError(f"gate.yaml: alpha={policy.alpha} must lie between 0 and 0.5")
+    if policy.baseline is not None and not (isinstance(policy.baseline, str) and policy.baseline):
+        raise UsageError(f"gate.yaml: baseline={policy.baseline} must be a folder's path")
     if policy.inconclusive not in ("fail", "warn"):
         raise UsageError(f"gate.yaml: inconclusive={policy.inconclusive} must be fail or warn")
     return policy

@@ -18,7 +18,6 @@ from harness.core.types import Metric, Result
 from harness.runs.stored import StoredRun
 
 VERSION = "0.3.0"
-RELATIONSHIPS = ("first_party", "third_party", "collaborative", "other")
 
 
 def write(runs: Sequence[StoredRun], folder: Path, organization: str, relationship: str) -> list[Path]:

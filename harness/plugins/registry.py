@@ -6,7 +6,6 @@ entry-point groups `harness.tasks` and `harness.methods`, and the folders of `pl
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from harness.core.errors import UsageError
+from harness.core.errors import UsageError, nearest
 from harness.core.verified import Verified
 from harness.core.verified import read as read_verified
 from harness.plugins.plugin import Plugin
@@ -112,12 +111,7 @@ def _listed(value: Any) -> list[Any]:
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """One line for a misspelt name: the nearest known names, or all if none is near."""
-    known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    if near:
-        return f"{what}={name} is unknown: did you mean {' or '.join(near)}?"
-    listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
-    return f"{what}={name} is unknown: choose one of {listed}"
+    return f"{what}={name} is unknown: {nearest(name, sorted(known))}"
 
 
 def _model(path: Path) -> dict[str, Any]:

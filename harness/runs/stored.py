@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import UsageError
+from harness.core.errors import UsageError, nearest
 from harness.core.types import Metric, Result
 from harness.plugins.registry import unknown
 from harness.runs import journal
@@ -81,8 +81,10 @@ def select(results: Path, filters: Sequence[str]) -> list[StoredRun]:
     wanted = {}
     for word in filters:
         key, equals, value = word.partition("=")
-        if not equals or key not in FILTERS:
+        if not equals:
             raise UsageError(f"invalid filter {word!r}: write KEY=VALUE with one of {', '.join(FILTERS)}")
+        if key not in FILTERS:
+            raise UsageError(f"unknown filter: {key}: {nearest(key, FILTERS)}")
         wanted[key] = value
     return [r for r in stored(results) if all(str(r.record.get(k)) == v for k, v in wanted.items())]
 

@@ -167,7 +167,7 @@ def test_the_gate_plays_its_runs(workdir, capsys):
     name = play(path, "elsewhere")
     assert main(["baseline", "update", name, "--reason", "x", "--results", "elsewhere"]) == 0
     capsys.readouterr()
-    code, out = gate(capsys, "--run", "--results", "fresh")
+    code, out = gate(capsys, "--run", "--results", "fresh", "--baseline", "elsewhere/baseline")
     assert code == 0 and "identical" in out
 
 

@@ -66,7 +66,7 @@ def test_words_that_make_no_sense(workdir, capsys):
     capsys.readouterr()
     for words, says in (
         (["nothing"], "no finished run of task=nothing"),
-        (["sums", "--mark", "abc=good", "--reason", "x"], "choose one of open"),
+        (["sums", "--mark", "abc=good", "--reason", "x"], "unknown state: good: choose one of open"),
         (["sums", "--mark", "abc=noise"], "needs --reason"),
     ):
         assert main(["history", *words]) == 2

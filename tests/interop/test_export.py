@@ -123,8 +123,8 @@ def test_an_imported_run_names_its_tool_and_claims_no_decoding(results):
     ("words", "said"),
     [
         (["task=nothing"], "no finished run fits"),
-        (["--relationship", "friend"], "choose first_party"),
-        (["--format", "xml"], "invalid choice"),
+        (["--relationship", "friend"], "choose one of first_party"),
+        (["--format", "xml"], "unknown format: xml: choose one of csv"),
     ],
 )
 def test_bad_words_are_one_line(results, workdir, capsys, words, said):

@@ -1,0 +1,107 @@
+"""Every command has one shape: HELP, add_arguments, run; every option has help; a misspelt word gets the nearest."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.cli import COMMANDS, COMPLETE, MODULES, load, main, parser
+
+FOLDER = Path(__file__).parents[2] / "harness" / "commands"
+SHARED = {"__init__", "words", "playing"}
+"""Modules of the folder that are not commands."""
+NAMES = sorted([*COMMANDS, COMPLETE])
+
+
+def actions(name):
+    made = parser(name, load(name))
+    return [a for a in made._actions if not isinstance(a, argparse._HelpAction)]
+
+
+def test_the_table_names_every_module():
+    assert {MODULES.get(n, n) for n in NAMES} == {p.stem for p in FOLDER.glob("*.py")} - SHARED
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_shape(name):
+    module = load(name)
+    assert module.HELP and module.__doc__
+    assert list(inspect.signature(module.add_arguments).parameters) == ["parser"]
+    assert list(inspect.signature(module.run).parameters) == ["given"]
+    assert not hasattr(module, "main")
+    found = actions(name)
+    assert [a.dest for a in found if not a.help or a.help == argparse.SUPPRESS] == []
+    assert "--results" in {o for a in found for o in a.option_strings}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_misspelt_option_is_answered_with_the_nearest(capsys, name):
+    """Each of its options, with a letter left out; none is taken as an abbreviation."""
+    known = {o for a in actions(name) for o in a.option_strings if o.startswith("--")}
+    for option in known:
+        misspelt = f"{option}y" if option[:-1] in known else option[:-1]
+        assert main([name, *_needed(name), misspelt]) == 2
+        err = capsys.readouterr().err
+        assert "unrecognized arguments" in err and option in err.partition("did you mean")[2], err
+        assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "nearest"),
+    [
+        (["baseline", "updat"], "update"),
+        (["site", "biuld"], "build"),
+        (["list", "task"], "tasks"),
+        (["completion", "bsh"], "bash"),
+        (["export", "--format", "parqet"], "parquet"),
+        (["export", "--relationship", "first"], "first_party"),
+        (["eval", "task=pope", "--cfg", "jobs"], "job"),
+        (["history", "pope", "--mark", "a=acepted", "--reason", "x"], "accepted"),
+    ],
+)
+def test_a_misspelt_word_is_answered_with_the_nearest(workdir, capsys, words, nearest):
+    assert main(words) == 2
+    err = capsys.readouterr().err
+    assert "unknown" in err and nearest in err.partition("did you mean")[2] and err.count("\n") == 1
+
+
+def test_only_the_named_command_is_loaded():
+    """And none of them loads what is heavy for its help."""
+    script = (
+        "import sys; from harness.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "print(*(m for m in sys.modules), file=sys.stderr)"
+    )
+    heavy = {"hydra", "omegaconf", "numpy", "scipy", "rich", "pyarrow", "duckdb", "torch", "transformers"}
+    for words, own in (["--help"], set()), (["gate", "--help"], {"gate", "playing"}), (["ls", "--help"], {"ls"}):
+        done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=True)
+        loaded = done.stderr.split()
+        found = {m.rpartition(".")[2] for m in loaded if m.startswith("harness.commands.")} - SHARED
+        assert found == own - SHARED
+        assert not heavy & set(loaded)
+
+
+def test_default_folders_lie_in_the_results_folder(workdir, monkeypatch, capsys):
+    """Of the baseline, the marks, and the pages, whichever way the folder is named; gate.yaml may name another."""
+    monkeypatch.setenv("HARNESS_RESULTS", "there")
+    for words in (["gate"], ["baseline", "show"], ["baseline", "verify"]):
+        assert main(words) == 3 and "there/baseline holds no baseline" in capsys.readouterr().err
+        assert main([*words, "results=here"]) == 3 and "here/baseline holds no baseline" in capsys.readouterr().err
+    assert main(["history", "pope", "--mark", "a=noise", "--reason", "x"]) == 0
+    assert Path("there/baseline/steps.json").is_file() and not Path("results").exists()
+    Path("gate.yaml").write_text("baseline: kept\n")
+    assert main(["gate"]) == 3 and "kept holds no baseline" in capsys.readouterr().err
+    Path("gate.yaml").write_text("baseline: [1]\n")
+    assert main(["gate"]) == 2 and "baseline=[1] must be a folder's path" in capsys.readouterr().err
+
+
+def _needed(name):
+    """Positionals without which the parser would stop earlier."""
+    needed = [a for a in actions(name) if not a.option_strings and a.nargs in (None, "+")]
+    return [a.metavar.split("|")[0] for a in needed]
