@@ -43,6 +43,7 @@ def run(given: Any) -> int:
 
 
 def _update(given: Any, folder: Path) -> int:
+    from harness.core.score import primary
     from harness.gate.baseline import accept, read, same
     from harness.gate.baseline import words as overrides
     from harness.gate.policy import read_policy
@@ -67,6 +68,6 @@ def _update(given: Any, folder: Path) -> int:
     for run in runs:
         measured = timings(overrides(run.record), given.timings)
         accepted = accept(folder, run, given.reason, measured)
-        primary = next((m for m in accepted.metrics if m.primary), None)
-        print(f"{accepted.name}: {primary.name} {primary.value:.4f}" if primary else accepted.name)
+        first = primary(accepted.metrics)
+        print(f"{accepted.name}: {first.name} {first.value:.4f}" if first else accepted.name)
     return 0

@@ -58,7 +58,7 @@ def _runs(results: Path, words: Sequence[str]) -> list[Any]:
     methods = [w for w in words if w.startswith("method=")]
     runs = [find(results, name) for name in names]
     for method in methods:
-        fitting = [r for r in select(results, [*filters, method]) if r.record["status"] in ("done", "partial")]
+        fitting = [r for r in select(results, [*filters, method]) if r.record.status.scored]
         if not fitting:
             raise UsageError(f"no finished run has {' '.join([method, *filters])}: harness ls lists the runs")
         runs.append(fitting[0])

@@ -33,9 +33,7 @@ def run(given: Any) -> int:
     from harness.interop import every_eval_ever, tables
     from harness.runs.stored import select
 
-    found = [
-        r for r in select(results_folder(given.results), given.filters) if r.record["status"] in ("done", "partial")
-    ]
+    found = [r for r in select(results_folder(given.results), given.filters) if r.record.status.scored]
     if not found:
         raise UsageError("no finished run fits: harness ls lists the runs")
     folder = Path(given.out)

@@ -79,7 +79,7 @@ def _sides(results: Path, given: Any, scratch: Path) -> tuple[list[Any], list[An
 
     if given.run:
         return baselines, [find(results, play(b.words, results)) for b in baselines]
-    finished = [r for r in stored(results) if r.record["status"] in ("done", "partial")]
+    finished = [r for r in stored(results) if r.record.status.scored]
     importable(r.record for r in finished)
     return baselines, [next((r for r in finished if same(r.record, b.record)), None) for b in baselines]
 

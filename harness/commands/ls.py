@@ -34,27 +34,27 @@ def run(given: Any) -> int:
     for run in found:
         metric = run.primary
         score = f"{metric.name} {interval(metric.value, metric.low, metric.high)}" if metric else ""
-        counts = run.record["counts"]
+        record, counts = run.record, run.record.counts
         table.add_row(
             run.name,
-            run.record["status"],
-            f"{counts['done']}/{counts['samples']}",
+            record.status,
+            f"{counts.done}/{counts.samples}",
             score,
-            run.record["started"],
+            record.started,
         )
     out = terminal()
     out.print(table)
     if not given.filters:
-        for record in records(results_folder(given.results)):
-            pictures = f"{record['pictures']} pictures, {record['seconds']} s"
-            out.print(f"{record['directory']}  {pictures}  {record['finished']}", markup=False)
+        for made in records(results_folder(given.results)):
+            pictures = f"{made['pictures']} pictures, {made['seconds']} s"
+            out.print(f"{made['directory']}  {pictures}  {made['finished']}", markup=False)
     return 0
 
 
 def _row(run: Any) -> dict[str, Any]:
     keys = ("run", "status", "task", "data", "model", "method", "seed", "limit", "started", "counts")
-    metric = run.primary
-    return {k: run.record[k] for k in keys} | {
+    metric, record = run.primary, run.record.as_json()
+    return {k: record.get(k) for k in keys} | {
         "metric": metric.name if metric else None,
         "value": metric.value if metric else None,
         "low": metric.low if metric else None,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from harness.core.errors import UsageError
 from harness.core.types import Metric
+from harness.runs.record import RunRecord
 
 
 def play(words: Sequence[str], results: Path) -> str:
@@ -20,8 +20,8 @@ def play(words: Sequence[str], results: Path) -> str:
     names: list[str] = []
 
     class Watched(Console):
-        def ended(self, record: dict[str, Any], metrics: list[Metric], *, from_store: bool) -> None:
-            names.append(record["run"])
+        def ended(self, record: RunRecord, metrics: list[Metric], *, from_store: bool) -> None:
+            names.append(record.run)
             super().ended(record, metrics, from_store=from_store)
 
     code = run([*words, f"results={results}", "logger=quiet"], lambda config: evaluate(config, Watched(quiet=True)))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.commands.words import importable, results_folder
 from harness.config.parser import Parser
 from harness.core.errors import DONE, INCOMPLETE, HarnessError, UsageError
+
+if TYPE_CHECKING:
+    from harness.runs.record import RunRecord
 
 HELP = "stored answers under the scores that their tasks give now; no model is asked"
 
@@ -46,12 +49,9 @@ def run(given: Any) -> int:
     return code
 
 
-def _counts(record: dict[str, Any]) -> bool:
+def _counts(record: RunRecord) -> bool:
     """Whether --all means a run: not one that continues, was imported, or marks a level by the task's own records."""
-    from harness.runs.directory import ENDED
-
-    config = record.get("config") or {}
-    return record["status"] in ENDED and not config.get("imported") and record["model"] not in ("chance", "oracle")
+    return record.status.ended and not record.imported and record.model not in ("chance", "oracle")
 
 
 def _renewed(run: Any, results: Path, *, check: bool) -> str:

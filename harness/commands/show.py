@@ -6,7 +6,7 @@ import json
 import textwrap
 from dataclasses import asdict
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.commands.words import results_folder
 from harness.config.parser import Parser
@@ -14,6 +14,9 @@ from harness.core.errors import UsageError, nearest
 from harness.core.verified import LEVELS, Verified
 from harness.plugins.plugin import Plugin
 from harness.plugins.registry import Registry
+
+if TYPE_CHECKING:
+    from harness.runs.record import RunRecord
 
 CARDS = ("method", "task", "model")
 HELP = "one run, or the card of method=NAME, task=NAME, model=NAME"
@@ -97,7 +100,7 @@ def _text(value: Any) -> str:
 def _run(run: Any, given: Any) -> None:
     record = run.record
     if given.json:
-        print(json.dumps(record | {"metrics": [asdict(m) for m in run.metrics]}, indent=1))
+        print(json.dumps(record.as_json() | {"metrics": [asdict(m) for m in run.metrics]}, indent=1))
         return
 
     from harness.loggers.tables import metrics_table, terminal
@@ -105,55 +108,54 @@ def _run(run: Any, given: Any) -> None:
     out = terminal()
     if run.metrics:
         out.print(metrics_table(record, run.metrics))
-    lines = _imported(record) if record["config"].get("imported") else _played(run)
+    lines = _imported(record) if record.imported else _played(run)
     lines = {"run": run.name, **lines, "folder": str(run.directory.path)}
     for key, value in lines.items():
         out.print(f"  {key:<9} {value}", markup=False, soft_wrap=True)
     for note in dict.fromkeys(f"{m.name} ({m.group}): {m.note}" for m in run.metrics if m.note):
         out.print(f"  note      {note}", markup=False, soft_wrap=True)
-    for message, n in record.get("errors", []):
+    for message, n in record.errors:
         out.print(f"  error     {n} x {message}", markup=False, soft_wrap=True)
     if given.samples:
         _samples(run, given, out)
 
 
-def _imported(record: dict[str, Any]) -> dict[str, str]:
+def _imported(record: RunRecord) -> dict[str, str]:
     """What is known of a run of another tool."""
-    counts, source = record["counts"], record["config"]["imported"]
+    counts, source = record.counts, record.imported
     return {
-        "status": f"{record['status']}, {counts['done']} samples, {counts['errors']} errors",
+        "status": f"{record.status}, {counts.done} samples, {counts.errors} errors",
         "imported": f"from {source['tool']} {source['version']}",
         "files": ", ".join(f"{name} (SHA-256 {digest[:12]})" for name, digest in source["files"].items()),
-        "method": record["method"],
-        "model": record["model"],
-        "task": f"{record['task']} version {record['task_version']}",
-        "time": f"{record['started']} to {record['finished']}",
-        "settings": json.dumps(record["task_facts"]),
+        "method": record.method,
+        "model": record.model,
+        "task": f"{record.task} version {record.task_version}",
+        "time": f"{record.started} to {record.finished}",
+        "settings": json.dumps(record.task_facts),
     }
 
 
 def _played(run: Any) -> dict[str, str]:
     """Facts that a run of our own records."""
     record = run.record
-    environment, counts = record["environment"], record["counts"]
-    hardware, git = environment["hardware"], environment.get("git")
+    counts, hardware, git = record.counts, record.hardware, record.git
     return {
-        "status": f"{record['status']}, {counts['done']} of {counts['samples']} samples, {counts['errors']} errors, "
-        f"{counts['requests']} requests of which {counts['asked']} were asked",
-        **({"rescored": f"answers of {record['rescored_from']}"} if record.get("rescored_from") else {}),
-        "method": f"{record['method']} {json.dumps(_numbers(record))}",
-        "model": f"{record['model']} {json.dumps(record.get('model_facts', {}))}",
-        "task": f"{record['task']} version {record['task_version']}, data {record['data']}",
-        "decoding": json.dumps(record["decoding"]),
-        "seed": f"{record['seed']}, limit {record['limit']}",
-        "time": f"{record['started']}, {record['wall_seconds']} s wall, {record['cpu_seconds']} s CPU",
+        "status": f"{record.status}, {counts.done} of {counts.samples} samples, {counts.errors} errors, "
+        f"{counts.requests} requests of which {counts.asked} were asked",
+        **({"rescored": f"answers of {record.rescored_from}"} if record.rescored_from else {}),
+        "method": f"{record.method} {json.dumps(_numbers(record))}",
+        "model": f"{record.model} {json.dumps(record.model_facts)}",
+        "task": f"{record.task} version {record.task_version}, data {record.data}",
+        "decoding": json.dumps(record.decoding),
+        "seed": f"{record.seed}, limit {record.limit}",
+        "time": f"{record.started}, {record.wall_seconds} s wall, {record.cpu_seconds} s CPU",
         "cost": _cost(run.cost()),
         "on": f"{hardware['cpu']}, {hardware['cores']} cores, {', '.join(hardware['gpu']) or 'no GPU'}; "
-        f"Python {environment['python']}",
-        "artefact": ", ".join(c["directory"] for c in record.get("calibrations", [])) or "none",
-        "packages": ", ".join(f"{k} {v}" for k, v in environment["packages"].items()),
+        f"Python {record.environment['python']}",
+        "artefact": ", ".join(c["directory"] for c in record.calibrations) or "none",
+        "packages": ", ".join(f"{k} {v}" for k, v in record.packages.items()),
         "commit": f"{git['commit']}{' (changed)' if git['dirty'] else ''}" if git else "outside a git checkout",
-        "command": record["command"],
+        "command": record.command,
     }
 
 
@@ -168,11 +170,9 @@ def _cost(cost: dict[str, float]) -> str:
     return ", ".join(f"{cost[k]:.3g} {unit}" for k, unit in units.items() if k in cost).replace("and,", "and")
 
 
-def _numbers(record: dict[str, Any]) -> dict[str, Any]:
-    nodes = record["config"]["method"]
-    return {
-        name: {k: v for k, v in nodes[name].items() if k != "_target_"} for name in record["methods"] if name in nodes
-    }
+def _numbers(record: RunRecord) -> dict[str, Any]:
+    nodes = record.config["method"]
+    return {name: {k: v for k, v in nodes[name].items() if k != "_target_"} for name in record.methods if name in nodes}
 
 
 def _samples(run: Any, given: Any, out: Any) -> None:

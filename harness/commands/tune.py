@@ -8,7 +8,9 @@ from typing import Any
 from harness.commands.words import share_cores
 from harness.config.parser import Parser, add_settings
 from harness.core.errors import UsageError
+from harness.core.score import primary
 from harness.core.types import Metric, Result, Sample
+from harness.runs.record import RunRecord
 
 HELP = "choose a method's numbers on the calibration split, and write them down as a preset"
 USAGE = "harness tune method=NAME task=NAME [model=NAME] [method.NAME.KEY=A,B,C ...] [--dry]"
@@ -82,13 +84,13 @@ class _Point:
     def __init__(self, name: str):
         self.name = name
 
-    def started(self, record: dict[str, Any], samples: Sequence[Sample], finished: list[Result]) -> None: ...
+    def started(self, record: RunRecord, samples: Sequence[Sample], finished: list[Result]) -> None: ...
 
     def progress(self, results: list[Result], score: Callable[[], Metric | None]) -> None: ...
 
     def say(self, message: str) -> None:
         print(f"{self.name}: {message}")
 
-    def ended(self, record: dict[str, Any], metrics: list[Metric], *, from_store: bool) -> None:
-        best = next((f"{m.name} {m.value:.3f}" for m in metrics if m.primary), str(record["status"]))
-        print(f"{self.name}: {best}", flush=True)
+    def ended(self, record: RunRecord, metrics: list[Metric], *, from_store: bool) -> None:
+        best = primary(metrics)
+        print(f"{self.name}: {f'{best.name} {best.value:.3f}' if best else record.status}", flush=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from harness.core.errors import Missing
+
+if TYPE_CHECKING:
+    from harness.runs.record import RunRecord
 
 
 def results_folder(name: str) -> Path:
@@ -20,11 +23,11 @@ def results_folder(name: str) -> Path:
     return path
 
 
-def importable(records: Iterable[Mapping[str, Any]]) -> None:
+def importable(records: Iterable[RunRecord]) -> None:
     """Make the plug-ins of these runs importable, as far as their folders are still there."""
     from harness.plugins.registry import Registry, folders_of
 
-    Registry(folders_of(r.get("config") for r in records))
+    Registry(folders_of(r.config for r in records))
 
 
 def share_cores() -> None:

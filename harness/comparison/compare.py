@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from harness.comparison.pairing import Played, judged, meanings, pair, scored_alike
+from harness.comparison.pairing import Played, judged, meanings, pair
 from harness.core.score import Score
 from harness.core.types import Result
 from harness.stats import Difference
@@ -85,13 +85,14 @@ def _compare(a: Played, b: Played) -> Comparison:
         (a.cost(), b.cost()),
         pairs.flips(first, -1),
         pairs.flips(first, 1),
-        scored_alike=scored_alike(a.record, b.record),
+        scored_alike=a.record.scored_by == b.record.scored_by,
     )
 
 
 def _label(run: Played, other: Played) -> str:
-    keys = [k for k in ("method", "model", "seed") if run.record[k] != other.record[k]] or ["method"]
-    return ", ".join(str(run.record[k]) for k in keys)
+    one, two = run.record, other.record
+    keys = [k for k in ("method", "model", "seed") if getattr(one, k) != getattr(two, k)] or ["method"]
+    return ", ".join(str(getattr(one, k)) for k in keys)
 
 
 def _flip(a: Result, b: Result) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from harness.core import score as scores
 from harness.core.errors import INCOMPLETE, HarnessError
 from harness.core.score import Score
 from harness.core.types import Metric, Result
+from harness.runs.record import RunRecord
 from harness.stats import Difference, paired_jackknife, paired_mean, totals
 
 LOST = 0.01
@@ -24,7 +25,7 @@ class Played(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def record(self) -> Mapping[str, Any]: ...
+    def record(self) -> RunRecord: ...
     @property
     def metrics(self) -> list[Metric]: ...
     def results(self) -> list[Result]: ...
@@ -118,30 +119,24 @@ class Pairs:
 
 def meanings(run: Played) -> dict[str, Score]:
     """What the run's scores mean, by name."""
-    return scores.meanings(run.record.get("scores") or (), run.metrics)
+    return scores.meanings(run.record.scores, run.metrics)
 
 
 def judged(run: Played, known: Sequence[str]) -> Score:
     """The score that comparisons go by, of those that the samples have."""
-    return scores.judged(run.record.get("scores") or (), run.metrics, known)
+    return scores.judged(run.record.scores, run.metrics, known)
 
 
 def differing(a: Played, b: Played) -> list[str]:
     """What forbids a comparison, one phrase each; empty if nothing does."""
     out = [
-        f"{key} is {a.record[key]} in one and {b.record[key]} in the other"
+        f"{key} is {one} in one and {other} in the other"
         for key in ("task", "task_version", "data")
-        if a.record[key] != b.record[key]
+        if (one := getattr(a.record, key)) != (other := getattr(b.record, key))
     ]
-    if not out and a.record["identity"]["task"]["fingerprint"] != b.record["identity"]["task"]["fingerprint"]:
+    if not out and a.record.fingerprint != b.record.fingerprint:
         out.append("the task's records or settings differ (harness show RUN prints both)")
     return out
-
-
-def scored_alike(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """Whether two records' scores come from the same code of their task. Records of older versions do not tell."""
-    one, other = (((r.get("identity") or {}).get("task") or {}).get("code") for r in (a, b))
-    return one == other
 
 
 def pair(a: Played, b: Played, *, same_prompts: bool = False) -> Pairs:

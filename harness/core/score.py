@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from harness.core.types import Metric, Result
 
@@ -53,6 +52,11 @@ class Score:
         return None if value is None or not full else value / full
 
 
+def primary(metrics: Iterable[Metric]) -> Metric | None:
+    """The metric that the run is told by."""
+    return next((m for m in metrics if m.primary), None)
+
+
 def common(results: Iterable[Result]) -> list[str]:
     """The scores that every scored sample has, in the order of the first one."""
     given = [r.outcome.scores for r in results if r.outcome]
@@ -64,28 +68,28 @@ def occurring(results: Iterable[Result]) -> list[str]:
     return list(dict.fromkeys(n for r in results if r.outcome for n in r.outcome.scores))
 
 
-def meanings(declared: Sequence[Mapping[str, Any]], metrics: Sequence[Metric]) -> dict[str, Score]:
+def meanings(declared: Sequence[Score], metrics: Sequence[Metric]) -> dict[str, Score]:
     """The scores of a run by name: what its record declares, and else (an older or imported run, a task that declares
     nothing) what its metrics state about the scores that they are made of, or are named as."""
-    found = {s.name: s for s in (Score(**d) for d in declared)}
+    found = {s.name: s for s in declared}
     for metric in metrics:
         for name in filter(None, (metric.score, metric.name)):
             found.setdefault(name, Score(name, metric.higher_is_better))
     return found
 
 
-def judged(declared: Sequence[Mapping[str, Any]], metrics: Sequence[Metric], known: Sequence[str]) -> Score:
+def judged(declared: Sequence[Score], metrics: Sequence[Metric], known: Sequence[str]) -> Score:
     """The score that runs are judged by, of those whose names are `known`: the declared primary one, else the one
     behind the primary metric, else the first. It always has a direction: up by default."""
     meant = meanings(declared, metrics)
-    primary = next((m for m in metrics if m.primary), None)
+    first = primary(metrics)
     wanted = [s.name for s in meant.values() if s.primary]
-    wanted += [n for n in (primary.score, primary.name) if n] if primary else []
+    wanted += [n for n in (first.score, first.name) if n] if first else []
     for name in wanted:
         if meant[name].within(known):
             return _directed(meant[name])
-    first = known[0] if known else ""
-    return _directed(meant.get(first, Score(first, primary.higher_is_better if primary else True)))
+    name = known[0] if known else ""
+    return _directed(meant.get(name, Score(name, first.higher_is_better if first else True)))
 
 
 def _directed(score: Score) -> Score:

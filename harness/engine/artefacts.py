@@ -6,7 +6,6 @@ import fcntl
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,9 @@ from harness.core.method import Method
 from harness.core.model import Model
 from harness.engine.annotated import Data
 from harness.runs import sources
-from harness.runs.directory import write_json
+from harness.runs.files import write_json
 from harness.runs.identity import code_beside_tasks, digest, run_name, versions
+from harness.runs.record import now
 
 
 def calibrated(method: Method) -> bool:
@@ -86,7 +86,7 @@ def _make(method: Method, model: Model, key: dict[str, Any], where: Path) -> Non
         "pictures": len(pictures),
         "tensors": {name: _shown(tensor) for name, tensor in tensors.items()},
         "seconds": round(time.monotonic() - began, 3),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "finished": now(),
     }
     write_json(where / "calibration.json", record)  # last: an artefact without it is unfinished
 

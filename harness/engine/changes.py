@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.runs.directory import ENDED
 from harness.runs.identity import code_of_answers, code_of_scores, roots
+from harness.runs.record import RunRecord
 from harness.runs.sources import located
 from harness.runs.stored import stored
 
@@ -30,27 +30,27 @@ def since(plan: Plan) -> str:
     }
     for old in stored(Path(plan.config["results"])):
         record = old.record
-        if record["status"] not in ENDED or any(record.get(k) != wanted[k] for k in SETTINGS):
+        if not record.status.ended or any(getattr(record, k) != wanted[k] for k in SETTINGS):
             continue
-        before = record.get("identity") or {}
+        before = record.identity
         if not _same_settings(before, plan.identity):
             continue
         if "answers" not in before:
             return f"asking anew: {old.name} was played before runs knew the code that they depend on"
         changed = [
-            *files(_both(record.get("code")), _both(plan.code)),
+            *files(_both(record.code), _both(plan.code)),
             *_versions(before.get("packages") or {}, plan.identity["packages"]),
         ]
         return f"asking anew: {listed(changed)} changed since {old.name}" if changed else ""
     return ""
 
 
-def stale(record: Mapping[str, Any]) -> list[str]:
+def stale(record: RunRecord) -> list[str]:
     """Files that changed since a run was played; none where its record does not say, or its code is not here."""
-    known, config = record.get("code"), record.get("config") or {}
-    if not known or not all(map(located, roots(config))):
+    if not record.code or not all(map(located, roots(record.config))):
         return []
-    return files(_both(known), code_of_answers(config) | code_of_scores(config))
+    config = record.config
+    return files(_both(record.code), code_of_answers(config) | code_of_scores(config))
 
 
 def files(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -65,8 +65,8 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(head)} and {last}" if head else last
 
 
-def _both(code: Mapping[str, Mapping[str, str]] | None) -> dict[str, str]:
-    return {k: v for part in (code or {}).values() for k, v in part.items()}
+def _both(code: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    return {k: v for part in code.values() for k, v in part.items()}
 
 
 def _versions(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

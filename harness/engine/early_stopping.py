@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.comparison.pairing import judged, scored_alike
+from harness.comparison.pairing import judged
 from harness.core.errors import UsageError
 from harness.core.score import Score, common
 from harness.core.types import Result, Sample
+from harness.runs.record import Status
 from harness.runs.stored import StoredRun, find, stored
 from harness.stats.confidence_sequence import decided, radius
 
@@ -127,21 +128,21 @@ def _other(plan: Plan, config: Mapping[str, Any]) -> StoredRun:
         fitting = [
             r
             for r in stored(results)
-            if r.record["status"] == "done"
-            and not r.record.get("sequential")
-            and (r.record["task"], r.record["data"], r.record["model"]) == (plan.task.name, data, plan.model.name)
-            and r.record["method"] == "vanilla"
-            and all(r.record[k] == config[k] for k in keys)
+            if r.record.status == Status.DONE
+            and not r.record.sequential
+            and (r.record.task, r.record.data, r.record.model) == (plan.task.name, data, plan.model.name)
+            and r.record.method == "vanilla"
+            and all(getattr(r.record, k) == config[k] for k in keys)
         ]
         if not fitting:
             raise UsageError(
                 f"stop_early=true compares with vanilla: run harness eval task={plan.task.name} method=vanilla first, "
                 "or name a run by stop_early=RUN"
             )
-        other = next((r for r in fitting if r.record["identity"]["task"] == plan.identity["task"]), fitting[0])
-    if other.record["identity"]["task"]["fingerprint"] != plan.identity["task"]["fingerprint"]:
+        other = next((r for r in fitting if r.record.asked == plan.identity["task"]), fitting[0])
+    if other.record.fingerprint != plan.identity["task"]["fingerprint"]:
         raise UsageError(f"stop_early: {other.name} has other records or settings: name a run of the same task")
-    if not scored_alike(other.record, {"identity": plan.identity}):
+    if other.record.scored_by != plan.identity["task"]["code"]:
         raise UsageError(
             f"stop_early: the task's code scored {other.name} before it changed: harness rescore {other.name}"
         )

@@ -9,12 +9,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import UTC, datetime
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from harness.core.errors import DONE, INCOMPLETE, INTERRUPTED, NO, UsageError, first_line
+from harness.core.score import primary
 from harness.core.types import Metric, Result, Sample
 from harness.engine import memory
 from harness.engine.changes import since
@@ -24,23 +24,27 @@ from harness.engine.executors.ray import Sharded
 from harness.engine.plan import Plan, compose
 from harness.engine.play import planned, scheduler
 from harness.engine.prepare import prepared
-from harness.engine.rescoring import Taken, candidates, take
+from harness.engine.rescoring import COSTS, Taken, candidates, take
 from harness.engine.schedule import Interrupted
 from harness.plugins.build import build_decoding
-from harness.runs.directory import ENDED, SCHEMA
 from harness.runs.environment import environment
 from harness.runs.journal import Journal
+from harness.runs.record import Counts, RunRecord, Status, now
 
-EXIT = {"done": DONE, "partial": INCOMPLETE, "failed": NO, "interrupted": INTERRUPTED}
+EXIT = {Status.DONE: DONE, Status.PARTIAL: INCOMPLETE, Status.FAILED: NO, Status.INTERRUPTED: INTERRUPTED}
+
+
+KEPT = ("rescored_from", "command", "started", "more", *COSTS)
+"""Fields of the record that stay when a run is resumed."""
 
 
 class Listener(Protocol):
     """What watches a run: a console, a logger. Its faults never fail a run."""
 
-    def started(self, record: dict[str, Any], samples: Sequence[Sample], finished: list[Result]) -> None: ...
+    def started(self, record: RunRecord, samples: Sequence[Sample], finished: list[Result]) -> None: ...
     def progress(self, results: list[Result], score: Callable[[], Metric | None]) -> None: ...
     def say(self, message: str) -> None: ...
-    def ended(self, record: dict[str, Any], metrics: list[Metric], *, from_store: bool) -> None: ...
+    def ended(self, record: RunRecord, metrics: list[Metric], *, from_store: bool) -> None: ...
 
 
 def evaluate(config: dict[str, Any], listener: Listener) -> int:
@@ -59,30 +63,30 @@ def evaluate(config: dict[str, Any], listener: Listener) -> int:
         record = plan.directory.record()
         if record and _answered(plan, record):
             listener.ended(record, plan.directory.metrics(), from_store=True)
-            return EXIT[record["status"]]
+            return EXIT[record.status]
         taken = take(plan, older, listener.say)
         if record is None and not taken.rows and (line := since(plan)):
             listener.say(line)
-        drop = bool(record) and _retried(plan, record)
+        drop = record is not None and _retried(plan, record)
         record, metrics = _play(plan, rows, listener, taken, drop_errors=drop)
-        if record["status"] != "interrupted":
+        if record.status.ended:
             _ingest(plan, listener)
         listener.ended(record, metrics, from_store=False)
-        return EXIT[record["status"]]
+        return EXIT[record.status]
 
 
-def _retried(plan: Plan, record: dict[str, Any]) -> bool:
+def _retried(plan: Plan, record: RunRecord) -> bool:
     """Whether failed samples of a finished run are asked again."""
-    return plan.config["retry"] == "errors" and record["status"] in ("partial", "failed")
+    return plan.config["retry"] == "errors" and record.status in (Status.PARTIAL, Status.FAILED)
 
 
-def _answered(plan: Plan, record: dict[str, Any] | None) -> bool:
-    return record is not None and record["status"] in ENDED and not _retried(plan, record)
+def _answered(plan: Plan, record: RunRecord | None) -> bool:
+    return record is not None and record.status.ended and not _retried(plan, record)
 
 
 def _play(
     plan: Plan, rows: int | None, listener: Listener, taken: Taken, *, drop_errors: bool
-) -> tuple[dict[str, Any], list[Metric]]:
+) -> tuple[RunRecord, list[Metric]]:
     """Play what is missing, score all, write the run's record. What it held in memory is free when it returns."""
     task, model, config = plan.task, plan.model, plan.config
     samples = planned(task, config)
@@ -99,8 +103,7 @@ def _play(
     began, cpu = time.monotonic(), time.process_time()
 
     def score() -> Metric | None:
-        metrics = task.metrics(list(results.values()))
-        return next((m for m in metrics if m.primary), None)
+        return primary(task.metrics(list(results.values())))
 
     def report(batch: list[Result]) -> None:
         journal.append(batch)
@@ -121,8 +124,12 @@ def _play(
                 else:
                     made = prepared(plan, listener.say)
                     before = Counter(model.work())
-                record |= {"calibrations": made["calibrations"], "model_facts": made["model_facts"]}
-                record["environment"] = environment() | {"hardware": made["hardware"]}
+                record = replace(
+                    record,
+                    calibrations=made["calibrations"],
+                    model_facts=made["model_facts"],
+                    environment=environment() | {"hardware": made["hardware"]},
+                )
                 looks = {"window": early.window, "enough": lambda: early.decided(results)} if early else {}
                 player = sharded or scheduler(plan, rows, report, stop=stop, **looks)
                 counts = player.counts
@@ -131,8 +138,7 @@ def _play(
     except Interrupted:
         interrupted = True
     except BaseException:
-        record |= {"status": "interrupted", "finished": _now()}
-        plan.directory.write_record(record)
+        plan.directory.write_record(replace(record, status=Status.INTERRUPTED, finished=now()))
         raise
     finally:
         journal.close()
@@ -141,25 +147,25 @@ def _play(
         if sharded:
             sharded.close()
     ordered = [results[s.id] for s in samples if s.id in results]
-    if early:
-        record["sequential"] = early.verdict(results)
-    facts, metrics = concluded(task, ordered, len(samples), interrupted=interrupted)
+    found = concluded(task, ordered, len(samples), interrupted=interrupted)
+    record = replace(
+        found.of(record),
+        finished=now(),
+        wall_seconds=round((record.wall_seconds or 0.0) + time.monotonic() - began, 3),
+        cpu_seconds=round((record.cpu_seconds or 0.0) + time.process_time() - cpu, 3),
+        sequential=early.verdict(results) if early else None,
+    )
     if counts:
-        facts["counts"] |= {"requests": counts.requests, "asked": counts.asked}
-    record |= {
-        **facts,
-        "finished": _now(),
-        "wall_seconds": round(record["wall_seconds"] + time.monotonic() - began, 3),
-        "cpu_seconds": round(record["cpu_seconds"] + time.process_time() - cpu, 3),
-    }
+        record = replace(record, counts=replace(record.counts, requests=counts.requests, asked=counts.asked))
     if counts and (sharded or before is not None):
         work = sharded.work if sharded else Counter(model.work()) - (before or Counter())
         peak = sharded.peak if sharded else memory.peak()
-        record |= {"work": Counter(record["work"]) + work + Counter(samples=counts.done), "peak_memory_bytes": peak}
+        done = Counter(record.work) + work + Counter(samples=counts.done)
+        record = replace(record, work=dict(done), peak_memory_bytes=peak)
     if not interrupted:
-        plan.directory.write_metrics(metrics)
+        plan.directory.write_metrics(found.metrics)
     plan.directory.write_record(record)
-    return record, metrics
+    return record, found.metrics
 
 
 def _ingest(plan: Plan, listener: Listener) -> None:
@@ -174,42 +180,37 @@ def _ingest(plan: Plan, listener: Listener) -> None:
         )
 
 
-def _record(plan: Plan, decoding: Any, total: int, taken: dict[str, Any]) -> dict[str, Any]:
-    before = (plan.directory.record() or {}) | taken
-    return {
-        "schema": SCHEMA,
-        "run": plan.directory.name,
-        "status": "running",
-        "task": plan.task.name,
-        "task_version": plan.task.version,
-        "cluster": plan.task.cluster,
-        "scores": [asdict(s) for s in plan.task.scores],
-        "data": str(plan.config["task"].get("data") or "default"),
-        "model": plan.model.name,
-        "model_fingerprint": plan.identity["model"]["fingerprint"],
-        "method": plan.label,
-        "methods": plan.names,
-        "decoding": asdict(decoding),
-        "seed": plan.config["seed"],
-        "limit": plan.config["limit"],
-        "identity": plan.identity,
-        "code": plan.code,
-        "config": plan.config,
-        "environment": environment() | taken.get("environment", {}),
-        **({"rescored_from": before["rescored_from"]} if "rescored_from" in before else {}),
-        "command": before.get("command") or _command(plan.config),
-        "started": before.get("started") or _now(),
-        "finished": None,
-        "wall_seconds": before.get("wall_seconds", 0.0),
-        "cpu_seconds": before.get("cpu_seconds", 0.0),
-        "work": before.get("work", {}),
-        "peak_memory_bytes": before.get("peak_memory_bytes"),
-        "counts": {"samples": total, "done": 0, "errors": 0, "requests": 0, "asked": 0},
-        "task_facts": plan.task.describe(),
-        "calibrations": before.get("calibrations", []),
-        "model_facts": before.get("model_facts", {}),
-        "errors": [],
-    }
+def _record(plan: Plan, decoding: Any, total: int, taken: dict[str, Any]) -> RunRecord:
+    """The record of a run that begins or is resumed. `taken`: facts that it takes over from another."""
+    made = RunRecord(
+        run=plan.directory.name,
+        status=Status.RUNNING,
+        task=plan.task.name,
+        task_version=plan.task.version,
+        cluster=plan.task.cluster,
+        scores=tuple(plan.task.scores),
+        data=str(plan.config["task"].get("data") or "default"),
+        model=plan.model.name,
+        model_fingerprint=plan.identity["model"]["fingerprint"],
+        method=plan.label,
+        methods=plan.names,
+        decoding=asdict(decoding),
+        seed=plan.config["seed"],
+        limit=plan.config["limit"],
+        identity=plan.identity,
+        code=plan.code,
+        config=plan.config,
+        command=_command(plan.config),
+        started=now(),
+        wall_seconds=0.0,
+        cpu_seconds=0.0,
+        counts=Counts(total, requests=0, asked=0),
+        task_facts=plan.task.describe(),
+    )
+    before = plan.directory.record()
+    kept = {k: v for k in KEPT if before is not None and (v := getattr(before, k))}
+    facts = {**kept, **taken, "environment": environment() | taken.get("environment", {})}
+    return replace(made, **facts)
 
 
 @contextmanager
@@ -240,10 +241,6 @@ def _rows(batch_size: Any) -> int | None:
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise UsageError(f"invalid batch_size={batch_size}: use auto or a positive integer")
     return batch_size
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _command(config: dict[str, Any]) -> str:

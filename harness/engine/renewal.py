@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import INCOMPLETE, HarnessError
+from harness.core.score import primary
 from harness.core.types import Metric, Result
 from harness.engine.conclusion import concluded
 from harness.engine.plan import task_identity
 from harness.engine.play import planned
 from harness.engine.rescoring import again, inherited
 from harness.plugins.build import build_task, target
-from harness.runs.directory import ENDED, RunDir
+from harness.runs.directory import RunDir
 from harness.runs.environment import environment
 from harness.runs.identity import code_of_scores, digest, run_name
 from harness.runs.journal import encode
+from harness.runs.record import RunRecord, now
 from harness.runs.stored import StoredRun
 
 
@@ -46,61 +46,60 @@ def renew(old: StoredRun, results: Path, *, check: bool = True) -> Renewed:
     record = old.record
     if reason := _refused(record):
         raise NotRescorable(f"{old.name} cannot be rescored: {reason}")
-    config = record["config"]
+    config = record.config
     task, code = build_task(config["task"]), code_of_scores(config)
     try:
         if not task.repeatable:
             raise NotRescorable(
                 f"{old.name} cannot be rescored: its episodes act on something outside: {_play(record)}"
             )
-        identity = {**record["identity"], "task": task_identity(task, code)}
-        data = str(record["data"])
-        name = run_name(task.name, data, record["method"], record["model"], digest(identity))
+        identity = {**record.identity, "task": task_identity(task, code)}
+        name = run_name(task.name, record.data, record.method, record.model, digest(identity))
         directory = RunDir(results, name)
-        unchanged = identity == record["identity"]
-        if not (unchanged and check) and (there := directory.record()) and there["status"] in ENDED:
-            return Renewed(name, False, _primary(directory.metrics()))
+        unchanged = identity == record.identity
+        if not (unchanged and check) and (there := directory.record()) and there.status.ended:
+            return Renewed(name, False, primary(directory.metrics()))
         samples = planned(task, config)
         rows = _rows(task, samples, old)
         if unchanged:
             if rows != old.results():
                 raise NotRescorable(f"{old.name}: the same code gives other scores now: the task is not deterministic")
             return Renewed(old.name, False, old.primary)
-        facts, metrics = concluded(task, rows, len(samples))
+        found = concluded(task, rows, len(samples))
         with directory.locked(lambda: None):
             directory.journal.write_text("".join(encode(r) + "\n" for r in rows))
-            directory.write_metrics(metrics)
-            directory.write_record(_record(old, task, identity, code, name) | facts)
-        return Renewed(name, True, _primary(metrics))
+            directory.write_metrics(found.metrics)
+            directory.write_record(found.of(_record(old, task, identity, code, name)))
+        return Renewed(name, True, primary(found.metrics))
     finally:
         task.close()
 
 
-def _refused(record: Mapping[str, Any]) -> str:
+def _refused(record: RunRecord) -> str:
     """Why a record forbids it; "" if it does not."""
-    config = record.get("config") or {}
-    if config.get("imported"):
+    config = record.config
+    if record.imported:
         return "it was imported, and its answers belong to another tool's task"
-    if record["status"] not in ENDED:
-        return f"it is {record['status']}: {_play(record)}"
-    if record.get("sequential"):
+    if not record.status.ended:
+        return f"it is {record.status}: {_play(record)}"
+    if record.sequential:
         return f"it was stopped early, by its old scores: {_play(record)}"
-    if "identity" not in record or any("_target_" not in (config.get(k) or {}) for k in ("task", "model")):
+    if not record.identity or any("_target_" not in (config.get(k) or {}) for k in ("task", "model")):
         return "its record does not say what it ran"
     module, _, name = target(config["model"]).rpartition(".")
     if getattr(import_module(module), name).answers_from_key:
-        return f"model={record['model']} answers from the task's own records: {_play(record)}"
+        return f"model={record.model} answers from the task's own records: {_play(record)}"
     return ""
 
 
-def _play(record: Mapping[str, Any]) -> str:
-    return f"play it again by {record['command']}"
+def _play(record: RunRecord) -> str:
+    return f"play it again by {record.command}"
 
 
 def _rows(task: Any, samples: Any, old: StoredRun) -> list[Result]:
     """Every sample with its new outcome, in the order of the journal."""
     by = {s.id: s for s in samples}
-    exact = "answers" in old.record["identity"]
+    exact = "answers" in old.record.identity
     rows, lost = [], []
     for row in old.results():
         sample = by.pop(row.id, None)
@@ -116,24 +115,18 @@ def _rows(task: Any, samples: Any, old: StoredRun) -> list[Result]:
     return rows
 
 
-def _record(old: StoredRun, task: Any, identity: dict[str, Any], code: dict[str, str], name: str) -> dict[str, Any]:
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    facts = inherited(old)
-    return {
-        **old.record,
-        **facts,
+def _record(old: StoredRun, task: Any, identity: dict[str, Any], code: dict[str, str], name: str) -> RunRecord:
+    facts, second = inherited(old), now()
+    changes = {
         "run": name,
         "task_version": task.version,
         "cluster": task.cluster,
-        "scores": [asdict(s) for s in task.scores],
+        "scores": tuple(task.scores),
         "identity": identity,
-        "code": {**(old.record.get("code") or {}), "scores": code},
+        "code": {**old.record.code, "scores": code},
         "environment": environment() | facts.get("environment", {}),
-        "started": now,
-        "finished": now,
+        "started": second,
+        "finished": second,
         "task_facts": task.describe(),
     }
-
-
-def _primary(metrics: list[Metric]) -> Metric | None:
-    return next((m for m in metrics if m.primary), None)
+    return replace(old.record, **facts | changes)

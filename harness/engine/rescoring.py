@@ -42,8 +42,8 @@ def candidates(plan: Plan) -> list[StoredRun]:
     return [
         old
         for old in stored(Path(plan.config["results"]))
-        if (old.record.get("identity") or {}).get("answers") == plan.identity["answers"]
-        and old.record["task"] == plan.task.name
+        if old.record.identity.get("answers") == plan.identity["answers"]
+        and old.record.task == plan.task.name
         and old.name != plan.directory.name
         and old.directory.begun
     ]
@@ -74,9 +74,9 @@ def take(plan: Plan, found: Sequence[StoredRun], say: Callable[[str], None]) -> 
 def inherited(old: StoredRun) -> dict[str, Any]:
     """Facts of the record that stay with the answers, and whose they are."""
     record = old.record
-    costs = {k: record[k] for k in COSTS if k in record}
-    hardware = (record.get("environment") or {}).get("hardware")
-    return {**costs, "rescored_from": old.name, **({"environment": {"hardware": hardware}} if hardware else {})}
+    costs = {k: getattr(record, k) for k in COSTS if k not in record.absent}
+    hardware = {"environment": {"hardware": record.hardware}} if record.hardware else {}
+    return {**costs, "rescored_from": old.name, **hardware}
 
 
 def rescored(task: Task, samples: Sequence[Sample], old: StoredRun) -> list[Result]:

@@ -76,7 +76,7 @@ class Tuning:
     def where(self) -> str:
         assert self.base is not None
         record = self.base.record
-        return f"{record['task']}/{record['data']} with {record['model']}"
+        return f"{record.task}/{record.data} with {record.model}"
 
     def rows(self) -> Iterator[tuple[dict[str, Any], float, Any]]:
         """Each point: its values, its primary metric, and the paired difference of what it is made of to vanilla's."""
@@ -93,16 +93,14 @@ class Tuning:
         rows = list(self.rows())
         values, value, d = max(rows, key=lambda row: sign * row[1])
         record = self.base.record
-        samples = record["counts"]["done"]
         source = (
-            f"harness tune on {record['task']}/{record['data']} ({samples} samples, seed {record['seed']}, "
+            f"harness tune on {record.task}/{record.data} ({record.counts.done} samples, seed {record.seed}, "
             f"{len(rows)} points): {self.metric} {value:.3f}, vanilla {self.vanilla.value:.3f}, "
             f"difference {d.value:+.3f} {_interval(d.low, d.high)}"
         )
-        model = record["config"]["model"]
         return {
-            "model": model.get("family") or record["model"],
-            "task": record["task"],
+            "model": record.config["model"].get("family") or record.model,
+            "task": record.task,
             "values": values,
             "source": source,
         }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.core.errors import UsageError
 from harness.gate.verdicts import Report
-from harness.runs.directory import write_json
+from harness.runs.files import write_json
 
 WANDB = "wandb"
 PROJECT = "harness"

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from harness.comparison.pairing import LOST, Played, share_missing
 from harness.core.errors import INCOMPLETE, HarnessError, Missing, UsageError
+from harness.core.score import primary
 from harness.core.types import Metric, Outcome, Result
-from harness.runs.directory import write_json
+from harness.runs.files import write_json
+from harness.runs.record import RunRecord, Status, now
 
 SCHEMA = 1
 PROMPT = 16
@@ -42,8 +43,9 @@ class BaselineRun:
         return str(self.entry["name"])
 
     @property
-    def record(self) -> Mapping[str, Any]:
-        return self.entry["record"]
+    def record(self) -> RunRecord:
+        """The part of the record that was kept; only a finished run is accepted."""
+        return RunRecord.of({"status": Status.DONE, **self.entry["record"]})
 
     @property
     def metrics(self) -> list[Metric]:
@@ -125,17 +127,17 @@ def accept(folder: Path, run: Played, reason: str, timings: Sequence[dict[str, f
     Raises UsageError where a run may not become one.
     """
     record, results = run.record, run.results()
-    if record["status"] not in ("done", "partial"):
-        raise UsageError(f"{run.name} is {record['status']}: only a finished run can be a baseline")
-    if record.get("sequential"):
+    if not record.status.scored:
+        raise UsageError(f"{run.name} is {record.status}: only a finished run can be a baseline")
+    if record.sequential:
         raise UsageError(f"{run.name} was stopped early: run it in full, without stop_early, to make it a baseline")
-    if (lost := share_missing(results, record["counts"]["samples"])) > LOST:
+    if (lost := share_missing(results, record.counts.samples)) > LOST:
         raise UsageError(
             f"{run.name} is incomplete: {lost:.1%} of its samples have no score, and a baseline may miss 1 %: "
             "harness eval ... retry=errors asks them again"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    name = "-".join(str(record[k]) for k in ("task", "data", "method", "model")).replace("/", "_")
+    name = "-".join((record.task, record.data, record.method, record.model)).replace("/", "_")
     others = [b for b in (read(folder) if (folder / "manifest.json").exists() else []) if not same(b.record, record)]
     taken = {b.name for b in others}
     name = next(n for n in (name, *(f"{name}-{i}" for i in range(2, 1000))) if n not in taken)
@@ -144,7 +146,7 @@ def accept(folder: Path, run: Played, reason: str, timings: Sequence[dict[str, f
     entry = {
         "name": name,
         "run": run.name,
-        "accepted": datetime.now(UTC).isoformat(timespec="seconds"),
+        "accepted": now(),
         "reason": reason,
         "words": words(record),
         "file": path.name,
@@ -152,7 +154,7 @@ def accept(folder: Path, run: Played, reason: str, timings: Sequence[dict[str, f
         "metrics": [asdict(m) for m in run.metrics],
         "cost": run.cost(),
         **({"timings": list(timings)} if timings else {}),
-        "record": {k: record[k] for k in RECORD if k in record},
+        "record": {k: v for k, v in record.as_json().items() if k in RECORD},
     }
     entries = sorted([*(b.entry for b in others), entry], key=lambda e: e["name"])
     write_json(folder / "manifest.json", {"schema": SCHEMA, "runs": entries})
@@ -160,15 +162,15 @@ def accept(folder: Path, run: Played, reason: str, timings: Sequence[dict[str, f
     return BaselineRun(folder, entry)
 
 
-def same(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+def same(a: RunRecord, b: RunRecord) -> bool:
     """Whether two records are of the same thing, whatever code made them."""
-    return all(a[k] == b[k] for k in KEYS)
+    return all(getattr(a, k) == getattr(b, k) for k in KEYS)
 
 
-def words(record: Mapping[str, Any]) -> list[str]:
+def words(record: RunRecord) -> list[str]:
     """The overrides that repeat a run, without those for its results folder and logger."""
     local = ("results", "logger", "executor", "retry", "batch_size", "hydra", "stop_early")
-    given = record["config"].get("overrides") or []
+    given = record.config.get("overrides") or []
     return [w for w in given if w.lstrip("+~").partition("=")[0].split(".")[0].split("/")[0] not in local]
 
 
@@ -183,11 +185,11 @@ def summary(runs: Sequence[BaselineRun]) -> str:
         "|---|---:|---|---|---|---|",
     ]
     for run in runs:
-        primary = next((m for m in run.metrics if m.primary), None)
-        groups = [m for m in run.metrics if primary and m.name == primary.name and not m.primary]
-        shown = f"{primary.name} {primary.value:.4f} {_interval(primary)}" if primary else ""
+        first = primary(run.metrics)
+        groups = [m for m in run.metrics if first and m.name == first.name and not m.primary]
+        shown = f"{first.name} {first.value:.4f} {_interval(first)}" if first else ""
         parts = ", ".join(f"{m.group} {m.value:.4f}" for m in groups)
-        count = run.record["counts"]["done"]
+        count = run.record.counts.done
         lines.append(
             f"| {run.name} | {count} | {shown} | {parts} | {run.entry['accepted'][:10]} | {run.entry['reason']} |"
         )

@@ -17,7 +17,7 @@ Timings = Sequence[dict[str, float]]
 def costs(base: BaselineRun, new: Played, repeats: Timings, policy: Policy) -> list[Entry]:
     """One entry for each limit of the policy. Only work that is the same on every machine blocks."""
     before, now = base.cost(), new.cost()
-    equal = base.record["environment"].get("hardware") == new.record["environment"].get("hardware")
+    equal = base.record.hardware == new.record.hardware
     out = []
     for name, limit in policy.limits.items():
         if not before.get(name) or not now.get(name):

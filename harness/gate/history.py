@@ -18,7 +18,7 @@ from harness.comparison.pairing import Pairs
 from harness.core.errors import UsageError, nearest
 from harness.core.score import Score, judged
 from harness.core.types import Metric, Outcome, Result
-from harness.runs.directory import write_json
+from harness.runs.files import write_json
 from harness.stats.change_points import Step, floored, noise, steps
 from harness.store import Store
 

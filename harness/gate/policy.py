@@ -10,6 +10,7 @@ from typing import Any, Literal
 import yaml
 
 from harness.core.errors import UsageError
+from harness.runs.record import RunRecord
 
 FILTERS = ("task", "data", "model", "method")
 LIMITS = ("seconds", "tokens_per_second", "passes", "positions", "peak_memory_gib")
@@ -38,8 +39,8 @@ class Rule:
     model: str | None = None
     method: str | None = None
 
-    def fits(self, record: Mapping[str, Any]) -> bool:
-        return all(getattr(self, k) in (None, record[k]) for k in FILTERS)
+    def fits(self, record: RunRecord) -> bool:
+        return all(getattr(self, k) in (None, getattr(record, k)) for k in FILTERS)
 
 
 @dataclass(frozen=True)

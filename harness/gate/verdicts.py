@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from harness.gate.baseline import BaselineRun
 from harness.gate.costs import Timings, costs
 from harness.gate.entry import Entry
 from harness.gate.policy import Policy, Rule
+from harness.runs.record import RunRecord
 from harness.stats import Difference
 from harness.stats.decision import Check, Verdict, judge
 
@@ -52,7 +53,7 @@ def verdicts(
     candidates: Sequence[Played | None],
     policy: Policy,
     timings: Sequence[Timings] | None = None,
-    outdated: Callable[[Mapping[str, Any]], Sequence[str]] | None = None,
+    outdated: Callable[[RunRecord], Sequence[str]] | None = None,
 ) -> Report:
     """Judge each candidate (None: there is none) by every rule that fits, and its cost by repeated `timings`.
 
@@ -121,7 +122,7 @@ def _unusable(base: BaselineRun, new: Played | None, blocking: bool, changed: Se
     if changed:
         said = f"{listed(changed)} changed since {new.name} was made: harness gate --run makes it again"
         return Entry(base.name, "run", "missing", blocking, said)
-    lost = share_missing(new.results(), new.record["counts"]["samples"])
+    lost = share_missing(new.results(), new.record.counts.samples)
     if lost > LOST:
         return Entry(
             base.name,
@@ -130,7 +131,7 @@ def _unusable(base: BaselineRun, new: Played | None, blocking: bool, changed: Se
             blocking,
             f"{lost:.1%} of the samples have no score (harness show {new.name})",
         )
-    if new.record.get("sequential"):
+    if new.record.sequential:
         return Entry(base.name, "run", "incomplete", blocking, f"{new.name} was stopped early: play it whole")
     return None
 

@@ -15,6 +15,7 @@ from typing import Any
 from harness.comparison.pairing import judged
 from harness.core.score import Score, occurring
 from harness.core.types import Metric, Result
+from harness.runs.record import RunRecord
 from harness.runs.stored import StoredRun
 
 VERSION = "0.3.0"
@@ -28,7 +29,7 @@ def write(runs: Sequence[StoredRun], folder: Path, organization: str, relationsh
         developer, _, name = model.rpartition("/")
         place = folder / "data" / _plain(_evaluation(run)) / _plain(developer or "unknown") / _plain(name)
         place.mkdir(parents=True, exist_ok=True)
-        seed = hashlib.sha256(f"{run.name} {run.record.get('finished')}".encode()).digest()
+        seed = hashlib.sha256(f"{run.name} {run.record.finished}".encode()).digest()
         stem = str(uuid.UUID(bytes=seed[:16], version=4))  # the schema wants version 4; the same run keeps its name
         lines = [json.dumps(line, ensure_ascii=False) for line in instances(run)]
         data = "".join(f"{line}\n" for line in lines).encode()
@@ -51,11 +52,11 @@ def write(runs: Sequence[StoredRun], folder: Path, organization: str, relationsh
 def aggregate(run: StoredRun, organization: str, relationship: str) -> dict[str, Any]:
     """The record of one run: every metric with its standard error and interval."""
     r = run.record
-    method = {"method": str(r.get("method")), "method_settings": json.dumps(r.get("methods") or [], default=str)}
+    method = {"method": r.method, "method_settings": json.dumps(r.methods)}
     return {
         "schema_version": VERSION,
         "evaluation_id": _id(run),
-        "evaluation_timestamp": str(r.get("started")),
+        "evaluation_timestamp": str(r.started),
         "retrieved_timestamp": _epoch(r),
         "source_metadata": {
             "source_name": "harness",
@@ -65,15 +66,15 @@ def aggregate(run: StoredRun, organization: str, relationship: str) -> dict[str,
         },
         "eval_library": {
             **_library(r),
-            "additional_details": {"run": run.name, "task_version": str(r.get("task_version")), **method},
+            "additional_details": {"run": run.name, "task_version": r.task_version, **method},
         },
         "model_info": {
-            "name": str(r.get("model")),
+            "name": r.model,
             "id": model_id(run),
             "additional_details": {
                 "deployment_type": "externally_managed" if _served(r) else "self_deployed",
                 "model_availability": "unknown" if _served(r) else "open_weights",
-                "fingerprint": str(r.get("model_fingerprint")),
+                "fingerprint": r.model_fingerprint,
                 **method,
             },
         },
@@ -89,16 +90,16 @@ def _result(run: StoredRun, m: Metric) -> dict[str, Any]:
     if m.low is not None and m.high is not None:
         bounds = {"lower": m.low, "upper": m.high, "confidence_level": 0.95, "method": "clustered"}
         uncertainty["confidence_interval"] = bounds
-    decoding = r.get("decoding") or {}  # empty where the run was imported
+    decoding = r.decoding  # empty where the run was imported
     sampled = decoding.get("strategy") == "nucleus"
     temperature = None if not decoding else float(decoding["temperature"]) if sampled else 0.0
     return {
         "evaluation_result_id": f"{_id(run)}#{m.name}/{m.group}",
         "evaluation_name": _evaluation(run) if m.group == "all" else f"{_evaluation(run)}/{m.group}",
         "source_data": {
-            "dataset_name": f"{r.get('task')} ({r.get('data')})",
+            "dataset_name": f"{r.task} ({r.data})",
             "source_type": "other",
-            "additional_details": {k: _text(v) for k, v in (r.get("task_facts") or {}).items()},
+            "additional_details": {k: _text(v) for k, v in r.task_facts.items()},
         },
         "metric_config": {
             "metric_name": m.name,
@@ -109,7 +110,7 @@ def _result(run: StoredRun, m: Metric) -> dict[str, Any]:
         "generation_config": {
             "generation_args": {
                 "temperature": temperature,
-                "execution_command": str(r.get("command")),
+                "execution_command": r.command,
             }
         },
     }
@@ -161,35 +162,34 @@ def _instance(run: StoredRun, r: Result, score: Score) -> dict[str, Any]:
 
 def model_id(run: StoredRun) -> str:
     """The hub's name where the model has one."""
-    model = (run.record.get("config") or {}).get("model") or {}
+    model = run.record.config.get("model") or {}
     path = str(model.get("path") or "")
-    return path if re.fullmatch(r"[\w.-]+/[\w.-]+", path) else f"unknown/{run.record.get('model')}"
+    return path if re.fullmatch(r"[\w.-]+/[\w.-]+", path) else f"unknown/{run.record.model}"
 
 
-def _library(record: dict[str, Any]) -> dict[str, str]:
+def _library(record: RunRecord) -> dict[str, str]:
     """What evaluated it, by name and version: another tool where the run was imported."""
-    imported = (record.get("config") or {}).get("imported")
-    if imported:
+    if imported := record.imported:
         return {"name": imported["tool"], "version": imported["version"] or "unknown"}
-    return {"name": "harness", "version": (record["environment"].get("packages") or {}).get("harness", "unknown")}
+    return {"name": "harness", "version": record.packages.get("harness", "unknown")}
 
 
-def _served(record: dict[str, Any]) -> bool:
+def _served(record: RunRecord) -> bool:
     """Whether somebody else's server answered."""
-    return "base_url" in ((record.get("config") or {}).get("model") or {})
+    return "base_url" in (record.config.get("model") or {})
 
 
 def _evaluation(run: StoredRun) -> str:
-    return f"{run.record.get('task')}-{run.record.get('data')}"
+    return f"{run.record.task}-{run.record.data}"
 
 
 def _id(run: StoredRun) -> str:
     return f"{_evaluation(run)}/{model_id(run)}/{_epoch(run.record)}/{run.name}"
 
 
-def _epoch(record: dict[str, Any]) -> str:
+def _epoch(record: RunRecord) -> str:
     """Seconds since 1970 at which the run ended."""
-    when = record.get("finished") or record.get("started")
+    when = record.finished or record.started
     return f"{datetime.fromisoformat(str(when)).timestamp():.0f}"
 
 

@@ -15,9 +15,10 @@ from harness.core.errors import Missing
 from harness.core.types import Metric, Result
 from harness.interop import eleuther_logs, inspect_logs
 from harness.interop.log import Log, Odd, Stated
-from harness.runs.directory import SCHEMA, RunDir
+from harness.runs.directory import RunDir
 from harness.runs.identity import digest, run_name
 from harness.runs.journal import encode
+from harness.runs.record import Counts, RunRecord, Status
 from harness.stats import mean
 from harness.stats.intervals import Z
 
@@ -91,34 +92,29 @@ def _write(log: Log, results: Path) -> tuple[str, bool]:
     return directory.name, True
 
 
-def _record(log: Log, task: str, name: str, identity: dict[str, Any]) -> dict[str, Any]:
+def _record(log: Log, task: str, name: str, identity: dict[str, Any]) -> RunRecord:
     errors = sum(r.error is not None for r in log.results)
+    total = len(log.results)
     tool = {"lm_eval": "lm-eval", "lmms_eval": "lmms-eval", "inspect": "inspect_ai"}[log.tool]
-    return {
-        "schema": SCHEMA,
-        "run": name,
-        "status": "partial" if log.aborted or errors else "done",
-        "task": task,
-        "task_version": log.task_version,
-        "data": DATA,
-        "model": log.model,
-        "model_fingerprint": "",
-        "method": log.method,
-        "methods": [m for m in log.method.split("+") if m != "vanilla"],
-        "decoding": {},
-        "seed": None,
-        "limit": log.limit,
-        "identity": identity,
-        "config": {"imported": identity["imported"], "task": {"name": task}, "model": {"name": log.model}},
-        "environment": {"packages": {tool: log.version}},
-        "command": f"imported from {tool}",
-        "started": log.started,
-        "finished": log.finished,
-        "counts": {"samples": len(log.results), "done": len(log.results), "errors": errors},
-        "task_facts": {"imported from": tool, **log.settings},
-        "model_facts": {},
-        "errors": [],
-    }
+    return RunRecord(
+        run=name,
+        status=Status.PARTIAL if log.aborted or errors else Status.DONE,
+        task=task,
+        task_version=log.task_version,
+        data=DATA,
+        model=log.model,
+        method=log.method,
+        methods=[m for m in log.method.split("+") if m != "vanilla"],
+        limit=log.limit,
+        identity=identity,
+        config={"imported": identity["imported"], "task": {"name": task}, "model": {"name": log.model}},
+        environment={"packages": {tool: log.version}},
+        command=f"imported from {tool}",
+        started=log.started,
+        finished=log.finished,
+        counts=Counts(total, total, errors),
+        task_facts={"imported from": tool, **log.settings},
+    )
 
 
 def _metrics(log: Log) -> list[Metric]:

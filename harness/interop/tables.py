@@ -91,8 +91,7 @@ def samples(runs: Sequence[StoredRun]) -> pa.Table:
 
 
 def _facts(run: StoredRun) -> dict[str, Any]:
-    git = (run.record.get("environment") or {}).get("git") or {}  # null outside a checkout, absent where imported
-    found = {k: run.record.get(k) for k in FACTS} | {"run": run.name, "commit": git.get("commit")}
+    found = {k: getattr(run.record, k, None) for k in FACTS} | {"run": run.name, "commit": run.record.git.get("commit")}
     return {k: None if v is None else str(v) for k, v in found.items()}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from harness.comparison.pairing import LOST, share_missing
 from harness.core.errors import UsageError
 from harness.leaderboard.board import tidy
-from harness.runs.directory import write_json
+from harness.runs.files import write_json
 from harness.runs.stored import StoredRun
 
 FACTS = ("python", "packages", "hardware")
@@ -18,29 +18,28 @@ FACTS = ("python", "packages", "hardware")
 def problems(run: StoredRun) -> list[str]:
     """Why a run is refused, one sentence each with its fix; empty if it may be submitted."""
     record, out = run.record, []
-    if record["status"] not in ("done", "partial"):
-        return [f"it is {record['status']}: run its command again, which continues it"]
+    if not record.status.scored:
+        return [f"it is {record.status}: run its command again, which continues it"]
     results = run.results()
-    planned = int((record.get("counts") or {}).get("samples") or 0)
+    planned = record.counts.samples
     if len({r.id for r in results}) != planned or len(results) != planned:
         out.append(f"its journal has {len(results)} rows for {planned} samples: run its command again")
     elif (lost := share_missing(results, planned)) > LOST:
         out.append(f"{lost:.1%} of its samples have no score, 1 % may: run its command with retry=errors")
-    if record.get("sequential"):
+    if record.sequential:
         out.append("it was stopped early: run it whole, without stop_early")
-    if record.get("limit") is not None:
-        out.append(f"it played a draw of {record['limit']} samples: run it without limit=")
+    if record.limit is not None:
+        out.append(f"it played a draw of {record.limit} samples: run it without limit=")
     if run.primary is None:
         out.append("it has no primary metric: see harness show")
-    environment = record.get("environment") or {}
-    if missing := [k for k in FACTS if not environment.get(k)]:
+    if missing := [k for k in FACTS if not record.environment.get(k)]:
         out.append(f"it does not say what it ran on ({', '.join(missing)}): run it again with this version")
-    git = environment.get("git") or {}
+    git = record.git
     if not git.get("commit"):
         out.append("it names no commit: run it inside a git checkout")
     elif git.get("dirty"):
         out.append(f"it ran on {git['commit'][:10]} with uncommitted changes: commit them and run it again")
-    if not (record.get("identity") or {}).get("task", {}).get("fingerprint"):
+    if not record.fingerprint:
         out.append("it names no fingerprint of its records: run it again with this version")
     return out
 
@@ -51,7 +50,7 @@ def write(run: StoredRun, folder: Path) -> Path:
         raise UsageError(f"{run.name} is refused: {'; '.join(found)}")
     target = folder / "runs" / run.name
     target.mkdir(parents=True, exist_ok=True)
-    write_json(target / "run.json", tidy(run.record))
+    write_json(target / "run.json", tidy(run.record.as_json()))
     write_json(target / "metrics.json", json.loads((run.directory.path / "metrics.json").read_text(encoding="utf-8")))
     with run.directory.journal.open(encoding="utf-8") as lines:
         rows = [_row(json.loads(line)) for line in lines]

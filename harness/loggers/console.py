@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from rich.console import Console as Terminal
 from rich.progress import (
@@ -18,6 +17,7 @@ from rich.progress import (
 
 from harness.core.types import Metric, Result, Sample
 from harness.loggers.tables import metrics_table, terminal
+from harness.runs.record import RunRecord, Status
 
 SCORE_EVERY = 2.0
 """Seconds between two looks at the running score."""
@@ -34,7 +34,7 @@ class Console:
         self.out = terminal()
         self._bar: Progress | None = None
 
-    def started(self, record: dict[str, Any], samples: Sequence[Sample], finished: list[Result]) -> None:
+    def started(self, record: RunRecord, samples: Sequence[Sample], finished: list[Result]) -> None:
         total = len(samples)
         self._total, self._done, self._errors = (
             total,
@@ -48,8 +48,7 @@ class Console:
             return
         resumed = f", continuing after {len(finished)}" if finished else ""
         self.err.print(
-            f"{record['task']} ({record['data']}), method {record['method']}, model {record['model']}: "
-            f"{total} samples{resumed}",
+            f"{record.task} ({record.data}), method {record.method}, model {record.model}: {total} samples{resumed}",
             markup=False,
         )
         if self.err.is_terminal:
@@ -91,25 +90,25 @@ class Console:
     def say(self, message: str) -> None:
         self.err.print(f"harness: {message}", markup=False)
 
-    def ended(self, record: dict[str, Any], metrics: list[Metric], *, from_store: bool) -> None:
+    def ended(self, record: RunRecord, metrics: list[Metric], *, from_store: bool) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
         if metrics:
             self.out.print(metrics_table(record, metrics))
-        counts = record["counts"]
-        if counts["errors"]:
+        counts = record.counts
+        if counts.errors:
             self.err.print(
-                f"harness: {counts['errors']} of {counts['done']} samples ended in an error row:",
+                f"harness: {counts.errors} of {counts.done} samples ended in an error row:",
                 markup=False,
             )
-            for message, n in record["errors"][:5]:
+            for message, n in record.errors[:5]:
                 self.err.print(f"  {n} x {message}", markup=False)
             self.err.print("  the same command with retry=errors asks them again", markup=False)
-        if record["status"] == "interrupted":
-            self.say(f"stopped after {counts['done']} of {counts['samples']} samples; the same command continues there")
+        if record.status == Status.INTERRUPTED:
+            self.say(f"stopped after {counts.done} of {counts.samples} samples; the same command continues there")
             return
-        how = "from the store" if from_store else f"{record['wall_seconds']:.1f} s"
-        if not from_store and not counts["asked"] and record.get("rescored_from"):
-            how = f"rescored from {record['rescored_from']}, no model asked"
-        self.out.print(f"run {record['run']} ({record['status']}, {how})", markup=False)
+        how = "from the store" if from_store else f"{record.wall_seconds or 0.0:.1f} s"
+        if not from_store and not counts.asked and record.rescored_from:
+            how = f"rescored from {record.rescored_from}, no model asked"
+        self.out.print(f"run {record.run} ({record.status}, {how})", markup=False)

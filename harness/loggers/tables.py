@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
 from harness.core.types import Metric
+from harness.runs.record import RunRecord
 
 
 def terminal() -> Console:
@@ -22,7 +22,7 @@ WIDE = 6
 """With more groups than this the groups are the rows."""
 
 
-def metrics_table(record: dict[str, Any], metrics: list[Metric]) -> RenderableType:
+def metrics_table(record: RunRecord, metrics: list[Metric]) -> RenderableType:
     """One row a metric, one column a group (or the other way round); intervals are 95 %, clustered."""
     cells = [m for m in metrics if m.name == CELL]
     plain = [m for m in metrics if m.name != CELL]
@@ -30,9 +30,9 @@ def metrics_table(record: dict[str, Any], metrics: list[Metric]) -> RenderableTy
     by = {(m.name, m.group): m for m in plain}
     n = max((m.n for m in metrics), default=0)
     clusters = max((m.clusters for m in metrics), default=0)
-    shared = f" ({record['cluster']})" if record.get("cluster") else ""
+    shared = f" ({record.cluster})" if record.cluster else ""
     table = Table(
-        title=f"{record['task']} ({record['data']}), {record['method']}, {record['model']}",
+        title=f"{record.task} ({record.data}), {record.method}, {record.model}",
         caption=f"{n} samples in {clusters} clusters{shared}; value [95 % interval]",
         title_justify="left",
         caption_justify="left",

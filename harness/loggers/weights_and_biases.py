@@ -13,6 +13,7 @@ from harness.core.score import Score, judged, occurring
 from harness.core.types import Metric, Picture, Result, Sample
 from harness.loggers.console import Console
 from harness.records import shown
+from harness.runs.record import RunRecord, Status
 
 STEPS = 50
 """Most points of the running score."""
@@ -34,7 +35,7 @@ class WeightsAndBiases:
         self._broken = False
         self._every, self._logged = 1, 0
 
-    def started(self, record: dict[str, Any], samples: Sequence[Sample], finished: list[Result]) -> None:
+    def started(self, record: RunRecord, samples: Sequence[Sample], finished: list[Result]) -> None:
         self.console.started(record, samples, finished)
         self.samples = {s.id: s for s in samples}
         self.results = {r.id: r for r in finished}
@@ -51,7 +52,7 @@ class WeightsAndBiases:
     def say(self, message: str) -> None:
         self.console.say(message)
 
-    def ended(self, record: dict[str, Any], metrics: list[Metric], *, from_store: bool) -> None:
+    def ended(self, record: RunRecord, metrics: list[Metric], *, from_store: bool) -> None:
         self.console.ended(record, metrics, from_store=from_store)
         if from_store:
             self._safely(lambda: self._begin(record))
@@ -67,7 +68,7 @@ class WeightsAndBiases:
             said = first_line(e)
             self.console.say(f"W&B: {type(e).__name__}: {said}; the run continues without it")
 
-    def _begin(self, record: dict[str, Any]) -> None:
+    def _begin(self, record: RunRecord) -> None:
         import wandb
 
         s = self.settings
@@ -77,11 +78,11 @@ class WeightsAndBiases:
             project=s["project"],
             entity=s["entity"],
             mode=s["mode"],
-            name=record["run"],
-            group=f"{record['task']}-{record['data']}",
+            name=record.run,
+            group=f"{record.task}-{record.data}",
             job_type="eval",
-            tags=[record["task"], record["method"], record["model"], *s["tags"]],
-            config={"settings": self.config, **{k: record.get(k) for k in facts}},
+            tags=[record.task, record.method, record.model, *s["tags"]],
+            config={"settings": self.config, **{k: getattr(record, k) for k in facts}},
             settings=wandb.Settings(silent=True, console="off", disable_git=True, x_disable_stats=True),
         )
 
@@ -91,7 +92,7 @@ class WeightsAndBiases:
             point[f"running/{metric.name}"] = metric.value
         self._run.log(point, step=len(self.results))
 
-    def _finish(self, record: dict[str, Any], metrics: list[Metric]) -> None:
+    def _finish(self, record: RunRecord, metrics: list[Metric]) -> None:
         import wandb
 
         run = self._run
@@ -101,20 +102,20 @@ class WeightsAndBiases:
         ]
         log: dict[str, Any] = {"metrics": wandb.Table(columns=columns, data=rows)}
         if self.results:
-            log["samples"] = self._table(judged(record.get("scores") or (), metrics, occurring(self.results.values())))
+            log["samples"] = self._table(judged(record.scores, metrics, occurring(self.results.values())))
         run.log(log)
         for m in metrics:
             name = m.name if m.group == "all" else f"{m.group}/{m.name}"
             run.summary[name] = m.value
             if m.low is not None:
                 run.summary[f"{name}/low"], run.summary[f"{name}/high"] = m.low, m.high
-        run.summary["status"] = record["status"]
+        run.summary["status"] = record.status.value
         if self.settings["site"]:
-            run.summary["site"] = f"{str(self.settings['site']).rstrip('/')}/run/{record['run']}.html"
-        if errors := record["counts"]["errors"]:
-            done = record["counts"]["done"]
-            run.alert(f"{record['run']}: {errors} error rows", f"{errors} of {done} samples ended in an error row")
-        run.finish(exit_code=0 if record["status"] == "done" else 1)
+            run.summary["site"] = f"{str(self.settings['site']).rstrip('/')}/run/{record.run}.html"
+        if errors := record.counts.errors:
+            done = record.counts.done
+            run.alert(f"{record.run}: {errors} error rows", f"{errors} of {done} samples ended in an error row")
+        run.finish(exit_code=0 if record.status == Status.DONE else 1)
 
     def _table(self, score: Score) -> Any:
         """Error rows, then wrong answers, then the others; the first ones with their pictures."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -12,19 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import Missing
-from harness.core.secrets import clean
 from harness.core.types import Metric
-
-SCHEMA = 1
-ENDED = ("done", "partial", "failed")
-"""States of a run that is over, whose metrics are current."""
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Atomic: readers see the old file or the new one. Secrets are left out."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(clean(value), indent=1, default=str) + "\n")
-    fresh.replace(path)
+from harness.runs import record
+from harness.runs.files import write_json
+from harness.runs.record import RunRecord
 
 
 class RunDir:
@@ -43,13 +33,12 @@ class RunDir:
         """Whether its journal has any rows."""
         return self.journal.exists() and self.journal.stat().st_size > 0
 
-    def record(self) -> dict[str, Any] | None:
+    def record(self) -> RunRecord | None:
         """run.json, or None before the run has begun."""
-        path = self.path / "run.json"
-        return json.loads(path.read_text()) if path.exists() else None
+        return record.read(self.path)
 
-    def write_record(self, record: dict[str, Any]) -> None:
-        write_json(self.path / "run.json", record)
+    def write_record(self, value: RunRecord) -> None:
+        record.write(self.path, value)
 
     def metrics(self) -> list[Metric]:
         path = self.path / "metrics.json"

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from harness.core.errors import UsageError, nearest
+from harness.core.score import primary
 from harness.core.types import Metric, Result
 from harness.plugins.registry import unknown
-from harness.runs import journal
+from harness.runs import journal, record
 from harness.runs.directory import RunDir
+from harness.runs.record import Damaged, RunRecord
 
 FILTERS = ("task", "data", "model", "method", "status", "seed", "limit")
 
@@ -23,7 +23,7 @@ class StoredRun:
     """One run directory."""
 
     directory: RunDir
-    record: dict[str, Any]
+    record: RunRecord
 
     @property
     def name(self) -> str:
@@ -39,7 +39,7 @@ class StoredRun:
 
     @property
     def primary(self) -> Metric | None:
-        return next((m for m in self.metrics if m.primary), None)
+        return primary(self.metrics)
 
     def cost(self) -> dict[str, float]:
         """What a sample cost: `seconds`, `tokens_per_second`, `passes` and `positions` of the decoder (samples that
@@ -50,11 +50,11 @@ class StoredRun:
         if seconds:
             found["seconds"] = seconds / len(played)
             found["tokens_per_second"] = sum(r.new_tokens for r in played) / seconds
-        work = self.record.get("work") or {}
+        work = self.record.work
         if work.get("samples"):
             found |= {k: work[k] / work["samples"] for k in ("passes", "positions") if k in work}
-        if self.record.get("peak_memory_bytes"):
-            found["peak_memory_gib"] = self.record["peak_memory_bytes"] / 2**30
+        if self.record.peak_memory_bytes:
+            found["peak_memory_gib"] = self.record.peak_memory_bytes / 2**30
         return found
 
     def results(self) -> list[Result]:
@@ -67,12 +67,11 @@ def stored(results: Path) -> list[StoredRun]:
     for path in (results / "runs").glob("*/run.json"):
         directory = RunDir(results, path.parent.name)
         try:
-            record = json.loads(path.read_text())
-            written = path.stat().st_mtime_ns
-        except (OSError, ValueError):
+            found, written = record.read(directory.path), path.stat().st_mtime_ns
+        except (OSError, Damaged):
             continue
-        if isinstance(record, dict) and "status" in record:
-            runs.append(((str(record.get("started")), written, directory.name), StoredRun(directory, record)))
+        if found is not None:
+            runs.append(((found.started or "", written, directory.name), StoredRun(directory, found)))
     return [run for _, run in sorted(runs, key=lambda pair: pair[0], reverse=True)]
 
 
@@ -86,7 +85,7 @@ def select(results: Path, filters: Sequence[str]) -> list[StoredRun]:
         if key not in FILTERS:
             raise UsageError(f"unknown filter: {key}: {nearest(key, FILTERS)}")
         wanted[key] = value
-    return [r for r in stored(results) if all(str(r.record.get(k)) == v for k, v in wanted.items())]
+    return [r for r in stored(results) if all(str(getattr(r.record, k)) == v for k, v in wanted.items())]
 
 
 def find(results: Path, word: str) -> StoredRun:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError, Missing, first_line
 from harness.store.database import WRITE_PATIENCE, database, migrate, patiently, sql, turn
-from harness.store.records import RunRecord, Unreadable, clean_journal, dumps, read_run
+from harness.store.records import RunRows, Unreadable, clean_journal, dumps, read_run
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -78,12 +78,12 @@ def _folders(results: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")) if folder.is_dir() else []
 
 
-def _stage(connection: DuckDBPyConnection, folders: Iterable[Path], scratch: Path) -> tuple[list[RunRecord], list[str]]:
+def _stage(connection: DuckDBPyConnection, folders: Iterable[Path], scratch: Path) -> tuple[list[RunRows], list[str]]:
     """Read run directories into the tables in memory."""
-    records: list[RunRecord] = []
+    records: list[RunRows] = []
     problems: list[str] = []
-    whole: list[RunRecord] = []
-    torn: list[RunRecord] = []
+    whole: list[RunRows] = []
+    torn: list[RunRows] = []
     for folder in folders:
         try:
             record = read_run(folder)
@@ -119,7 +119,7 @@ def _journal_ends(journal: Path) -> bool | None:
 
 
 def _load_journals(
-    connection: DuckDBPyConnection, records: list[RunRecord], scratch: Path, problems: list[str]
+    connection: DuckDBPyConnection, records: list[RunRows], scratch: Path, problems: list[str]
 ) -> set[str]:
     """All in one statement. If a line somewhere is odd, halve until its journal is alone, and clean that one."""
     import duckdb
@@ -139,7 +139,7 @@ def _load_journals(
     )
 
 
-def _load_cleaned(connection: DuckDBPyConnection, record: RunRecord, scratch: Path, problems: list[str]) -> set[str]:
+def _load_cleaned(connection: DuckDBPyConnection, record: RunRows, scratch: Path, problems: list[str]) -> set[str]:
     """A journal's sound rows, one by one. Returns the run's name if even that fails."""
     import duckdb
 

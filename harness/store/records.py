@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-SCHEMA = 1
-"""The newest version of run.json that is understood."""
-ENDED = ("done", "partial", "failed")
-"""States in which metrics.json is current."""
+from harness.runs.record import Damaged, RunRecord, read
+
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 INT64 = 2**63
 
@@ -24,7 +22,7 @@ class Unreadable(Exception):
 
 
 @dataclass(frozen=True)
-class RunRecord:
+class RunRows:
     """One run as rows of the tables `runs`, `environment` and `metrics`; its samples are still in `journal`."""
 
     name: str
@@ -34,27 +32,26 @@ class RunRecord:
     metrics: list[Row]
 
 
-def read_run(folder: Path) -> RunRecord:
+def read_run(folder: Path) -> RunRows:
     """Raises Unreadable."""
-    record = _json(folder / "run.json", dict)
+    try:
+        record = read(folder)
+    except Damaged as e:
+        raise Unreadable(str(e)) from e
+    if record is None:
+        raise Unreadable(f"{folder}: it has no run.json")
     name = folder.resolve().name
-    if record.get("run") != name:
+    if record.run != name:
         raise Unreadable(
-            f"{folder}: its run.json is of run {record.get('run')}: rename the folder to match, or delete the copy"
+            f"{folder}: its run.json is of run {record.run}: rename the folder to match, or delete the copy"
         )
-    schema = record.get("schema", SCHEMA)
-    if not isinstance(schema, int) or schema > SCHEMA:
-        raise Unreadable(f"{folder}: its run.json has schema {schema}, this harness knows {SCHEMA}: update harness")
-    for key in ("status", "task", "model", "method"):
-        if not isinstance(record.get(key), str):
-            raise Unreadable(f"{folder}: its run.json names no {key}")
     path = folder / "metrics.json"
-    metrics = _json(path, list) if record["status"] in ENDED and path.exists() else []
+    metrics = _json(path, list) if record.status.ended and path.exists() else []
     try:
         rows = [_metric(name, m) for m in metrics]
     except (ValueError, TypeError, KeyError) as e:
         raise Unreadable(f"{path}: a metric has an odd field ({e})") from e
-    return RunRecord(name, folder.resolve() / "samples.jsonl", [_run(record)], [_environment(record)], rows)
+    return RunRows(name, folder.resolve() / "samples.jsonl", [_run(record)], [_environment(record)], rows)
 
 
 def clean_journal(source: Path, target: Path) -> tuple[int, list[str]]:
@@ -103,40 +100,35 @@ def _json(path: Path, kind: type) -> Any:
     return value
 
 
-def _run(record: Row) -> Row:
-    counts = _mapping(record.get("counts"))
-    facts = record.get("task_facts")
-    if isinstance(facts, dict) and record.get("rescored_from"):
-        facts = {**facts, "rescored_from": record["rescored_from"]}
-    texts = ("run", "status", "task", "task_version", "data", "model", "model_fingerprint", "method", "command")
+def _run(record: RunRecord) -> Row:
+    from_ = {"rescored_from": record.rescored_from} if record.rescored_from else {}
+    texts = ("run", "task", "task_version", "data", "model", "model_fingerprint", "method", "command", "methods")
     return {
-        **{k: _text(record.get(k)) for k in texts},
-        "methods": [_text(m) for m in record.get("methods") or []],
-        **{k: _integer(record.get(k)) for k in ("seed", "limit")},
-        **{k: _integer(counts.get(k)) for k in ("samples", "done", "errors", "requests", "asked")},
-        **{k: _utc(record.get(k)) for k in ("started", "finished")},
-        **{k: _float(record.get(k)) for k in ("wall_seconds", "cpu_seconds")},
-        "peak_memory_bytes": _integer(record.get("peak_memory_bytes")),
-        **{k: _integer(_mapping(record.get("work")).get(k)) for k in ("passes", "positions")},
-        **{k: record.get(k) for k in ("decoding", "identity", "model_facts")},
-        "task_facts": facts,
+        "status": record.status.value,
+        **{k: getattr(record, k) for k in texts},
+        **{k: _integer(getattr(record, k)) for k in ("seed", "limit", "peak_memory_bytes")},
+        **{k: _integer(v) for k, v in asdict(record.counts).items()},
+        **{k: _utc(getattr(record, k)) for k in ("started", "finished")},
+        **{k: _float(getattr(record, k)) for k in ("wall_seconds", "cpu_seconds")},
+        **{k: _integer(record.work.get(k)) for k in ("passes", "positions")},
+        **{k: getattr(record, k) for k in ("decoding", "identity", "model_facts")},
+        "task_facts": record.task_facts | from_,
     }
 
 
-def _environment(record: Row) -> Row:
-    environment = _mapping(record.get("environment"))
-    git = _mapping(environment.get("git"))
+def _environment(record: RunRecord) -> Row:
+    environment, git = record.environment, record.git
     dirty = git.get("dirty")
     return {
-        "run": record["run"],
+        "run": record.run,
         "python": _text(environment.get("python")),
         "platform": _text(environment.get("platform")),
-        "packages": {k: _text(v) for k, v in _mapping(environment.get("packages")).items()},
+        "packages": {k: _text(v) for k, v in record.packages.items()},
         "hardware": environment.get("hardware"),
         "git_commit": _text(git.get("commit")),
         "git_committed": _utc(git.get("committed")),
         "git_dirty": dirty if isinstance(dirty, bool) else None,
-        "config": record.get("config"),
+        "config": record.config,
     }
 
 
@@ -174,10 +166,6 @@ def _sample(row: Any) -> Row:
         **{k: _whole(row.get(k)) for k in ("prompt_tokens", "new_tokens", "calls")},
         "latency": _number(row.get("latency")),
     }
-
-
-def _mapping(value: Any) -> Row:
-    return value if isinstance(value, dict) else {}
 
 
 def _text(value: Any) -> str | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import pytest
 
 from harness.core import HarnessError, Metric, Outcome, Result, Score, Task
@@ -34,7 +32,7 @@ def test_a_sample_is_right_by_the_scores_direction(score, given, right):
 
 
 def test_the_declared_primary_score_judges():
-    declared = [asdict(Score("a")), asdict(Score("b/c", higher_is_better=False, primary=True))]
+    declared = [Score("a"), Score("b/c", higher_is_better=False, primary=True)]
     assert judged(declared, [], ["a", "b", "c"]) == Score("b/c", higher_is_better=False, primary=True)
 
 
@@ -63,7 +61,7 @@ def test_another_score_keeps_its_own_direction():
 
 
 def test_what_metrics_say_fills_in_what_is_not_declared():
-    found = meanings([asdict(NEITHER)], [Metric("s", 0), Metric("empty", 0, higher_is_better=False)])
+    found = meanings([NEITHER], [Metric("s", 0), Metric("empty", 0, higher_is_better=False)])
     assert found["s"] == NEITHER and found["empty"].sign == -1
 
 

@@ -26,7 +26,7 @@ def results(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def runs(results) -> dict[str, StoredRun]:
-    return {r.record["model"]: r for r in select(results, ["limit=60"]) if not r.record.get("sequential")}
+    return {r.record.model: r for r in select(results, ["limit=60"]) if not r.record.sequential}
 
 
 @pytest.fixture(params=["new", "old"])
@@ -39,14 +39,14 @@ def stored(request, results, runs, tmp_path) -> Path:
         folder.mkdir(parents=True)
         for name in ("metrics.json", "samples.jsonl"):
             (folder / name).write_bytes((run.directory.path / name).read_bytes())
-        record = {k: v for k, v in run.record.items() if k not in ("scores", "cluster")}
+        record = {k: v for k, v in run.record.as_json().items() if k not in ("scores", "cluster")}
         (folder / "run.json").write_text(json.dumps(record))
     assert main(["ingest", "--results", str(tmp_path)]) == 0
     return tmp_path
 
 
 def test_a_run_stores_what_its_scores_mean(runs):
-    declared = {s["name"]: (s["higher_is_better"], s["primary"]) for s in runs["oracle"].record["scores"]}
+    declared = {s.name: (s.higher_is_better, s.primary) for s in runs["oracle"].record.scores}
     assert declared["hallucinated/mentioned"] == (False, True) and declared["tokens"] == (None, False)
 
 
@@ -77,8 +77,8 @@ def test_wrong_lists_what_the_judged_score_calls_wrong(stored, runs, capsys):
 def test_a_run_that_hallucinates_more_ends_early_as_worse(results, runs):
     words = ["eval", "task=chair", "model=chance", f"limit={N}", "logger=quiet", f"results={results}"]
     assert main([*words, f"stop_early={runs['oracle'].name}"]) == 0
-    (run,) = (r for r in select(results, ["model=chance"]) if r.record.get("sequential"))
-    found = run.record["sequential"]
+    (run,) = (r for r in select(results, ["model=chance"]) if r.record.sequential)
+    found = run.record.sequential
     assert found["state"] == "worse" and found["score"] == "hallucinated/mentioned"
     assert found["low"] > 0.5 and found["clusters"] < N
     (metric,) = (m for m in run.metrics if m.primary)

@@ -17,6 +17,7 @@ from harness.engine.rescoring import again
 from harness.engine.schedule import Scheduler
 from harness.models.hf.model import HFModel
 from harness.runs import journal
+from harness.runs.record import Counts, Status
 from harness.runs.stored import stored
 from tests.engine.toys import Adder, Ask2, Sums
 
@@ -111,18 +112,18 @@ def test_a_fixed_scorer_asks_nothing(plug, no_model, capsys, turns):
     words = (*WORDS, f"task.turns={turns}", "task.bad=11")
     assert main([*words]) == 3  # one sample cannot be played
     (old,) = runs()
-    assert old.record["counts"]["asked"] > 0
+    assert old.record.counts.asked > 0
     no_model()
     plug("scorer.py", "float(target in", "float(target not in")
     assert main([*words]) == 3
     fresh = new([old])
-    assert fresh.record["rescored_from"] == old.name and fresh.record["counts"]["asked"] == 0
-    assert fresh.record["identity"]["answers"] == old.record["identity"]["answers"]
+    assert fresh.record.rescored_from == old.name and fresh.record.counts.asked == 0
+    assert fresh.record.identity["answers"] == old.record.identity["answers"]
     assert fresh.metrics[0].value == pytest.approx(1 - old.metrics[0].value)
     kept = [replace(r, outcome=None, error=None) for r in old.results()]
     assert [replace(r, outcome=None, error=None) for r in fresh.results()] == kept
     for key in ("work", "model_facts", "calibrations", "peak_memory_bytes"):
-        assert fresh.record[key] == old.record[key], "what the answers cost stays with them"
+        assert getattr(fresh.record, key) == getattr(old.record, key), "what the answers cost stays with them"
     said = capsys.readouterr()
     assert (
         f"scoring 12 answers of {old.name} anew" in said.err and f"rescored from {old.name}, no model asked" in said.out
@@ -138,7 +139,7 @@ def test_another_prompt_is_asked_and_the_line_says_why(plug, capsys):
     plug("task.py", "odd?", "even?")
     assert main([*WORDS]) == 0
     fresh = new([old])
-    assert "rescored_from" not in fresh.record and fresh.record["counts"]["asked"] == 12
+    assert fresh.record.rescored_from is None and fresh.record.counts.asked == 12
     assert f"asking anew: words/task.py changed since {old.name}" in capsys.readouterr().err
 
 
@@ -148,7 +149,7 @@ def test_only_what_asks_something_else_is_asked(plug, capsys):
     plug("task.py", "f\"Is {sample.data['number']} odd?", "f\"Is {sample.data['number'] or 20} odd?")
     assert main([*WORDS]) == 0
     fresh = new([old])
-    assert fresh.record["counts"]["asked"] == 1 and fresh.record["counts"]["done"] == 12
+    assert fresh.record.counts.asked == 1 and fresh.record.counts.done == 12
     before, after = ({r.id: r for r in run.results()} for run in (old, fresh))
     assert before.keys() == after.keys() and {i for i in after if after[i] != before[i]} == {"0"}
     assert "scoring 11 answers" in capsys.readouterr().err
@@ -157,12 +158,12 @@ def test_only_what_asks_something_else_is_asked(plug, capsys):
 def test_answers_of_a_run_that_was_killed_are_not_lost(plug):
     assert main([*WORDS]) == 0
     (old,) = runs()
-    old.directory.write_record({**old.record, "status": "running"})
+    old.directory.write_record(replace(old.record, status=Status.RUNNING))
     lines = old.directory.journal.read_text().splitlines(keepends=True)
     old.directory.journal.write_text("".join(lines[:5]) + lines[5][:20])
     plug("scorer.py", "float(target in", "float(target not in")
     assert main([*WORDS]) == 0
-    assert new([old]).record["counts"] == {"samples": 12, "done": 12, "errors": 0, "requests": 7, "asked": 7}
+    assert new([old]).record.counts == Counts(12, 12, 0, 7, 7)
 
 
 def test_a_picture_redrawn_with_equal_size_is_asked(workdir):
@@ -179,13 +180,13 @@ def test_a_picture_redrawn_with_equal_size_is_asked(workdir):
     Image.new("RGB", (64, 64), "red").save("data/images/1.bmp")
     assert main(words) == 0
     fresh = new([old])
-    assert fresh.record["rescored_from"] == old.name and fresh.record["counts"]["asked"] == 2
+    assert fresh.record.rescored_from == old.name and fresh.record.counts.asked == 2
     prompts = [{r.id: r.prompt for r in run.results()} for run in (old, fresh)]
     assert {i for i in prompts[0] if prompts[0][i] != prompts[1][i]} == {"random:1", "random:4"}
     table.write_text(table.read_text().replace("no", "yes", 1))
     assert main(words) == 0
     label = new([old, fresh])
-    assert label.record["rescored_from"] == fresh.name and label.record["counts"]["asked"] == 0
+    assert label.record.rescored_from == fresh.name and label.record.counts.asked == 0
 
 
 WHAT = list(enumerate(("dog", "cat", "cup", "bus", "bed", "cow")))
@@ -196,18 +197,18 @@ def test_another_number_or_seed_is_never_taken_over(plug):
     for other in ("seed=1", "decoding.temperature=0.5", "model.chat=plain"):
         known = runs()
         assert main([*WORDS, "decoding=nucleus", other]) == 0
-        assert "rescored_from" not in new(known).record
+        assert new(known).record.rescored_from is None
 
 
 def test_a_scorer_that_raised_is_mended(plug, no_model):
     plug("scorer.py", "return", "return {}[1] if target == 'yes' else")
     assert main([*WORDS]) == 3
     (old,) = runs()
-    assert old.record["counts"]["errors"] == 6
+    assert old.record.counts.errors == 6
     no_model()
     plug("scorer.py", "return {}[1] if target == 'yes' else", "return")
     assert main([*WORDS]) == 0
-    assert new([old]).record["counts"] == {**old.record["counts"], "errors": 0, "asked": 0, "requests": 0}
+    assert new([old]).record.counts == replace(old.record.counts, errors=0, asked=0, requests=0)
 
 
 def test_rescoring_an_unchanged_run_gives_equal_rows(plug, capsys):
@@ -223,7 +224,7 @@ def test_by_hand(plug, no_model, capsys):
     (old,) = runs()
     no_model()
     record = old.record
-    record["config"]["model"]["path"] = "gone"
+    record.config["model"]["path"] = "gone"
     old.directory.write_record(record)
     plug("scorer.py", "float(target in", "2 * float(target in")
     capsys.readouterr()
@@ -231,7 +232,7 @@ def test_by_hand(plug, no_model, capsys):
     fresh = new([old])
     out = capsys.readouterr().out
     assert f"{old.name}: accuracy {old.metrics[0].value:.4f}, now accuracy {2 * old.metrics[0].value:.4f}" in out
-    assert fresh.record["rescored_from"] == old.name and fresh.record["status"] == "done"
+    assert fresh.record.rescored_from == old.name and fresh.record.status == "done"
     assert main(["rescore", old.name]) == 0 and f"was rescored as {fresh.name}" in capsys.readouterr().out
     assert main(["rescore", "--all"]) == 0 and "0 runs rescored" in capsys.readouterr().out
     plug("scorer.py", "2 * float", "3 * float")
@@ -257,8 +258,8 @@ def test_what_cannot_be_rescored_says_so(plug, capsys):
     assert main([*WORDS]) == 0
     browser = new([oracle])
     plug("scorer.py", "float(", "2 * float(")
-    assert main([*WORDS]) == 0 and new([oracle, browser]).record["counts"]["asked"] > 0
-    stopped = {**browser.record, "status": "interrupted"}
+    assert main([*WORDS]) == 0 and new([oracle, browser]).record.counts.asked > 0
+    stopped = replace(browser.record, status=Status.INTERRUPTED)
     capsys.readouterr()
     for run, said in ((oracle, "answers from the task's own records"), (browser, "act on something outside")):
         assert main(["rescore", run.name]) == 3
@@ -274,16 +275,16 @@ def test_runs_of_older_versions_are_read(plug, capsys):
     (old,) = runs()
     record = old.record
     for name in ("answers", "code", "packages"):
-        del record["identity"][name]
-    del record["code"], record["identity"]["task"]["code"]
-    old.directory.write_record(record)
+        del record.identity[name]
+    del record.identity["task"]["code"]
+    old.directory.write_record(replace(record, code={}, absent=frozenset({"code"})))
     for command in (["ls"], ["show", old.name], ["history", "words"], ["ingest"], ["site", "build"]):
         assert main(command) == 0
     plug("scorer.py", "float(target in", "float(target not in")
     capsys.readouterr()
     assert main([*WORDS]) == 0
     asked = new([old])
-    assert asked.record["counts"]["asked"] == 12
+    assert asked.record.counts.asked == 12
     assert f"{old.name} was played before runs knew the code" in capsys.readouterr().err
     assert main(["compare", old.name, asked.name]) == 0
     assert f"scored by different code of the task: harness rescore {old.name}" in capsys.readouterr().out
@@ -302,7 +303,7 @@ def test_an_answer_that_is_not_the_reply_is_not_taken_for_it(plug, capsys):
     (old,) = runs()
     assert old.results()[0].replies is not None
     record = old.record
-    del record["identity"]["answers"]
+    del record.identity["answers"]
     old.directory.write_record(record)
     lines = [json.loads(line) for line in old.directory.journal.read_text().splitlines()]
     old.directory.journal.write_text("".join(json.dumps({**r, "replies": None}) + "\n" for r in lines))

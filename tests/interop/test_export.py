@@ -102,20 +102,20 @@ def test_every_fact_of_a_run_is_in_its_tables(results, workdir):
 
 def test_the_commit_is_that_of_the_run(results, workdir):
     (run,) = select(results, ["task=pope"])
-    facts = run.record["environment"] | {"git": {"commit": "c" * 40, "committed": None, "dirty": False}}
-    made = metrics([replace(run, record=run.record | {"environment": facts})]).to_pylist()
+    facts = run.record.environment | {"git": {"commit": "c" * 40, "committed": None, "dirty": False}}
+    made = metrics([replace(run, record=replace(run.record, environment=facts))]).to_pylist()
     assert {r["commit"] for r in made} == {"c" * 40}
 
 
 def test_an_imported_run_names_its_tool_and_claims_no_decoding(results):
     (run,) = select(results, ["task=pope"])
     source = {"tool": "lm_eval", "version": "0.4.9", "files": {}, "task": "pope"}
-    record = run.record | {"config": {"imported": source}, "decoding": {}, "environment": {"packages": {}}}
+    record = replace(run.record, config={"imported": source}, decoding={}, environment={"packages": {}})
     value = aggregate(replace(run, record=record), "lab", "other")
     assert (value["eval_library"]["name"], value["eval_library"]["version"]) == ("lm_eval", "0.4.9")
     assert value["evaluation_results"][0]["generation_config"]["generation_args"]["temperature"] is None
     own = aggregate(run, "lab", "other")
-    assert own["eval_library"]["version"] == run.record["environment"]["packages"]["harness"]
+    assert own["eval_library"]["version"] == run.record.packages["harness"]
     assert own["evaluation_results"][0]["generation_config"]["generation_args"]["temperature"] == 0
 
 
