@@ -83,6 +83,10 @@ class Model(ABC):
         """What was computed since `load`: `passes` (rows times decoder calls), `positions` (tokens in them)."""
         return {}
 
+    def remarks(self) -> list[str]:
+        """Lines for the terminal, said once before a run plays."""
+        return []
+
     def describe(self) -> dict[str, Any]:
         """Facts for the run's record: parameters, dtype, device."""
         return {}

@@ -33,6 +33,9 @@ class Task(ABC):
     """The task's own decoding, used by `decoding=task`."""
     live: int | None = None
     """Most episodes alive at once, where each holds something scarce (a browser's page); None for no limit."""
+    groups: Sequence[str] = ()
+    """Every name that `Sample.group` can have, whichever the settings choose: by it `model=replay` sees that an answer
+    is of another split."""
     waits = False
     """Whether episodes wait on something between requests (a browser): then they are stepped in threads."""
     repeatable = True

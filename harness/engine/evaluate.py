@@ -124,6 +124,8 @@ def _play(
                 else:
                     made = prepared(plan, listener.say)
                     before = Counter(model.work())
+                for line in model.remarks():
+                    listener.say(line)
                 record = replace(
                     record,
                     calibrations=made["calibrations"],

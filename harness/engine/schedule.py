@@ -11,6 +11,7 @@ batches that the first one would have.
 from __future__ import annotations
 
 import hashlib
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -29,6 +30,8 @@ from harness.core.types import Outcome, Reply, Request, Result, Sample
 
 WINDOW = 4096
 """Samples alive at once. Requests wait for each other only inside a window."""
+HELD = 1.0
+"""Seconds for which finished results may wait for others of their batch before they are reported."""
 
 
 class Interrupted(Exception):
@@ -158,7 +161,9 @@ class Scheduler:
         while todo or asking:
             room = len(todo) if self.task.live is None else self.task.live - len(asking)
             fresh = [self._episode(s) for s in islice(_drained(todo), max(0, room))]
-            asking += self._step([(episode, None) for episode in fresh])
+            more, ended = self._step([(episode, None) for episode in fresh])
+            self._report(ended)
+            asking += more
             waiting: dict[str, list[Episode]] = {}
             calls: dict[str, Call] = {}
             for episode in asking:
@@ -170,16 +175,34 @@ class Scheduler:
             self.counts.requests += len(asking)
             asking = []
             for batch in self.model.plan(list(calls.values()), self.rows):
-                for part, answers in self._answer(batch):
-                    asking += self._step(
-                        [
-                            (episode, answer)
-                            for call, answer in zip(part, answers, strict=True)
-                            for episode in waiting[self._key(call.request, call.sample)]
-                        ]
-                    )
-                    if self.stop():
-                        raise Interrupted
+                asking += self._settled(batch, waiting)
+                if self.stop():
+                    raise Interrupted
+
+    def _settled(self, batch: list[Call], waiting: Mapping[str, list[Episode]]) -> list[Episode]:
+        """Answer a planned batch; the episodes that ask on. Parts of a batch that was narrowed down to its faults are
+        reported together, because each report is a flush to the disk, unless they take long."""
+        asking: list[Episode] = []
+        held: list[Result] = []
+        since = time.monotonic()
+        try:
+            for part, answers in self._answer(batch):
+                pairs = [
+                    (episode, answer)
+                    for call, answer in zip(part, answers, strict=True)
+                    for episode in waiting[self._key(call.request, call.sample)]
+                ]
+                more, ended = self._step(pairs)
+                asking += more
+                held += ended
+                if self.stop():
+                    raise Interrupted
+                if time.monotonic() - since > HELD:
+                    self._report(held)
+                    held, since = [], time.monotonic()
+        finally:
+            self._report(held)
+        return asking
 
     def _episode(self, sample: Sample) -> Episode:
         """The task's episode, each of its requests passed through the pipelines, the first one outermost."""
@@ -207,15 +230,15 @@ class Scheduler:
             )
         return (yield from _drive(pipelines[0].respond(request), lambda inner: self._respond(inner, pipelines[1:])))
 
-    def _step(self, pairs: list[tuple[Episode, Reply | Exception | None]]) -> list[Episode]:
-        """Advance episodes; report those that ended, and return those that ask, both in the order given."""
+    def _step(self, pairs: Sequence[tuple[Episode, Reply | Exception | None]]) -> tuple[list[Episode], list[Result]]:
+        """Advance episodes: those that ask, and the results of those that ended, both in the order given."""
         if self.task.waits and len(pairs) > 1:
             with ThreadPoolExecutor(len(pairs)) as threads:
                 ended = list(threads.map(lambda pair: pair[0].advance(pair[1]), pairs))
         else:
             ended = [episode.advance(answer) for episode, answer in pairs]
-        self._report([result for result in ended if result is not None])
-        return [episode for (episode, _), result in zip(pairs, ended, strict=True) if result is None]
+        asking = [episode for (episode, _), result in zip(pairs, ended, strict=True) if result is None]
+        return asking, [result for result in ended if result is not None]
 
     def _key(self, request: Request, sample: Sample) -> str:
         return f"{sample.id}\n{request.key}" if self.model.reads_samples else request.key

@@ -20,6 +20,7 @@ class MMNiah(Task):
 
     name = "mm_niah"
     scores = SCORES
+    groups = SUBTASKS
 
     def __init__(
         self,

@@ -27,6 +27,7 @@ class Niah(Task):
 
     name = "niah"
     scores = SCORES
+    groups = tuple(VARIANTS)
 
     def __init__(
         self,

@@ -22,6 +22,7 @@ class Pope(Task):
 
     name = "pope"
     scores = SCORES
+    groups = SPLITS
 
     def __init__(
         self,

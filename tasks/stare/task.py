@@ -29,6 +29,7 @@ class Stare(Task):
 
     name = "stare"
     scores = SCORES
+    groups = CONFIGS
 
     def __init__(
         self,

@@ -81,7 +81,7 @@ def test_a_bare_question_id_must_not_be_ambiguous(tmp_path):
         replay(write(tmp_path / "a.jsonl", rows)).bind(Split())
     model = replay(write(tmp_path / "b.jsonl", [{**r, "category": "popular"} for r in rows]))
     model.bind(Split())
-    assert sorted(model._answers) == [f"popular:{i}" for i in range(4)]
+    assert sorted(model._given.answers) == [f"popular:{i}" for i in range(4)]
 
 
 def test_answers_to_other_images_are_refused(tmp_path):
@@ -95,7 +95,7 @@ def test_contradicting_and_foreign_answers(tmp_path):
         replay(write(tmp_path / "a.jsonl", [*ROWS, {"id": "s0", "answer": "x"}])).bind(Sums(8))
     with pytest.raises(UsageError, match=r"none of the 1 rows .* names a sample"):
         replay(write(tmp_path / "b.jsonl", [{"id": "nobody", "answer": "x"}])).bind(Sums(8))
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match=r"c\.jsonl, line 1: broken JSON"):
         (tmp_path / "c.jsonl").write_text("{oops")
         replay(tmp_path / "c.jsonl").bind(Sums(8))
     with pytest.raises(UsageError, match="no rows"):

@@ -1,0 +1,116 @@
+"""Which field holds what the model said. The label and the prompt stand beside it, under names that fit as well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from harness.answers.content import Asked, plain, words
+from harness.answers.layouts import ANSWERS, KEYLIKE, LABELS, recognised
+from harness.answers.rows import Rows, at, kind
+from harness.core.errors import UsageError
+
+ENOUGH, MANY = 10, 100
+"""Rows from which on equal labels are no accident: with the question beside them, and without."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The field with the answers, the published layout that says so ("" for none), the fields that were found to be
+    labels or prompts."""
+
+    answer: str
+    layout: str = ""
+    passed: tuple[str, ...] = ()
+
+
+def chosen(
+    rows: Rows, asked: Asked, pairs: list[tuple[int, int]], given: str | None, *, labels: bool, question: bool
+) -> Choice:
+    """`pairs` are (row, sample); `labels` allows a field that equals the labels; `question`: the rows hold theirs.
+
+    Raises:
+        UsageError: if no field fits, two do, or the only one is the label.
+    """
+
+    def equals(field: str, form: Any = plain) -> bool:
+        """Whether the field is the label, in every row that has it."""
+        seen = [(v, j) for i, j in pairs if (v := at(rows.rows[i], field)) is not None]
+        return bool(seen) and all(form(v) == form(asked.samples[j].target) for v, j in seen)
+
+    several = len({asked.targets[j] for _, j in pairs}) > 1
+    there = [f for f in ANSWERS if f in rows.fields]
+    if given is not None:
+        if all(at(r, given) is None for r in rows.rows):
+            raise UsageError(
+                f"{rows.path} has no field {given} (fields: {', '.join(rows.fields)}): name another one by "
+                "model.answer_field=FIELD"
+            )
+        named = given in LABELS or (given in KEYLIKE and len(there) > 1)
+        if named and not labels and several and equals(given):
+            raise UsageError(_labels(rows, given, there))
+        layout = recognised(rows.fields)
+        return Choice(given, layout.name if layout and layout.answer == given else "")
+    if layout := recognised(rows.fields):
+        return Choice(layout.answer, layout.name, tuple(f for f in layout.labels if f in rows.fields))
+    prompts = [f for f in there if len(there) > 1 and _asks(rows, asked, pairs, f)]
+    left = [f for f in there if f not in prompts]
+    if len(left) > 1:
+        keys = [f for f in left if equals(f)]
+        left = [f for f in left if f not in keys] or left
+        prompts += [f for f in keys if f not in left]
+    if not left:
+        raise UsageError(
+            f"{rows.path} has no field for the answer (fields: {', '.join(rows.fields)}): name it by "
+            "model.answer_field=FIELD"
+        )
+    if len(left) > 1 and any(plain(at(r, f)) != plain(at(r, left[0])) for r in rows.rows for f in left[1:]):
+        raise UsageError(
+            f"{rows.path} has {len(left)} fields that may be the answer ({', '.join(left)}): choose the one with the "
+            f"model's words by model.answer_field={left[-1]}"
+        )
+    (field, *_) = left
+    enough = len(pairs) >= (ENOUGH if question else MANY)
+    if field in KEYLIKE and not labels and enough and several and equals(field, _verbatim):
+        raise UsageError(_labels(rows, field, there))
+    return Choice(field, "", tuple(prompts))
+
+
+def _labels(rows: Rows, field: str, there: Iterable[str]) -> str:
+    others = ", ".join(f for f in there if f != field)
+    fix = f"choose another field by model.answer_field= (of {others})" if others else "give the file with the answers"
+    return (
+        f"{rows.path}: field {field} equals the label in every row, so it is the key and not what a model said: {fix}, "
+        "or allow it by model.labels=allow"
+    )
+
+
+def _verbatim(value: Any) -> Any:
+    while isinstance(value, list | tuple) and len(value) == 1:
+        value = value[0]
+    return value if isinstance(value, str) else plain(value)
+
+
+def _asks(rows: Rows, asked: Asked, pairs: list[tuple[int, int]], field: str) -> bool:
+    """Whether the field repeats the question."""
+    texts = [(t, j) for i, j in pairs[:1000] if isinstance(t := at(rows.rows[i], field), str)]
+    same = sum(words(t) == asked.questions[j] != "" for t, j in texts)
+    return same > len(texts) / 2
+
+
+def said(value: Any) -> str | None:
+    """An answer as text: numbers as they are written, a list of one as that one; None where there is none.
+
+    Raises:
+        ValueError: with what the value is, if it is not one text.
+    """
+    while isinstance(value, list | tuple) and len(value) == 1:
+        value = value[0]
+    if value is None or value != value or value == []:
+        return None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    raise ValueError(kind(value))
