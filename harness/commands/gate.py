@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.commands.playing import play, timings
-from harness.commands.words import importable, share_cores
+from harness.commands.words import importable, say, share_cores
 from harness.config.parser import Parser
 from harness.core.errors import UsageError
 
@@ -61,7 +61,7 @@ def run(given: Any) -> int:
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(write.markdown(made))
     for line in send(made, policy.alerts, write.markdown(made), results / "alerts.json"):
-        print(line)
+        say(line)
     return made.exit_code
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.commands.words import results_folder
+from harness.commands.words import results_folder, say
 from harness.config.parser import Parser
 from harness.core.errors import UsageError
 
@@ -44,7 +44,7 @@ def run(given: Any) -> int:
     if given.mark:
         key, _, state = given.mark.partition("=")
         mark(marks, key, state, given.reason)
-        print(f"step {key} is {state}: {given.reason}")
+        say(f"step {key} is {state}: {given.reason}")
         return 0
     found = history(results_folder(given.results), given.task, delta=given.delta, marks=read_marks(marks))
     if not found:
@@ -56,7 +56,7 @@ def run(given: Any) -> int:
         return 0
     for series in found:
         for line in _lines(series, plot=given.plot):
-            print(line)
+            say(line)
     return 0
 
 

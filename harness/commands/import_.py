@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
+from harness.commands.words import say
 from harness.config.parser import Parser
 from harness.core.errors import INCOMPLETE, UsageError
 
@@ -25,13 +25,13 @@ def run(given: Any) -> int:
     results = Path(given.results)
     found = bring([Path(p) for p in given.paths], results)
     for line in found.odd:
-        print(f"harness: left out: {line}", file=sys.stderr)
+        say(f"harness: left out: {line}", err=True)
     if not found.made and not found.known:
         raise UsageError("no log of lm-eval, lmms-eval or Inspect in these paths")
     if found.made:
         ingest(results, [results / "runs" / name for name in found.made])
     for name in found.made:
-        print(name)
+        say(name)
     known = f", {len(found.known)} were there before" if found.known else ""
-    print(f"{len(found.made)} runs imported{known}")
+    say(f"{len(found.made)} runs imported{known}")
     return INCOMPLETE if found.odd else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.commands.words import results_folder
+from harness.commands.words import results_folder, say
 from harness.config.parser import Parser
 
 HELP = "rebuild harness.duckdb from results/runs; the run directories are the truth"
@@ -18,5 +18,5 @@ def run(given: Any) -> int:
     from harness.store import ingest
 
     report = ingest(results_folder(given.results))
-    print(report)
+    say(report)
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.commands.words import say
 from harness.config.parser import Parser, one_of
 from harness.core.verified import LEVELS
 from harness.plugins.plugin import Plugin
@@ -27,12 +28,12 @@ def run(given: Any) -> int:
         plugins = registry.group(KINDS[kind])
         width = max(map(len, plugins), default=0)
         if len(kinds) > 1:
-            print(f"{kind}:")
+            say(f"{kind}:")
         for name, plugin in sorted(plugins.items()):
             level = f"{plugin.verified.level:<{LEVEL}}  " if kind == "methods" else ""
-            print(f"  {name:<{width}}  {level}{_about(plugin)}")
+            say(f"  {name:<{width}}  {level}{_about(plugin)}")
         if kind == "methods":
-            print("  (second column: how far it was compared with its authors' code; see harness show method=NAME)")
+            say("  (second column: how far it was compared with its authors' code; see harness show method=NAME)")
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from harness.commands.words import results_folder
+from harness.commands.words import results_folder, say
 from harness.config.parser import Parser
 
 HELP = "runs in the results folder, newest first"
@@ -26,28 +26,22 @@ def run(given: Any) -> int:
         return 0
     from rich.table import Table
 
-    from harness.loggers.tables import interval, terminal
+    from harness.loggers.tables import plain_interval, terminal, text
 
     table = Table(box=None, pad_edge=False)
     for column in ("run", "status", "samples", "score", "started"):
         table.add_column(column, no_wrap=True)
     for run in found:
         metric = run.primary
-        score = f"{metric.name} {interval(metric.value, metric.low, metric.high)}" if metric else ""
+        score = f"{metric.name} {plain_interval(metric.value, metric.low, metric.high)}" if metric else ""
         record, counts = run.record, run.record.counts
-        table.add_row(
-            run.name,
-            record.status,
-            f"{counts.done}/{counts.samples}",
-            score,
-            record.started,
-        )
-    out = terminal()
-    out.print(table)
+        cells = (run.name, record.status, f"{counts.done}/{counts.samples}", score, record.started or "")
+        table.add_row(*map(text, cells))
+    terminal().print(table)
     if not given.filters:
         for made in records(results_folder(given.results)):
             pictures = f"{made['pictures']} pictures, {made['seconds']} s"
-            out.print(f"{made['directory']}  {pictures}  {made['finished']}", markup=False)
+            say(f"{made['directory']}  {pictures}  {made['finished']}")
     return 0
 
 

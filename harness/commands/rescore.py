@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.commands.words import importable, results_folder
+from harness.commands.words import importable, results_folder, say
 from harness.config.parser import Parser
 from harness.core.errors import DONE, INCOMPLETE, HarnessError, UsageError
 
@@ -38,14 +37,14 @@ def run(given: Any) -> int:
         try:
             name = _renewed(run, results, check=not given.all)
         except HarnessError as e:
-            print(f"harness: {e}", file=sys.stderr)
+            say(f"harness: {e}", err=True)
             code = INCOMPLETE
         else:
             made += [results / "runs" / name] if name else []
     if made:
         ingest(results, made)
     if given.all:
-        print(f"{len(made)} runs rescored")
+        say(f"{len(made)} runs rescored")
     return code
 
 
@@ -61,9 +60,9 @@ def _renewed(run: Any, results: Path, *, check: bool) -> str:
     found = renew(run, results, check=check)
     if found.made:
         before, now = (f"{m.name} {m.value:.4f}" if m else "no score" for m in (run.primary, found.metric))
-        print(f"{run.name}: {before}, now {now}: {found.name}")
+        say(f"{run.name}: {before}, now {now}: {found.name}")
         return found.name
     if check:
         same = found.name == run.name
-        print(f"{run.name}: {'its scores are what its task gives now' if same else f'was rescored as {found.name}'}")
+        say(f"{run.name}: {'its scores are what its task gives now' if same else f'was rescored as {found.name}'}")
     return ""

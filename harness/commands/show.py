@@ -8,7 +8,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from harness.commands.words import results_folder
+from harness.commands.words import results_folder, say
 from harness.config.parser import Parser
 from harness.core.errors import UsageError, nearest
 from harness.core.verified import LEVELS, Verified
@@ -49,34 +49,37 @@ def run(given: Any) -> int:
 
 def _card(plugin: Plugin, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(plugin.raw, indent=1, ensure_ascii=False))
+        print(json.dumps(plugin.raw, indent=1))
         return
-    print(f"{plugin.group} {plugin.name}: {plugin.title}\n")
+    say(f"{plugin.group} {plugin.name}: {plugin.title}")
+    say("")
     if plugin.group == "method":
-        print(_verified(plugin.verified), end="\n\n")
+        for text in (*_verified(plugin.verified), ""):
+            say(text)
     for key, value in plugin.declared.items():
-        print(f"  {key}: {value}")
+        say(f"  {key}: {value}")
     for key, value in plugin.card.items():
         if key not in ("title", "verified"):
-            print(f"  {key}: {_text(value)}")
+            say(f"  {key}: {_text(value)}")
     for name, text in (plugin.raw.get("variants") or {}).items():
-        print(f"  {plugin.group}.data={name}: {_text(text)}")
+        say(f"  {plugin.group}.data={name}: {_text(text)}")
     if plugin.defaults:
         print("\nsettings:")
         where = f"method.{plugin.name}" if plugin.group == "method" else plugin.group
         for key, value in plugin.defaults.items():
             if key != "_target_":
-                print(f"  {where}.{key}={json.dumps(value) if not isinstance(value, str) else value}")
+                say(f"  {where}.{key}={json.dumps(value) if not isinstance(value, str) else value}")
     if plugin.presets:
         print("\npresets:")
         for preset in plugin.presets:
             scope = ", ".join(f"{k}={preset[k]}" for k in ("model", "task") if preset.get(k))
             values = ", ".join(f"{k}={v}" for k, v in preset["values"].items())
-            print(f"  {scope}: {values} ({preset.get('source', 'no source')})")
-    print(f"\nfile: {plugin.path}")
+            say(f"  {scope}: {values} ({preset.get('source', 'no source')})")
+    say("")
+    say(f"file: {plugin.path}")
 
 
-def _verified(verified: Verified) -> str:
+def _verified(verified: Verified) -> list[str]:
     """The level and what it rests on, in lines of 80 columns at most."""
     lines = {
         "verified": f"{verified.level}: {LEVELS[verified.level]}",
@@ -86,7 +89,7 @@ def _verified(verified: Verified) -> str:
         "note": verified.note,
     }
     wrap = partial(textwrap.fill, width=80, subsequent_indent=" " * 14, break_on_hyphens=False, break_long_words=False)
-    return "\n".join(wrap(f"  {key:<10}  {value}") for key, value in lines.items() if value)
+    return [part for key, value in lines.items() if value for part in wrap(f"  {key:<10}  {value}").splitlines()]
 
 
 def _text(value: Any) -> str:
@@ -105,19 +108,18 @@ def _run(run: Any, given: Any) -> None:
 
     from harness.loggers.tables import metrics_table, terminal
 
-    out = terminal()
     if run.metrics:
-        out.print(metrics_table(record, run.metrics))
+        terminal().print(metrics_table(record, run.metrics))
     lines = _imported(record) if record.imported else _played(run)
     lines = {"run": run.name, **lines, "folder": str(run.directory.path)}
     for key, value in lines.items():
-        out.print(f"  {key:<9} {value}", markup=False, soft_wrap=True)
+        say(f"  {key:<9} {value}")
     for note in dict.fromkeys(f"{m.name} ({m.group}): {m.note}" for m in run.metrics if m.note):
-        out.print(f"  note      {note}", markup=False, soft_wrap=True)
+        say(f"  note      {note}")
     for message, n in record.errors:
-        out.print(f"  error     {n} x {message}", markup=False, soft_wrap=True)
+        say(f"  error     {n} x {message}")
     if given.samples:
-        _samples(run, given, out)
+        _samples(run, given)
 
 
 def _imported(record: RunRecord) -> dict[str, str]:
@@ -175,7 +177,7 @@ def _numbers(record: RunRecord) -> dict[str, Any]:
     return {name: {k: v for k, v in nodes[name].items() if k != "_target_"} for name in record.methods if name in nodes}
 
 
-def _samples(run: Any, given: Any, out: Any) -> None:
+def _samples(run: Any, given: Any) -> None:
     from harness.comparison.pairing import judged
     from harness.core.score import occurring
 
@@ -189,8 +191,4 @@ def _samples(run: Any, given: Any, out: Any) -> None:
         shown += 1
         said = f"{outcome.answer!r} -> {outcome.verdict}" if outcome else f"error: {result.error['message']}"
         scores = ", ".join(f"{k}={v:g}" for k, v in outcome.scores.items()) if outcome else ""
-        out.print(
-            f"  {result.id} [{result.group}] wants {result.target!r}: {said}  {scores}",
-            markup=False,
-            soft_wrap=True,
-        )
+        say(f"  {result.id} [{result.group}] wants {result.target!r}: {said}  {scores}")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
+from harness.commands.words import say
 from harness.config.parser import Parser, one_of
 
 ACTIONS = ("build", "serve")
@@ -31,7 +31,7 @@ def run(given: Any) -> int:
     def make() -> None:
         options = {"plugin_folders": given.plugins, "with_pictures": not given.no_pictures}
         made = build(results, out, **options, say=_say)
-        print(f"{made.out}: {made.files} files, {made.bytes / 1e6:.1f} MB, {made.runs} runs", flush=True)
+        say(f"{made.out}: {made.files} files, {made.bytes / 1e6:.1f} MB, {made.runs} runs")
 
     make()
     if given.action == "serve":
@@ -42,4 +42,4 @@ def run(given: Any) -> int:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    say(line, err=True)

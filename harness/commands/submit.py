@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness.commands.words import results_folder
+from harness.commands.words import results_folder, say
 from harness.config.parser import Parser
 from harness.core.errors import UsageError
 
@@ -30,7 +30,7 @@ def run(given: Any) -> int:
         listed = "; ".join(f"{name}: {'; '.join(found)}" for name, found in refused.items())
         raise UsageError(f"refused: {listed}")
     for run in runs:
-        print(f"{run.name}: complete" if given.check else write(run, folder))
+        say(f"{run.name}: complete" if given.check else write(run, folder))
     if not given.check:
-        print(f"git add {folder}, commit, and open a pull request; site: harness site build --results DIR")
+        say(f"git add {folder}, commit, and open a pull request; site: harness site build --results DIR")
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from harness.commands.words import share_cores
+from harness.commands.words import say, share_cores
 from harness.config.parser import Parser, add_settings
 from harness.core.errors import UsageError
 from harness.core.score import primary
@@ -58,7 +58,7 @@ def run(given: Any) -> int:
     _print(tuning, preset)
     if not given.dry:
         write_preset(plugin, preset)
-        print(f"written to {plugin.path}")
+        say(f"written to {plugin.path}")
     return 0
 
 
@@ -89,8 +89,8 @@ class _Point:
     def progress(self, results: list[Result], score: Callable[[], Metric | None]) -> None: ...
 
     def say(self, message: str) -> None:
-        print(f"{self.name}: {message}")
+        say(f"{self.name}: {message}")
 
     def ended(self, record: RunRecord, metrics: list[Metric], *, from_store: bool) -> None:
         best = primary(metrics)
-        print(f"{self.name}: {f'{best.name} {best.value:.3f}' if best else record.status}", flush=True)
+        say(f"{self.name}: {f'{best.name} {best.value:.3f}' if best else record.status}")

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import Missing
+from harness.core.sinks import line
 
 if TYPE_CHECKING:
     from harness.runs.record import RunRecord
+
+
+def say(text: object, *, err: bool = False) -> None:
+    """One line on stdout, or stderr, whatever names and messages are part of it."""
+    print(line(text), file=sys.stderr if err else sys.stdout, flush=True)
 
 
 def results_folder(name: str) -> Path:

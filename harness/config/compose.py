@@ -21,6 +21,7 @@ from harness.config.parser import Parser, add_hydra, add_results, add_settings, 
 from harness.config.settings import FOLDER, GROUPS, PLUGINS, check_keys, run_settings, settings
 from harness.config.short import lengthened
 from harness.core.errors import INTERRUPTED, HarnessError, Missing, UsageError
+from harness.core.sinks import line
 from harness.plugins.plugin import Plugin
 from harness.plugins.registry import ROOT, Registry, unknown
 
@@ -150,7 +151,7 @@ def run(words: Sequence[str] | Asked, job: Callable[[Any], int]) -> int:
             _check(plain, registry)
             codes.append(job(plain))
         except HarnessError as e:
-            print(f"harness: {e}", file=sys.stderr)
+            print(line(f"harness: {e}"), file=sys.stderr)
             codes.append(e.exit_code)
         if away and codes[-1]:
             raise SweepFailed(codes[-1])

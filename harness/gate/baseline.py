@@ -13,6 +13,7 @@ from typing import Any
 from harness.comparison.pairing import LOST, Played, share_missing
 from harness.core.errors import INCOMPLETE, HarnessError, Missing, UsageError
 from harness.core.score import primary
+from harness.core.sinks import cell
 from harness.core.types import Metric, Outcome, Result
 from harness.runs.files import write_json
 from harness.runs.record import RunRecord, Status, now
@@ -191,7 +192,8 @@ def summary(runs: Sequence[BaselineRun]) -> str:
         parts = ", ".join(f"{m.group} {m.value:.4f}" for m in groups)
         count = run.record.counts.done
         lines.append(
-            f"| {run.name} | {count} | {shown} | {parts} | {run.entry['accepted'][:10]} | {run.entry['reason']} |"
+            f"| {cell(run.name)} | {count} | {cell(shown)} | {cell(parts)} | {run.entry['accepted'][:10]} | "
+            f"{cell(run.entry['reason'])} |"
         )
     return "\n".join(lines) + "\n"
 

@@ -6,6 +6,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from harness import __version__
+from harness.core.sinks import annotation, cell, line
 from harness.gate.entry import Entry
 from harness.gate.verdicts import Report
 
@@ -18,8 +19,8 @@ def text(report: Report) -> str:
     for e in report.entries:
         mark = MARKS.get(e.state, "x") if e.blocking or e.state in MARKS else "!"
         advisory = "" if e.blocking else " (advisory)"
-        lines.append(f"{mark} {e.run}: {e.check} {e.state}{advisory}: {e.message}")
-        lines += [f"    {_flip(f)}" for f in e.flipped]
+        lines.append(line(f"{mark} {e.run}: {e.check} {e.state}{advisory}: {e.message}"))
+        lines += [f"    {line(_flip(f))}" for f in e.flipped]
     return "\n".join([*lines, f"gate {report.word} (exit {report.exit_code})"])
 
 
@@ -28,11 +29,12 @@ def markdown(report: Report) -> str:
     lines = [f"### Regression gate: {report.word}", "", "| run | check | state | |", "|---|---|---|---|"]
     for e in report.entries:
         state = f"**{e.state}**" if report.code(e) and e.blocking else e.state
-        lines.append(f"| {e.run} | {e.check} | {state}{'' if e.blocking else ' (advisory)'} | {_cell(e.message)} |")
+        advisory = "" if e.blocking else " (advisory)"
+        lines.append(f"| {cell(e.run)} | {cell(e.check)} | {state}{advisory} | {cell(e.message)} |")
     flipped = [(e, f) for e in report.entries for f in e.flipped]
     if flipped:
         lines += ["", f"<details><summary>{len(flipped)} samples that flipped</summary>", ""]
-        lines += [f"- {e.run}: {_cell(_flip(f))}" for e, f in flipped]
+        lines += [f"- {cell(e.run)}: {cell(_flip(f))}" for e, f in flipped]
         lines += ["", "</details>"]
     return "\n".join(lines) + "\n"
 
@@ -47,17 +49,17 @@ def junit(report: Report) -> str:
     suite = ElementTree.Element("testsuite", name="harness gate", tests=str(len(report.entries)))
     failures = errors = 0
     for e in report.entries:
-        case = ElementTree.SubElement(suite, "testcase", classname=e.run, name=e.check)
+        case = ElementTree.SubElement(suite, "testcase", classname=line(e.run), name=line(e.check))
         code = report.code(e) if e.blocking else 0
         if code == 1:
             failures += 1
-            node = ElementTree.SubElement(case, "failure", type=e.state, message=e.message)
-            node.text = "\n".join(_flip(f) for f in e.flipped)
+            node = ElementTree.SubElement(case, "failure", type=e.state, message=line(e.message))
+            node.text = "\n".join(line(_flip(f)) for f in e.flipped)
         elif code:
             errors += 1
-            ElementTree.SubElement(case, "error", type=e.state, message=e.message)
+            ElementTree.SubElement(case, "error", type=e.state, message=line(e.message))
         else:
-            ElementTree.SubElement(case, "system-out").text = f"{e.state}: {e.message}"
+            ElementTree.SubElement(case, "system-out").text = line(f"{e.state}: {e.message}")
     suite.set("failures", str(failures))
     suite.set("errors", str(errors))
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
@@ -69,7 +71,7 @@ def sarif(report: Report, manifest: str) -> str:
         {
             "ruleId": f"gate/{e.state}",
             "level": "error" if e.blocking and report.code(e) else "warning",
-            "message": {"text": "\n".join([f"{e.run}: {e.check} {e.state}: {e.message}", *map(_flip, e.flipped)])},
+            "message": {"text": "\n".join(map(line, [_said(e), *map(_flip, e.flipped)]))},
             "locations": [{"physicalLocation": {"artifactLocation": {"uri": manifest}, "region": {"startLine": 1}}}],
             "partialFingerprints": {"harnessGate/v1": f"{e.run}/{e.check}/{e.state}"},
         }
@@ -90,16 +92,16 @@ def annotations(report: Report) -> list[str]:
     out = []
     for e in _notable(report):
         level = "error" if e.blocking and report.code(e) else "warning"
-        message = f"{e.check} {e.state}: {e.message}"
-        for raw, coded in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
-            message = message.replace(raw, coded)
-        title = f"{e.run}".replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
-        out.append(f"::{level} title=gate {title}::{message}")
+        out.append(annotation(level, f"gate {e.run}", f"{e.check} {e.state}: {e.message}"))
     return out
 
 
 def _notable(report: Report) -> Sequence[Entry]:
     return [e for e in report.entries if e.state not in ("identical", "improved", "ok", "within")]
+
+
+def _said(e: Entry) -> str:
+    return f"{e.run}: {e.check} {e.state}: {e.message}"
 
 
 def _flip(f: dict[str, Any]) -> str:
@@ -108,7 +110,3 @@ def _flip(f: dict[str, Any]) -> str:
 
 def _short(answer: str) -> str:
     return answer if len(answer) <= 120 else answer[:117] + "..."
-
-
-def _cell(message: str) -> str:
-    return message.replace("|", "\\|").replace("\n", " ")

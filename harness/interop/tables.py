@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.core.sinks import csv_cell
 from harness.runs.stored import StoredRun
 
 if TYPE_CHECKING:
@@ -25,11 +26,22 @@ def write(runs: Sequence[StoredRun], form: str, folder: Path) -> list[Path]:
     for name, table in (("metrics", metrics(runs)), ("samples", samples(runs))):
         path = folder / f"{name}.{form}"
         if form == "csv":
-            csv.write_csv(table, path)
+            csv.write_csv(_quoted(table), path)
         else:
             pq.write_table(table, path, compression="zstd")
         out.append(path)
     return out
+
+
+def _quoted(table: pa.Table) -> pa.Table:
+    """The table with texts that no spreadsheet takes for formulas."""
+    import pyarrow as pa
+
+    for at, column in enumerate(table.schema):
+        if pa.types.is_string(column.type):
+            texts = [csv_cell(v) for v in table.column(at).to_pylist()]
+            table = table.set_column(at, column, pa.array(texts, pa.string()))
+    return table
 
 
 def metrics(runs: Sequence[StoredRun]) -> pa.Table:

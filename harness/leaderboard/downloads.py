@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.core.sinks import csv_cell
 from harness.gate.history import Series
 from harness.leaderboard.board import BoardEntry
 from harness.leaderboard.render import Renderer
@@ -66,13 +67,8 @@ def _csv(site: Renderer, rows: Sequence[dict[str, Any]]) -> None:
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({k: _safe(v) for k, v in row.items()} for row in rows)
+    writer.writerows({k: csv_cell(v) for k, v in row.items()} for row in rows)
     site.text("data/leaderboard.csv", out.getvalue())
-
-
-def _safe(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula is kept a text."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value
 
 
 def _parquet(site: Renderer, rows: Sequence[dict[str, Any]]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError, UsageError
+from harness.core.sinks import line
 from harness.leaderboard.render import POLICY, source
 from harness.store.database import database
 
@@ -54,7 +55,7 @@ def serve(folder: Path, results: Path, port: int, rebuild: Callable[[], None]) -
                     try:
                         rebuild()
                     except HarnessError as e:  # a half-written store must not end the preview
-                        print(f"not rebuilt: {e}", flush=True)  # noqa: T201
+                        print(line(f"not rebuilt: {e}"), flush=True)  # noqa: T201
         except KeyboardInterrupt:
             pass
         finally:

@@ -15,8 +15,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from harness.core.sinks import line
 from harness.core.types import Metric, Result, Sample
-from harness.loggers.tables import metrics_table, terminal
+from harness.loggers.tables import metrics_table, terminal, text
 from harness.runs.record import RunRecord, Status
 
 SCORE_EVERY = 2.0
@@ -47,10 +48,8 @@ class Console:
         if self.quiet:
             return
         resumed = f", continuing after {len(finished)}" if finished else ""
-        self.err.print(
-            f"{record.task} ({record.data}), method {record.method}, model {record.model}: {total} samples{resumed}",
-            markup=False,
-        )
+        what = f"{record.task} ({record.data}), method {record.method}, model {record.model}"
+        self.err.print(text(f"{what}: {total} samples{resumed}"))
         if self.err.is_terminal:
             self._bar = Progress(
                 BarColumn(),
@@ -58,7 +57,7 @@ class Console:
                 TextColumn("{task.fields[rate]}"),
                 TimeElapsedColumn(),
                 TimeRemainingColumn(),
-                TextColumn("{task.fields[score]}"),
+                TextColumn("{task.fields[score]}", markup=False),
                 console=self.err,
                 transient=True,
             )
@@ -76,7 +75,7 @@ class Console:
             metric = score()
             self._scored = time.monotonic()
             if metric is not None:
-                self._score = f"{metric.name} {metric.value:.3f}"
+                self._score = line(f"{metric.name} {metric.value:.3f}")
         rate = self._new / max(now - self._began, 1e-9)
         errors = f", {self._errors} errors" if self._errors else ""
         if self._bar is not None:
@@ -85,10 +84,10 @@ class Console:
             self._spoke = now
             left = (self._total - self._done) / max(rate, 1e-9)
             score_text = f", {self._score} so far" if self._score else ""
-            self.err.print(f"  {self._done}/{self._total}, {rate:.1f}/s, {left:.0f} s left{errors}{score_text}")
+            self.err.print(text(f"  {self._done}/{self._total}, {rate:.1f}/s, {left:.0f} s left{errors}{score_text}"))
 
     def say(self, message: str) -> None:
-        self.err.print(f"harness: {message}", markup=False)
+        self.err.print(text(f"harness: {message}"))
 
     def ended(self, record: RunRecord, metrics: list[Metric], *, from_store: bool) -> None:
         if self._bar is not None:
@@ -98,17 +97,14 @@ class Console:
             self.out.print(metrics_table(record, metrics))
         counts = record.counts
         if counts.errors:
-            self.err.print(
-                f"harness: {counts.errors} of {counts.done} samples ended in an error row:",
-                markup=False,
-            )
+            self.say(f"{counts.errors} of {counts.done} samples ended in an error row:")
             for message, n in record.errors[:5]:
-                self.err.print(f"  {n} x {message}", markup=False)
-            self.err.print("  the same command with retry=errors asks them again", markup=False)
+                self.err.print(text(f"  {n} x {message}"))
+            self.err.print("  the same command with retry=errors asks them again")
         if record.status == Status.INTERRUPTED:
             self.say(f"stopped after {counts.done} of {counts.samples} samples; the same command continues there")
             return
         how = "from the store" if from_store else f"{record.wall_seconds or 0.0:.1f} s"
         if not from_store and not counts.asked and record.rescored_from:
             how = f"rescored from {record.rescored_from}, no model asked"
-        self.out.print(f"run {record.run} ({record.status}, {how})", markup=False)
+        self.out.print(text(f"run {record.run} ({record.status}, {how})"))

@@ -6,7 +6,9 @@ import sys
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
+from harness.core.sinks import line
 from harness.core.types import Metric
 from harness.runs.record import RunRecord
 
@@ -32,18 +34,18 @@ def metrics_table(record: RunRecord, metrics: list[Metric]) -> RenderableType:
     clusters = max((m.clusters for m in metrics), default=0)
     shared = f" ({record.cluster})" if record.cluster else ""
     table = Table(
-        title=f"{record.task} ({record.data}), {record.method}, {record.model}",
-        caption=f"{n} samples in {clusters} clusters{shared}; value [95 % interval]",
+        title=text(f"{record.task} ({record.data}), {record.method}, {record.model}"),
+        caption=text(f"{n} samples in {clusters} clusters{shared}; value [95 % interval]"),
         title_justify="left",
         caption_justify="left",
     )
     turned = len(groups) > WIDE
     table.add_column("group" if turned else "metric")
     for column in names if turned else groups:
-        table.add_column(column, justify="right", no_wrap=True)
+        table.add_column(text(column), justify="right", no_wrap=True)
     for row in groups if turned else names:
         keys = [(name, row) for name in names] if turned else [(row, group) for group in groups]
-        table.add_row(row, *(_cell(by.get(key)) for key in keys))
+        table.add_row(text(row), *(_cell(by.get(key)) for key in keys))
     return Group(table, "score by length (across) and depth (down)", _heat_map(cells)) if cells else table
 
 
@@ -54,9 +56,9 @@ def _heat_map(cells: list[Metric]) -> Table:
     table = Table()
     table.add_column("")
     for column in columns:
-        table.add_column(column, justify="right")
+        table.add_column(text(column), justify="right")
     for row in rows:
-        table.add_row(row, *(_shade(at.get((column, row))) for column in columns))
+        table.add_row(text(row), *(_shade(at.get((column, row))) for column in columns))
     return table
 
 
@@ -73,6 +75,11 @@ def _cell(metric: Metric | None) -> str:
     star = "[bold]" if metric.primary else ""
     end = "[/bold]" if metric.primary else ""
     return f"{star}{interval(metric.value, metric.low, metric.high)}{end}"
+
+
+def text(value: object) -> Text:
+    """A name or a message in a table: no markup, no control characters."""
+    return Text(line(value))
 
 
 def plain_interval(value: float, low: float | None, high: float | None) -> str:
