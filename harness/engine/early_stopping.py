@@ -60,6 +60,10 @@ class Sequential:
         """Samples between two looks; the scheduler keeps clusters whole."""
         return max(1, LOOK * self.size // max(1, self.planned))
 
+    def looks(self, results: Mapping[str, Result]) -> dict[str, Any]:
+        """When an executor looks, and at what: `window` and `enough` of its order."""
+        return {"window": self.window, "enough": lambda: self.decided(results)}
+
     def shuffled(self, samples: Sequence[Sample], seed: int) -> list[Sample]:
         """Whole clusters in a random order that depends on the seed alone."""
         groups: dict[str, list[Sample]] = {}

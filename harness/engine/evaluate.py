@@ -2,49 +2,29 @@
 
 from __future__ import annotations
 
-import shlex
-import signal
-import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from harness.core.errors import DONE, INCOMPLETE, INTERRUPTED, NO, UsageError, first_line
 from harness.core.score import primary
-from harness.core.types import Metric, Result, Sample
+from harness.core.types import Metric, Result
 from harness.engine import memory
 from harness.engine.changes import since
 from harness.engine.conclusion import concluded
 from harness.engine.early_stopping import Sequential
-from harness.engine.executors.ray import Sharded
+from harness.engine.executors.executor import Executor, Order, executor
+from harness.engine.interrupt import interruptible
+from harness.engine.listener import Listener
 from harness.engine.plan import Plan, compose
-from harness.engine.play import planned, scheduler
-from harness.engine.prepare import prepared
-from harness.engine.rescoring import COSTS, Taken, candidates, take
+from harness.engine.play import planned
+from harness.engine.recording import Clock, begun, ready, spent
+from harness.engine.rescoring import Taken, candidates, take
 from harness.engine.schedule import Interrupted
-from harness.plugins.build import build_decoding
-from harness.runs.environment import environment
 from harness.runs.journal import Journal
-from harness.runs.record import Counts, RunRecord, Status, now
+from harness.runs.record import RunRecord, Status, now
 
 EXIT = {Status.DONE: DONE, Status.PARTIAL: INCOMPLETE, Status.FAILED: NO, Status.INTERRUPTED: INTERRUPTED}
-
-
-KEPT = ("rescored_from", "command", "started", "more", *COSTS)
-"""Fields of the record that stay when a run is resumed."""
-
-
-class Listener(Protocol):
-    """What watches a run: a console, a logger. Its faults never fail a run."""
-
-    def started(self, record: RunRecord, samples: Sequence[Sample], finished: list[Result]) -> None: ...
-    def progress(self, results: list[Result], score: Callable[[], Metric | None]) -> None: ...
-    def say(self, message: str) -> None: ...
-    def ended(self, record: RunRecord, metrics: list[Metric], *, from_store: bool) -> None: ...
 
 
 def evaluate(config: dict[str, Any], listener: Listener) -> int:
@@ -88,53 +68,31 @@ def _play(
     plan: Plan, rows: int | None, listener: Listener, taken: Taken, *, drop_errors: bool
 ) -> tuple[RunRecord, list[Metric]]:
     """Play what is missing, score all, write the run's record. What it held in memory is free when it returns."""
-    task, model, config = plan.task, plan.model, plan.config
-    samples = planned(task, config)
-    early = Sequential.of(plan, config, samples) if config["stop_early"] else None
+    samples = planned(plan.task, plan.config)
+    early = Sequential.of(plan, plan.config, samples) if plan.config["stop_early"] else None
     if early:
-        samples = early.shuffled(samples, config["seed"])
-    decoding = build_decoding(config["decoding"], task)
+        samples = early.shuffled(samples, plan.config["seed"])
     journal = Journal(plan.directory.journal, drop_errors=drop_errors)
-    record = _record(plan, decoding, len(samples), taken.facts)
+    record = begun(plan, len(samples), taken.facts)
     plan.directory.write_record(record)
     journal.append(taken.rows)
     results = {r.id: r for r in (*journal.finished, *taken.rows)}
     listener.started(record, samples, list(results.values()))
-    began, cpu = time.monotonic(), time.process_time()
-
-    def score() -> Metric | None:
-        return primary(task.metrics(list(results.values())))
+    clock, player, interrupted = Clock(), None, False
 
     def report(batch: list[Result]) -> None:
         journal.append(batch)
         results.update((r.id, r) for r in batch)
-        listener.progress(batch, score)
+        listener.progress(batch, lambda: primary(plan.task.metrics(list(results.values()))))
 
-    interrupted = False
-    counts = None
-    before: Counter[str] | None = None
-    sharded: Sharded | None = None
     try:
-        with _interruptible(listener) as stop:
-            missing = [s for s in samples if s.id not in results]
-            if missing:
-                if config["executor"]["name"] == "ray":
-                    sharded = Sharded(config, rows, report, stop, listener.say)
-                    made = sharded.start()
-                else:
-                    made = prepared(plan, listener.say)
-                    before = Counter(model.work())
-                for line in model.remarks():
+        with interruptible(listener.say) as stop:
+            if any(s.id not in results for s in samples):
+                looks: dict[str, Any] = early.looks(results) if early else {}
+                player = executor(Order(plan, rows, report, stop, listener.say, **looks))
+                record = ready(record, player.start())
+                for line in plan.model.remarks():
                     listener.say(line)
-                record = replace(
-                    record,
-                    calibrations=made["calibrations"],
-                    model_facts=made["model_facts"],
-                    environment=environment() | {"hardware": made["hardware"]},
-                )
-                looks = {"window": early.window, "enough": lambda: early.decided(results)} if early else {}
-                player = sharded or scheduler(plan, rows, report, stop=stop, **looks)
-                counts = player.counts
                 with memory.settled():
                     player.run(samples, results.keys())
     except Interrupted:
@@ -144,30 +102,23 @@ def _play(
         raise
     finally:
         journal.close()
-        task.close()
-        model.close()
-        if sharded:
-            sharded.close()
+        _close(plan, player)
     ordered = [results[s.id] for s in samples if s.id in results]
-    found = concluded(task, ordered, len(samples), interrupted=interrupted)
-    record = replace(
-        found.of(record),
-        finished=now(),
-        wall_seconds=round((record.wall_seconds or 0.0) + time.monotonic() - began, 3),
-        cpu_seconds=round((record.cpu_seconds or 0.0) + time.process_time() - cpu, 3),
-        sequential=early.verdict(results) if early else None,
-    )
-    if counts:
-        record = replace(record, counts=replace(record.counts, requests=counts.requests, asked=counts.asked))
-    if counts and (sharded or before is not None):
-        work = sharded.work if sharded else Counter(model.work()) - (before or Counter())
-        peak = sharded.peak if sharded else memory.peak()
-        done = Counter(record.work) + work + Counter(samples=counts.done)
-        record = replace(record, work=dict(done), peak_memory_bytes=peak)
+    found = concluded(plan.task, ordered, len(samples), interrupted=interrupted)
+    record = clock.of(replace(found.of(record), sequential=early.verdict(results) if early else None))
+    if player:
+        record = spent(record, player)
     if not interrupted:
         plan.directory.write_metrics(found.metrics)
     plan.directory.write_record(record)
     return record, found.metrics
+
+
+def _close(plan: Plan, player: Executor | None) -> None:
+    plan.task.close()
+    plan.model.close()
+    if player:
+        player.close()
 
 
 def _ingest(plan: Plan, listener: Listener) -> None:
@@ -182,69 +133,9 @@ def _ingest(plan: Plan, listener: Listener) -> None:
         )
 
 
-def _record(plan: Plan, decoding: Any, total: int, taken: dict[str, Any]) -> RunRecord:
-    """The record of a run that begins or is resumed. `taken`: facts that it takes over from another."""
-    made = RunRecord(
-        run=plan.directory.name,
-        status=Status.RUNNING,
-        task=plan.task.name,
-        task_version=plan.task.version,
-        cluster=plan.task.cluster,
-        scores=tuple(plan.task.scores),
-        data=str(plan.config["task"].get("data") or "default"),
-        model=plan.model.name,
-        model_fingerprint=plan.identity["model"]["fingerprint"],
-        method=plan.label,
-        methods=plan.names,
-        decoding=asdict(decoding),
-        seed=plan.config["seed"],
-        limit=plan.config["limit"],
-        identity=plan.identity,
-        code=plan.code,
-        config=plan.config,
-        command=_command(plan.config),
-        started=now(),
-        wall_seconds=0.0,
-        cpu_seconds=0.0,
-        counts=Counts(total, requests=0, asked=0),
-        task_facts=plan.task.describe(),
-    )
-    before = plan.directory.record()
-    kept = {k: v for k in KEPT if before is not None and (v := getattr(before, k))}
-    facts = {**kept, **taken, "environment": environment() | taken.get("environment", {})}
-    return replace(made, **facts)
-
-
-@contextmanager
-def _interruptible(listener: Listener) -> Iterator[Callable[[], bool]]:
-    """Ctrl-C and SIGTERM ask the run to stop after the batch; a second one stops at once."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-
-    def ask(number: int, _frame: Any) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-        listener.say("stopping after this batch; press Ctrl-C again to stop at once")
-
-    before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _rows(batch_size: Any) -> int | None:
     if batch_size == "auto":
         return None
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise UsageError(f"invalid batch_size={batch_size}: use auto or a positive integer")
     return batch_size
-
-
-def _command(config: dict[str, Any]) -> str:
-    """The command that plays this run, of a sweep this run alone."""
-    return shlex.join(["harness", "eval", *config.get("overrides", ())])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,19 @@ if TYPE_CHECKING:
     from harness.engine.plan import Plan
 
 
-def prepared(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
-    """Load the model, precompute what methods need; facts for the run's record, and the hardware it plays on."""
+@dataclass(frozen=True)
+class Prepared:
+    """Facts for the run's record."""
+
+    calibrations: list[dict[str, Any]]
+    model_facts: dict[str, Any]
+    hardware: dict[str, Any]
+
+
+def prepared(plan: Plan, say: Callable[[str], None]) -> Prepared:
+    """Load the model and precompute what methods need."""
     inner, config = steering(plan.methods), plan.config
     plan.model.load(inner)
     memory.start()
     made = artefacts.provide(inner, plan.model, config["calibration"], Path(config["results"]), say)
-    return {"calibrations": made, "model_facts": plan.model.describe(), "hardware": hardware()}
+    return Prepared(made, plan.model.describe(), hardware())

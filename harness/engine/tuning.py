@@ -12,7 +12,8 @@ from typing import Any
 from harness.comparison.pairing import judged, pair
 from harness.core.errors import DONE, HarnessError, UsageError
 from harness.core.types import Metric
-from harness.engine.evaluate import Listener, evaluate
+from harness.engine.evaluate import evaluate
+from harness.engine.listener import Listener
 from harness.engine.plan import compose
 from harness.plugins.plugin import Plugin
 from harness.runs.stored import StoredRun, find

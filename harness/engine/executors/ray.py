@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,10 @@ from typing import Any
 from harness.core.errors import HarnessError, Missing, UsageError
 from harness.core.types import Result, Sample
 from harness.engine import memory
+from harness.engine.executors.executor import Order
 from harness.engine.plan import compose
 from harness.engine.play import scheduler
-from harness.engine.prepare import prepared
+from harness.engine.prepare import Prepared, prepared
 from harness.engine.schedule import Counts, Interrupted, windows
 
 DEATHS = 3
@@ -38,8 +39,8 @@ class Worker:
         self.plan = compose(config)
         self.samples = {s.id: s for s in self.plan.task.samples()}
 
-    def load(self) -> dict[str, Any]:
-        """Get the model ready; facts for the run's record."""
+    def load(self) -> Prepared:
+        """Get the model ready."""
         return prepared(self.plan, lambda _: None)
 
     def play(self, ids: list[str]) -> dict[str, Any]:
@@ -60,14 +61,9 @@ class Worker:
 class Sharded:
     """The driver's side. Raises Missing where Ray is not installed, UsageError for settings that do not go together."""
 
-    def __init__(
-        self,
-        config: dict[str, Any],
-        rows: int | None,
-        report: Callable[[list[Result]], None],
-        stop: Callable[[], bool],
-        say: Callable[[str], None],
-    ):
+    def __init__(self, order: Order):
+        config, self.rows, self.report = order.plan.config, order.rows, order.report
+        self.config, self.stop, self.say = config, order.stop, order.say
         settings = config["executor"]
         self.workers, self.shard = settings["workers"], settings["shard"]
         if not isinstance(self.workers, int) or not isinstance(self.shard, int) or min(self.workers, self.shard) < 1:
@@ -78,8 +74,7 @@ class Sharded:
             ray: Any = import_module("ray")
         except ImportError as e:
             raise Missing("executor=ray needs Ray: pip install 'harness[ray]', or leave executor= out") from e
-        self.config, self.rows, self.report, self.stop, self.say = config, rows, report, stop, say
-        self.counts, self.work, self.peak = Counts(), Counter[str](), 0
+        self.counts, self._work, self._peak = Counts(), Counter[str](), 0
         self._ray = ray
         if not ray.is_initialized():
             ray.init(
@@ -88,7 +83,7 @@ class Sharded:
         resources = {"num_cpus": settings["cpus"], "num_gpus": settings["gpus"], "max_restarts": 0}
         self._actor = ray.remote(Worker).options(**resources)
 
-    def start(self) -> dict[str, Any]:
+    def start(self) -> Prepared:
         """Load the first replica, which makes what is to be calibrated; then the others. Returns its facts."""
         self._actors = [self._new()]
         facts = self._result(self._actors[0].load.remote())
@@ -132,13 +127,19 @@ class Sharded:
                 idle.append(actor)
                 self._keep(played)
 
+    def work(self) -> Counter[str]:
+        return self._work
+
+    def peak(self) -> int:
+        return self._peak
+
     def _keep(self, played: dict[str, Any]) -> None:
         self.report(played["results"])
         counts: Counts = played["counts"]
         for name in vars(counts):
             setattr(self.counts, name, getattr(self.counts, name) + getattr(counts, name))
-        self.work.update(played["work"])
-        self.peak = max(self.peak, played["peak"])
+        self._work.update(played["work"])
+        self._peak = max(self._peak, played["peak"])
 
     def _new(self) -> Any:
         return self._actor.remote(self.config, str(Path.cwd()), sys.path, self.rows)
