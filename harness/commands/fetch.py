@@ -63,7 +63,8 @@ def add_arguments(parser: Parser) -> None:
 
 def run(given: Any) -> int:
     known, name = fetched(), given.model
-    Registry().get("model", name)
+    models, path = Registry().models, Registry().get("model", name).raw.get("path")
+    name = next((n for n in known if models[n].raw.get("path") == path), name)  # smol-llava is built on smollm2
     if name not in known:
         raise UsageError(f"the weights of model={name} do not come as a package: those of {', '.join(known)} do")
     package = known[name]

@@ -73,14 +73,20 @@ def reads_as(text: str, kind: str) -> bool:
 
 @cache
 def annotated(target: str) -> dict[str, Any]:
-    """The annotated arguments of the class at this dotted path; none where it cannot be imported."""
+    """The annotated arguments of the class at this dotted path, and those that it hands on to the classes that it is
+    made of (`**options`); none where it cannot be imported."""
     module, _, name = target.rpartition(".")
+    found: dict[str, Any] = {}
     try:
-        cls = getattr(importlib.import_module(module), name)
-        parameters = inspect.signature(cls.__init__).parameters
+        for cls in getattr(importlib.import_module(module), name).__mro__:
+            parameters = inspect.signature(cls.__init__).parameters.values()
+            named = {p.name: p.annotation for p in parameters if p.kind is not p.VAR_KEYWORD}
+            found = {k: a for k, a in named.items() if a is not inspect.Parameter.empty} | found
+            if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+                return found
     except Exception:  # whoever builds it reports what is wrong with it
         return {}
-    return {k: p.annotation for k, p in parameters.items() if p.annotation is not p.empty}
+    return found
 
 
 def _read(node: ast.expr) -> Kinds:

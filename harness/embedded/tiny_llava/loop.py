@@ -40,7 +40,7 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Budget:
-    """How long a stage lasts: `seconds` of wall time, or exactly `steps` (reproducible, for tests)."""
+    """How long a stage lasts: `seconds` of the clock, or exactly `steps` (reproducible, for tests)."""
 
     seconds: float = 0.0
     steps: int = 0
@@ -50,9 +50,14 @@ class Budget:
         return min(1.0, step / self.steps if self.steps else elapsed / self.seconds)
 
 
+def learning_rate(progress: float, warmup: float = 0.03) -> float:
+    """Share of the peak: linear warm-up, cosine to 3 %."""
+    return min(progress / warmup, 1.0) * (0.97 * 0.5 * (1 + math.cos(math.pi * progress)) + 0.03)
+
+
 @dataclass
 class Settings:
-    """Settings of a training run. `batch` is per process; times are seconds of wall time."""
+    """Settings of a training run. `batch` is per process; times are seconds of `clock`, wall time by default."""
 
     directory: Path
     seed: int = 0
@@ -60,13 +65,13 @@ class Settings:
     rate: float = 2e-3
     checkpoint_every: float = 150.0
     log_every: float = 60.0
+    validate_every: float = 0.0
+    """Figures on held-out scenes at most this often; 0 for each line of the log."""
+    clock: Callable[[], float] = time.monotonic
+    schedule: Callable[[float], float] = learning_rate
+    """Share of the peak rate by the share of the budget that is spent."""
     stop_after: int = 0
     """Leave after this many steps without finishing, as a crash would (tests); 0 for never."""
-
-
-def learning_rate(progress: float, warmup: float = 0.03) -> float:
-    """Share of the peak: linear warm-up, cosine to 3 %."""
-    return min(progress / warmup, 1.0) * (0.97 * 0.5 * (1 + math.cos(math.pi * progress)) + 0.03)
 
 
 def world() -> tuple[int, int]:
@@ -132,11 +137,11 @@ def train(
         objective.modules.load_state_dict(state["modules"])
         optimizer.load_state_dict(state["optimizer"])
         step, before = state["step"], state["elapsed"]
-    log, start, cpu = Log(settings.directory), time.monotonic(), time.process_time()
-    next_log, next_save = 0.0, settings.checkpoint_every
+    log, start, cpu = Log(settings.directory), settings.clock(), time.process_time()
+    next_log, next_validation, next_save = 0.0, 0.0, settings.checkpoint_every
     sums: dict[str, list[float]] = {}
     while True:
-        passed = time.monotonic() - start
+        passed = settings.clock() - start
         clock = torch.tensor([before + passed, passed], dtype=torch.float64)
         if count > 1:
             dist.broadcast(clock, 0)  # one clock, so that all processes take the same branches
@@ -155,21 +160,23 @@ def train(
         if passed > next_log or done:
             next_log = passed + settings.log_every
             if rank == 0:
-                means = {k: float(np.mean(v)) for k, v in sums.items()}
+                figures = {k: float(np.mean(v)) for k, v in sums.items()}
+                if passed >= next_validation or done:
+                    figures |= objective.validate()
+                    next_validation = passed + settings.validate_every
                 log(
                     stage=objective.name,
                     step=step,
                     pictures=step * settings.batch * count * objective.multiple,
                     minutes=elapsed / 60,
                     cpu=time.process_time() - cpu,
-                    **means,
-                    **objective.validate(),
+                    **figures,
                 )
             sums = {}
         if done or stop:
             return done
         for g in optimizer.param_groups:
-            g["lr"] = settings.rate * learning_rate(progress + 1e-4) * g["scale"]
+            g["lr"] = settings.rate * settings.schedule(progress + 1e-4) * g["scale"]
         rng = np.random.default_rng([settings.seed, *objective.name.encode(), rank, step])
         loss, figures = objective.loss(rng, settings.batch)
         optimizer.zero_grad()

