@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,10 @@ class Model(ABC):
     reads_pictures = True
     captures = False
     """Whether replies can carry attention (`Request.capture`)."""
+    reasoning = "strip"
+    """What becomes of the thinking in an answer (`model.reasoning`): strip (taken off before it is scored) or keep."""
+    say: Callable[[str], None] = staticmethod(lambda _: None)
+    """Tells the user of the run something, in one line."""
     packages: tuple[str, ...] = ()
     """Installed packages that compute the answers: their versions, as major.minor, belong to a run's identity."""
 

@@ -20,12 +20,12 @@ PATTERNS = (
     (re.compile(r"(?<=://)[^/\s@'\"]+(?=@)"), GONE),
     (
         re.compile(
-            r"(?i)(\b(?:proxy-)?authorization\b['\"]?\s*[:=,]\s*b?['\"]?)(?:(?:bearer|basic|token)\s+)?[^\s'\",;)}\\]+"
+            r"(?i)(\b(?:proxy-)?authorization\b['\"]?\s*[:=,]\s*(?:b?['\"])?)(?:(?:bearer|basic|token)\s+)?[^\s'\",;)}\\]+"
         ),
         rf"\g<1>{GONE}",
     ),
     (re.compile(r"(?i)\b(bearer\s+)(?!\[)[\w.~+/=-]{8,}"), rf"\g<1>{GONE}"),
-    (re.compile(r"(?i)((?:\bx-)?\bapi[-_]?key['\"]?\s*[:=]\s*b?['\"]?)(?!\[)[\w.~+/=-]{8,}"), rf"\g<1>{GONE}"),
+    (re.compile(r"(?i)((?:\bx-)?\bapi[-_]?key['\"]?\s*[:=]\s*(?:b?['\"])?)(?!\[)[\w.~+/=-]{8,}"), rf"\g<1>{GONE}"),
     (
         re.compile(r"(?i)([?&](?:api[-_]?key|key|(?:access_)?token|secret|password|sig|signature)=)[^&\s'\"#]+"),
         rf"\g<1>{GONE}",

@@ -209,6 +209,10 @@ class Likelihood(NamedTuple):
     tokens: int = 1
 
 
+Finish = Literal["stop", "length", "given", "tool_calls", "content_filter", "refusal"]
+"""Why an answer ended: by itself, at the limit of tokens, read from a file, or as a chat server says."""
+
+
 @dataclass(frozen=True)
 class Reply:
     """What a model answered. `latency` is seconds of the batch divided by its rows; `finish` tells why it ended."""
@@ -217,9 +221,11 @@ class Reply:
     prompt_tokens: int = 0
     new_tokens: int = 0
     latency: float = 0.0
-    finish: Literal["stop", "length", "given"] = "stop"
+    finish: Finish = "stop"
     attention: Attention | None = field(default=None, repr=False, compare=False)
     """What `Request.capture` asked for. Never journaled."""
+    thinking_tokens: int = field(default=0, compare=False)
+    """New tokens that were thinking and not answer, where the model counts them. Journaled as a sum of the sample."""
 
     @cached_property
     def likelihoods(self) -> list[Likelihood]:
@@ -274,6 +280,8 @@ class Result:
     calls. None where that is one reply with the outcome's answer as its text, or nothing."""
     asked: str = ""
     """SHA-256 of what the episode asked, where a pipeline asked the model something else (`prompt`)."""
+    thinking_tokens: int = 0
+    """How many of `new_tokens` were thinking, where the model counts them."""
 
     def __post_init__(self) -> None:
         """Whoever made the row, its errors hold no secrets: what is stored, shown and published comes from here."""

@@ -66,6 +66,8 @@ def compose(config: dict[str, Any]) -> Plan:
         "code": digest(code["answers"]),
         "packages": versions(model.packages),
     }
+    if model.reasoning != "strip":
+        how["reasoning"] = model.reasoning
     if config["stop_early"]:
         how["stop_early"] = config["stop_early"]
     # What answers from the task's records depends on all of the task.

@@ -27,6 +27,7 @@ class Prepared:
 def prepared(plan: Plan, say: Callable[[str], None]) -> Prepared:
     """Load the model and precompute what methods need."""
     inner, config = steering(plan.methods), plan.config
+    plan.model.say = say
     plan.model.load(inner)
     memory.start()
     made = artefacts.provide(inner, plan.model, config["calibration"], Path(config["results"]), say)

@@ -100,10 +100,11 @@ def _rows(task: Any, samples: Any, old: StoredRun) -> list[Result]:
     """Every sample with its new outcome, in the order of the journal."""
     by = {s.id: s for s in samples}
     exact = "answers" in old.record.identity
+    reasoning = old.record.config["model"].get("reasoning", "strip")
     rows, lost = [], []
     for row in old.results():
         sample = by.pop(row.id, None)
-        new = again(task, sample, row, exact=exact) if sample else None
+        new = again(task, sample, row, exact=exact, reasoning=reasoning) if sample else None
         rows += [new] if new else []
         lost += [] if new else [row.id]
     if lost or by:

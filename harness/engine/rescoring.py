@@ -57,7 +57,7 @@ def take(plan: Plan, found: Sequence[StoredRun], say: Callable[[str], None]) -> 
     samples = planned(plan.task, plan.config)
     best, rows = found[0], list[Result]()
     for old in found:
-        some = rescored(plan.task, samples, old)
+        some = rescored(plan.task, samples, old, plan.model.reasoning)
         if plan.config["retry"] == "errors":
             some = [r for r in some if r.error is None]
         if len(some) > len(rows):
@@ -79,16 +79,16 @@ def inherited(old: StoredRun) -> dict[str, Any]:
     return {**costs, "rescored_from": old.name, **hardware}
 
 
-def rescored(task: Task, samples: Sequence[Sample], old: StoredRun) -> list[Result]:
+def rescored(task: Task, samples: Sequence[Sample], old: StoredRun, reasoning: str) -> list[Result]:
     """The old run's rows, in their order, of samples that ask what they asked then, with their new outcomes."""
     by = {s.id: s for s in samples}
     known = [r for r in old.results() if r.id in by]
-    if not any(again(task, by[r.id], r) for r in known[:: max(1, len(known) // TRIED)]):
+    if not any(again(task, by[r.id], r, reasoning=reasoning) for r in known[:: max(1, len(known) // TRIED)]):
         return []
-    return [new for r in known if (new := again(task, by[r.id], r)) is not None]
+    return [new for r in known if (new := again(task, by[r.id], r, reasoning=reasoning)) is not None]
 
 
-def again(task: Task, sample: Sample, row: Result, *, exact: bool = True) -> Result | None:
+def again(task: Task, sample: Sample, row: Result, *, exact: bool = True, reasoning: str = "strip") -> Result | None:
     """The row with the outcome that the task gives its replies now; None where it asks something else.
 
     `exact`: the journal holds every reply. Journals of older versions hold answers alone: the reply to a single call is
@@ -96,7 +96,7 @@ def again(task: Task, sample: Sample, row: Result, *, exact: bool = True) -> Res
     """
     if not exact and row.calls > 1:
         return None
-    episode = Episode(sample, task.episode(sample))
+    episode = Episode(sample, task.episode(sample), reasoning=reasoning)
     result = episode.advance(None)
     for reply in _replies(row):
         if result is not None or episode.request is None or episode.request.capture:

@@ -24,6 +24,7 @@ from harness.core.decoding import Decoding
 from harness.core.errors import FATAL, Unusable, UsageError, first_line
 from harness.core.method import Pipeline
 from harness.core.model import Call, Model
+from harness.core.reasoning import answered
 from harness.core.secrets import redacted
 from harness.core.task import Task
 from harness.core.types import Outcome, Reply, Request, Result, Sample
@@ -44,6 +45,12 @@ class Transcript:
 
     asked: list[str] = field(default_factory=list)
     told: list[Reply | Mapping[str, str]] = field(default_factory=list)
+    thought: list[tuple[Reply, Reply]] = field(default_factory=list)
+    """Replies without their thinking, and as the model gave them."""
+
+    def given(self, reply: Reply) -> Reply:
+        """The reply as the model gave it; one that a pipeline made is what it is."""
+        return next((raw for plain, raw in self.thought if plain is reply), reply)
 
 
 @dataclass(eq=False)
@@ -53,10 +60,12 @@ class Episode:
     sample: Sample
     play: Generator[Request, Reply, Outcome]
     transcript: Transcript = field(default_factory=Transcript)
+    reasoning: str = "strip"
     request: Request | None = None
     prompts: list[str] = field(default_factory=list)
     prompt_tokens: int = 0
     new_tokens: int = 0
+    thinking_tokens: int = 0
     latency: float = 0.0
     finish: str = ""
 
@@ -70,9 +79,10 @@ class Episode:
             else:
                 self.prompt_tokens += answer.prompt_tokens
                 self.new_tokens += answer.new_tokens
+                self.thinking_tokens += answer.thinking_tokens
                 self.latency += answer.latency
                 self.finish = answer.finish
-                self.request = self.play.send(answer)
+                self.request = self.play.send(self._answered(answer))
             self.prompts.append(self.request.key)
         except StopIteration as end:
             if isinstance(end.value, Outcome):
@@ -83,6 +93,15 @@ class Episode:
         except Exception as e:
             return self._result(None, e)
         return None
+
+    def _answered(self, reply: Reply) -> Reply:
+        """The reply without its thinking: every task and every pipeline reads it so."""
+        text = answered(reply.text) if self.reasoning == "strip" else reply.text
+        if text == reply.text:
+            return reply
+        plain = replace(reply, text=text)
+        self.transcript.thought.append((plain, reply))
+        return plain
 
     def _result(self, outcome: Outcome | None, error: Exception | None) -> Result:
         sample = self.sample
@@ -101,6 +120,7 @@ class Episode:
             calls=len(self.prompts),
             replies=self._replies(outcome),
             asked=together(asked) if (asked := self.transcript.asked) and asked != self.prompts else "",
+            thinking_tokens=self.thinking_tokens,
         )
 
     def _replies(self, outcome: Outcome | None) -> tuple[Reply | Mapping[str, str], ...] | None:
@@ -215,10 +235,10 @@ class Scheduler:
             except Exception as e:
                 transcript.told.append({k: v for k, v in _error(e).items() if k != "traceback"})
                 raise
-            transcript.told.append(replace(reply, latency=0.0, attention=None))
+            transcript.told.append(replace(transcript.given(reply), latency=0.0, attention=None))
             return reply
 
-        return Episode(sample, _drive(self.task.episode(sample), ask), transcript)
+        return Episode(sample, _drive(self.task.episode(sample), ask), transcript, self.model.reasoning)
 
     def _respond(self, request: Request, pipelines: Sequence[Pipeline]) -> Generator[Request, Reply, Reply]:
         if not pipelines:

@@ -81,7 +81,13 @@ def build_task(node: dict[str, Any]) -> Task:
 
 
 def build_model(node: dict[str, Any]) -> Model:
-    return _make(node, "model")
+    """Raises UsageError where `reasoning`, a setting of every model, is unknown."""
+    reasoning = node.get("reasoning", Model.reasoning)
+    if reasoning not in ("strip", "keep"):
+        raise UsageError(f"model.reasoning={reasoning} is unknown: choose strip or keep")
+    model = _make({k: v for k, v in node.items() if k != "reasoning"}, "model")
+    model.reasoning = reasoning
+    return model
 
 
 def build_methods(nodes: dict[str, dict[str, Any]]) -> list[Method]:

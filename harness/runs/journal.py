@@ -39,6 +39,7 @@ def encode(result: Result) -> str:
             "calls": result.calls,
             **told,
             **({"asked": result.asked} if result.asked else {}),
+            **({"thinking_tokens": result.thinking_tokens} if result.thinking_tokens else {}),
         }
     )
 
@@ -50,7 +51,7 @@ def decode(row: dict[str, Any]) -> Result:
     costs = {k: row[k] for k in ("prompt", "prompt_tokens", "new_tokens", "latency", "finish", "calls")}
     told = row.get("replies")
     replies = None if told is None else tuple(r if isinstance(r, dict) else Reply(*r[:3], finish=r[3]) for r in told)
-    more = {"replies": replies, "asked": row.get("asked", "")}
+    more = {"replies": replies, "asked": row.get("asked", ""), "thinking_tokens": row.get("thinking_tokens", 0)}
     return Result(row["id"], row["cluster"], row["group"], row["target"], outcome, row["error"], **costs, **more)
 
 

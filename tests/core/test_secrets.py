@@ -57,6 +57,7 @@ def test_a_key_with_a_line_end_and_quotes(monkeypatch):
         ("401: {'Authorization': 'Bearer abcdefgh1234'}", "abcdefgh1234"),
         ('headers: {"authorization": "Basic dXNlcjpwYXNz"}', "dXNlcjpwYXNz"),
         ("Authorization: token0123456789", "token0123456789"),
+        ("Authorization: Bearer abcd", "abcd"),
         ("GET /v1?key=AIzaSyAAAA&x=1 failed", "AIzaSyAAAA"),
         ("invalid x-api-key: 12345678abcd", "12345678abcd"),
         ("Incorrect API key provided: sk-proj-abcdefghijklmnop0123", "abcdefghijklmnop"),

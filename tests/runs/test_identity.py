@@ -206,7 +206,7 @@ def _(w):
     )
 
 
-@line("a model's backend (`harness/models/hf/model.py`, `harness/models/openai.py`)")
+@line("a model's backend (`harness/models/hf/model.py`, `harness/models/openai/messages.py`)")
 def _(w):
     local = w.code(
         w.config(*VISTA), "harness/models/hf/model.py", "skip_special_tokens=True", "skip_special_tokens=False"
@@ -220,7 +220,7 @@ def _(w):
         "model.base_url=http://localhost/v1",
     )
     before = key(server)
-    w.edit("harness/models/openai.py", '"temperature": ', '"heat": ')
+    w.edit("harness/models/openai/messages.py", '"temperature": ', '"heat": ')
     assert between(before, key(server)) == "new run"
     return local
 

@@ -1,9 +1,8 @@
-"""`model=openai` against a real server process on loopback, with faults."""
+"""`model=openai` against tiny-llava in a process of its own on loopback, with faults; and settings that are wrong."""
 
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import signal
 import subprocess
@@ -13,12 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from harness.cli import main
-from harness.core import Picture, Request, user
-from harness.models.openai import _retry_after, messages
 from tests.models.chat_server import KEY
+from tests.models.openai.local import play
+from tests.models.openai.local import serving as serving_here
 
 httpx = pytest.importorskip("httpx")
 
@@ -88,75 +86,22 @@ def test_the_same_answers_as_in_process_through_every_fault(root, monkeypatch):
     assert answers("*-tiny-llava-*") == answers("*-vanilla-tiny-[!l]*")
 
 
-def test_a_refusal_for_good_is_one_error_row(root, capsys):
-    """One question, which three splits ask: their three rows, and no further try."""
-    with serving(root, "400") as address:
-        code, _, metrics = run(address, "model.concurrency=1")
-        log = asked(address)
-    assert code == 3 and metrics["failed", "mean"]["value"] == pytest.approx(3 / 18)
-    assert len(log) <= 18 and "status 400: fault 400 second line" in capsys.readouterr().err
-
-
-def test_a_server_that_is_gone_fails_and_the_same_command_goes_on(root, capsys):
-    words = ["model.retries=1", "model.backoff=0.01"]
-    with serving(root) as address:
-        pass
-    assert (
-        main(
-            [
-                "eval",
-                "task=pope",
-                "limit=18",
-                "task.data=embedded",
-                "model=openai",
-                f"model.base_url={address}",
-                "model.name=x",
-                *words,
-            ]
-        )
-        == 1
-    )
-    assert "2 tries" in capsys.readouterr().err
-
-
-def test_a_refused_key_stops_the_run_in_one_line(root, capsys, monkeypatch):
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    with serving(root, *["401"] * 40) as address:
-        words = ["model=openai", f"model.base_url={address}", "model.name=x", "task.data=embedded", "logger=quiet"]
-        assert main(["eval", "task=pope", "limit=18", *words]) == 3
-    err = capsys.readouterr().err
-    assert "set OPENAI_API_KEY in the environment" in err and len(err.strip().splitlines()) == 1
-
-
-def test_messages_keep_their_order():
-    file = io.BytesIO()
-    Image.new("RGB", (2, 2)).save(file, "PNG")
-    (message,) = messages(Request(user("a", Picture(file.getvalue()), "b"), 5))
-    assert [p["type"] for p in message["content"]] == ["text", "image_url", "text"]
-    assert message["content"][1]["image_url"]["url"].startswith("data:image/png;base64,")
-    assert messages(Request(user("a", "b"), 5)) == [{"role": "user", "content": "ab"}]
-
-
-def test_retry_after():
-    assert _retry_after({"retry-after": "2.5"}) == 2.5 and _retry_after({}) is None
-    assert _retry_after({"retry-after": "Thu, 01 Jan 1970 00:01:40 GMT"}, lambda: 90.0) == 10
-    assert _retry_after({"retry-after": "soon"}) is None
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["model.base_url=nowhere"], "http://HOST:PORT/v1"),
-        (["model.base_url=http://h/v1", "method=vista"], "edits the inside of a model"),
-        (["model.base_url=http://h/v1", "decoding=beam"], "no beam search"),
-        (["model.base_url=http://h/v1", "model.concurrency=0"], "concurrency is 1 or more"),
+        (["model.base_url=http://me:word@h/v1"], "put the key into $OPENAI_API_KEY"),
+        (["method=vista"], "edits the inside of a model"),
+        (["decoding=beam"], "no beam search"),
+        (["model.concurrency=0"], "concurrency is 1 or more"),
+        (["model.reasoning=maybe"], "choose strip or keep"),
     ],
 )
 def test_bad_settings_are_one_line(workdir, capsys, words, said):
-    base = ["eval", "task=pope", "task.data=embedded", "model=openai", "model.name=x", "limit=6", "logger=quiet"]
-    assert main([*base, *words]) == 2
+    with serving_here(lambda body, n: (500, b"")) as served:
+        assert play(served, *words) == 2
     err = capsys.readouterr().err
-    assert said in err and len(err.strip().splitlines()) == 1
+    assert said in err and len(err.strip().splitlines()) == 1 and not served.bodies
 
 
 def test_no_address_is_said(workdir, capsys):

@@ -1,0 +1,46 @@
+"""A request in OpenAI's form."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from harness.core.decoding import Decoding
+from harness.core.model import Call
+from harness.core.types import Picture, Request
+
+
+def body(name: str, call: Call, decoding: Decoding) -> dict[str, Any]:
+    """What is posted to /chat/completions, without fields of the user's."""
+    request = call.request
+    made: dict[str, Any] = {
+        "model": name,
+        "messages": messages(request),
+        "max_tokens": decoding.max_new_tokens or request.max_new_tokens,
+        "temperature": decoding.temperature if decoding.sampled else 0,
+    }
+    if decoding.sampled:
+        made |= {"top_p": decoding.top_p, "seed": call.seed % 2**31}
+    if request.stop:
+        made["stop"] = list(request.stop)
+    return made
+
+
+def messages(request: Request) -> list[dict[str, Any]]:
+    """The chat: pictures as data URLs (`Picture.portable`), in the order of the prompt."""
+    out = []
+    for message in request.messages:
+        plain = all(isinstance(part, str) for part in message.content)
+        content: Any = "".join(p for p in message.content if isinstance(p, str))
+        if not plain:
+            content = [_part(part) for part in message.content]
+        out.append({"role": message.role, "content": content})
+    return out
+
+
+def _part(part: str | Picture) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    kind, data = part.portable()
+    url = f"data:{kind};base64,{base64.b64encode(data).decode()}"
+    return {"type": "image_url", "image_url": {"url": url}}

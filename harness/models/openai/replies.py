@@ -1,0 +1,203 @@
+"""What a chat server answered: a reply, or why there is none, in the server's own words."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from html import unescape
+from typing import Any
+
+from harness.core.reasoning import wrapped
+from harness.core.secrets import redacted
+from harness.core.types import Finish, Reply
+
+RETRIED = {408, 409, 425, 429, 500, 502, 503, 504, 529}
+"""Statuses that another try may change."""
+PASSING = {
+    *("api_error", "internal_server_error", "overloaded_error", "rate_limit_error", "rate_limit_exceeded"),
+    *("server_error", "service_unavailable", "timeout", "timeout_error"),
+}
+"""Kinds of an error without a status that another try may change."""
+SPENT = {"insufficient_quota", "billing_hard_limit_reached"}
+"""Kinds of a 429 that no other try changes."""
+FINISHES: dict[str, Finish] = {
+    **dict.fromkeys(("length", "max_tokens", "model_length", "MAX_TOKENS"), "length"),
+    **dict.fromkeys(("tool_calls", "function_call", "tool_use"), "tool_calls"),
+    **dict.fromkeys(("content_filter", "content-filter", "safety", "SAFETY"), "content_filter"),
+    "refusal": "refusal",
+}
+LONGEST = 300
+"""Characters of the server's words that are kept."""
+USUAL = ("id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier")
+"""Fields of an answer that say nothing about what is wrong with it."""
+
+
+class Fault(Exception):
+    """Why a try failed: one line. `again`: another try may succeed, after `wait` seconds if the server says so."""
+
+    def __init__(self, said: str, *, again: bool = False, wait: float | None = None, status: int | None = None):
+        super().__init__(said)
+        self.said, self.again, self.wait, self.status = said, again, wait, status
+        self.tries = 1
+
+
+def read(response: Any) -> Reply:
+    """The reply in an HTTP response. Raises Fault where there is none."""
+    status, headers = response.status_code, response.headers
+    try:
+        value = response.json()
+    except ValueError:  # not JSON, or in no known encoding
+        value = None
+    if not 200 <= status < 300:
+        said = words(response.text if value is None else value)
+        if 300 <= status < 400:
+            said = f"it redirects to {redacted(headers.get('location', 'nowhere'))}: give that as model.base_url"
+        again = status in RETRIED and _kind(value) not in SPENT
+        again = {"true": True, "false": False}.get(headers.get("x-should-retry", ""), again)
+        raise Fault(f"status {status}{': ' + said if said else ''}", again=again, wait=waiting(headers), status=status)
+    if value is None:
+        page = response.text.lstrip().startswith("<")
+        said = words(response.text) or "nothing"
+        raise Fault(f"the answer is not JSON but {'a web page' if page else 'text'}: {said}", again=not page)
+    return reply(value)
+
+
+def reply(value: Any) -> Reply:
+    """The reply in a chat completion. Raises Fault where it holds none."""
+    if not isinstance(value, dict):
+        raise Fault(f"the answer is not a chat completion: {words(value)}", again=True)
+    choices = value.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    for place in (value, choice):
+        if isinstance(place, dict) and place.get("error"):
+            raise Fault(f"the server reports an error: {words(place)}", again=_passing(place), status=_status(place))
+    if not isinstance(choice, dict):
+        rest = {k: v for k, v in value.items() if k not in USUAL and v not in (None, [], {}, "")}
+        raise Fault(f"the answer holds no choices{': ' + words(rest) if rest else ''}", again=True)
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        raise Fault("the answer's first choice holds no message", again=True)
+    text, thought = _texts(message.get("content"))
+    reason = choice.get("finish_reason")
+    finish: Finish = FINISHES.get(str(reason), "stop")
+    refusal = message.get("refusal")
+    if text is None and isinstance(refusal, str) and refusal:
+        text, finish = refusal, "refusal"
+    if text is None and reason is None:
+        raise Fault("the answer's message holds neither content nor a finish reason", again=True)
+    usage = value.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
+    details = usage.get("completion_tokens_details")
+    details = details if isinstance(details, dict) else {}
+    return Reply(
+        wrapped(_reasoning(message) or thought, text or ""),
+        _count(usage.get("prompt_tokens")),
+        _count(usage.get("completion_tokens")),
+        0.0,
+        finish,
+        thinking_tokens=_count(details.get("reasoning_tokens", usage.get("reasoning_tokens"))),
+    )
+
+
+def _texts(content: Any) -> tuple[str | None, str]:
+    """Text and thinking of a message's content: a text, or a list of parts, some of which may hold none."""
+    if not isinstance(content, list):
+        return (content if isinstance(content, str) else None), ""
+    said, thought = [], []
+    for part in content:
+        if isinstance(part, str):
+            said.append(part)
+        elif isinstance(part, dict):
+            if str(part.get("type")) in ("thinking", "reasoning"):
+                inner = part.get("thinking") or part.get("reasoning") or part.get("text")
+                thought.append(inner if isinstance(inner, str) else _texts(inner)[0] or "")
+            elif isinstance(part.get("text"), str):
+                said.append(part["text"])
+            elif isinstance(part.get("refusal"), str):
+                said.append(part["refusal"])
+    return ("".join(said) if said or not content else None), "".join(thought)
+
+
+def _reasoning(message: Mapping[str, Any]) -> str:
+    """Thinking that the server gives apart."""
+    for name in ("reasoning_content", "reasoning", "thinking", "reasoning_text"):
+        if isinstance(message.get(name), str) and message[name]:
+            return message[name]
+    parts = message.get("reasoning_details")
+    found = (p.get("text") or p.get("summary") for p in parts if isinstance(p, dict)) if isinstance(parts, list) else ()
+    return "".join(p for p in found if isinstance(p, str))
+
+
+def _count(value: Any) -> int:
+    """A number of tokens; 0 where a server says something else."""
+    return int(value) if isinstance(value, (int, float)) and value > 0 and value < 2**53 else 0
+
+
+def words(value: Any) -> str:
+    """The server's own words, one line, without secrets: wherever servers put them."""
+    said = _said(value)
+    if not said and isinstance(value, (dict, list)) and value:
+        said = json.dumps(value, ensure_ascii=False)
+    if said.lstrip().startswith("<"):
+        said = _page(said)
+    return " ".join(redacted(said).split())[:LONGEST]
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "; ".join(filter(None, map(_said, value)))
+    if not isinstance(value, dict):
+        return ""
+    if isinstance(value.get("msg"), str):  # FastAPI's: where, and what
+        return ": ".join(filter(None, (".".join(map(str, value.get("loc") or ())), value["msg"])))
+    for name in ("error", "message", "detail", "details", "errors", "error_description", "reason", "blockReason"):
+        if found := _said(value.get(name)):
+            raw = _said((value.get("metadata") or {}).get("raw")) if isinstance(value.get("metadata"), dict) else ""
+            return f"{found}: {raw}" if raw and raw not in found else found
+    inner = (v for k, v in value.items() if k not in USUAL and isinstance(v, dict))
+    return next(filter(None, map(_said, inner)), "")
+
+
+def _page(text: str) -> str:
+    """A web page's words: its title and what a reader sees."""
+    text = re.sub(r"(?is)<(script|style)\b.*?</\1\s*>", " ", text)
+    return unescape(re.sub(r"(?s)<[^>]*>", " ", text))
+
+
+def _kind(value: Any) -> str:
+    error = value.get("error") if isinstance(value, dict) else None
+    kinds: Iterable[Any] = (error.get("code"), error.get("type")) if isinstance(error, dict) else ()
+    return next((k for k in kinds if isinstance(k, str) and not k.isdigit()), "")
+
+
+def _status(place: Mapping[str, Any]) -> int | None:
+    error = place["error"]
+    for code in (error.get("code"), error.get("status")) if isinstance(error, dict) else (place.get("code"),):
+        if isinstance(code, int) or (isinstance(code, str) and code.isdigit()):
+            return int(code)
+    return None
+
+
+def _passing(place: Mapping[str, Any]) -> bool:
+    return _status(place) in RETRIED or _kind(place) in PASSING
+
+
+def waiting(headers: Any, now: Callable[[], float] = time.time) -> float | None:
+    """Seconds, from a number or from a date (RFC 9110, 10.2.3); None where the server does not say."""
+    value = headers.get("retry-after")
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+        return max(0.0, seconds) if seconds == seconds else None
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now())
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,190 @@
+"""The model that asks a chat server: `model=openai`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from harness.core.decoding import Decoding
+from harness.core.errors import Missing, Unusable, UsageError
+from harness.core.model import Call, Model
+from harness.core.types import Reply
+from harness.models.openai.client import Client
+from harness.models.openai.messages import body
+from harness.models.openai.replies import Fault
+
+ENOUGH = 4
+"""Requests that must fail alike, with none answered, before a run is given up."""
+OF_THE_PROMPT = ("context", "token", "too long", "length", "flagged", "moderat", "policy", "safety", "picture", "image")
+"""Words of a refusal that is about what was asked, and not about how the server is set up."""
+
+
+class Server(Model):
+    """Arguments are the settings of openai.yaml; they are explained there. The key is read from the environment."""
+
+    reads_pictures = True
+
+    def __init__(
+        self,
+        name: str,
+        family: str | None,
+        data: str,
+        base_url: str,
+        key_env: str,
+        concurrency: int,
+        timeout: float,
+        retries: int,
+        backoff: float,
+        extra: dict[str, Any] | None,
+        price_in: float | None,
+        price_out: float | None,
+    ):
+        address = str(base_url)
+        if "@" in address or "?" in address:
+            raise UsageError(
+                f"model.base_url holds a secret or a query, and runs are stored: put the key into ${key_env}"
+            )
+        if not address.startswith(("http://", "https://")):
+            raise UsageError(f"invalid model.base_url={base_url}: give http://HOST:PORT/v1")
+        if concurrency < 1 or retries < 0 or timeout <= 0 or backoff < 0:
+            raise UsageError("model.concurrency is 1 or more, timeout above 0, retries and backoff 0 or more")
+        self.name, self.family, self.data = name, family, data
+        self.base_url, self.key_env = str(base_url).rstrip("/"), key_env
+        self.concurrency, self.timeout, self.retries, self.backoff = concurrency, timeout, retries, backoff
+        self.extra = dict(extra or {})
+        self.price = (price_in, price_out)
+        self._client: Client | None = None
+        self._lock = threading.Lock()
+        self._work: Counter[str] = Counter()
+        self._answered, self._more = False, False
+        self._faults: list[Fault] = []
+        """Those of a run that has got no answer yet."""
+
+    def fingerprint(self) -> str:
+        """Address, name and extra fields: what the server loaded behind them cannot be known."""
+        facts = [self.base_url, self.name, self.extra]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+    def load(self, methods: Sequence[Any]) -> None:
+        super().load(methods)
+        self._client = Client(
+            self.base_url,
+            self.key_env,
+            connections=self.concurrency,
+            timeout=self.timeout,
+            retries=self.retries,
+            backoff=self.backoff,
+            say=self.say,
+        )
+        self._client.check(self.name)
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def plan(self, calls: Sequence[Call], rows: int | None) -> Iterator[list[Call]]:
+        """Some rounds of `concurrency` at a time, so that the journal is never far behind."""
+        batches = list(super().plan(calls, rows or 4 * self.concurrency))
+        for number, batch in enumerate(batches, 1):
+            self._more = number < len(batches)
+            yield batch
+
+    def answer(self, calls: Sequence[Call], decoding: Decoding) -> list[Reply]:
+        """One reply per call; a call that the server refuses for good is an error of its own sample.
+
+        Raises Missing where the key is refused, or where the first requests of a run all fail alike and more are to
+        come: then it is not the samples that are wrong.
+        """
+        if decoding.strategy == "beam":
+            raise UsageError("a chat server has no beam search: choose decoding=greedy or nucleus")
+        with ThreadPoolExecutor(self.concurrency) as threads:
+            found = list(threads.map(lambda call: self._ask(call, decoding), calls))
+        faults = [f for f in found if isinstance(f, Fault)]
+        if len(faults) == len(found) and not self._answered and all(f.status == 403 for f in faults):
+            raise self._refused(faults[0])
+        if self._hopeless():
+            raise Missing(
+                f"{self.base_url}: the first {len(self._faults)} requests all failed alike ({self._faults[0].said}): "
+                "correct that, and the same command starts again"
+            )
+        return [self._unusable(f) if isinstance(f, Fault) else f for f in found]  # type: ignore[misc]  # as Model says
+
+    def _hopeless(self) -> bool:
+        """Whether a run has begun with nothing but one and the same failure that is not about single prompts."""
+        with self._lock:
+            if self._answered or not self._more or len(self._faults) < max(ENOUGH, self.concurrency):
+                return False
+            said = {f.said for f in self._faults}
+        return len(said) == 1 and not any(word in next(iter(said)).lower() for word in OF_THE_PROMPT)
+
+    def _ask(self, call: Call, decoding: Decoding) -> Reply | Fault | Unusable:
+        if call.request.continuations:
+            raise UsageError(
+                "a chat server gives no likelihoods of given texts: take a Hugging Face model or a task that generates"
+            )
+        assert self._client is not None
+        if self._hopeless():
+            return self._faults[0]
+        began = time.monotonic()
+        try:
+            posted = body(self.name, call, decoding) | self.extra
+            found = self._client.ask(posted)
+        except Unusable as e:  # a picture
+            return e
+        except Fault as fault:
+            self._count(requests=1, failed=1, retries=fault.tries - 1)
+            if fault.status == 401:
+                raise self._refused(fault) from fault
+            with self._lock:
+                self._faults += [] if self._answered else [fault]
+            return fault
+        reply = found.reply
+        with self._lock:
+            self._answered, self._faults = True, []
+        self._count(requests=1, retries=found.retries, prompt_tokens=reply.prompt_tokens, new_tokens=reply.new_tokens)
+        if reply.thinking_tokens:
+            self._count(thinking_tokens=reply.thinking_tokens)
+        return replace(reply, latency=time.monotonic() - began)
+
+    def _unusable(self, fault: Fault) -> Unusable:
+        tries = f" ({fault.tries} tries)" if fault.tries > 1 else ""
+        return Unusable(f"{self.base_url}: {fault.said}{tries}")
+
+    def _refused(self, fault: Fault) -> Missing:
+        """The key is wrong, or there is none."""
+        given = os.environ.get(self.key_env, "").strip()
+        return Missing(
+            f"{self.base_url} {'refuses the key' if given else 'asks for a key'} ({fault.said}): set {self.key_env} in "
+            "the environment"
+        )
+
+    def _count(self, **more: int) -> None:
+        with self._lock:
+            self._work.update(more)
+
+    def work(self) -> dict[str, int]:
+        """requests, retries, failed, prompt_tokens, new_tokens, thinking_tokens; `microdollars` with prices."""
+        with self._lock:
+            found = dict(self._work)
+        if None not in self.price and found:
+            spent = found["prompt_tokens"] * float(self.price[0] or 0) + found["new_tokens"] * float(self.price[1] or 0)
+            found["microdollars"] = round(spent)
+        return found
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "server": self.base_url,
+            "concurrency": self.concurrency,
+            "extra": self.extra,
+            "dollars_per_million_tokens": list(self.price),
+            "key": f"from ${self.key_env}" if os.environ.get(self.key_env, "").strip() else "none",
+        }
