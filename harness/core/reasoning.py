@@ -7,7 +7,7 @@ import re
 TAG = re.compile(
     r"""
       (?P<open>
-          <\s*(?:[a-z][\w.-]*[:_])?(?:think|thinking|thoughts?|reasoning)\s*>   # DeepSeek, Qwen, GLM, Seed, ...
+          <(?:[a-z][\w.-]*[:_])?(?:think|thinking|thoughts?|reasoning)>       # DeepSeek, Qwen, GLM, Seed, ...
         | (?-i:\[THINK\])                                                      # Mistral
         | ◁think▷                                                              # Kimi-VL
         | <\|open\|>think<\|sep\|>                                             # Kimi K3
@@ -19,7 +19,7 @@ TAG = re.compile(
         | \A\s*here(?:'s|\ is)\ my\ thought\ process:                          # Granite 3
       )
     | (?P<close>
-          <\s*/\s*(?:[a-z][\w.-]*[:_])?(?:think|thinking|thoughts?|reasoning)\s*>
+          </(?:[a-z][\w.-]*[:_])?(?:think|thinking|thoughts?|reasoning)>
         | (?-i:\[/THINK\])
         | ◁/think▷
         | <\|close\|>think<\|sep\|>
@@ -43,7 +43,7 @@ HARMONY = re.compile(
     re.DOTALL,
 )
 """A message of gpt-oss: its channel (analysis, commentary, final), and its text."""
-BARE = re.compile(r"\A\s*analysis(?=[A-Z\W]).*?assistant\s*final(?P<answer>.*)\Z", re.DOTALL)
+BARE = re.compile(r"\A\s*analysis(?=[A-Z"“(*]).*?assistantfinal(?P<answer>.*)\Z", re.DOTALL)
 """The same, decoded without special tokens."""
 BARE_OPEN = re.compile(r"\A\s*analysis(?=[A-Z])")
 

@@ -26,7 +26,7 @@ PLUGINS = ("harness.tasks.", "harness.methods.")
 KNOWN = {
     *("torch", "torchvision", "transformers", "tokenizers", "safetensors", "accelerate", "huggingface_hub", "datasets"),
     *("numpy", "scipy", "PIL", "pyarrow", "duckdb", "hydra", "omegaconf", "yaml", "rich", "jinja2", "nltk", "httpx"),
-    *("lm_eval", "lmms_eval", "ray", "wandb", "playwright", "pytest"),
+    *("tenacity", "lm_eval", "lmms_eval", "ray", "wandb", "playwright", "pytest"),
 }
 """Never ours, even where they are installed from a checkout."""
 DATA = {

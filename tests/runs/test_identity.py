@@ -485,6 +485,11 @@ def _(w):
     return settings(w, {"model_pad": False}, {"model_pad": True})
 
 
+@line("`model.reasoning`")
+def _(w):
+    return settings(w, {"model_reasoning": "keep"}, words=("task=pope", "limit=18"))
+
+
 @line("`batch_size`, `executor`, `logger`, `results`, `retry`")
 def _(w):
     ray = {"executor": {"name": "ray", "workers": 2}}

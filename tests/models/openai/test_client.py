@@ -8,6 +8,9 @@ import pytest
 
 from tests.models.openai.local import play, record, said, serving
 
+pytest.importorskip("httpx")
+pytest.importorskip("tenacity")
+
 
 @pytest.fixture(autouse=True)
 def plain(monkeypatch, workdir):

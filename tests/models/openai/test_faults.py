@@ -19,6 +19,7 @@ from tests.models.openai.local import play
 from tests.models.openai.local import serving as serving_here
 
 httpx = pytest.importorskip("httpx")
+pytest.importorskip("tenacity")
 
 
 @contextlib.contextmanager

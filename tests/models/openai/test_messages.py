@@ -11,6 +11,7 @@ from PIL import Image, features
 from harness.core import Picture, Request, Unusable, user
 from harness.models.openai.messages import messages
 
+
 def data_url(data: bytes) -> str:
     (message,) = messages(Request(user(Picture(data)), 5))
     return message["content"][0]["image_url"]["url"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.reasoning import answered
 from harness.models.openai.replies import Fault, read, reply, waiting, words
+
+httpx = pytest.importorskip("httpx")
 
 
 def completion(message, finish="stop", **more):

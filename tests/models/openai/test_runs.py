@@ -12,6 +12,9 @@ import pytest
 
 from tests.models.openai.local import QUESTIONS, play, record, rows, said, serving
 
+pytest.importorskip("httpx")
+pytest.importorskip("tenacity")
+
 FLAGGED = (403, {"error": {"message": "input flagged by moderation", "code": 403}})
 
 
