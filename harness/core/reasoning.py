@@ -43,7 +43,7 @@ HARMONY = re.compile(
     re.DOTALL,
 )
 """A message of gpt-oss: its channel (analysis, commentary, final), and its text."""
-BARE = re.compile(r"\A\s*analysis(?=[A-Z"“(*]).*?assistantfinal(?P<answer>.*)\Z", re.DOTALL)
+BARE = re.compile(r"""\A\s*analysis(?=[A-Z"“(*]).*?assistantfinal(?P<answer>.*)\Z""", re.DOTALL)
 """The same, decoded without special tokens."""
 BARE_OPEN = re.compile(r"\A\s*analysis(?=[A-Z])")
 
