@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
-from pathlib import PurePosixPath
 from typing import Any
 
 from harness.answers.rows import Row, at
@@ -41,7 +40,7 @@ def picture(name: Any) -> str:
     text = str(int(name)) if isinstance(name, float) and name.is_integer() else str(name).strip()
     if not text or len(text) > LONGEST:
         return ""
-    stem = SUFFIX.sub("", PurePosixPath(text.replace("\\", "/")).name).lower()
+    stem = SUFFIX.sub("", text.replace("\\", "/").rpartition("/")[2]).lower()
     number = COCO.fullmatch(stem)
     return str(int(number[1])) if number and len(stem) < 100 else stem
 
@@ -79,10 +78,15 @@ class Asked:
         return cls(found, frozenset(g.lower() for g in (*groups, *(s.group for s in found))))
 
     @cached_property
+    def texts(self) -> list[str]:
+        """What each asks, "" where the task asks the same of all."""
+        return [_question(s.data) for s in self.samples]
+
+    @cached_property
     def questions(self) -> list[str]:
-        texts = [_question(s.data) for s in self.samples]
-        plain_words = {t: words(t) for t in set(texts)}
-        return [plain_words[t] for t in texts]
+        """`texts` as `words`."""
+        plain_words = {t: words(t) for t in set(self.texts)}
+        return [plain_words[t] for t in self.texts]
 
     @cached_property
     def pictures(self) -> list[str]:

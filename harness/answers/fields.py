@@ -17,11 +17,12 @@ ENOUGH, MANY = 10, 100
 
 @dataclass(frozen=True)
 class Choice:
-    """The field with the answers, the published layout that says so ("" for none), the fields that were found to be
-    labels or prompts."""
+    """The field with the answers, the published layout that says so ("" for none), its fields with the label, and all
+    fields that could have been the answer and are not."""
 
     answer: str
     layout: str = ""
+    labels: tuple[str, ...] = ()
     passed: tuple[str, ...] = ()
 
 
@@ -53,7 +54,8 @@ def chosen(
         layout = recognised(rows.fields)
         return Choice(given, layout.name if layout and layout.answer == given else "")
     if layout := recognised(rows.fields):
-        return Choice(layout.answer, layout.name, tuple(f for f in layout.labels if f in rows.fields))
+        passed = tuple(f for f in (*layout.labels, *layout.beside) if f in rows.fields)
+        return Choice(layout.answer, layout.name, layout.labels, passed)
     prompts = [f for f in there if len(there) > 1 and _asks(rows, asked, pairs, f)]
     left = [f for f in there if f not in prompts]
     if len(left) > 1:
@@ -68,13 +70,14 @@ def chosen(
     if len(left) > 1 and any(plain(at(r, f)) != plain(at(r, left[0])) for r in rows.rows for f in left[1:]):
         raise UsageError(
             f"{rows.path} has {len(left)} fields that may be the answer ({', '.join(left)}): choose the one with the "
-            f"model's words by model.answer_field={left[-1]}"
+            "model's words by model.answer_field=FIELD"
         )
-    (field, *_) = left
-    enough = len(pairs) >= (ENOUGH if question else MANY)
-    if field in KEYLIKE and not labels and enough and several and equals(field, _verbatim):
+    field = min(left, key=KEYLIKE.__contains__)  # of fields that say the same, one that is not called like a key
+    key = field in KEYLIKE and several and not labels and equals(field, _verbatim)
+    listed = all(isinstance(at(r, field), list) for r in rows.rows)  # as data sets list labels
+    if key and len(pairs) >= (ENOUGH if question or listed else MANY):
         raise UsageError(_labels(rows, field, there))
-    return Choice(field, "", tuple(prompts))
+    return Choice(field, passed=tuple(prompts))
 
 
 def _labels(rows: Rows, field: str, there: Iterable[str]) -> str:

@@ -57,7 +57,7 @@ def read(path: Path) -> Rows:
     if data.startswith(b"PK\x03\x04"):
         return workbook(path, data)
     if suffix in (".parquet", ".xlsx"):
-        raise UsageError(f"{path} is not a {suffix[1:]} file, whatever its name says")
+        raise UsageError(f"{path} does not hold what its name says ({suffix[1:]}): write it anew, or rename it")
     text = decoded(path, data)
     table = suffix in TABLES and not text.lstrip().startswith(("{", "["))
     return delimited(path, text, suffix) if table else documents(path, text)

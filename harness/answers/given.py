@@ -22,12 +22,12 @@ DISAGREE = 0.1
 
 @dataclass(frozen=True)
 class Settings:
-    """Fields that are None are found. `labels` allows answers that equal the labels, `trusted` believes ids."""
+    """Fields that are None are found. `labels` allows answers that equal the labels, `match`: see `matched`."""
 
     id_field: str | None = None
     answer_field: str | None = None
     labels: bool = False
-    trusted: bool = False
+    match: str = "content"
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,11 @@ def given(path: Path, samples: Iterable[Sample], groups: Iterable[str], settings
     if not len(rows):
         raise UsageError(f"{path} holds no answers: it has no rows")
     asked = Asked.of(samples, groups)
-    fit, contents = matched(rows, asked, settings.id_field, trusted=settings.trusted)
+    fit, contents = matched(rows, asked, settings.id_field, settings.match)
     pairs = [(i, j) for i, found in enumerate(fit.found) for j in found]
     question = contents.question is not None
     choice = chosen(rows, asked, pairs, settings.answer_field, labels=settings.labels, question=question)
-    if not settings.trusted:
+    if settings.match == "content":
         _same_labels(rows, asked, pairs, choice)
     answers: dict[str, str] = {}
     absent: dict[str, str] = {}
@@ -129,7 +129,7 @@ def _called(rows: Rows, fit: Fit, i: int) -> str:
 def _same_labels(rows: Rows, asked: Asked, pairs: list[tuple[int, int]], choice: Choice) -> None:
     """Raises UsageError where rows carry labels, and too many are not their sample's."""
     known = set(asked.targets)
-    for key in (f for f in (*LABELS, *choice.passed) if f in rows.fields and f != choice.answer):
+    for key in (f for f in (*LABELS, *choice.labels) if f in rows.fields and f != choice.answer):
         held = [(i, j, plain(rows.rows[i].get(key))) for i, j in pairs]
         held = [(i, j, label) for i, j, label in held if label]
         wrong = [(i, j, label) for i, j, label in held if label != asked.targets[j]]

@@ -30,25 +30,31 @@ IMAGES = (
     "image", "image_source", "image_name", "file_name", "image_file", "img_filename", "img_path", "image_path",
     "doc.image_source", "image_id",
 )  # fmt: skip
-SPLITS = ("group", "split", "category", "subtask", "doc.category")
+SPLITS = (
+    "group", "split", "category", "subtask", "task", "subset", "set", "type", "dataset", "config", "doc.category",
+)  # fmt: skip
+"""Fields that may name a split; one does if its values are names of the task's groups."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Rows with all fields of `needs` are of this layout: `answer` is the field with the model's words, `labels` the
-    fields that are not, though their names could say so. `source` is where the layout comes from."""
+    """Rows with all fields of `needs` are of this layout: `answer` is the field with the model's words, `labels` are
+    fields with the key and `beside` with something else, though their names could be an answer's. `source` is what
+    writes the layout."""
 
     name: str
     source: str
     needs: tuple[str, ...]
     answer: str
     labels: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
 
 LAYOUTS = (
-    Layout("lm-eval samples", "lm-evaluation-harness --log_samples", ("doc_id", "arguments", "filtered_resps"),
-           "filtered_resps", ("resps",)),
-    Layout("lmms-eval samples", "lmms-eval --log_samples", ("doc_id", "filtered_resps"), "filtered_resps", ("resps",)),
+    Layout("lmms-eval samples", "lmms-eval --log_samples", ("doc_id", "filtered_resps", "input"), "filtered_resps",
+           beside=("resps",)),
+    Layout("lm-eval or lmms-eval samples", "lm_eval --log_samples", ("doc_id", "filtered_resps"), "filtered_resps",
+           beside=("resps",)),
     Layout("LLaVA answers", "LLaVA's model_vqa_loader", ("question_id", "prompt", "text"), "text"),
     Layout("VLMEvalKit table", "VLMEvalKit's result files", ("index", "question", "prediction"), "prediction",
            ("answer",)),
@@ -58,8 +64,9 @@ LAYOUTS = (
     Layout("STARE results", "STARE's generate_response", ("query", "gt_content", "answer", "response"), "response",
            ("answer",)),
     Layout("ScreenSpot-Pro results", "ScreenSpot-Pro's eval_screenspot_pro", ("prompt_to_evaluate", "raw_response"),
-           "raw_response", ("pred",)),
-    Layout("COCO captions", "COCO's result format, CHAIR", ("image_id", "caption"), "caption", ("text",)),
+           "raw_response", beside=("pred",)),
+    Layout("COCO captions", "COCO's result format, CHAIR", ("image_id", "caption"), "caption",
+           beside=("text",)),
 )  # fmt: skip
 
 
@@ -67,6 +74,6 @@ def recognised(fields: Collection[str]) -> Layout | None:
     """The first layout whose fields are all there, if no other field could be the answer as well."""
     for layout in LAYOUTS:
         if all(f in fields for f in layout.needs):
-            others = [f for f in ANSWERS if f in fields and f not in (layout.answer, *layout.labels)]
+            others = [f for f in ANSWERS if f in fields and f not in (layout.answer, *layout.labels, *layout.beside)]
             return None if others else layout
     return None

@@ -51,7 +51,8 @@ class Contents:
         found = [] if trusted else rows.rows
         self.question = self._question(found)
         self.image = first(found, IMAGES) if any(asked.pictures) else None
-        self.split = next((f for f in SPLITS if any(_groups(r, f) & asked.groups for r in rows.rows)), None)
+        self._known: dict[str, set[str]] = {}
+        self.split = next((f for f in SPLITS if any(self._groups(r, f) for r in rows.rows)), None)
         stem = rows.path.stem.lower()
         named = [g for g in asked.groups if g in stem]
         self.of_file = max(named, key=len) if named else ""
@@ -81,7 +82,18 @@ class Contents:
 
     @cached_property
     def groups(self) -> list[set[str]]:
-        return [_groups(r, self.split) if self.split else set() for r in self.rows.rows]
+        return [self._groups(r, self.split) if self.split else set() for r in self.rows.rows]
+
+    def _groups(self, row: Row, key: str) -> set[str]:
+        """The task's groups that a field names: "random,popular", "coco_pope_random"."""
+        value = at(row, key)
+        if not isinstance(value, str):
+            return set()
+        if value not in self._known:
+            words = [w.strip() for w in value.lower().split(",")]
+            tails = {g for g in self.asked.groups for w in words if w == g or w.endswith((f"_{g}", f"-{g}", f"/{g}"))}
+            self._known[value] = {g for g in tails if not any(t != g and t.endswith(g) for t in tails)}
+        return self._known[value]
 
     def _column(self, key: str | None) -> Iterator[Any]:
         return (at(r, key) if key else None for r in self.rows.rows)
@@ -97,28 +109,29 @@ class Contents:
         return all(checks) if checks else None
 
 
-def _groups(row: Row, key: str) -> set[str]:
-    value = at(row, key)
-    return {g.strip() for g in value.lower().split(",")} if isinstance(value, str) else set()
-
-
-def matched(rows: Rows, asked: Asked, id_field: str | None, *, trusted: bool) -> tuple[Fit, Contents]:
-    """The best fit. `trusted`: by ids alone, without a look at what the rows ask.
+def matched(rows: Rows, asked: Asked, id_field: str | None, by: str) -> tuple[Fit, Contents]:
+    """The best fit. `by`: "content", or without a look at what the rows ask "id" or "order".
 
     Raises:
         UsageError: in one line, with a row and its sample, where no fit is sound.
     """
+    trusted = by != "content"
     contents = Contents(rows, asked, trusted=trusted)
     fields = [id_field] if id_field else list(_id_fields(rows))
+    if by == "order":
+        found = next((f for f in (_by_position(contents, k, trusted=True) for k in (*fields, None)) if f), None)
+        if found is None:
+            raise UsageError(
+                f"model.match=order: no id in {rows.path} counts the records from 0, and its {len(rows)} rows are not "
+                f"as many as the samples ({len(asked.samples)}): choose model.match=content"
+            )
+        return found, contents
     fits = [_by_id(contents, f) for f in fields]
-    sound = [f for f in fits if f.sound and (trusted or _numbered_alike(f, asked, id_field))]
+    sound = [f for f in fits if f.sound and (trusted or _numbered_alike(rows, asked, f, id_field))]
     if not sound and not trusted:
-        named = any(f.other for f in fits if f.by.rpartition(".")[2] not in POSITIONS)
-        made = [
-            _by_content(contents, sure=named),
-            *(_by_position(contents, f) for f in fields),
-            _by_position(contents, None),
-        ]
+        contradicted = any(f.other for f in fits if f.by.rpartition(".")[2] not in POSITIONS)
+        made = [_by_content(contents, sure=contradicted), *(_by_position(contents, f) for f in fields)]
+        made += [] if contradicted else [_by_position(contents, None)]
         sound = [f for f in made if f and f.sound]
     if sound:
         return max(sound, key=lambda f: f.used), contents  # of equals the first
@@ -133,11 +146,14 @@ def _id_fields(rows: Rows) -> Iterator[str]:
             yield from (f"{key}.{inner}" for inner in IDS if inner in value and inner not in POSITIONS)
 
 
-def _numbered_alike(fit: Fit, asked: Asked, given: str | None) -> bool:
-    """Whether a position (doc_id) is the sample's name: what the row asks agrees, or the samples count from 0, too."""
-    if fit.by.rpartition(".")[2] not in POSITIONS or fit.agreed:
+def _numbered_alike(rows: Rows, asked: Asked, fit: Fit, given: str | None) -> bool:
+    """Whether a number is the sample's name and not its place counted from 0: what the row asks agrees, or the samples
+    count from 0, too, or no row is number 0. A place (doc_id) needs one of the first two."""
+    if fit.agreed or "0" in asked.names:
         return True
-    return "0" in asked.names or (given is not None and not fit.unknown)
+    if fit.by.rpartition(".")[2] in POSITIONS and given is None:
+        return False
+    return not any(name(at(rows.rows[i], fit.by)) == "0" for i in fit.unknown)
 
 
 def _by_id(contents: Contents, key: str) -> Fit:
@@ -177,13 +193,13 @@ def _place(contents: Contents, fit: Fit, i: int, named: list[int]) -> None:
     """Of the samples that a row names, those of its split that ask what it asks."""
     samples, groups = contents.asked.samples, contents.groups[i]
     fit.found.append([])
-    if groups & contents.asked.groups and not any(samples[j].group.lower() in groups for j in named):
+    if groups and not any(samples[j].group.lower() in groups for j in named):
         (fit.foreign if named or not _has(contents, groups) else fit.unknown).append(i)
         return
     if not named:
         fit.unknown.append(i)
         return
-    if groups & contents.asked.groups:
+    if groups:
         named = [j for j in named if samples[j].group.lower() in groups]
     elif len(named) > 1 and contents.of_file:
         named = [j for j in named if samples[j].group.lower() == contents.of_file] or named
@@ -203,22 +219,24 @@ def _has(contents: Contents, groups: set[str]) -> bool:
     return any(s.group.lower() in groups for s in contents.asked.samples)
 
 
-def _by_position(contents: Contents, key: str | None) -> Fit | None:
-    """By place in the order of the records, counted from 0: `key` holds it, or rows are in that order. Believed only
-    where what the rows hold agrees, and would not agree one place further."""
+def _by_position(contents: Contents, key: str | None, *, trusted: bool = False) -> Fit | None:
+    """By place in the order of the records, counted from 0: `key` holds it, or rows are in that order. Unless
+    `trusted`, believed only where what the rows hold agrees, and would not agree one place further."""
     rows = contents.rows.rows
     places = [name(at(r, key)) if key else str(i) for i, r in enumerate(rows)]
     if not all(p.isdecimal() for p in places):
         return None
     numbers = [int(p) for p in places]
+    said = f"{key}, counted from 0" if key else "the order of the rows"
     for order in _orders(contents):
         if max(numbers) >= len(order) or (key is None and len(rows) != len(order)):
             continue
         pairs = [(i, order[n]) for i, n in enumerate(numbers)]
+        if trusted:
+            return Fit(said, [[j] for _, j in pairs])
         moved = [(i, order[(n + 1) % len(order)]) for i, n in enumerate(numbers)]
         for shares in _checks(contents):
             if shares(pairs) >= 1 - TOLERATED and shares(moved) < 0.8:
-                said = f"{key}, counted from 0" if key else "the order of the rows"
                 return Fit(said, [[j] for _, j in pairs], agreed=len(pairs))
     return None
 
@@ -274,7 +292,7 @@ def _refusal(contents: Contents, fits: list[Fit], fields: list[str]) -> str:
         row, sample = rows.rows[i], samples[j]
         if contents.questions[i] and not asks_the_same(contents.questions[i], contents.asked.questions[j] or "?"):
             said = _short(at(row, contents.question or ""))
-            pair = f"asks {said}, but sample {sample.id} asks {_short(_asks(contents, j))}"
+            pair = f"asks {said}, but sample {sample.id} asks {_short(contents.asked.texts[j])}"
         else:
             image = at(row, contents.image or "")
             pair = f"names image {image}, but sample {sample.id} shows {sample.data.get('image')}"
@@ -292,20 +310,14 @@ def _refusal(contents: Contents, fits: list[Fit], fields: list[str]) -> str:
         )
     if fit.used:
         return (
-            f"{rows.path}: {fit.by} is a place in the order of the records, counted from 0, and the samples are called "
-            f"like {called!r}: add the question or question_id to the rows, or trust the numbers by model.match=id"
+            f"{rows.path}: {fit.by} seems to count the records from 0, and the samples are called like {called!r}: add "
+            "the question to the rows, or say what it is by model.match=order (places from 0) or model.match=id (names)"
         )
-    value = at(rows.rows[0], fit.by)
+    values = [name(at(r, fit.by)) for r in rows.rows]
+    counted = ", or model.match=order if it counts the records from 0" if "0" in values else ""
     return (
-        f"none of the {len(rows)} rows in {rows.path} names a sample: {fit.by}={value!r}, samples are called like "
-        f"{called!r} (harness show task=NAME --ids prints them)"
-    )
-
-
-def _asks(contents: Contents, j: int) -> str:
-    data = contents.asked.samples[j].data
-    return next(
-        (v for k in ("question", "instruction") if isinstance(v := data.get(k), str)), contents.asked.questions[j]
+        f"none of the {len(rows)} rows in {rows.path} names a sample: {fit.by}={at(rows.rows[0], fit.by)!r}, samples "
+        f"are called like {called!r}: give the ids that harness show task=NAME --ids prints{counted}"
     )
 
 

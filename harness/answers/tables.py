@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,15 +16,17 @@ from harness.answers.rows import Rows, broken, collected
 from harness.core.errors import Missing, UsageError, first_line
 
 DELIMITERS = (",", ";", "\t", "|")
+LINE = re.compile(r"([^\r\n]*)(?:\r\n|\r|\n|$)")
+SEPARATOR = re.compile(r"sep=(.?)\s*", re.IGNORECASE)
+"""Excel's own first line, which names the delimiter."""
 
 
 def delimited(path: Path, text: str, suffix: str) -> Rows:
     """Raises UsageError for a row with more or fewer cells than the header, or a quote that does not close."""
-    skipped = 0
-    given = ""
-    head, _, rest = text.partition("\n")
-    if head.strip().lower().startswith("sep=") and len(head.strip()) <= 5:
-        given, text, skipped = head.strip()[4:] or "\t", rest, 1
+    given, skipped = "", 0
+    head = LINE.match(text)
+    if head and (named := SEPARATOR.fullmatch(head[1])):
+        given, text, skipped = named[1] or "\t", text[head.end() :], 1
     delimiter = given or ("\t" if suffix in (".tsv", ".tab") else _delimiter(text))
     form = "TSV" if delimiter == "\t" else "CSV"
     return collected(path, form, _cells(path, text, delimiter, skipped))
@@ -31,7 +34,8 @@ def delimited(path: Path, text: str, suffix: str) -> Rows:
 
 def _delimiter(text: str) -> str:
     """The one that cuts the header into most cells."""
-    header = next((line for line in text.split("\n") if line.strip()), "")
+    match = LINE.match(text.lstrip())
+    header = match[1] if match else ""
     return max(DELIMITERS, key=lambda d: len(next(csv.reader([header], delimiter=d), [])))
 
 
@@ -58,12 +62,9 @@ def _cells(path: Path, text: str, delimiter: str, skipped: int) -> Iterator[tupl
             if len(cells) > len(header) and not any(cells[len(header) :]):
                 cells = cells[: len(header)]
             if len(cells) != len(header):
-                broken(
-                    path,
-                    place,
-                    f"{len(cells)} cells where the header has {len(header)}: put a cell that holds "
-                    f"{_said(delimiter)} into quotes",
-                )
+                more = f"put a cell that holds {_said(delimiter)} into quotes"
+                fix = more if len(cells) > len(header) else "the row is cut"
+                broken(path, place, f"{len(cells)} of the header's {len(header)} cells: {fix}")
             yield place, {k: v if v else None for k, v in zip(header, cells, strict=True)}
 
 

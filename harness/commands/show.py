@@ -26,6 +26,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "what", metavar="RUN|method=NAME|task=NAME|model=NAME", help="a run by name or beginning, or whose card"
     )
+    parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="with --ids: settings of the task")
+    parser.add_argument("--ids", action="store_true", help="with task=NAME: ids that model=replay takes, and settings")
     parser.add_argument("--samples", type=int, default=0, metavar="N", help="also print N samples of the run")
     parser.add_argument(
         "--wrong", action="store_true", help="with --samples: those that are wrong by the judged score, and errors"
@@ -39,11 +41,32 @@ def run(given: Any) -> int:
     if equals:
         if group not in CARDS:
             raise UsageError(f"harness show {given.what}: {nearest(group, CARDS)}")
-        _card(Registry(given.plugins).get(group, name), as_json=given.json)
+        plugin = Registry(given.plugins).get(group, name)
+        if given.ids and group == "task":
+            return _ids([given.what, *given.settings], given.plugins)
+        if given.ids or given.settings:
+            raise UsageError("harness show: settings go with --ids, and --ids with task=NAME")
+        _card(plugin, as_json=given.json)
         return 0
     from harness.runs.stored import find
 
     _run(find(results_folder(given.results), given.what), given)
+    return 0
+
+
+def _ids(words: list[str], folders: list[str]) -> int:
+    """What `model=replay` may be given for the samples of a task."""
+    from harness.config.compose import Asked, run
+
+    found: list[dict[str, Any]] = []
+    plugins = [f"plugins=[{','.join(folders)}]"] if folders else []
+    if code := run(Asked([*words, *plugins, "model=oracle"]), lambda config: found.append(config) or 0):
+        return code
+    from harness.answers.ids import lines
+    from harness.plugins.build import build_task
+
+    task = build_task(found[0]["task"])
+    print("\n".join(lines(list(task.samples()), f"task={task.name} task.data={found[0]['task'].get('data')}")))
     return 0
 
 

@@ -33,13 +33,16 @@ class Replay(Model):
         labels: str = "refuse",
         match: str = "content",
     ):
-        for key, value, known in (("labels", labels, ("refuse", "allow")), ("match", match, ("content", "id"))):
+        for key, value, known in (
+            ("labels", labels, ("refuse", "allow")),
+            ("match", match, ("content", "id", "order")),
+        ):
             if value not in known:
-                raise UsageError(f"model.{key}={value} is unknown: choose {' or '.join(known)}")
+                raise UsageError(f"model.{key}={value} is unknown: choose {', '.join(known)}")
         self.name = of or name
         self.family, self.data = family, data
         self.path = Path(path)
-        self.settings = Settings(id_field, answer_field, labels == "allow", match == "id")
+        self.settings = Settings(id_field, answer_field, labels == "allow", match)
         if not self.path.is_file():
             raise Missing(
                 f"model.path={path} is not a file: give the file with the answers (JSON, CSV, TSV, xlsx or Parquet)"
@@ -49,7 +52,7 @@ class Replay(Model):
 
     def fingerprint(self) -> str:
         s = self.settings
-        return f"{self._digest}:{s.id_field}:{s.answer_field}:{s.labels}:{s.trusted}"
+        return f"{self._digest}:{s.id_field}:{s.answer_field}:{s.labels}:{s.match}"
 
     def bind(self, task: Task) -> None:
         self._given = given(self.path, task.samples(), task.groups, self.settings)

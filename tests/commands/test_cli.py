@@ -257,6 +257,18 @@ def test_a_method_says_first_how_far_it_is_verified(capsys):
     assert "verified    " not in capsys.readouterr().out
 
 
+def test_ids_that_an_answer_file_may_give(workdir, capsys):
+    rows = [{"question_id": i, "image": f"{i}.jpg", "text": f"Is there a cat {i}?", "label": "no"} for i in (7, 8)]
+    (workdir / "coco_pope_random.json").write_text("\n".join(json.dumps(r) for r in rows))
+    words = ["task=pope", "task.data=coco", "task.root=.", "task.splits=[random]"]
+    assert main(["show", *words, "--ids"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "task=pope task.data=coco: 2 samples"
+    assert out[1] == "  random:7: question_id 7, image 7.jpg, group random, asks 'Is there a cat 7?'"
+    assert main(["show", *words]) == 2
+    assert "settings go with --ids" in capsys.readouterr().err
+
+
 def test_the_list_of_methods_has_their_levels(capsys, tmp_path):
     (tmp_path / "mine.yaml").write_text("_target_: mine.Mine\nkind: pipeline\ncard: {title: My method}\n")
     assert main(["list", "methods", "--plugins", str(tmp_path)]) == 0

@@ -48,6 +48,13 @@ def test_several_turns_and_pipelines_count_every_call():
     assert all(r.prompt_tokens == 18 for r in results)
 
 
+def test_faults_of_a_batch_are_reported_together():
+    """Each report is a flush to the disk, and a batch is narrowed down to single calls."""
+    results, _, batches = play(Sums(64), Adder(fail_on=tuple("0123456789")), rows=16)
+    assert all(r.error for r in results) and len(results) == 64
+    assert len(batches) <= 4
+
+
 def test_out_of_memory_halves_for_good():
     model = Adder(memory=5)
     results, _, _ = play(Sums(35), model, rows=16)

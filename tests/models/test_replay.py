@@ -55,6 +55,39 @@ def test_a_missing_or_non_text_answer_is_one_error_row(tmp_path):
     assert "no text answer for sample s6" in next(r for r in results if r.id == "s6").error["message"]
 
 
+def test_missing_answers_are_reported_with_their_batch(tmp_path):
+    model, task = replay(write(tmp_path / "a.jsonl", ROWS)), Sums(600)
+    model.bind(task)
+    results, _, batches = play(task, model)
+    assert sum(r.error is not None for r in results) == 592 and len(batches) <= 6
+
+
+def test_what_was_read_is_said_and_recorded(tmp_path):
+    model = replay(write(tmp_path / "a.jsonl", [*ROWS, {"id": "x9", "answer": "1"}]))
+    assert model.remarks() == []
+    model.bind(Sums(8))
+    assert model.remarks() == [
+        "a.jsonl (JSON lines, no known layout): samples by id, answers from answer",
+        "a.jsonl: 8 of 9 rows used, 1 name no sample (the first: line 9, id=x9), 0 of 8 samples have no answer",
+    ]
+    facts = model.describe()["answers"]
+    assert (facts["used"], facts["missing"], facts["answer_field"]) == (8, 0, "answer")
+
+
+@pytest.mark.parametrize("wrong", [{"labels": "yes"}, {"match": "ids"}])
+def test_unknown_settings(tmp_path, wrong):
+    write(tmp_path / "a.jsonl", ROWS)
+    with pytest.raises(UsageError, match="is unknown: choose"):
+        Replay("replay", None, "official", str(tmp_path / "a.jsonl"), None, None, None, **wrong)
+
+
+def test_settings_are_part_of_the_identity(tmp_path):
+    path = str(write(tmp_path / "a.jsonl", ROWS))
+    made = [{}, {"labels": "allow"}, {"match": "id"}, {"match": "order"}]
+    marks = {Replay("replay", None, "official", path, None, None, None, **m).fingerprint() for m in made}
+    assert len(marks) == 4
+
+
 def test_fields_can_be_named(tmp_path):
     rows = [{"key": r["id"], "said": r["answer"]} for r in ROWS]
     with pytest.raises(UsageError, match="no field for the id"):
