@@ -78,7 +78,10 @@ def annotated(target: str) -> dict[str, Any]:
     module, _, name = target.rpartition(".")
     found: dict[str, Any] = {}
     try:
-        for cls in getattr(importlib.import_module(module), name).__mro__:
+        own = getattr(importlib.import_module(module), name)
+        if form := getattr(own, "Settings", None):
+            return form.takes()
+        for cls in own.__mro__:
             parameters = inspect.signature(cls.__init__).parameters.values()
             named = {p.name: p.annotation for p in parameters if p.kind is not p.VAR_KEYWORD}
             found = {k: a for k, a in named.items() if a is not inspect.Parameter.empty} | found

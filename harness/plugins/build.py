@@ -24,12 +24,13 @@ def _make(node: dict[str, Any], what: str) -> Any:
     cls = _class(node, what)
     name = cls.__name__
     values = {k: v for k, v in node.items() if k not in ("_target_", "card")}
-    known = inspect.signature(cls.__init__).parameters
+    form = getattr(cls, "Settings", None)  # a task over records takes its settings as one object
+    known = dict(inspect.signature(form or cls).parameters)
     for key in values:
         if key not in known and not any(p.kind is p.VAR_KEYWORD for p in known.values()):
-            raise UsageError(f"unknown setting {what}.{key}: {name} takes {', '.join(list(known)[1:])}")
+            raise UsageError(f"unknown setting {what}.{key}: {name} takes {', '.join(known)}")
     try:
-        return cls(**values)
+        return cls(form(**values)) if form else cls(**values)
     except HarnessError:
         raise
     except (TypeError, ValueError) as e:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from harness.embedded.scenes import scene
 from harness.records.generate import generator
-from harness.tasks.chair.sources import EMBEDDED
+from harness.tasks.chair.settings import EMBEDDED
 from harness.tasks.pope.generate import RECIPES, SEED
 from harness.tasks.pope.polling import Annotated, choose
 

@@ -11,12 +11,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.core import Missing, Picture, UsageError
-from harness.records import Broken, Folder, hub, mark, rows, table_pictures
+from harness.records import Broken, Folder, Source, hub, mark, packaged, rows, table_pictures
 from harness.tasks.chair.captions import read, vocabulary
+from harness.tasks.chair.settings import EMBEDDED, HUB, Settings
 
-EMBEDDED = ("embedded", "calibration")
-HUB = {"coco": ("tsunghanwu/mscoco_chair", "test"), "coco2017": ("MM-Hallu/CHAIR", "test")}
-DATA = (*EMBEDDED, *HUB, "local")
 IDS = ("image_id", "question_id", "id")
 OBJECTS = ("objects", "gt_objects", "gt_object_list", "gt_object")
 IMAGES = ("image", "file_name", "image_name")
@@ -24,7 +22,7 @@ SPLITS = ("val2014", "train2014", "val2017", "train2017")
 
 
 @dataclass(frozen=True)
-class Record:
+class Scene:
     """One picture with the categories that it shows, or what is wrong with its row (`fault`)."""
 
     id: str
@@ -35,29 +33,7 @@ class Record:
     fault: str = ""
 
 
-@dataclass(frozen=True)
-class Source:
-    """`digest` changes with anything in the records."""
-
-    records: list[Record]
-    digest: str
-    facts: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What ground truth depends on beside the rows: its captions are read as the model's are."""
-
-    data: str
-    root: str | None
-    images: str | None
-    revision: str | None
-    ids: str | None
-    vocabulary: str
-    lemmatizer: str
-
-
-def load(s: Settings) -> Source:
+def load(s: Settings) -> Source[Scene]:
     """Raises Missing (exit 3) if records are not there, UsageError (exit 2) if they have the wrong form."""
     if s.root is not None:
         found, origin = _local(Path(s.root), s), Path(s.root).name
@@ -76,19 +52,16 @@ def load(s: Settings) -> Source:
     return Source(found, digest, {"source": origin, "images": len(found), "faulty_rows": faults, "records": digest})
 
 
-def _embedded(s: Settings) -> list[Record]:
+def _embedded(s: Settings) -> list[Scene]:
     """The scenes of embedded POPE: the same pictures, so that both tasks can be pooled."""
-    import pyarrow.parquet as pq
-
-    path = Path(__file__).parents[1] / "pope" / s.data / "images.parquet"
-    if not path.is_file():
-        raise Missing(f"{path} is not there: reinstall harness, or run python -m harness.tasks.pope.generate")
-    cells = {row["image"]: row["bytes"] for row in pq.read_table(path, columns=["image", "bytes"]).to_pylist()}
-    found = rows(Path(__file__).parent / s.data / "records.parquet")
-    return _records([{**r, "image": {"bytes": cells[r["image_id"]]}} for r in found], s.data, s, Folder([path.parent]))
+    here = Path(__file__).parent
+    shared = here.with_name("pope") / s.data
+    cells = {row["image"]: row["bytes"] for row in packaged(shared, "images.parquet")}
+    found = [{**row, "image": {"bytes": cells[row["image_id"]]}} for row in packaged(here / s.data)]
+    return _records(found, s.data, s, Folder([shared]))
 
 
-def _local(root: Path, s: Settings) -> list[Record]:
+def _local(root: Path, s: Settings) -> list[Scene]:
     if not root.exists():
         raise Missing(f"task.root={root} does not exist: give a folder with COCO annotations, or a file with records")
     if s.images is not None and not Path(s.images).is_dir():
@@ -140,14 +113,14 @@ def _coco(files: Sequence[Path]) -> Iterable[dict[str, Any]]:
         yield from found.values()
 
 
-def _records(found: Iterable[Any], where: str, s: Settings, folder: Folder) -> list[Record]:
+def _records(found: Iterable[Any], where: str, s: Settings, folder: Folder) -> list[Scene]:
     names = set(vocabulary(s.vocabulary).categories)
     stored, seen, out = table_pictures(), set(), []
     for number, row in enumerate(found, 1):
         at = f"{where}, row {number}"
         if isinstance(row, Broken) or not isinstance(row, dict):
             reason = row.reason if isinstance(row, Broken) else f"is a {type(row).__name__}, not an object"
-            out.append(Record(f"row{number}", f"{s.data}:{where}:row{number}", fault=f"{at}: {reason}"))
+            out.append(Scene(f"row{number}", f"{s.data}:{where}:row{number}", fault=f"{at}: {reason}"))
             continue
         cell = next((row[k] for k in IMAGES if row.get(k) is not None), None)
         plain = PurePosixPath(cell).stem if isinstance(cell, str) else f"row{number}"
@@ -159,7 +132,7 @@ def _records(found: Iterable[Any], where: str, s: Settings, folder: Folder) -> l
         seen.add(id_)
         name = cell if isinstance(cell, str) else f"{id_}.jpg"
         picture = folder(_file_name(name, id_)) if cell is None or isinstance(cell, str) else stored(name, cell)
-        out.append(Record(id_, cluster, objects, name, picture, fault and f"{at}: {fault}"))
+        out.append(Scene(id_, cluster, objects, name, picture, fault and f"{at}: {fault}"))
     return out
 
 
@@ -198,7 +171,7 @@ def cluster_of(id_: str, data: str) -> str:
     return f"{data}:{stem}"
 
 
-def _chosen(found: list[Record], path: Path) -> list[Record]:
+def _chosen(found: list[Scene], path: Path) -> list[Scene]:
     """The pictures of `task.ids`: one id a line, or rows that name their image."""
     if not path.is_file():
         raise Missing(f"task.ids={path} is not a file: give one with an image id a line, or JSON rows with image_id")

@@ -33,7 +33,7 @@ def examples(task: Any, each: int) -> Iterator[Example]:
 
     try:
         for i in range(each):
-            for name in task.names:
+            for name in task.settings.tasks:
                 sample = Sample(f"{name}.{FIRST_SEED + i}", name, name, None, {})
                 for request, answer in played(task, sample, lambda r, s=sample: point(s, r)):
                     yield request, answer, f"miniwob {name}"

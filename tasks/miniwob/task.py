@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import random
 import re
 from collections.abc import Generator, Iterator, Sequence
@@ -14,65 +12,46 @@ from typing import Any
 from harness.browser import chromium
 from harness.core import Metric, Missing, Outcome, Reply, Request, Result, Sample, Task, UsageError
 from harness.core.files import DIGESTS
+from harness.records import digest
 from harness.tasks.miniwob.actions import HEIGHT, WIDTH, Action, Malformed, parse
 from harness.tasks.miniwob.browser import Browser
-from harness.tasks.miniwob.environment import LIMIT, OBSERVATIONS, Episode, Refused, State, folder
-from harness.tasks.miniwob.lists import LISTS, digest
+from harness.tasks.miniwob.environment import LIMIT, Episode, Refused, State, folder
+from harness.tasks.miniwob.lists import digest as listed
 from harness.tasks.miniwob.policies import POLICIES, PageView
 from harness.tasks.miniwob.prompts import messages
 from harness.tasks.miniwob.scoring import SCORES, aggregate, positive, strict
+from harness.tasks.miniwob.settings import Settings
 
 BIDS = re.compile(r'bid="(\d+)"')
 
 
 class MiniWob(Task):
-    """Arguments are the settings of task.yaml; they are explained there."""
+    """The group and the cluster are the page's name."""
 
     name = "miniwob"
+    Settings = Settings
     scores = SCORES
     waits = True
     repeatable = False
 
-    def __init__(
-        self,
-        data: str,
-        tasks: Sequence[str] | str | None,
-        seeds: int,
-        observation: Sequence[str] | str,
-        scale: float,
-        max_steps: int,
-        pages: int,
-        max_new_tokens: int,
-    ):
-        if data not in LISTS:
-            raise UsageError(f"task.data={data} is unknown: choose one of {', '.join(LISTS)}")
-        names = [tasks] if isinstance(tasks, str) else list(tasks or LISTS[data])
-        if unknown := [n for n in names if n not in LISTS["browsergym"]]:
-            raise UsageError(f"task.tasks: {unknown[0]} is unknown: choose from {', '.join(LISTS['browsergym'])}")
-        observe = [observation] if isinstance(observation, str) else list(observation)
-        if not observe or any(o not in OBSERVATIONS for o in observe):
-            raise UsageError(f"task.observation={observation}: choose some of {', '.join(OBSERVATIONS)}")
-        if min(seeds, max_steps, pages) < 1 or not 0.5 <= scale <= 4:
-            raise UsageError("task.seeds, task.max_steps and task.pages are 1 or more, task.scale is in 0.5..4")
-        self.data, self.names, self.seeds, self.observe = data, sorted(set(names)), seeds, tuple(observe)
-        self.scale, self.max_steps, self.live, self.max_new_tokens = scale, max_steps, pages, max_new_tokens
+    def __init__(self, settings: Settings):
+        self.settings, self.live = settings, settings.pages
         self._episodes: dict[str, Episode] = {}
         self._experts: dict[str, Iterator[Action]] = {}
 
     @cached_property
     def _browser(self) -> Browser:
-        return Browser(self.scale)
+        return Browser(self.settings.scale)
 
     def samples(self) -> Iterator[Sample]:
-        """The group and the cluster are the page's name."""
         chromium()  # reported before the first episode, not by each
-        for name in self.names:
-            for seed in range(self.seeds):
+        for name in self.settings.tasks:
+            for seed in range(self.settings.seeds):
                 yield Sample(f"{name}.{seed}", f"miniwob:{name}", name, None, {"question_id": f"{name}.{seed}"})
 
     def episode(self, sample: Sample) -> Generator[Request, Reply, Outcome]:
         name, _, seed = sample.id.rpartition(".")
-        page = Episode(self._browser, name, int(seed), self.observe)
+        page = Episode(self._browser, name, int(seed), self.settings.observation)
         self._episodes[sample.id] = page
         try:
             return (yield from self._play(page))
@@ -85,8 +64,8 @@ class MiniWob(Task):
         state = page.start()
         goal, history = state.utterance, []
         malformed = refused = 0
-        while not state.done and len(history) < self.max_steps:
-            reply = yield Request(messages(state, history, self.observe), self.max_new_tokens)
+        while not state.done and len(history) < self.settings.max_steps:
+            reply = yield Request(messages(state, history, self.settings.observation), self.settings.max_new_tokens)
             try:
                 action = parse(reply.text)
             except Malformed as e:
@@ -117,7 +96,7 @@ class MiniWob(Task):
             "question": goal,
             "seed": page.seed,
             "env_reward": state.env,
-            "reason": state.reason or ("" if state.done else f"{self.max_steps} steps were over"),
+            "reason": state.reason or ("" if state.done else f"{self.settings.max_steps} steps were over"),
             "replays": page.replays,
         }
         return Outcome("\n".join(history), scores, f"{state.raw:g}", details)
@@ -126,10 +105,10 @@ class MiniWob(Task):
         return aggregate(results)
 
     def fingerprint(self) -> str:
+        names = self.settings.tasks
         shared = sorted(f for name in ("core", "common") for f in (folder().parent / name).rglob("*") if f.is_file())
-        pages = [DIGESTS.of(f) for f in (*shared, *(folder() / f"{n}.html" for n in self.names))]
-        settings = [pages, self.names, self.seeds, self.observe, self.scale, self.max_steps, self.max_new_tokens]
-        return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
+        pages = [DIGESTS.of(f) for f in (*shared, *(folder() / f"{n}.html" for n in names))]
+        return digest([pages, *self.settings.asked()])
 
     def oracle(self, sample: Sample, request: Request) -> str:
         """The scripted expert's next action."""
@@ -169,16 +148,14 @@ class MiniWob(Task):
             package = version("miniwob")
         except PackageNotFoundError as e:
             raise Missing("the pages of MiniWoB++ are not installed: pip install 'harness[miniwob]'") from e
+        s = self.settings
         return {
-            "data": self.data,
-            "tasks": len(self.names),
-            "list": digest(self.names),
-            "names": self.names,
-            "seeds": f"0 to {self.seeds - 1}",
+            **s.facts(),
+            "tasks": len(s.tasks),
+            "list": listed(s.tasks),
+            "names": list(s.tasks),
+            "seeds": f"0 to {s.seeds - 1}",
             "pages": f"miniwob {package}",
-            "observation": list(self.observe),
-            "screenshot": f"{WIDTH} x {HEIGHT} pixels x {self.scale:g}",
-            "max_steps": self.max_steps,
+            "screenshot": f"{WIDTH} x {HEIGHT} pixels x {s.scale:g}",
             "episode_max_time_ms": LIMIT,
-            "max_new_tokens": self.max_new_tokens,
         }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,16 +10,16 @@ from typing import Any
 
 from harness.core import Missing, Picture, UsageError
 from harness.core.errors import first_line
-from harness.records import Broken, Folder, facts, rows, table_pictures
+from harness.records import Broken, Folder, Source, gathered, packaged, packaged_pictures, rows
 from harness.tasks.mm_niah.scoring import SUBTASKS, Answer
+from harness.tasks.mm_niah.settings import Settings
 
 HUB = "OpenGVLab/MM-NIAH"
-DATA = ("embedded", "val", "test", "local")
 PLACE = "<image>"
 
 
 @dataclass(frozen=True)
-class Record:
+class Document:
     """One question; `parts` are the texts and pictures of the prompt in order, or what is wrong (`fault`)."""
 
     id: str
@@ -34,28 +33,22 @@ class Record:
     fault: str = ""
 
 
-def load(data: str, root: str | None, revision: str | None, subtasks: Sequence[str]) -> tuple[list[Record], str]:
-    """(records, digest). Raises Missing (exit 3) or UsageError (exit 2)."""
-    if data == "embedded":
-        found = list(_embedded(subtasks))
+def load(s: Settings) -> Source[Document]:
+    """Raises Missing (exit 3) or UsageError (exit 2)."""
+    if s.data == "embedded":
+        found = list(_embedded(Path(__file__).parent / "embedded", s.subtasks))
     else:
-        found = list(_official(Path(root) if root else _snapshot(data, revision), data, subtasks))
+        root = Path(s.root) if s.root else _snapshot(s.data, s.revision)
+        found = list(_official(root, s.data, s.subtasks))
     if not found:
         raise UsageError("no record of these subtasks: leave task.subtasks out, or see task.root")
-    parts = [[facts(r) for r in found], None if root else revision]
-    return found, hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    tokens = "of tiny-llava, 64 a picture" if s.data == "embedded" else "as the records say"
+    return gathered(found, None if s.root else s.revision, counted="questions", tokens=tokens)
 
 
-def _embedded(subtasks: Sequence[str]) -> Iterator[Record]:
-    folder = Path(__file__).parent / "embedded"
-    for name in ("records.parquet", "images.parquet"):
-        if not (folder / name).is_file():
-            raise Missing(
-                f"{folder / name} is not there: reinstall harness, or run python -m harness.tasks.mm_niah.generate"
-            )
-    stored = table_pictures()
-    pictures = {r["image"]: stored(r["image"], r["bytes"]) for r in rows(folder / "images.parquet")}
-    for row in rows(folder / "records.parquet"):
+def _embedded(folder: Path, subtasks: Sequence[str]) -> Iterator[Document]:
+    pictures = packaged_pictures(folder)
+    for row in packaged(folder):
         if row["subtask"] in subtasks:
             made = json.loads(row["record"])
             yield _record(made, row["subtask"], f"{row['subtask']}:{made['id']}", pictures.__getitem__, row["id"])
@@ -75,7 +68,7 @@ def _snapshot(data: str, revision: str | None) -> Path:
         ) from e
 
 
-def _official(root: Path, data: str, subtasks: Sequence[str]) -> Iterator[Record]:
+def _official(root: Path, data: str, subtasks: Sequence[str]) -> Iterator[Document]:
     """mm_niah_<split>/annotations/<subtask>.jsonl beside images/, or one such file."""
     if not root.exists():
         raise Missing(f"task.root={root} does not exist: give the folder with annotations/<subtask>.jsonl and images/")
@@ -95,10 +88,10 @@ def _official(root: Path, data: str, subtasks: Sequence[str]) -> Iterator[Record
             yield _record(row, subtask, f"{path.name}, row {number}", folder, f"{subtask}:{number}")
 
 
-def _record(row: Any, subtask: str, where: str, picture: Any, name: str) -> Record:
+def _record(row: Any, subtask: str, where: str, picture: Any, name: str) -> Document:
     fault = _fault(row)
     if fault:
-        return Record(name, subtask, fault=f"{where}: {fault}")
+        return Document(name, subtask, fault=f"{where}: {fault}")
     meta = row["meta"]
     question, images = row["question"], list(row["images_list"])
     choices, tiles = meta.get("choices"), meta.get("choices_image_path")
@@ -117,7 +110,7 @@ def _record(row: Any, subtask: str, where: str, picture: Any, name: str) -> Reco
     answer = row["answer"]
     if "counting" in subtask and isinstance(answer, str):
         answer = json.loads(answer)
-    return Record(
+    return Document(
         name,
         subtask,
         tuple(p for p in parts if p != ""),

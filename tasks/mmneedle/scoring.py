@@ -32,9 +32,9 @@ INTEGER = re.compile(r"-?\d+")
 class Verdict:
     """Scores of one answer. `index`, `exact` and their first and single shares are 0 where no needle is present."""
 
-    existence: float
-    index: float
     exact: float
+    index: float
+    existence: float
     first_exact: float
     each_exact: float
 
@@ -65,11 +65,11 @@ def judge(places: Sequence[Place] | None, needles: int, said: str, parser: str =
     denied = answer in none if needles > 1 else answer == "-1"
     existence = float(denied == (places is None))
     if places is None:
-        return Verdict(existence, 0.0, 0.0, 0.0, 0.0)
+        return Verdict(0.0, 0.0, existence, 0.0, 0.0)
     wanted, given = right.split("; "), answer.split("; ") if needles > 1 else [answer]
     heads = [w.split(", ")[0] for w in wanted], [g.split(", ")[0] for g in given]
     each = sum(w == g for w, g in zip(wanted, given, strict=False)) / len(wanted)
-    return Verdict(existence, float(heads[0] == heads[1]), float(answer == right), float(wanted[0] == given[0]), each)
+    return Verdict(float(answer == right), float(heads[0] == heads[1]), existence, float(wanted[0] == given[0]), each)
 
 
 def aggregate(results: Sequence[Result]) -> list[Metric]:

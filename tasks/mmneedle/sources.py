@@ -7,16 +7,16 @@ import io
 import json
 import pickle
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.core import Missing, Picture, UsageError
-from harness.records import Broken, Folder, facts, rows, table_pictures
+from harness.records import Broken, Folder, Source, gathered, packaged, packaged_pictures, rows
 from harness.tasks.mmneedle.scoring import Place
+from harness.tasks.mmneedle.settings import Settings
 
-DATA = ("embedded", "official", "local")
 NAME = re.compile(r"(?:(?P<needles>\d+)_)?annotations_(?P<images>\d+)_(?P<rows>\d+)_(?P<columns>\d+)$")
 CAPTIONS = ("file_to_caption.pkl", "captions_val2014.json", "captions.json")
 
@@ -38,7 +38,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Record:
+class Search:
     """One search; `places` is None where nothing is to be found; or what is wrong (`fault`)."""
 
     id: str
@@ -50,34 +50,28 @@ class Record:
     fault: str = ""
 
 
-def load(data: str, root: str | None, captions: str | None, settings: Sequence[str]) -> tuple[list[Record], str]:
-    """(records, digest). Raises Missing (exit 3) or UsageError (exit 2)."""
-    found = list(_official(Path(root), captions) if root else _embedded())
+def load(s: Settings) -> Source[Search]:
+    """Raises Missing (exit 3) or UsageError (exit 2)."""
+    found = list(_official(Path(s.root), s.captions) if s.root else _embedded(Path(__file__).parent / "embedded"))
     names = list(dict.fromkeys(r.setting.name for r in found))
-    if unknown := [s for s in settings if s not in names]:
+    if unknown := [name for name in s.settings if name not in names]:
         raise UsageError(f"task.settings: {unknown[0]!r} is unknown: choose from {'; '.join(names)}, or null for all")
-    found = [r for r in found if not settings or r.setting.name in settings]
+    found = [r for r in found if not s.settings or r.setting.name in s.settings]
     if not found:
         raise UsageError("these records hold no search: each needs image_ids, index, row, col and target")
-    return found, hashlib.sha256(json.dumps([facts(r) for r in found]).encode()).hexdigest()
+    names = [name for name in names if not s.settings or name in s.settings]
+    return gathered(found, counted="searches", settings=names)
 
 
-def _embedded() -> Iterator[Record]:
-    folder = Path(__file__).parent / "embedded"
-    for name in ("records.parquet", "images.parquet"):
-        if not (folder / name).is_file():
-            raise Missing(
-                f"{folder / name} is not there: reinstall harness, or run python -m harness.tasks.mmneedle.generate"
-            )
-    stored = table_pictures()
-    pictures = {r["image"]: stored(r["image"], r["bytes"]) for r in rows(folder / "images.parquet")}
-    for row in rows(folder / "records.parquet"):
+def _embedded(folder: Path) -> Iterator[Search]:
+    pictures = packaged_pictures(folder)
+    for row in packaged(folder):
         said = dict(zip(row["target"], row["captions"], strict=True))
         setting = Setting(*(row[k] for k in ("images", "rows", "columns", "needles")))
         yield _record(row, setting, row["id"], "embedded", pictures.__getitem__, said.__getitem__)
 
 
-def _official(root: Path, captions: str | None) -> Iterator[Record]:
+def _official(root: Path, captions: str | None) -> Iterator[Search]:
     """metadata_stitched/[K_]annotations_M_N_N.json, images_stitched/N_N/ and the captions of val2014."""
     if not root.exists():
         raise Missing(f"task.root={root} does not exist: give the folder with metadata_stitched/ and images_stitched/")
@@ -129,9 +123,9 @@ class _Plain(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it would import {module}.{name}, and captions need no import")
 
 
-def _record(row: Any, setting: Setting, name: str, where: str, picture: Any, caption: Any) -> Record:
-    def broken(fault: str) -> Record:
-        return Record(name, f"mmneedle:{name}", setting, fault=f"{where}, {name}: {fault}")
+def _record(row: Any, setting: Setting, name: str, where: str, picture: Any, caption: Any) -> Search:
+    def broken(fault: str) -> Search:
+        return Search(name, f"mmneedle:{name}", setting, fault=f"{where}, {name}: {fault}")
 
     if isinstance(row, Broken) or not isinstance(row, dict):
         return broken(row.reason if isinstance(row, Broken) else f"is a {type(row).__name__}, not an object")
@@ -157,4 +151,4 @@ def _record(row: Any, setting: Setting, name: str, where: str, picture: Any, cap
         return broken(f"there is no caption or picture {e.args[0]}")
     cluster = f"mmneedle:{'embedded:' if where == 'embedded' else ''}{'|'.join(images)}"
     digest = hashlib.sha256(cluster.encode()).hexdigest()[:16]
-    return Record(name, f"mmneedle:{digest}", setting, pictures, captions, None if absent else places)
+    return Search(name, f"mmneedle:{digest}", setting, pictures, captions, None if absent else places)

@@ -15,7 +15,7 @@ SCORES = (Score("string_match", primary=True),)
 CONTROL = re.compile(r"[\x00-\x1f]")
 
 
-def answer(text: str, style: str) -> str:
+def said_in(text: str, style: str) -> str:
     """What is matched: everything, or in the `reason` style what follows the last "Answer:" (all without one)."""
     cleaned = CONTROL.sub("\n", text).strip()
     if style == "reason" and "answer:" in cleaned.lower():
@@ -33,6 +33,9 @@ def string_match_part(prediction: str, references: Sequence[str]) -> float:
     """1 if any reference occurs."""
     said = prediction.lower()
     return float(any(r.lower() in said for r in references))
+
+
+MATCHES = {"all": string_match_all, "part": string_match_part}
 
 
 def aggregate(results: Sequence[Result]) -> list[Metric]:

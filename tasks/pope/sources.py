@@ -5,41 +5,31 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness.core import Missing, UsageError
-from harness.records import Absent, Folder, hub, mark, rows, table_pictures
-from harness.tasks.pope.records import SPLIT_FIELDS, Find, Record, Table, parse, unique
+from harness.records import Absent, Folder, Source, hub, mark, packaged, rows, table_pictures
+from harness.tasks.pope.records import SPLIT_FIELDS, Find, Question, Table, parse, unique
 from harness.tasks.pope.scoring import SPLITS
+from harness.tasks.pope.settings import EMBEDDED, OFFICIAL, Settings
 
 HUB = "lmms-lab/POPE"
-EMBEDDED = ("embedded", "calibration")
-OFFICIAL = ("coco", "aokvqa", "gqa")
 QUESTIONS, IMAGES = "questions.parquet", "images.parquet"
 
 
-@dataclass(frozen=True)
-class Source:
-    """All records of the wanted splits; `digest` changes with anything in them; `facts` go into the run's record."""
-
-    records: list[Record]
-    digest: str
-    facts: dict[str, Any] = field(default_factory=dict)
-
-
-def load(data: str, root: str | None, images: str | None, revision: str | None, splits: tuple[str, ...]) -> Source:
+def load(s: Settings) -> Source[Question]:
     """Raises Missing (exit 3) if records are not there, UsageError (exit 2) if they have the wrong form."""
+    data, root, splits = s.data, s.root, s.splits
     if root is not None:
-        tables, find = _local(Path(root), images, data, splits)
+        tables, find = _local(Path(root), s.images, data, splits)
         origin = Path(root).name
     elif data in EMBEDDED:
         tables, find = _embedded(Path(__file__).parent / data)
         origin = f"tasks/pope/{data}"
     elif data == "coco":
-        tables, find = _hub(splits, revision)
-        origin = f"{HUB} at {revision or 'its newest revision'}"
+        tables, find = _hub(splits, s.revision)
+        origin = f"{HUB} at {s.revision or 'its newest revision'}"
     else:
         raise Missing(
             f"task.data={data} has no copy on the hub: give the folder with {data}_pope_seem_<split>.json of "
@@ -55,7 +45,7 @@ def load(data: str, root: str | None, images: str | None, revision: str | None, 
     pictures = {r.image: r.picture for r in records if r.picture is not None}
     marks = {name: mark(picture) for name, picture in pictures.items()}
     facts = [[r.id, r.cluster, r.image, r.question, r.label, r.fault, marks.get(r.image, "")] for r in records]
-    digest = hashlib.sha256(json.dumps([facts, revision if root is None else None]).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([facts, s.revision if root is None else None]).encode()).hexdigest()
     facts = {
         "source": origin,
         "questions": sum(not r.fault for r in records),
@@ -69,17 +59,9 @@ def load(data: str, root: str | None, images: str | None, revision: str | None, 
 
 def _embedded(folder: Path) -> tuple[list[Table], Find]:
     """Two files: questions, and the pictures that they share."""
-    import pyarrow.parquet as pq
-
-    for name in (QUESTIONS, IMAGES):
-        if not (folder / name).is_file():
-            raise Missing(
-                f"{folder / name} is not there: reinstall harness, or run python -m harness.tasks.pope.generate"
-            )
-    cells = {row["image"]: row["bytes"] for row in pq.read_table(folder / IMAGES).to_pylist()}
+    cells = {row["image"]: row["bytes"] for row in packaged(folder, IMAGES)}
     read = table_pictures()
-    table = Table(QUESTIONS, pq.read_table(folder / QUESTIONS).to_pylist())
-    return [table], lambda name, _: read(name, cells.get(name))
+    return [Table(QUESTIONS, packaged(folder, QUESTIONS))], lambda name, _: read(name, cells.get(name))
 
 
 def _hub(splits: tuple[str, ...], revision: str | None) -> tuple[list[Table], Find]:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness.core import Missing, Picture, UsageError
-from harness.records import Broken, Folder, facts, hub, rows, table_pictures
+from harness.records import Broken, Folder, Source, gathered, hub, packaged, rows, table_pictures
 from harness.tasks.screenspot.scoring import Box
+from harness.tasks.screenspot.settings import CONVENTIONS, HUB, Settings
 
-HUB = {"v1": "rootsautomation/ScreenSpot", "v2": "HongxinLi/ScreenSpot_v2", "pro": "likaixin/ScreenSpot-Pro"}
-DATA = ("embedded", *HUB, "local")
-CONVENTIONS = ("auto", "xywh_pixels", "xyxy_pixels", "xyxy_normalized")
 PLATFORMS = {
     **dict.fromkeys(("ios", "android", "mobile"), "mobile"),
     **dict.fromkeys(("macos", "windows", "desktop"), "desktop"),
@@ -24,7 +20,7 @@ PLATFORMS = {
 
 
 @dataclass(frozen=True)
-class Record:
+class Target:
     """One instruction. `box` is in pixels, or in 0..1 where `normalized` is set; or what is wrong (`fault`)."""
 
     id: str
@@ -38,34 +34,29 @@ class Record:
     fault: str = ""
 
 
-def load(data: str, root: str | None, images: str | None, revision: str | None, bbox: str) -> tuple[list[Record], str]:
-    """(records, digest). Raises Missing (exit 3) or UsageError (exit 2)."""
-    if root is not None:
-        found = list(_local(Path(root), images, data, bbox))
-    elif data == "embedded":
-        found = list(_embedded())
+def load(s: Settings) -> Source[Target]:
+    """Raises Missing (exit 3) or UsageError (exit 2)."""
+    if s.root is not None:
+        found = list(_local(Path(s.root), s.images, s.data, s.bbox))
+    elif s.data == "embedded":
+        found = list(_embedded(Path(__file__).parent / "embedded"))
     else:
-        table = hub(HUB[data], None, "test", revision)
-        found = list(_records(table, HUB[data], data, _auto(table, bbox), Folder([Path()])))
+        table = hub(HUB[s.data], None, "test", s.revision)
+        found = list(_records(table, HUB[s.data], s.data, _auto(table, s.bbox), Folder([Path()])))
     if not found:
         raise UsageError("these records hold no instruction: each row needs instruction, bbox and an image")
-    parts = [[facts(r) for r in found], bbox, revision if root is None else None]
-    return found, hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    screens = len({r.cluster for r in found})
+    revision = s.revision if s.root is None else None
+    return gathered(found, s.bbox, revision, counted="instructions", screenshots=screens)
 
 
-def _embedded() -> Iterable[Record]:
-    folder = Path(__file__).parent / "embedded"
-    for name in ("records.parquet", "images.parquet"):
-        if not (folder / name).is_file():
-            raise Missing(
-                f"{folder / name} is not there: reinstall harness, or run python -m harness.tasks.screenspot.generate"
-            )
-    cells = {r["image"]: {"bytes": r["bytes"]} for r in rows(folder / "images.parquet")}
-    table = [{**r, "image": cells[r["img_filename"]]} for r in rows(folder / "records.parquet")]
+def _embedded(folder: Path) -> Iterable[Target]:
+    cells = {r["image"]: {"bytes": r["bytes"]} for r in packaged(folder, "images.parquet")}
+    table = [{**r, "image": cells[r["img_filename"]]} for r in packaged(folder)]
     return _records(table, "embedded", "embedded", "xywh_pixels", Folder([folder]))
 
 
-def _local(root: Path, images: str | None, data: str, bbox: str) -> Iterable[Record]:
+def _local(root: Path, images: str | None, data: str, bbox: str) -> Iterable[Target]:
     """SeeClick's screenspot_<platform>.json, ScreenSpot-Pro's annotations/*.json, or any JSON or Parquet rows."""
     if not root.exists():
         raise Missing(f"task.root={root} does not exist: give a folder with the annotation files, or one file")
@@ -97,14 +88,14 @@ def _auto(table: list[Any], bbox: str) -> str:
     return "xywh_pixels"
 
 
-def _records(table: Iterable[Any], where: str, data: str, convention: str, folder: Folder) -> Iterable[Record]:
+def _records(table: Iterable[Any], where: str, data: str, convention: str, folder: Folder) -> Iterable[Target]:
     stored = table_pictures()
     for number, row in enumerate(table, 1):
         name, at = f"{Path(where).stem}:{number}", f"{where}, row {number}"
         cluster = f"{data}:{where}:{number}"
         if isinstance(row, Broken) or not isinstance(row, dict):
             reason = row.reason if isinstance(row, Broken) else f"is a {type(row).__name__}, not an object"
-            yield Record(name, cluster, "unknown_unknown", fault=f"{at}: {reason}")
+            yield Target(name, cluster, "unknown_unknown", fault=f"{at}: {reason}")
             continue
         image = row.get("img_filename") or row.get("file_name") or ""
         cell = row.get("image")
@@ -117,10 +108,10 @@ def _records(table: Iterable[Any], where: str, data: str, convention: str, folde
             fault = fault or "has no text in field instruction"
         label = _cell(row, where)
         if fault:
-            yield Record(str(row.get("id") or name), cluster, label, image=str(image), fault=f"{at}: {fault}")
+            yield Target(str(row.get("id") or name), cluster, label, image=str(image), fault=f"{at}: {fault}")
             continue
         normal = convention == "xyxy_normalized"
-        yield Record(str(row.get("id") or name), cluster, label, str(instruction), box, normal, str(image), picture)
+        yield Target(str(row.get("id") or name), cluster, label, str(instruction), box, normal, str(image), picture)
 
 
 def _box(value: Any, convention: str) -> tuple[str, Box]:

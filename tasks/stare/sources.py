@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import Missing, Picture, UsageError
-from harness.records import Broken, Folder, Stored, facts, hub_lists, rows, table_pictures
+from harness.records import Broken, Folder, Source, Stored, gathered, hub_lists, packaged, packaged_pictures, rows
 from harness.tasks.stare.scoring import CONFIGS
+from harness.tasks.stare.settings import Settings
 
 HUB = "pangyyyyy/STARE"
-DATA = ("embedded", "official", "local")
 MARK = re.compile(r"<image(?:_\d+)?>")
 
 
 @dataclass(frozen=True)
-class Record:
+class Puzzle:
     """One question; `parts` are its texts and pictures in order, or what is wrong (`fault`)."""
 
     id: str
@@ -32,42 +30,35 @@ class Record:
     fault: str = ""
 
 
-def load(data: str, root: str | None, revision: str | None, configs: Sequence[str]) -> tuple[list[Record], str]:
-    """(records, digest). Raises Missing (exit 3) or UsageError (exit 2)."""
-    if data == "embedded":
-        found = [r for c in configs for r in _embedded(c)]
-    elif root is not None:
-        found = list(_local(Path(root), configs))
+def load(s: Settings) -> Source[Puzzle]:
+    """Raises Missing (exit 3) or UsageError (exit 2)."""
+    if s.root is not None:
+        found = list(_local(Path(s.root), s.sets))
+    elif s.data == "embedded":
+        found = list(_embedded(Path(__file__).parent / "embedded", s.sets))
     else:
-        found = [r for c in configs for r in _hub(c, revision)]
+        found = [r for c in s.sets for r in _hub(c, s.revision)]
     if not found:
         raise UsageError("no question of these sets: leave task.sets out, or see task.root")
-    parts = [[facts(r) for r in found], None if root else revision]
-    return found, hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return gathered(found, None if s.root else s.revision, counted="questions")
 
 
-def _embedded(config: str) -> Iterator[Record]:
-    folder = Path(__file__).parent / "embedded"
-    for name in ("records.parquet", "images.parquet"):
-        if not (folder / name).is_file():
-            raise Missing(
-                f"{folder / name} is not there: reinstall harness, or run python -m harness.tasks.stare.generate"
-            )
-    stored = table_pictures()
-    pictures = {r["image"]: stored(r["image"], r["bytes"]) for r in rows(folder / "images.parquet")}
-    for row in rows(folder / "records.parquet"):
-        if row["config"] == config:
-            yield record(row, config, row["qid"], [pictures[n] for n in row["images"]])
+def _embedded(folder: Path, configs: Sequence[str]) -> Iterator[Puzzle]:
+    pictures, stored = packaged_pictures(folder), packaged(folder)
+    for config in configs:
+        for row in stored:
+            if row["config"] == config:
+                yield record(row, config, row["qid"], [pictures[n] for n in row["images"]])
 
 
-def _hub(config: str, revision: str | None) -> Iterator[Record]:
+def _hub(config: str, revision: str | None) -> Iterator[Puzzle]:
     for number, row in enumerate(hub_lists(HUB, config, "test", revision, "images"), 1):
         cells = row.get("images") or []
         pictures = [Stored(f"{config}:{number}:{i}", cell) for i, cell in enumerate(cells)]
         yield record(row, config, f"{config}:{number}", pictures)
 
 
-def _local(root: Path, configs: Sequence[str]) -> Iterator[Record]:
+def _local(root: Path, configs: Sequence[str]) -> Iterator[Puzzle]:
     """One file or folder per set, named by it (2D_va_VSim/test.parquet, temporal.jsonl ...)."""
     if not root.exists():
         raise Missing(
@@ -101,23 +92,23 @@ def _config(name: str) -> str | None:
     return max((c for c in CONFIGS if plain == c or plain.startswith(f"{c}_")), key=len, default=None)
 
 
-def record(row: Any, config: str, name: str, pictures: Sequence[Picture]) -> Record:
+def record(row: Any, config: str, name: str, pictures: Sequence[Picture]) -> Puzzle:
     fault = _fault(row, pictures)
     if fault:
-        return Record(name, config, fault=f"{name}: {fault}")
+        return Puzzle(name, config, fault=f"{name}: {fault}")
     question: str = row["question"]
     if pictures and not MARK.search(question):
         question += "\n<image>"
     pieces = MARK.split(question)
     if len(pieces) - 1 > len(pictures):
         said = f"the question shows {len(pieces) - 1} pictures, images holds {len(pictures)}"
-        return Record(name, config, fault=f"{name}: {said}")
+        return Puzzle(name, config, fault=f"{name}: {said}")
     parts: list[str | Picture] = [pieces[0]]
     for i, piece in enumerate(pieces[1:]):
         last = i == len(pieces) - 2
         parts += [*(pictures[i:] if last else pictures[i : i + 1]), piece]
     kept = tuple(p for p in parts if p != "")
-    return Record(str(row.get("qid") or row.get("pid") or name), config, kept, question, row["answer"], _kind(row))
+    return Puzzle(str(row.get("qid") or row.get("pid") or name), config, kept, question, row["answer"], _kind(row))
 
 
 def _kind(row: dict[str, Any]) -> str:

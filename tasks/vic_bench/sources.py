@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness.core import Missing, Picture, UsageError
-from harness.records import Broken, Folder, facts, rows
+from harness.records import Broken, Folder, Source, gathered, packaged, rows
+from harness.tasks.vic_bench.settings import Settings
 from harness.tasks.vic_bench.worlds.base import Item
 
-DATA = ("embedded", "official", "local")
 SPLITS = ("counting", "maze", "puzzle", "embodied")
 MARK = re.compile(r"<image_\d+>")
 
 
 @dataclass(frozen=True)
-class Record:
+class Puzzle:
     """One item: of a world (`item`), or a question of stage 1 (`parts`, `answer`); or what is wrong (`fault`)."""
 
     id: str
@@ -32,23 +31,22 @@ class Record:
     fault: str = ""
 
 
-def load(data: str, root: str | None, worlds: Sequence[str]) -> tuple[list[Record], str]:
-    """(records, digest). Raises Missing (exit 3) or UsageError (exit 2)."""
-    found = [r for r in (_embedded() if data == "embedded" else _official(Path(root or ""))) if r.world in worlds]
-    if not found:
+def load(s: Settings) -> Source[Puzzle]:
+    """Raises Missing (exit 3) or UsageError (exit 2)."""
+    found = _official(Path(s.root)) if s.root else _embedded(Path(__file__).parent / "embedded")
+    chosen = [r for r in found if r.world in s.worlds]
+    if not chosen:
         raise UsageError("no item of these worlds: leave task.worlds out, or see task.root")
-    return found, hashlib.sha256(json.dumps([facts(r) for r in found]).encode()).hexdigest()
+    own = "local: recall, legality, thinkgain, levels and protocol are this package's own"
+    return gathered(chosen, counted="items", definitions=own)
 
 
-def _embedded() -> Iterator[Record]:
-    path = Path(__file__).parent / "embedded" / "records.parquet"
-    if not path.is_file():
-        raise Missing(f"{path} is not there: reinstall harness, or run python -m harness.tasks.vic_bench.generate")
-    for row in rows(path):
-        yield Record(row["id"], row["world"], json.loads(row["item"]))
+def _embedded(folder: Path) -> Iterator[Puzzle]:
+    for row in packaged(folder):
+        yield Puzzle(row["id"], row["world"], json.loads(row["item"]))
 
 
-def _official(root: Path) -> Iterator[Record]:
+def _official(root: Path) -> Iterator[Puzzle]:
     """json/vicbench__<split>_stage1.json beside its pictures (meituan/ViC-Bench), or one such file."""
     if not root.exists():
         raise Missing(f"task.root={root} does not exist: give the folder with json/vicbench__maze_stage1.json ...")
@@ -65,17 +63,17 @@ def _official(root: Path) -> Iterator[Record]:
             yield _question(row, split, f"{split}:{number}", folder)
 
 
-def _question(row: Any, split: str, name: str, picture: Any) -> Record:
+def _question(row: Any, split: str, name: str, picture: Any) -> Puzzle:
     world = {"puzzle": "jigsaw"}.get(split, split)
     if isinstance(row, Broken) or not isinstance(row, dict):
         said = row.reason if isinstance(row, Broken) else f"is a {type(row).__name__}, not an object"
-        return Record(name, world, fault=f"{name}: {said}")
+        return Puzzle(name, world, fault=f"{name}: {said}")
     prompt, target, images = row.get("prompt"), row.get("target"), row.get("images")
     if not isinstance(prompt, str) or not isinstance(target, str) or not target.strip() or not isinstance(images, dict):
-        return Record(name, world, fault=f"{name}: needs texts in prompt and target, and images by their marks")
+        return Puzzle(name, world, fault=f"{name}: needs texts in prompt and target, and images by their marks")
     marks = MARK.findall(prompt)
     if lacking := [m for m in marks if not isinstance(images.get(m), str)]:
-        return Record(name, world, fault=f"{name}: images has no {lacking[0]}")
+        return Puzzle(name, world, fault=f"{name}: images has no {lacking[0]}")
     pieces = MARK.split(prompt)
     parts: list[str | Picture] = [pieces[0]]
     for one, text in zip(marks, pieces[1:], strict=True):
@@ -83,7 +81,7 @@ def _question(row: Any, split: str, name: str, picture: Any) -> Record:
     extra = row.get("extra_data")
     options = len((extra.get("options") if isinstance(extra, dict) else None) or "ABCD")
     label = f"{split}:{row.get('instanceId', number_of(name))}"
-    return Record(label, world, {}, tuple(p for p in parts if p != ""), target.strip(), options)
+    return Puzzle(label, world, {}, tuple(p for p in parts if p != ""), target.strip(), options)
 
 
 def number_of(name: str) -> str:

@@ -2,113 +2,67 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 import random
 import re
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from PIL import Image
 
-from harness.core import (
-    Message,
-    Metric,
-    Outcome,
-    Picture,
-    Reply,
-    Request,
-    Result,
-    Sample,
-    Task,
-    Unusable,
-    UsageError,
-    user,
-)
+from harness.core import Message, Outcome, Picture, Reply, Request, Sample, user
+from harness.records import RecordTask, Source, with_record
 from harness.tasks.vic_bench.judge import Play, read, replayed
-from harness.tasks.vic_bench.levels import LEVELS, opening
+from harness.tasks.vic_bench.levels import opening
 from harness.tasks.vic_bench.scoring import SCORES, aggregate
-from harness.tasks.vic_bench.sources import DATA, Record, load
+from harness.tasks.vic_bench.settings import Settings
+from harness.tasks.vic_bench.sources import Puzzle, load
 from harness.tasks.vic_bench.worlds import WORLDS
 from harness.tasks.vic_bench.worlds.jigsaw import Jigsaw
 
-FEEDBACK = ("picture", "text", "same", "wrong")
-HISTORY = ("newest", "all")
 STAGE1 = "\nAnswer with the option's letter from the given choices directly."
 LETTER = re.compile(r"(?<![A-Za-z])([A-H])(?![A-Za-z'])")
 
 
-class VicBench(Task):
-    """Arguments are the settings of task.yaml; they are explained there."""
+class VicBench(RecordTask[Settings, Puzzle]):
+    """The group is "world stage", the cluster the item."""
 
     name = "vic_bench"
+    Settings = Settings
     scores = SCORES
+    summary = aggregate
 
-    def __init__(
-        self,
-        data: str,
-        root: str | None,
-        worlds: Sequence[str] | str | None,
-        stages: Sequence[int] | int | None,
-        level: int,
-        feedback: str,
-        history: str,
-        max_new_tokens: int,
-        step_tokens: int,
-    ):
-        if data not in DATA:
-            raise UsageError(f"task.data={data} is unknown: choose one of {', '.join(DATA)}")
-        if (root is None) != (data == "embedded"):
-            raise UsageError(
-                f"task.data={data} and task.root={root} do not go together: task.data=official or local with "
-                "task.root=DIR of ViC-Bench's json files, or neither"
-            )
-        names = [worlds] if isinstance(worlds, str) else list(worlds or WORLDS)
-        chosen = [stages] if isinstance(stages, int) else list(stages or ([1, 2, 3] if data == "embedded" else [1]))
-        if unknown := [w for w in names if w not in WORLDS]:
-            raise UsageError(f"task.worlds: {unknown[0]} is unknown: choose from {', '.join(WORLDS)}")
-        if any(s not in (1, 2, 3) for s in chosen) or level not in LEVELS:
-            raise UsageError(f"task.stages={chosen}, task.level={level}: stages are 1, 2, 3, levels 0 to 4")
-        if data != "embedded" and chosen != [1]:
-            raise UsageError("official records are questions of stage 1: leave task.stages out, or give [1]")
-        if feedback not in FEEDBACK or history not in HISTORY:
-            raise UsageError(
-                f"task.feedback={feedback}, task.history={history}: choose from {', '.join(FEEDBACK)}; from "
-                f"{', '.join(HISTORY)}"
-            )
-        self.data, self.root, self.worlds, self.stages, self.level = data, root, names, chosen, level
-        self.feedback, self.history = feedback, history
-        self.max_new_tokens, self.step_tokens = max_new_tokens, step_tokens
+    def __init__(self, settings: Settings):
+        super().__init__(settings)
         self._plays: dict[str, Play] = {}
 
-    @cached_property
-    def _loaded(self) -> tuple[list[Record], str]:
-        return load(self.data, self.root, self.worlds)
+    def load(self) -> Source[Puzzle]:
+        return load(self.settings)
 
     @cached_property
-    def _next(self) -> dict[str, Record]:
+    def _next(self) -> dict[str, Puzzle]:
         """Another item of the same world, whose picture the control arm `wrong` shows."""
         out = {}
         for world in WORLDS:
-            some = [r for r in self._loaded[0] if r.world == world]
+            some = [r for r in self.source.records if r.world == world]
             out |= {r.id: some[(i + 1) % len(some)] for i, r in enumerate(some)}
         return out
 
     def samples(self) -> Iterator[Sample]:
-        """The group is "world stage", the cluster the item."""
-        for r in self._loaded[0]:
-            for stage in self.stages:
-                name = f"{r.id}-s{stage}"
-                data: dict[str, Any] = {"question_id": name, "stage": stage}
-                data |= {"fault": r.fault} if r.fault else {"record": r}
-                yield Sample(name, f"vic_bench:{self.data}:{r.id}", f"{r.world} stage {stage}", None, data)
+        for record in self.source.records:
+            whole = self.sample(record)
+            for stage in self.settings.stages:
+                group = f"{record.world} stage {stage}"
+                yield with_record(
+                    replace(whole, id=f"{record.id}-s{stage}", group=group, data={"stage": stage}), record
+                )
 
-    def episode(self, sample: Sample) -> Generator[Request, Reply, Outcome]:
-        if fault := sample.data.get("fault"):
-            raise Unusable(fault)
-        record: Record = sample.data["record"]
+    def sample(self, record: Puzzle) -> Sample:
+        return Sample(record.id, f"vic_bench:{self.settings.data}:{record.id}", record.world, None)
+
+    def play(self, sample: Sample, record: Puzzle) -> Generator[Request, Reply, Outcome]:
         if sample.data["stage"] == 1:
             return (yield from self._choose(record))
         if sample.data["stage"] == 2:
@@ -118,9 +72,9 @@ class VicBench(Task):
         finally:
             self._plays.pop(sample.id, None)
 
-    def _choose(self, r: Record) -> Generator[Request, Reply, Outcome]:
+    def _choose(self, r: Puzzle) -> Generator[Request, Reply, Outcome]:
         """Stage 1: a letter."""
-        reply = yield Request(user(*self._question(r)), self.step_tokens)
+        reply = yield Request(user(*self._question(r)), self.settings.step_tokens)
         found = LETTER.findall(reply.text.upper() if len(reply.text.strip()) <= 3 else reply.text)
         said = found[-1] if found else ""
         right = r.answer.upper().strip("().") if r.answer else "ABCD"[r.item["answer"]]
@@ -128,7 +82,7 @@ class VicBench(Task):
         details = {"stage": 1, "world": r.world, "chance": 1 / r.options}
         return Outcome(reply.text, scores, said or None, details)
 
-    def _question(self, r: Record) -> list[str | Picture]:
+    def _question(self, r: Puzzle) -> list[str | Picture]:
         if r.parts:
             return [*r.parts, STAGE1]
         world, item = WORLDS[r.world], r.item
@@ -141,24 +95,24 @@ class VicBench(Task):
             parts.append(world.question(item) + listed + STAGE1)
         return parts
 
-    def _tell(self, r: Record) -> Generator[Request, Reply, Outcome]:
+    def _tell(self, r: Puzzle) -> Generator[Request, Reply, Outcome]:
         """Stage 2: all steps in one answer."""
         world = WORLDS[r.world]
         first = _picture(world.render(r.item, world.start(r.item)))
-        reply = yield Request(user(first, opening(world, r.item, 2, self.level)), self.max_new_tokens)
+        reply = yield Request(user(first, opening(world, r.item, 2, self.settings.level)), self.settings.max_new_tokens)
         turn = read(reply.text)
         return _outcome(replayed(world, r.item, turn.actions, turn.final), 2, reply.text, 0, 0)
 
-    def _walk(self, sample: Sample, r: Record) -> Generator[Request, Reply, Outcome]:
+    def _walk(self, sample: Sample, r: Puzzle) -> Generator[Request, Reply, Outcome]:
         """Stage 3: one step a turn; the world answers."""
         world, item = WORLDS[r.world], r.item
         play = self._plays[sample.id] = Play(world, item)
         said: list[str] = []
-        messages = user(_picture(world.render(item, play.state)), opening(world, item, 3, self.level))
+        messages = user(_picture(world.render(item, play.state)), opening(world, item, 3, self.settings.level))
         past = ""
         shown = 1
         for _ in range(2 * len(world.plan(item)[0]) + 2):
-            reply = yield Request(messages, self.step_tokens)
+            reply = yield Request(messages, self.settings.step_tokens)
             said.append(reply.text)
             turn = read(reply.text)
             told = self._advance(play, turn.actions, turn.final)
@@ -179,17 +133,17 @@ class VicBench(Task):
             told = f"Illegal: {why}." if why else "Done."
         if final is not None and len(actions) <= 1:
             play.final = final
-        if self.feedback == "text":
+        if self.settings.feedback == "text":
             told += " " + play.world.told(play.item, play.state)
         return told
 
-    def _shown(self, r: Record, play: Play) -> Picture | None:
+    def _shown(self, r: Puzzle, play: Play) -> Picture | None:
         """The intermediate picture of this arm."""
-        if self.feedback == "text":
+        if self.settings.feedback == "text":
             return None
-        if self.feedback == "same":
+        if self.settings.feedback == "same":
             return _picture(play.world.render(play.item, play.states[0]))
-        if self.feedback == "wrong":
+        if self.settings.feedback == "wrong":
             other = self._next[r.id].item
             return _picture(play.world.render(other, play.world.start(other)))
         return _picture(play.world.render(play.item, play.state))
@@ -204,21 +158,14 @@ class VicBench(Task):
         world: Any,
         item: Any,
     ) -> tuple[Message, ...]:
-        if self.history == "all":
+        if self.settings.history == "all":
             shown: tuple[str | Picture, ...] = (picture, told) if picture else (told,)
             return (*before, Message("assistant", (answer,)), Message("user", shown))
         first = picture or next(p for p in before[0].content if isinstance(p, Picture))
-        return user(first, f"{opening(world, item, 3, self.level)}\nSo far:{past}")
-
-    def aggregate(self, results: Sequence[Result]) -> list[Metric]:
-        return aggregate(results)
-
-    def fingerprint(self) -> str:
-        settings = [self.data, self._loaded[1], self.stages, self.level, self.feedback, self.history]
-        return hashlib.sha256(json.dumps([*settings, self.max_new_tokens, self.step_tokens]).encode()).hexdigest()
+        return user(first, f"{opening(world, item, 3, self.settings.level)}\nSo far:{past}")
 
     def oracle(self, sample: Sample, request: Request) -> str:
-        r: Record = sample.data["record"]
+        r: Puzzle = sample.data["record"]
         if sample.data["stage"] == 1:
             return r.answer or "ABCD"[r.item["answer"]]
         actions, final = WORLDS[r.world].plan(r.item)
@@ -229,7 +176,7 @@ class VicBench(Task):
 
     def chance(self, sample: Sample, request: Request, rng: random.Random) -> str:
         """A letter at random; legal steps at random."""
-        r: Record = sample.data["record"]
+        r: Puzzle = sample.data["record"]
         if sample.data["stage"] == 1:
             return "ABCDEFGH"[rng.randrange(r.options)]
         world = WORLDS[r.world]
@@ -246,23 +193,6 @@ class VicBench(Task):
         from harness.tasks.vic_bench.examples import examples
 
         return examples(self, each)
-
-    def describe(self) -> dict[str, Any]:
-        records, digest = self._loaded
-        return {
-            "data": self.data,
-            "worlds": self.worlds,
-            "stages": self.stages,
-            "level": self.level,
-            "feedback": self.feedback,
-            "history": self.history,
-            "items": len(records),
-            "faulty_rows": sum(bool(r.fault) for r in records),
-            "records": digest,
-            "definitions": "local: recall, legality, thinkgain, levels and protocol are this package's own",
-            "max_new_tokens": self.max_new_tokens,
-            "step_tokens": self.step_tokens,
-        }
 
 
 def _outcome(play: Play, stage: int, answer: str, calls: int, shown: int) -> Outcome:

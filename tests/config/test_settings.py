@@ -72,7 +72,7 @@ def test_hints_name_keys_that_exist(workdir, words, says):
         ("method.vista.lam=strong", "method.vista.lam=strong must be a number"),
         ("method.vista.norm=1", "method.vista.norm=1 must be true or false"),
         ("task.max_new_tokens=[1]", "task.max_new_tokens=[1] must be a whole number"),
-        ("task.splits=[1,2]", "task.splits=[1, 2] must be a text or a list of texts"),
+        ("task.splits=[1,2]", "task.splits=[1, 2] must be a text or null or a list of texts"),
         ("decoding.max_new_tokens=x", "decoding.max_new_tokens=x must be a whole number or null"),
         ("-m seed=0,x", "seed=x must be a whole number"),
     ],

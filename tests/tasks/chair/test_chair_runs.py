@@ -12,7 +12,9 @@ import pytest
 from harness.cli import main
 from harness.core import Missing, UsageError
 from harness.tasks.chair import generate
-from harness.tasks.chair.sources import Settings, load
+from harness.tasks.chair.settings import Settings
+from harness.tasks.chair.sources import load
+from tests.tasks.settings import settings_of
 
 DATA = Path(__file__).parent / "data"
 POPE = Path(__file__).parents[1] / "pope" / "data"
@@ -28,8 +30,7 @@ def the_run() -> Path:
 
 
 def settings(**changed) -> Settings:
-    plain = {"data": "local", "root": None, "images": None, "revision": None, "ids": None}
-    return Settings(**{**plain, "vocabulary": "official", "lemmatizer": "builtin", **changed})
+    return settings_of("chair", **{"data": "local", **changed})
 
 
 def test_official_sums_of_real_captions(workdir):
@@ -143,7 +144,7 @@ def first_picture(folder: Path) -> Path:
     [
         (["task.data=moon"], "task.data=moon is unknown"),
         (["task.data=local"], "name their folder or file"),
-        (["task.root=x"], "add task.data=local"),
+        (["task.root=x"], "add task.data=coco, coco2017 or local"),
         (["task.vocabulary=x"], "task.vocabulary=x is unknown: choose one of official, fixed"),
         (["task.data=local", "task.root=nowhere"], "task.root=nowhere does not exist"),
         (["task.max_new_tokens=0"], "must be a whole number"),

@@ -201,7 +201,7 @@ def test_no_browser_is_one_line(workdir, capsys, monkeypatch):
     [
         (["task.data=nope"], "choose one of embedded"),
         (["task.tasks=[nope]"], "choose from ascending-numbers"),
-        (["task.observation=[smell]"], "choose some of screenshot"),
+        (["task.observation=[smell]"], "choose from screenshot"),
         (["task.seeds=0"], "1 or more"),
     ],
 )

@@ -21,7 +21,8 @@ from harness.tasks.mmneedle.generate import HALF, SETTINGS, searches
 from harness.tasks.mmneedle.grids import Grid, places, satisfies
 from harness.tasks.mmneedle.scoring import judge
 from harness.tasks.mmneedle.sources import Setting, load
-from harness.tasks.mmneedle.task import prompt
+from harness.tasks.mmneedle.task import instruction
+from tests.tasks.settings import settings_of
 
 FOLDER = Path(grids.__file__).parent / "embedded"
 ONE = ((3, 1, 2),)
@@ -69,15 +70,15 @@ def test_verdicts_never_raise(said, places, parser):
 
 
 def test_official_words():
-    text = prompt(Setting(10, 2, 2), ["A dog."])
+    text = instruction(Setting(10, 2, 2), ["A dog."])
     assert text.startswith(
         "Given 10 images indexed from 1 to 10, each divided into 2*2 subimages, identify the subimage"
     )
     assert text.endswith("respond only with '-1'.\nCaption: A dog.")
-    assert prompt(Setting(1, 1, 1), ["x"]).startswith(
+    assert instruction(Setting(1, 1, 1), ["x"]).startswith(
         "Given 1 image indexed from 1 to 1, each divided into 1*1 subimage,"
     )
-    several = prompt(Setting(10, 2, 2, 2), ["A.", "B."])
+    several = instruction(Setting(10, 2, 2, 2), ["A.", "B."])
     assert "index_1, row_1, column_1; index_2, row_2, column_2" in several and several.endswith("Caption_2: B.")
 
 
@@ -178,24 +179,24 @@ def test_official_files(workdir):
     )
     assert main(["eval", "task=mmneedle", "task.data=official", "task.root=mm", "model=oracle", "logger=quiet"]) == 3
     assert metrics()["failed", "all"]["value"] == pytest.approx(3 / 5)
-    records, _ = load("official", "mm", None, [])
+    records = load(settings_of("mmneedle", data="official", root="mm")).records
     assert records[0].captions == ("Last.",) and records[0].places == ((1, 2, 1),) and records[1].places is None
 
 
 def test_a_pickle_that_imports_is_refused(workdir):
     official(Path("mm"), [ROW])
     Path("mm/file_to_caption.pkl").write_bytes(pickle.dumps({"t.jpg": "A dog."}))
-    assert load("official", "mm", None, [])[0][0].captions == ("A dog.",)
+    assert load(settings_of("mmneedle", data="official", root="mm")).records[0].captions == ("A dog.",)
     Path("mm/file_to_caption.pkl").write_bytes(pickle.dumps(Path("x")))
     with pytest.raises(UsageError, match="captions need no import"):
-        load("official", "mm", None, [])
+        load(settings_of("mmneedle", data="official", root="mm"))
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["task.data=nope"], "choose one of embedded"),
-        (["task.data=official"], "do not go together"),
+        (["task.data=official"], "task.root=PATH"),
         (["task.settings=9 x 9x9"], "choose from 1 x 2x2"),
         (["task.parser=nope"], "choose one of official"),
         (["task.data=official", "task.root=nowhere"], "does not exist"),

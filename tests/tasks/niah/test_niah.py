@@ -15,13 +15,13 @@ from harness.cli import main
 from harness.core import Missing
 from harness.models.hf.weights import locate
 from harness.records import rows
+from harness.records.package import RECORDS
 from harness.tasks.niah import haystack
 from harness.tasks.niah.generate import DEPTHS, LENGTHS
-from harness.tasks.niah.scoring import answer, string_match_all, string_match_part
-from harness.tasks.niah.task import FILE
+from harness.tasks.niah.scoring import said_in, string_match_all, string_match_part
 from harness.tasks.niah.variants import VARIANTS, make, prefix, prompt
 
-EMBEDDED = rows(Path(haystack.__file__).parent / "embedded" / FILE)
+EMBEDDED = rows(Path(haystack.__file__).parent / "embedded" / RECORDS)
 PLANTED = re.compile(r"One of the special magic (\w+) for ([\w-]+) is: ([\w-]+)\.")
 
 
@@ -46,10 +46,10 @@ def test_string_match(said, references, every, some):
 
 def test_reasoning_is_not_matched():
     said = "The number 1234567 stands first.\nAnswer: 7654321"
-    assert string_match_all(answer(said, "reason"), ["1234567"]) == 0
-    assert string_match_all(answer(said, "reason"), ["7654321"]) == 1
-    assert string_match_all(answer(said, "direct"), ["1234567"]) == 1
-    assert answer("a\x07b", "direct") == "a\nb"
+    assert string_match_all(said_in(said, "reason"), ["1234567"]) == 0
+    assert string_match_all(said_in(said, "reason"), ["7654321"]) == 1
+    assert string_match_all(said_in(said, "direct"), ["1234567"]) == 1
+    assert said_in("a\x07b", "direct") == "a\nb"
 
 
 def test_rulers_words():
@@ -169,8 +169,8 @@ def test_rulers_own_files(workdir):
         (["task.data=moon"], "task.data=moon is unknown"),
         (["task.variants=[single_9]"], "single_9 is unknown: choose from single_1"),
         (["task.lengths=[500]"], "the embedded records have 512, 1024, 2048, 4096, 8000"),
-        (["task.style=loud"], "choose style direct or reason"),
-        (["task.data=ruler"], "do not go together"),
+        (["task.style=loud"], "choose one of direct, reason"),
+        (["task.data=ruler"], "task.root=PATH"),
         (["task.data=ruler", "task.root=nowhere"], "task.root=nowhere does not exist"),
     ],
 )

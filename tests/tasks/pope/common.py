@@ -5,19 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import yaml
-
 from harness.core import Outcome, Reply, Result, Sample
-from harness.tasks.pope import task as module
 from harness.tasks.pope.task import Pope
+from tests.tasks.settings import settings_of
 
 DATA = Path(__file__).parent / "data"
-DEFAULTS = yaml.safe_load((Path(module.__file__).parent / "task.yaml").read_text())["defaults"]
 SHARED = Path(os.environ.get("HARNESS_SHARED", Path(__file__).parents[4] / "shared")) / "data" / "pope"
 
 
 def pope(**settings) -> Pope:
-    return Pope(**{**DEFAULTS, "data": "embedded", **settings})
+    return Pope(settings_of("pope", **settings))
 
 
 def play(task: Pope, sample: Sample, answer: str) -> Result:

@@ -67,13 +67,13 @@ def test_pictures_are_found_by_name(tmp_path):
     deep.mkdir(parents=True)
     (deep / GOOD["image"]).write_bytes(picture())
     first, second = local(tmp_path).samples()
-    assert first.data["picture"].load().size == (8, 8)
+    assert first.data["record"].picture.load().size == (8, 8)
     with pytest.raises(Unusable, match=r"image COCO_val2014_000000000002.jpg is not in .* task.images=DIR"):
-        second.data["picture"].load()
-    assert second.data["picture"].digest != first.data["picture"].digest
+        second.data["record"].picture.load()
+    assert second.data["record"].picture.digest != first.data["record"].picture.digest
     elsewhere = tmp_path / "elsewhere"
     shutil.move(tmp_path / "images", elsewhere)
-    assert next(iter(local(tmp_path, images=str(elsewhere)).samples())).data["picture"].load()
+    assert next(iter(local(tmp_path, images=str(elsewhere)).samples())).data["record"].picture.load()
 
 
 def test_a_picture_outside_the_folder_is_not_read(tmp_path):
@@ -83,7 +83,7 @@ def test_a_picture_outside_the_folder_is_not_read(tmp_path):
     write(root, GOOD | {"image": "../secret.png"}, GOOD | {"question_id": 2, "image": str(tmp_path / "secret.png")})
     for sample in local(root).samples():
         with pytest.raises(Unusable, match="is not in"):
-            sample.data["picture"].load()
+            sample.data["record"].picture.load()
 
 
 def test_a_truncated_picture_names_itself(tmp_path):
@@ -91,7 +91,7 @@ def test_a_truncated_picture_names_itself(tmp_path):
     (tmp_path / GOOD["image"]).write_bytes(picture()[:40])
     (sample,) = local(tmp_path).samples()
     with pytest.raises(Unusable, match=f"image {GOOD['image']}: .* cannot be decoded"):
-        sample.data["picture"].load()
+        sample.data["record"].picture.load()
 
 
 BAD = {
@@ -178,8 +178,8 @@ def test_parquet_in_the_layout_of_the_hub(tmp_path):
     pq.write_table(pa.Table.from_pylist(hub_rows()), tmp_path / "test-00000.parquet")
     first, second = local(tmp_path).samples()
     assert (first.id, first.target, first.cluster) == ("random:1", "yes", "coco:000000000001")
-    assert first.data["picture"] is second.data["picture"]
-    assert first.data["picture"].load().size == (8, 8)
+    assert first.data["record"].picture is second.data["record"].picture
+    assert first.data["record"].picture.load().size == (8, 8)
 
 
 def test_null_pixels_cost_one_sample(tmp_path):

@@ -87,6 +87,6 @@ def test_the_hub(monkeypatch):
     monkeypatch.setattr(datasets, "load_dataset", load)
     samples = list(pope(data="coco").samples())
     assert [s.id for s in samples] == [f"{s}:{i}" for s in ("random", "popular", "adversarial") for i in (1, 2)]
-    assert len({id(s.data["picture"]) for s in samples}) == 1
-    assert samples[0].data["picture"].load().size == (8, 8)
+    assert len({id(s.data["record"].picture) for s in samples}) == 1
+    assert samples[0].data["record"].picture.load().size == (8, 8)
     assert samples[0].cluster == "coco:000000000001" and samples[0].target == "yes"

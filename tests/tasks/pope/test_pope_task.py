@@ -21,7 +21,7 @@ def test_records(data):
     assert Counter(Counter(s.cluster for s in samples).values()).keys() == {18}
     assert Counter(s.target for s in samples)["yes"] == len(samples) / 2
     assert all(s.cluster.startswith("embedded:") for s in samples)
-    assert samples[0].data["picture"].load().size == (288, 288)
+    assert samples[0].data["record"].picture.load().size == (288, 288)
 
 
 def test_calibration_shares_no_picture_with_evaluation(embedded):
@@ -60,7 +60,7 @@ def test_the_request(embedded):
     sample = next(iter(embedded.samples()))
     request = next(embedded.episode(sample))
     picture, text = request.messages[0].content
-    assert picture is sample.data["picture"] and text == sample.data["question"]
+    assert picture is sample.data["record"].picture and text == sample.data["question"]
     assert request.max_new_tokens == 32
     llava = pope(suffix="\\nAnswer the question using a single word or phrase.")
     assert (

@@ -19,6 +19,7 @@ from harness.tasks.screenspot.pages import ICONS, LABELS, page
 from harness.tasks.screenspot.parsers import PARSERS
 from harness.tasks.screenspot.scoring import aggregate, hit
 from harness.tasks.screenspot.sources import load
+from tests.tasks.settings import settings_of
 
 SAMPLE = Path(__file__).parent / "data" / "screenspot_v1_sample120.jsonl"
 SIZE = (1000, 500)
@@ -108,7 +109,7 @@ def metrics(pattern: str = "*") -> dict:
 def test_real_annotations(workdir, shift, score):
     """Clicks into the middle of 120 real boxes hit, and those half a box and a pixel to the right miss."""
     table = [json.loads(line) for line in SAMPLE.read_text().splitlines()]
-    names = [r.id for r in load("local", str(SAMPLE), None, None, "auto")[0]]
+    names = [r.id for r in load(settings_of("screenspot", data="local", root=str(SAMPLE))).records]
     answers = []
     for name, row in zip(names, table, strict=True):
         x, y, w, h = row["bbox"]
@@ -141,7 +142,7 @@ def test_the_model_plays_it(workdir):
 
 
 def test_embedded_records():
-    found = load("embedded", None, None, None, "auto")[0]
+    found = load(settings_of("screenspot")).records
     assert Counter(r.cell for r in found) == dict.fromkeys(
         ("mobile_text", "mobile_icon", "desktop_text", "desktop_icon", "web_text", "web_icon"), 60
     )
@@ -184,23 +185,23 @@ def test_boxes_of_all_conventions(tmp_path):
     v1 = [{"img_filename": "pc_a.png", "bbox": [10, 20, 30, 40], "instruction": "x", "data_type": "icon"}]
     v1[0]["data_source"] = "windows"
     (tmp_path / "screenspot_desktop.json").write_text(json.dumps(v1))
-    (record,) = load("v1", str(tmp_path), None, None, "auto")[0]
+    (record,) = load(settings_of("screenspot", data="v1", root=str(tmp_path))).records
     assert (record.box, record.cell, record.normalized) == ((10, 20, 40, 60), "desktop_icon", False)
     pro = {"id": "cad_1", "img_filename": "a.png", "bbox": [10, 20, 30, 40], "img_size": [3840, 2160]}
     pro |= {"instruction": "x", "ui_type": "text", "group": "CAD"}
     (tmp_path / "pro").mkdir()
     (tmp_path / "pro" / "cad.json").write_text(json.dumps([pro]))
-    (record,) = load("pro", str(tmp_path / "pro"), None, None, "auto")[0]
+    (record,) = load(settings_of("screenspot", data="pro", root=str(tmp_path / "pro"))).records
     assert (record.id, record.box, record.cell) == ("cad_1", (10, 20, 30, 40), "CAD_text")
 
 
 def test_hub_rows_are_normalised(monkeypatch, workdir):
-    picture = load("embedded", None, None, None, "auto")[0][0].picture.encoded()
+    picture = load(settings_of("screenspot")).records[0].picture.encoded()
     rows_ = [{"file_name": "a.png", "bbox": [0.1, 0.2, 0.3, 0.4], "instruction": "x", "data_type": "text"}]
     rows_[0] |= {"data_source": "ios", "image": {"bytes": picture, "path": None}}
     made = datasets.Dataset.from_list(rows_).cast_column("image", datasets.Image())
     monkeypatch.setattr(datasets, "load_dataset", lambda *a, **k: made)
-    (record,) = load("v1", None, None, None, "auto")[0]
+    (record,) = load(settings_of("screenspot", data="v1")).records
     assert record.normalized and record.cell == "mobile_text"
     assert main(["eval", "task=screenspot", "task.data=v1", "model=oracle", "logger=quiet"]) == 0
     assert metrics()["avg_micro", "all"] == 1
@@ -212,7 +213,7 @@ def test_bad_records_cost_one_row_each(workdir):
     bad += [{"bbox": "1,2,3,4"}, {"bbox": [1, 1, 9000, 5]}]
     lines = [json.dumps(good), *(json.dumps(good | b) for b in bad), "[1]", "{broken"]
     Path("r.jsonl").write_text("\n".join(lines) + "\n")
-    Path("a.webp").write_bytes(load("embedded", None, None, None, "auto")[0][0].picture.encoded())
+    Path("a.webp").write_bytes(load(settings_of("screenspot")).records[0].picture.encoded())
     words = ["task.data=local", "task.root=r.jsonl", "model=oracle", "logger=quiet"]
     assert main(["eval", "task=screenspot", *words]) == 3
     (journal,) = Path("results/runs").glob("*/samples.jsonl")

@@ -160,7 +160,7 @@ def test_your_own_files(workdir):
     [
         (["task.data=nope"], "choose one of embedded"),
         (["task.sets=[nope]"], "choose from 2d_va"),
-        (["task.parser=nope"], "strict_official or lenient"),
+        (["task.parser=nope"], "choose one of strict_official, lenient"),
         (["task.data=local"], "task.root=PATH"),
         (["task.data=local", "task.root=nowhere"], "does not exist"),
     ],

@@ -205,10 +205,10 @@ def test_official_records(workdir):
     [
         (["task.data=nope"], "choose one of embedded"),
         (["task.worlds=[nope]"], "choose from maze"),
-        (["task.stages=[4]"], "stages are 1, 2, 3"),
-        (["task.level=9"], "levels 0 to 4"),
-        (["task.feedback=nope"], "choose from picture"),
-        (["task.data=official"], "do not go together"),
+        (["task.stages=[4]"], "4 is unknown: choose from 1, 2, 3"),
+        (["task.level=9"], "choose one of 0, 1, 2, 3, 4"),
+        (["task.feedback=nope"], "choose one of picture"),
+        (["task.data=official"], "task.root=PATH"),
     ],
 )
 def test_bad_settings_are_one_line(workdir, capsys, words, said):

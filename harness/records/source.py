@@ -1,0 +1,46 @@
+"""The records that a task runs over, and what is known of them as a whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from harness.records.pictures import facts
+
+
+class Record(Protocol):
+    """One row as its task understands it (a frozen dataclass), or what is wrong with it (`fault`)."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def fault(self) -> str: ...
+
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True)
+class Source(Generic[R]):
+    """All records. `digest` changes with anything in them; `facts` go into the run's record."""
+
+    records: Sequence[R]
+    digest: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def gathered(records: Sequence[R], *more: Any, counted: str, **known: Any) -> Source[R]:
+    """The source of these records.
+
+    Args:
+        more: What else their digest covers, as JSON: a revision, how they were read.
+        counted: What one of them is called, in the plural.
+        known: More facts.
+    """
+    parts: list[Any] = [facts(r) for r in records]
+    digest = hashlib.sha256(json.dumps([parts, *more] if more else parts).encode()).hexdigest()
+    faulty = sum(bool(r.fault) for r in records)
+    return Source(records, digest, {counted: len(records), "faulty_rows": faulty, "records": digest, **known})

@@ -1,0 +1,28 @@
+"""The settings of MiniWoB++."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from harness.records.settings import OneOf, Ruled, SomeOf, Tokens, Whole, Within
+from harness.tasks.miniwob.environment import OBSERVATIONS
+from harness.tasks.miniwob.lists import LISTS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Ruled):
+    data: Annotated[str, OneOf(LISTS)]
+    tasks: Annotated[tuple[str, ...], SomeOf(LISTS["browsergym"])]
+    seeds: Annotated[int, Whole()]
+    observation: Annotated[tuple[str, ...], SomeOf(OBSERVATIONS)]
+    scale: Annotated[float, Within(0.5, 4)]
+    max_steps: Annotated[int, Whole()]
+    pages: Annotated[int, Whole(of_records=True)]
+    max_new_tokens: Tokens
+
+    def __post_init__(self) -> None:
+        if self.tasks is None and self.data in LISTS:
+            object.__setattr__(self, "tasks", LISTS[self.data])
+        super().__post_init__()
+        object.__setattr__(self, "tasks", tuple(sorted(set(self.tasks))))
