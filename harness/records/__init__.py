@@ -3,6 +3,7 @@ them have in common."""
 
 from harness.records.package import packaged, packaged_pictures
 from harness.records.pictures import Absent, Folder, Named, Stored, facts, mark, shown, table_pictures
+from harness.records.questions import Question, QuestionTask, questions
 from harness.records.rows import Broken, hub, hub_lists, rows
 from harness.records.settings import Settings
 from harness.records.source import Source, gathered
@@ -13,6 +14,8 @@ __all__ = [
     "Broken",
     "Folder",
     "Named",
+    "Question",
+    "QuestionTask",
     "RecordTask",
     "Settings",
     "Source",
@@ -25,6 +28,7 @@ __all__ = [
     "mark",
     "packaged",
     "packaged_pictures",
+    "questions",
     "rows",
     "shown",
     "table_pictures",

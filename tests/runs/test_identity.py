@@ -239,7 +239,7 @@ def _(w):
     config = w.config(*VISTA)
     for other in (w.set(config, task_suffix=" Yes or no?"), w.set(config, task_max_new_tokens=3)):
         assert between(key(config), key(other)) == "rescored"
-    return asked(w.code(config, "tasks/pope/task.py", "question + self.suffix", "self.suffix + question"))
+    return asked(w.code(config, "tasks/pope/task.py", "record.question + ", '"" + '))
 
 
 @line("a task's parser")
@@ -251,9 +251,7 @@ def _(w):
 
 @line("a task's scorer")
 def _(w):
-    return w.code(
-        w.config(*VISTA), "tasks/pope/task.py", "float(verdict == sample.target)", "float(verdict != sample.target)"
-    )
+    return w.code(w.config(*VISTA), "tasks/pope/task.py", "verdict == record.label", "verdict != record.label")
 
 
 @line("a task's `aggregate`, or the statistics behind it")

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from harness.plugins.build import build_task
 from harness.plugins.registry import Registry
 
 TASKS = Registry().tasks
@@ -85,6 +84,5 @@ DIGESTS: dict[str, list[tuple[dict[str, Any], str]]] = {
 @pytest.mark.parametrize("name", DIGESTS)
 def test_fingerprints_keep_their_values(name):
     for changes, digest in DIGESTS[name]:
-        values = {**TASKS[name].defaults, "data": "embedded", **changes}
-        task = build_task({"_target_": TASKS[name].target, "name": name, **values})
+        task = TASKS[name].build(**{"data": "embedded", **changes})
         assert task.fingerprint().startswith(digest), changes

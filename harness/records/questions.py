@@ -1,0 +1,96 @@
+"""A task over your own rows and pictures: one question about one picture is one row of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import Missing, UsageError
+from harness.core.types import Picture, Sample
+from harness.records.pictures import Folder, Named
+from harness.records.rows import Broken, rows
+from harness.records.settings import Settings
+from harness.records.source import Source, gathered
+from harness.records.task import RecordTask
+
+FIELDS = {
+    "id": ("id", "question_id"),
+    "text": ("question", "prompt", "text"),
+    "target": ("answer", "label", "target"),
+    "picture": ("image", "picture", "file_name"),
+    "group": ("split", "category"),
+}
+"""What each field may be called; the first that a row has counts."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One row: `fields` holds all of it. `fault` says what is wrong with it."""
+
+    id: str
+    cluster: str
+    group: str = "all"
+    text: str = ""
+    target: Any = None
+    picture: Picture | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    fault: str = ""
+
+
+class QuestionTask(RecordTask[Settings, Question]):
+    """Reads every .jsonl, .json and .parquet file of `task.root`, and the pictures that its rows name. The cluster is
+    the picture, the group what `split` or `category` says."""
+
+    def load(self) -> Source[Question]:
+        return questions(Path(self.settings.root or "."))
+
+    def sample(self, record: Question) -> Sample:
+        return Sample(record.id, record.cluster, record.group, record.target, {"question": record.text})
+
+    def prompt(self, record: Question) -> Sequence[str | Picture]:
+        return [record.picture, record.text] if record.picture else [record.text]
+
+
+def questions(root: Path) -> Source[Question]:
+    """The rows of a file, or of all files of a folder.
+
+    Raises:
+        Missing: the folder is not there, or has no such file.
+        UsageError: no row is a question.
+    """
+    if not root.exists():
+        raise Missing(f"task.root={root} does not exist: give a folder with a .jsonl file and pictures, or one file")
+    files = [root] if root.is_file() else sorted(p for s in ("json", "jsonl", "parquet") for p in root.rglob(f"*.{s}"))
+    base = root if root.is_dir() else root.parent
+    found = list(_read(files, Folder([base / "images", base])))
+    if all(q.fault for q in found):
+        wanted = f"{' or '.join(FIELDS['text'])} and {' or '.join(FIELDS['target'])}"
+        raise UsageError(f"task.root={root} holds no question: its rows need {wanted}")
+    return gathered(found, counted="questions")
+
+
+def _read(files: Sequence[Path], folder: Folder) -> Iterator[Question]:
+    seen: set[str] = set()
+    for path in files:
+        for number, row in enumerate(rows(path), 1):
+            question = _question(row, f"{path.stem}:{number}", f"{path.name}, row {number}", folder)
+            if question.id in seen:
+                question = Question(f"{path.stem}:{number}", path.stem, fault=f"id {question.id} occurs twice")
+            seen.add(question.id)
+            yield question
+
+
+def _question(row: Any, name: str, where: str, folder: Folder) -> Question:
+    if isinstance(row, Broken) or not isinstance(row, dict):
+        reason = row.reason if isinstance(row, Broken) else f"is a {type(row).__name__}, not an object with fields"
+        return Question(name, name, fault=f"{where}: {reason}")
+    found = {key: next((row[n] for n in names if row.get(n) is not None), None) for key, names in FIELDS.items()}
+    name = str(found["id"]) if found["id"] is not None else name
+    group = str(found["group"] or "all")
+    for key in ("text", "target"):
+        if found[key] in (None, ""):
+            return Question(name, name, group, fault=f"{where}: has no field {' or '.join(FIELDS[key])}")
+    picture: Named | None = folder(str(found["picture"])) if found["picture"] else None
+    return Question(name, picture.name if picture else name, group, str(found["text"]), found["target"], picture, row)
