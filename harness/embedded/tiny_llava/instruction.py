@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 from harness.embedded.tiny_llava.architecture import visual_tokens
 from harness.embedded.tiny_llava.cache import PATCHES
 from harness.embedded.tiny_llava.joint import IGNORED, JointObjective
-from harness.embedded.tiny_llava.tokenizer import EOS, IMAGE, PAD
+from harness.embedded.tiny_llava.tokenizer import IMAGE, PAD
 from harness.embedded.tiny_llava.vision import MEAN, STD
 
 LONGEST = 640
@@ -34,9 +34,19 @@ class Example:
 
 
 class Examples:
-    """The folders that `python -m harness.embedded.examples` wrote, longest examples left out."""
+    """The folders that `python -m harness.embedded.examples` wrote, longest examples left out.
 
-    def __init__(self, directory: Path, tokenizer: PreTrainedTokenizerFast):
+    Args:
+        directory: Of the folders, one a task.
+        tokenizer: Of the model that the prompts were written for.
+        lead: What stands between a prompt and its answer.
+        longest: In tokens with pictures.
+    """
+
+    def __init__(
+        self, directory: Path, tokenizer: PreTrainedTokenizerFast, lead: str = " ", longest: int = LONGEST
+    ) -> None:
+        image, end = tokenizer.convert_tokens_to_ids("<image>"), tokenizer.eos_token_id
         self.items: list[Example] = []
         stored: list[np.ndarray] = []
         first = 0
@@ -45,11 +55,11 @@ class Examples:
             for line in file.read_text().splitlines():
                 row = json.loads(line)
                 prompt = tokenizer.encode(row["prompt"], add_special_tokens=False)
-                ids = [t for i in prompt for t in ([IMAGE] * PATCHES if i == IMAGE else [i])]
-                answer = tokenizer.encode(" " + row["answer"], add_special_tokens=False)
-                if len(ids) + len(answer) < LONGEST:
+                ids = [t for i in prompt for t in ([image] * PATCHES if i == image else [i])]
+                answer = tokenizer.encode(lead + row["answer"], add_special_tokens=False)
+                if len(ids) + len(answer) < longest:
                     pictures = tuple(first + p for p in row["pictures"])
-                    self.items.append(Example(np.array([*ids, *answer, EOS]), len(ids), pictures, row["kind"]))
+                    self.items.append(Example(np.array([*ids, *answer, end]), len(ids), pictures, row["kind"]))
             first += len(stored[-1])
         if not self.items:
             raise FileNotFoundError(
@@ -76,6 +86,17 @@ class Examples:
         return (torch.from_numpy(np.stack(parts)).permute(0, 3, 1, 2).float() / 255 - MEAN) / STD
 
 
+def padded(chosen: list[Example], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and labels (answers only), padded at the end: a causal decoder never sees it."""
+    length = max(len(e.ids) for e in chosen)
+    ids = torch.full((len(chosen), length), pad)
+    labels = torch.full((len(chosen), length), IGNORED)
+    for row, e in enumerate(chosen):
+        ids[row, : len(e.ids)] = torch.from_numpy(e.ids)
+        labels[row, e.answer : len(e.ids)] = ids[row, e.answer : len(e.ids)]
+    return ids, labels
+
+
 class InstructionObjective:
     """`Objective` of stage 3: the joint loss on scenes plus the answers of examples."""
 
@@ -91,12 +112,7 @@ class InstructionObjective:
 
     def _answers(self, chosen: list[Example]) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
         """Logits at answer tokens, their labels, and of which example they are."""
-        length = max(len(e.ids) for e in chosen)
-        ids = torch.full((len(chosen), length), PAD)
-        labels = torch.full((len(chosen), length), IGNORED)
-        for row, e in enumerate(chosen):
-            ids[row, : len(e.ids)] = torch.from_numpy(e.ids)
-            labels[row, e.answer : len(e.ids)] = ids[row, e.answer : len(e.ids)]
+        ids, labels = padded(chosen, PAD)
         inner = self.joint.model.model
         embed = inner.language_model.embed_tokens
         states = embed(ids)
@@ -104,7 +120,6 @@ class InstructionObjective:
         if rows:
             tokens = visual_tokens(self.joint.model, self.examples.pixels(rows))
             states = states.masked_scatter((ids == IMAGE)[..., None], tokens)
-        # Padding stands at the end: a causal decoder never sees it.
         hidden = inner.language_model(inputs_embeds=states, use_cache=False).last_hidden_state[:, :-1]
         wanted = labels[:, 1:]
         answered = wanted != IGNORED

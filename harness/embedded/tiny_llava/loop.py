@@ -138,7 +138,8 @@ def train(
         optimizer.load_state_dict(state["optimizer"])
         step, before = state["step"], state["elapsed"]
     log, start, cpu = Log(settings.directory), settings.clock(), time.process_time()
-    next_log, next_validation, next_save = 0.0, 0.0, settings.checkpoint_every
+    next_log, next_save = 0.0, settings.checkpoint_every
+    next_validation = settings.validate_every if step else 0.0
     sums: dict[str, list[float]] = {}
     while True:
         passed = settings.clock() - start

@@ -142,3 +142,26 @@ def test_a_longer_run_continues_from_before_the_decay(base, drawn, tmp_path):
     assert torch.load(checkpoint)["elapsed"] == 100.0  # the same budget: nothing left to do
     _resume(replace(short, joint=Budget(seconds=200)), checkpoint)
     assert torch.load(checkpoint)["elapsed"] == 75.0
+
+
+def test_examples_of_other_tasks_are_learnt_beside_scenes(base, drawn, parts, tmp_path, monkeypatch):
+    from harness.embedded import examples
+    from harness.embedded.smol_llava import joint
+    from harness.embedded.smol_llava.align import WordHead
+    from harness.embedded.smol_llava.heldout import HeldOut
+    from harness.embedded.tiny_llava.instruction import Examples
+
+    monkeypatch.setattr("harness.embedded.smol_llava.language_model", lambda: base)
+    assert examples.main(["vic_bench", "--out", str(tmp_path / "vic"), "--each", "1", "--model", "smol-llava"]) == 0
+    read = Examples(tmp_path, parts.tokenizer, lead="", longest=2000)
+    item = read.items[0]
+    text = parts.tokenizer.decode(item.ids)
+    assert text.startswith("<|im_start|>user\n") and text.endswith("<|im_end|>")
+    assert text[: len(parts.tokenizer.decode(item.ids[: item.answer]))].endswith("<|im_start|>assistant\n")
+    assert text.count(IMAGE) == PATCHES * len(item.pictures)
+    monkeypatch.setattr(joint, "EXAMPLES", 1.0)
+    made = joint.JointObjective(parts, WordHead(parts.words()), cache.load(drawn), HeldOut(2, 0), read)
+    loss, figures = made.loss(np.random.default_rng(0), 2)
+    loss.backward()
+    assert figures == {"examples": loss.item()} and parts.tower.embeddings.patch_embedding.weight.grad is not None
+    assert made.validate()["val_vic_bench"] > 0
