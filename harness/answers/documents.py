@@ -40,6 +40,7 @@ def documents(path: Path, text: str) -> Rows:
 def _lines(path: Path, text: str) -> Iterator[tuple[str, Any]]:
     """Cut at line feeds alone: other separators may stand inside of a text."""
     for number, line in enumerate(text.split("\n"), 1):
+        line = line.lstrip("\ufeff")  # of files that were put together
         if line.strip():
             try:
                 yield f"line {number}", DECODER.decode(line)

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.answers.content import Asked, plain
+from harness.answers.contents import Contents
 from harness.answers.fields import Choice, chosen, said
 from harness.answers.files import read
+from harness.answers.fit import Fit
 from harness.answers.layouts import LABELS
-from harness.answers.matching import Contents, Fit, matched
+from harness.answers.matching import matched
 from harness.answers.rows import Rows, at
 from harness.core.errors import UsageError
 from harness.core.types import Sample

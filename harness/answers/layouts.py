@@ -25,13 +25,13 @@ LABELS = (
 """Fields that never hold what a model said."""
 KEYLIKE = ("answer", "answers", "outputs", VALUE)
 """Candidates for answers whose name data sets use for the label."""
-QUESTIONS = ("question", "prompt_to_evaluate", "instruction", "query", "prompt", "input", "doc.question", "doc.query")
+QUESTIONS = ("question", "prompt_to_evaluate", "instruction", "query", "prompt", "input")
 IMAGES = (
     "image", "image_source", "image_name", "file_name", "image_file", "img_filename", "img_path", "image_path",
-    "doc.image_source", "image_id",
+    "image_id",
 )  # fmt: skip
 SPLITS = (
-    "group", "split", "category", "subtask", "task", "subset", "set", "type", "dataset", "config", "doc.category",
+    "group", "split", "category", "subtask", "task", "subset", "set", "type", "dataset", "config",
 )  # fmt: skip
 """Fields that may name a split; one does if its values are names of the task's groups."""
 

@@ -34,6 +34,12 @@ class Rows:
         """Names of all fields, in the order in which they first occur."""
         return list(dict.fromkeys(key for row in self.rows for key in row))
 
+    def inner(self, names: Iterable[str]) -> list[str]:
+        """Fields of these names inside of objects that rows hold: "doc.question"."""
+        known = set(names)
+        objects = ((k, v) for row in self.rows[:20] for k, v in row.items() if isinstance(v, dict))
+        return list(dict.fromkeys(f"{k}.{f}" for k, v in objects for f in v if f in known))
+
     def __len__(self) -> int:
         return len(self.rows)
 

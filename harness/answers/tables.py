@@ -65,7 +65,7 @@ def _cells(path: Path, text: str, delimiter: str, skipped: int) -> Iterator[tupl
                 more = f"put a cell that holds {_said(delimiter)} into quotes"
                 fix = more if len(cells) > len(header) else "the row is cut"
                 broken(path, place, f"{len(cells)} of the header's {len(header)} cells: {fix}")
-            yield place, {k: v if v else None for k, v in zip(header, cells, strict=True)}
+            yield place, {k: v if v.strip() else None for k, v in zip(header, cells, strict=True)}
 
 
 def _said(delimiter: str) -> str:
@@ -116,7 +116,10 @@ def _sheet(path: Path, rows: list[list[Any]]) -> Iterator[tuple[str, dict[str, A
     for number, row in filled[1:]:
         cells = [*row, *[None] * width][:width]
         whole = (int(c) if isinstance(c, float) and c.is_integer() else c for c in cells)
-        yield f"row {number}", {k: None if v == "" else v for k, v in zip(header, whole, strict=True)}
+        yield (
+            f"row {number}",
+            {k: None if isinstance(v, str) and not v.strip() else v for k, v in zip(header, whole, strict=True)},
+        )
 
 
 def parquet(path: Path, data: bytes) -> Rows:

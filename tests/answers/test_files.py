@@ -77,6 +77,12 @@ def test_separators_that_are_no_line_ends_stay_in_an_answer(tmp_path):
         assert read(path).answers == {"random:1": said}
 
 
+def test_files_that_were_put_together(tmp_path):
+    part = [lines([{"question_id": str(i), "text": "No"}]).encode("utf-8-sig") for i in (1, 2)]
+    (tmp_path / "a.jsonl").write_bytes(b"".join(part))
+    assert read(tmp_path / "a.jsonl").answers == {"random:1": "No", "random:2": "No"}
+
+
 def test_parquet_and_its_pictures(tmp_path):
     rows = [
         {"question_id": str(i), "image": {"bytes": b"x", "path": s.data["image"]}, "raw": b"\xff", "text": "No"}
@@ -122,7 +128,7 @@ def test_a_workbook_without_openpyxl(tmp_path, monkeypatch):
 def test_long_cells_and_empty_ones(tmp_path):
     before = csv.field_size_limit()
     path = tmp_path / "a.csv"
-    path.write_text(f"question_id,text\n1,{'x ' * 100_000}\n2,\n\n3,No\n")
+    path.write_text(f"question_id,text\n1,{'x ' * 100_000}\n2, \n\n3,No\n")
     found = read(path)
     assert len(found.answers["random:1"]) == 200_000 and sorted(found.answers) == ["random:1", "random:3"]
     assert "row 2 (line 3) has no text in text" in found.absent["random:2"] and csv.field_size_limit() == before

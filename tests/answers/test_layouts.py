@@ -8,7 +8,7 @@ import json
 import pytest
 
 from harness.answers import Settings, given
-from harness.core import Sample
+from harness.core import Sample, UsageError
 from tests.answers.common import SPLITS, facts, jsonl, pope
 
 POPE = [facts(s) for s in pope()]
@@ -49,10 +49,40 @@ def test_answers_to_pope(tmp_path, make, name, field):
     assert found.answers == {s.id: "No" for s in pope()}
 
 
+@pytest.mark.parametrize("splits", [SPLITS, ("popular",)])
+@pytest.mark.parametrize("first", [0, 1])
+def test_llavas_file_of_all_of_pope(tmp_path, splits, first):
+    """One file for the three splits in LLaVA's order, numbered on and on; rows name neither split nor picture."""
+    rows = [s for split in ("adversarial", "popular", "random") for s in pope(splits=[split])]
+    made = [llava(n, *facts(s)[1:]) | {"text": s.id} for n, s in enumerate(rows, first)]
+    found = given(jsonl(tmp_path / "a.jsonl", made[::-1]), pope(splits=splits), SPLITS, Settings())
+    assert found.answers == {s.id: s.id for s in pope(splits=splits)}
+    assert found.facts["samples_by"] == "the order of question_id"
+    bare = jsonl(tmp_path / "b.jsonl", [{"question_id": r["question_id"], "text": "No"} for r in made])
+    if splits == SPLITS:
+        for match in ("content", "order"):
+            with pytest.raises(UsageError, match=r"choose one split|task\.splits="):
+                given(bare, pope(splits=splits), SPLITS, Settings(match=match))
+
+
+def test_lmms_eval_with_all_splits_in_one_file(tmp_path):
+    """The split stands in the metric's record alone."""
+    rows = []
+    for n, s in enumerate(pope(splits=SPLITS[::-1])):
+        row = lmms(*facts(s)) | {"doc_id": n, "filtered_resps": [s.id]}
+        row["pope_accuracy"]["category"] = s.group
+        rows.append(row)
+    path = jsonl(tmp_path / "a.jsonl", rows)
+    for splits in (SPLITS, ("random",)):
+        assert given(path, pope(splits=splits), SPLITS, Settings()).answers == {s.id: s.id for s in pope(splits=splits)}
+
+
 def test_two_filters_of_lm_eval(tmp_path):
     rows = [lm(*f) | {"filter": name, "filtered_resps": [name]} for f in POPE for name in ("strict", "flexible")]
     path = jsonl(tmp_path / "a.jsonl", rows)
-    with pytest.raises(Exception, match=r"keep the rows of one filter \(flexible, strict\).*model\.answer_field=resps"):
+    with pytest.raises(
+        UsageError, match=r"keep the rows of one filter \(flexible, strict\).*model\.answer_field=resps"
+    ):
         given(path, pope(), SPLITS, Settings())
     assert set(given(path, pope(), SPLITS, Settings(answer_field="resps")).answers.values()) == {"No"}
 
@@ -60,11 +90,11 @@ def test_two_filters_of_lm_eval(tmp_path):
 def test_vlmevalkit(tmp_path):
     with (tmp_path / "a.tsv").open("w", newline="") as file:
         writer = csv.writer(file, delimiter="\t")
-        writer.writerow(["index", "question", "answer", "category", "prediction"])
-        writer.writerows([i + 70, q, l.capitalize(), "random", "No"] for i, q, l, m in POPE)
+        writer.writerow(["index", "question", "answer", "prediction"])
+        writer.writerows([i + 70, q, l.capitalize(), "No"] for i, q, l, m in POPE)
     found = given(tmp_path / "a.tsv", pope(), SPLITS, Settings())
     assert found.facts["layout"] == "VLMEvalKit table" and found.facts["not_read"] == ["answer"]
-    assert found.facts["samples_by"] == "the order of the rows" and set(found.answers.values()) == {"No"}
+    assert found.facts["samples_by"] == "the order of index" and set(found.answers.values()) == {"No"}
 
 
 RULER = [
@@ -104,6 +134,17 @@ MM_NIAH = [
     for g, target in TARGETS.items()
     for i in range(20)
 ]
+
+
+def test_ruler_where_all_ask_the_same(tmp_path):
+    samples = [
+        Sample(f"s1:{i + 1}", f"s{i}", "s1", [str(900 + i)], {"prompt": "What is the number?"}) for i in range(9)
+    ]
+    rows = [
+        {"index": i, "pred": f"{i}", "input": "What is the number?", "outputs": s.target} for i, s in enumerate(samples)
+    ]
+    found = given(jsonl(tmp_path / "a.jsonl", rows), samples, (), Settings())
+    assert found.answers == {f"s1:{i + 1}": f"{i}" for i in range(9)}
 
 
 @pytest.mark.parametrize("subtask", list(TARGETS))
