@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from harness.runs.record import RunRecord
 
 CARDS = ("method", "task", "model")
+LONGEST = 2000
+"""Characters of an answer with its thinking that are shown."""
 HELP = "one run, or the card of method=NAME, task=NAME, model=NAME"
 
 
@@ -202,7 +204,9 @@ def _numbers(record: RunRecord) -> dict[str, Any]:
 
 def _samples(run: Any, given: Any) -> None:
     from harness.comparison.pairing import judged
+    from harness.core.reasoning import answered
     from harness.core.score import occurring
+    from harness.core.types import Reply
 
     shown, results = 0, run.results()
     score = judged(run, occurring(results))
@@ -215,3 +219,8 @@ def _samples(run: Any, given: Any) -> None:
         said = f"{outcome.answer!r} -> {outcome.verdict}" if outcome else f"error: {result.error['message']}"
         scores = ", ".join(f"{k}={v:g}" for k, v in outcome.scores.items()) if outcome else ""
         say(f"  {result.id} [{result.group}] wants {result.target!r}: {said}  {scores}")
+        for reply in result.replies or ():
+            if isinstance(reply, Reply) and answered(reply.text) != reply.text:
+                tokens = f" ({result.thinking_tokens} tokens)" if result.thinking_tokens else ""
+                more = f" ... {len(reply.text)} characters" if len(reply.text) > LONGEST else ""
+                say(f"    with thinking{tokens}: {reply.text[:LONGEST]!r}{more}")

@@ -43,5 +43,18 @@ PARSERS: dict[str, Parser] = {"official": official, "opera": opera, "vcd": vcd, 
 
 def unparsed(answer: str) -> bool:
     """No yes-word and no no-word in the answer, in any case and beside any punctuation: the verdict is a guess."""
+    return not _said(answer)
+
+
+def doubtful(answer: str, verdict: str | None) -> bool:
+    """The answer holds words for yes alone, or for no alone, and the parser reads the other one, as `official` does
+    with "**No**", "NO" and "No!"."""
+    said = _said(answer)
+    return verdict is not None and len(said) == 1 and verdict not in said
+
+
+def _said(answer: str) -> set[str]:
+    """Of yes and no, those for which the answer holds a word, in any case and beside any punctuation."""
     words = re.findall(r"[a-z']+", answer.lower().replace("’", "'"))
-    return not any(word in ("yes", "no", "not") or word.endswith("n't") for word in words)
+    negative = any(word.strip("'") in ("no", "not") or word.endswith("n't") for word in words)
+    return {"yes"} & {word.strip("'") for word in words} | ({"no"} if negative else set())

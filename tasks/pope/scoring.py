@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from harness.core import Metric, Result, Score
 from harness.stats import Estimate, failed, jackknife, mean, totals
 
-SCORES = (Score("correct", primary=True), Score("unparsed", higher_is_better=False))
+FLAGS = ("unparsed", "doubtful")
+"""Shares of answers whose verdict is a guess, or contradicts the only word for yes or no in them."""
+SCORES = (Score("correct", primary=True), *(Score(name, higher_is_better=False) for name in FLAGS))
 SPLITS = ("random", "popular", "adversarial")
 CELLS = ("TP", "FP", "TN", "FN", "neither")
 """Positive class: yes. `neither` holds answers that parser=exact reads as neither yes nor no."""
@@ -103,7 +105,7 @@ def _split(split: str, rows: Sequence[Result]) -> list[Metric]:
         else:
             estimate = _noted(jackknife(table, f), _undefined(name, total))
         out.append(estimate.metric(name, split, higher_is_better=up))
-    return [*out, _unparsed(rows, split)]
+    return [*out, *_flags(rows, split)]
 
 
 def _mean(scored: dict[str, list[Result]]) -> list[Metric]:
@@ -130,7 +132,7 @@ def _mean(scored: dict[str, list[Result]]) -> list[Metric]:
             notes.append(check_recall(scored))
         estimate = _noted(estimate, *dict.fromkeys(notes))
         out.append(estimate.metric(name, "mean", primary=name == "accuracy", higher_is_better=up))
-    return [*out, _unparsed(rows, "mean")]
+    return [*out, *_flags(rows, "mean")]
 
 
 def check_recall(scored: dict[str, list[Result]]) -> str:
@@ -160,11 +162,13 @@ def _undefined(name: str, total: Array) -> str:
     return ""
 
 
-def _unparsed(rows: Sequence[Result], group: str) -> Metric:
-    """Share of answers with neither a yes-word nor a no-word (parser=exact: that are not exactly yes or no)."""
-    scored = [(r.outcome.scores["unparsed"], r.cluster) for r in rows if r.outcome is not None]
-    estimate = mean([u for u, _ in scored], [c for _, c in scored])
-    return estimate.metric("unparsed", group, higher_is_better=False)
+def _flags(rows: Sequence[Result], group: str) -> Iterator[Metric]:
+    """Over the answers that have the score: rows of older versions have no `doubtful`."""
+    for name in FLAGS:
+        scored = [(r.outcome.scores[name], r.cluster) for r in rows if r.outcome and name in r.outcome.scores]
+        if scored:
+            estimate = mean([value for value, _ in scored], [cluster for _, cluster in scored])
+            yield estimate.metric(name, group, higher_is_better=False)
 
 
 def _failed(results: Sequence[Result]) -> list[Metric]:

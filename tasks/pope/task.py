@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.core import Outcome, Picture, Sample
 from harness.records import RecordTask, Source
-from harness.tasks.pope.parsers import PARSERS, unparsed
+from harness.tasks.pope.parsers import PARSERS, doubtful, unparsed
 from harness.tasks.pope.records import Question
 from harness.tasks.pope.scoring import SCORES, SPLITS, aggregate
 from harness.tasks.pope.settings import Settings
@@ -36,10 +36,9 @@ class Pope(RecordTask[Settings, Question]):
 
     def score(self, record: Question, answer: str) -> Outcome:
         verdict = PARSERS[self.settings.parser](answer, record.label)
-        unclear = verdict is None or unparsed(answer)
-        return Outcome(
-            answer,
-            {"correct": float(verdict == record.label), "unparsed": float(unclear)},
-            verdict,
-            {"question": record.question, "image": record.image or None},
-        )
+        scores = {
+            "correct": float(verdict == record.label),
+            "unparsed": float(verdict is None or unparsed(answer)),
+            "doubtful": float(doubtful(answer, verdict)),
+        }
+        return Outcome(answer, scores, verdict, {"question": record.question, "image": record.image or None})

@@ -75,9 +75,9 @@ def test_the_outcome(embedded):
     sample = next(s for s in embedded.samples() if s.target == "yes")
     outcome = play(embedded, sample, "Hmm").outcome
     assert outcome.answer == "Hmm" and outcome.verdict == "yes"
-    assert outcome.scores == {"correct": 1.0, "unparsed": 1.0}
+    assert outcome.scores == {"correct": 1.0, "unparsed": 1.0, "doubtful": 0.0}
     exact = play(pope(parser="exact"), sample, "Hmm").outcome
-    assert exact.verdict is None and exact.scores == {"correct": 0.0, "unparsed": 1.0}
+    assert exact.verdict is None and exact.scores == {"correct": 0.0, "unparsed": 1.0, "doubtful": 0.0}
 
 
 def test_the_fingerprint_sees_every_setting():
