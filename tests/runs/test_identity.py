@@ -390,28 +390,27 @@ def _(w):
     return between(before, key(w.config(*look(w, presets=other.replace("llava-1.5", "tiny-llava")))))
 
 
-@line("a default in a task's YAML")
-def _(w):
+def rewritten(w, old: str, new: str) -> str:
+    """What a change of the task's YAML asks of its stored runs."""
     words = hues(w)
     before = key(w.config(*words))
-    w.plug("hues/task.yaml", YAML.replace("parser: plain", "parser: fancy"))
+    w.plug("hues/task.yaml", YAML.replace(old, new))
     return between(before, key(w.config(*words)))
+
+
+@line("a default in a task's YAML")
+def _(w):
+    return rewritten(w, "parser: plain", "parser: fancy")
 
 
 @line("`version` in a task's YAML")
 def _(w):
-    words = hues(w)
-    before = key(w.config(*words))
-    w.plug("hues/task.yaml", YAML.replace("version: 1", "version: 2"))
-    return between(before, key(w.config(*words)))
+    return rewritten(w, "version: 1", "version: 2")
 
 
 @line("the text of a card")
 def _(w):
-    words = hues(w)
-    before = key(w.config(*words))
-    w.plug("hues/task.yaml", YAML.replace("title: Colours", "title: Shades"))
-    assert between(before, key(w.config(*words))) == "nothing"
+    assert rewritten(w, "title: Colours", "title: Shades") == "nothing"
     before = key(w.config(*look(w)))
     return between(before, key(w.config(*look(w, title="Look again"))))
 
