@@ -16,7 +16,13 @@ from harness.store.database import sql
 
 REFERENCES = ("chance", "oracle")
 """Models that mark a level: lines in figures, not rows of a ranking."""
-TIERS = {"embedded": "embedded", "calibration": "calibration", "local": "own records", "imported": "imported"}
+TIERS = {
+    "embedded": "embedded",
+    "calibration": "calibration",
+    "photos": "smoke test",
+    "local": "own records",
+    "imported": "imported",
+}
 """Kinds of records; every other variant is official. Different kinds never share a ranking."""
 
 Row = dict[str, Any]

@@ -11,12 +11,13 @@ from harness.tasks.pope.parsers import PARSERS
 from harness.tasks.pope.scoring import SPLITS
 
 EMBEDDED = ("embedded", "calibration")
+PHOTOS = "photos"
 OFFICIAL = ("coco", "aokvqa", "gqa")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(records.Settings):
-    data: Annotated[str, Data(own=EMBEDDED, hub=OFFICIAL)]
+    data: Annotated[str, Data(own=(*EMBEDDED, PHOTOS), hub=OFFICIAL)]
     images: Path
     revision: Revision
     splits: Annotated[tuple[str, ...], SomeOf(SPLITS, ordered=True)]

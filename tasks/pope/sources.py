@@ -10,9 +10,10 @@ from typing import Any
 
 from harness.core import Missing, UsageError
 from harness.records import Absent, Folder, Source, hub, mark, packaged, rows, table_pictures
+from harness.tasks.pope import photos
 from harness.tasks.pope.records import SPLIT_FIELDS, Find, Question, Table, parse, unique
 from harness.tasks.pope.scoring import SPLITS
-from harness.tasks.pope.settings import EMBEDDED, OFFICIAL, Settings
+from harness.tasks.pope.settings import EMBEDDED, OFFICIAL, PHOTOS, Settings
 
 HUB = "lmms-lab/POPE"
 QUESTIONS, IMAGES = "questions.parquet", "images.parquet"
@@ -27,6 +28,9 @@ def load(s: Settings) -> Source[Question]:
     elif data in EMBEDDED:
         tables, find = _embedded(Path(__file__).parent / data)
         origin = f"tasks/pope/{data}"
+    elif data == PHOTOS:
+        tables, find = _photos()
+        origin = "tasks/pope/photos"
     elif data == "coco":
         tables, find = _hub(splits, s.revision)
         origin = f"{HUB} at {s.revision or 'its newest revision'}"
@@ -62,6 +66,11 @@ def _embedded(folder: Path) -> tuple[list[Table], Find]:
     cells = {row["image"]: row["bytes"] for row in packaged(folder, IMAGES)}
     read = table_pictures()
     return [Table(QUESTIONS, packaged(folder, QUESTIONS))], lambda name, _: read(name, cells.get(name))
+
+
+def _photos() -> tuple[list[Table], Find]:
+    found = photos.pictures()
+    return [Table(photos.ANNOTATIONS.name, list(photos.questions()))], lambda name, _: found[name]
 
 
 def _hub(splits: tuple[str, ...], revision: str | None) -> tuple[list[Table], Find]:

@@ -98,7 +98,7 @@ def test_the_fingerprint_sees_every_setting():
     ("settings", "message"),
     [
         ({"parser": "strict"}, "official, opera, vcd, exact"),
-        ({"data": "vqa"}, "embedded, calibration, coco"),
+        ({"data": "vqa"}, "embedded, calibration, photos, coco"),
         ({"splits": ["random", "rare"]}, "random, popular, adversarial"),
         ({"splits": []}, "choose from"),
         ({"max_new_tokens": 0}, "1 or more"),
