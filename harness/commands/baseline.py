@@ -58,7 +58,7 @@ def _update(given: Any, folder: Path) -> int:
     policy = read_policy(None)
     known = read(folder) if (folder / "manifest.json").exists() else []
     for run in runs:
-        before = [b for b in known if same(b.record, run.record)]
+        before = [b for b in known if same(b, run.record)]
         made = verdicts(before, [run] * len(before), policy)
         if made.exit_code == 1 and not given.even_if_worse:
             raise UsageError(

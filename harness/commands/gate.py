@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.commands.playing import play, timings
-from harness.commands.words import importable, say, share_cores
+from harness.commands.playing import current, play, timings
+from harness.commands.words import say, share_cores
 from harness.config.parser import Parser
-from harness.core.errors import UsageError
+from harness.core.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
     from harness.gate.baseline import BaselineRun
+    from harness.gate.policy import Policy
     from harness.gate.verdicts import Report
+    from harness.runs.stored import StoredRun
 
-HELP = """what CI calls: the newest run for each baseline run, judged. Exit 0 passed, 1 regressed, 3 missing or
-not comparable, 4 inconclusive."""
+HELP = """what CI calls: each baseline run judged against the run that its command makes with the code of today.
+Exit 0 passed, 1 regressed or crashed, 3 missing or not comparable, 4 inconclusive."""
 
 
 def add_arguments(parser: Parser) -> None:
@@ -29,7 +32,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--candidate", metavar="RUN", help="with --baseline RUN: the run that is judged")
     parser.add_argument("--policy", type=Path, metavar="FILE", help="gate.yaml (default: gate.yaml here, if any)")
     parser.add_argument("--tolerance", type=float, metavar="D", help="tolerated loss of all checks, e.g. 0.01")
-    parser.add_argument("--run", action="store_true", help="make the runs first")
+    parser.add_argument("--run", action="store_true", help="make the runs that are not there, first")
     parser.add_argument(
         "--timings", type=int, default=0, metavar="N", help="repeat each run N times, to judge its speed (5 or more)"
     )
@@ -39,7 +42,6 @@ def add_arguments(parser: Parser) -> None:
 
 def run(given: Any) -> int:
     share_cores()
-    from harness.engine.changes import stale
     from harness.gate import report as write
     from harness.gate.alerts import send
     from harness.gate.policy import folder_of, read_policy
@@ -50,8 +52,9 @@ def run(given: Any) -> int:
     given.baseline = given.baseline or str(folder_of(policy, results))
     with tempfile.TemporaryDirectory(prefix="harness-gate-") as scratch:
         baselines, candidates = _sides(results, given, Path(scratch))
-        repeats = [_timings(b, given.timings) for b in baselines]
-        made = verdicts(baselines, candidates, policy, repeats, outdated=stale if not given.candidate else None)
+        _check(policy, baselines, given)
+        repeats = [_timings(b, c, given.timings) for b, c in zip(baselines, candidates, strict=True)]
+        made = verdicts(baselines, candidates, policy, repeats)
     print(write.text(made))
     manifest = str(Path(given.baseline) / "manifest.json")
     _files(made, given, manifest)
@@ -67,7 +70,7 @@ def run(given: Any) -> int:
 
 def _sides(results: Path, given: Any, scratch: Path) -> tuple[list[Any], list[Any]]:
     """Baseline runs, and beside each the run that is judged."""
-    from harness.gate.baseline import read, same
+    from harness.gate.baseline import read
 
     folder = Path(given.baseline)
     if not (folder / "manifest.json").exists() and (results / "runs").is_dir() and not folder.is_dir():
@@ -75,13 +78,26 @@ def _sides(results: Path, given: Any, scratch: Path) -> tuple[list[Any], list[An
     if given.candidate:
         raise UsageError("--candidate goes with --baseline RUN; a baseline folder finds its own candidates")
     baselines = read(folder)
-    from harness.runs.stored import find, stored
+    return baselines, [_candidate(b, results, run=given.run) for b in baselines]
 
-    if given.run:
-        return baselines, [find(results, play(b.words, results)) for b in baselines]
-    finished = [r for r in stored(results) if r.record.status.scored]
-    importable(r.record for r in finished)
-    return baselines, [next((r for r in finished if same(r.record, b.record)), None) for b in baselines]
+
+def _candidate(baseline: BaselineRun, results: Path, *, run: bool) -> StoredRun | HarnessError:
+    """What the baseline's command makes with the code of today, whatever else was played since; or why there is
+    none, which is judged as well."""
+    try:
+        return play(baseline.words, results) if run else current(baseline.words, results)
+    except HarnessError as e:
+        return e
+
+
+def _check(policy: Policy, baselines: Sequence[BaselineRun], given: Any) -> None:
+    """Raises UsageError where a check would judge nothing. Two runs by name need one that fits."""
+    from harness.gate.policy import unused
+
+    records = [b.record for b in baselines]
+    found = unused(policy, records)
+    if found and not (given.candidate and any(c.fits(r) for c in policy.checks for r in records)):
+        raise UsageError(found)
 
 
 def _two_runs(results: Path, given: Any, scratch: Path) -> tuple[list[Any], list[Any]]:
@@ -94,9 +110,10 @@ def _two_runs(results: Path, given: Any, scratch: Path) -> tuple[list[Any], list
     return [accept(scratch, old, "for this comparison")], [new]
 
 
-def _timings(baseline: BaselineRun, repeats: int) -> list[dict[str, float]]:
+def _timings(baseline: BaselineRun, candidate: Any, repeats: int) -> list[dict[str, float]]:
     """Costs of repeated runs, where the baseline has some to compare with."""
-    return timings(baseline.words, repeats) if repeats and baseline.timings else []
+    wanted = repeats and baseline.timings and not isinstance(candidate, HarnessError)
+    return timings(baseline.words, repeats) if wanted else []
 
 
 def _files(made: Report, given: Any, manifest: str) -> None:

@@ -172,7 +172,7 @@ def run(words: Sequence[str] | Asked, job: Callable[[Any], int]) -> int:
     except _SweepEnds:
         pass
     except SweepFailed as e:
-        print("harness: a run of this sweep failed; its output is with its launcher (.submitit/)", file=sys.stderr)
+        print("harness: a run of this sweep failed; its output is in .sweep/ in the results folder", file=sys.stderr)
         codes.append(e.exit_code)
     except (HydraException, OmegaConfBaseException) as e:
         raise _fault(e) from e

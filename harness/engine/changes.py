@@ -6,9 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.runs.identity import code_of_answers, code_of_scores, roots
-from harness.runs.record import RunRecord
-from harness.runs.sources import located
 from harness.runs.stored import stored
 
 if TYPE_CHECKING:
@@ -36,21 +33,13 @@ def since(plan: Plan) -> str:
         if not _same_settings(before, plan.identity):
             continue
         if "answers" not in before:
-            return f"asking anew: {old.name} was played before runs knew the code that they depend on"
+            return f"{old.name} was played before runs knew the code that they depend on"
         changed = [
             *files(_both(record.code), _both(plan.code)),
             *_versions(before.get("packages") or {}, plan.identity["packages"]),
         ]
-        return f"asking anew: {listed(changed)} changed since {old.name}" if changed else ""
+        return f"{listed(changed)} changed since {old.name}" if changed else ""
     return ""
-
-
-def stale(record: RunRecord) -> list[str]:
-    """Files that changed since a run was played; none where its record does not say, or its code is not here."""
-    if not record.code or not all(map(located, roots(record.config))):
-        return []
-    config = record.config
-    return files(_both(record.code), code_of_answers(config) | code_of_scores(config))
 
 
 def files(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

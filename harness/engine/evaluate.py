@@ -45,8 +45,8 @@ def evaluate(config: dict[str, Any], listener: Listener) -> int:
             listener.ended(record, plan.directory.metrics(), from_store=True)
             return EXIT[record.status]
         taken = take(plan, older, listener.say)
-        if record is None and not taken.rows and (line := since(plan)):
-            listener.say(line)
+        if record is None and not taken.rows and (reason := since(plan)):
+            listener.say(f"asking anew: {reason}")
         drop = record is not None and _retried(plan, record)
         record, metrics = _play(plan, rows, listener, taken, drop_errors=drop)
         if record.status.ended:

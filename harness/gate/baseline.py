@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -19,10 +22,12 @@ from harness.runs.files import write_json
 from harness.runs.record import RunRecord, Status, now
 
 SCHEMA = 1
+OURS = re.compile(r".+-[0-9a-f]{10}\.parquet")
+"""Files that an update may remove once no manifest names them."""
 PROMPT = 16
 """Hex digits of a prompt's hash that are kept."""
 KEYS = ("task", "data", "model", "method", "decoding", "seed", "limit")
-"""What a candidate must share with its baseline."""
+"""What two runs share that replace each other, where no command is known."""
 RECORD = (*KEYS, "task_version", "scores", "identity", "counts", "environment", "work")
 
 
@@ -92,7 +97,9 @@ class BaselineRun:
 
         out = []
         for row in pq.read_table(self.path).to_pylist():
-            outcome = Outcome(row["answer"], dict(row["scores"]), row["verdict"]) if row["scored"] else None
+            scores = dict(row["scores"])
+            scored = row["scored"] and all(map(math.isfinite, scores.values()))
+            outcome = Outcome(row["answer"], scores, row["verdict"]) if scored else None
             out.append(
                 Result(
                     row["id"],
@@ -122,7 +129,7 @@ def read(folder: Path) -> list[BaselineRun]:
 
 
 def accept(folder: Path, run: Played, reason: str, timings: Sequence[dict[str, float]] = ()) -> BaselineRun:
-    """Make a finished run the baseline of its task, data, model, method, decoding, seed and limit.
+    """Make a finished run the baseline of its command, in place of the one that was.
 
     `timings`: costs of repeated runs, for the gate to judge speed by.
     Raises UsageError where a run may not become one.
@@ -139,11 +146,10 @@ def accept(folder: Path, run: Played, reason: str, timings: Sequence[dict[str, f
         )
     folder.mkdir(parents=True, exist_ok=True)
     name = "-".join((record.task, record.data, record.method, record.model)).replace("/", "_")
-    others = [b for b in (read(folder) if (folder / "manifest.json").exists() else []) if not same(b.record, record)]
+    others = [b for b in (read(folder) if (folder / "manifest.json").exists() else []) if not same(b, record)]
     taken = {b.name for b in others}
     name = next(n for n in (name, *(f"{name}-{i}" for i in range(2, 1000))) if n not in taken)
-    path = folder / f"{name}.parquet"
-    _write(path, results)
+    path, sha256 = _kept(folder, name, results)
     entry = {
         "name": name,
         "run": run.name,
@@ -151,7 +157,7 @@ def accept(folder: Path, run: Played, reason: str, timings: Sequence[dict[str, f
         "reason": reason,
         "words": words(record),
         "file": path.name,
-        "sha256": _sha256(path),
+        "sha256": sha256,
         "metrics": [asdict(m) for m in run.metrics],
         "cost": run.cost(),
         **({"timings": list(timings)} if timings else {}),
@@ -159,13 +165,32 @@ def accept(folder: Path, run: Played, reason: str, timings: Sequence[dict[str, f
     }
     entries = sorted([*(b.entry for b in others), entry], key=lambda e: e["name"])
     write_json(folder / "manifest.json", {"schema": SCHEMA, "runs": entries})
-    (folder / "SUMMARY.md").write_text(summary([BaselineRun(folder, e) for e in entries]), encoding="utf-8")
+    runs = [BaselineRun(folder, e) for e in entries]
+    (folder / "SUMMARY.md").write_text(summary(runs), encoding="utf-8")
+    for file in folder.glob("*.parquet"):
+        if OURS.fullmatch(file.name) and file not in {r.path for r in runs}:
+            file.unlink()
     return BaselineRun(folder, entry)
 
 
-def same(a: RunRecord, b: RunRecord) -> bool:
-    """Whether two records are of the same thing, whatever code made them."""
-    return all(getattr(a, k) == getattr(b, k) for k in KEYS)
+def _kept(folder: Path, name: str, results: Sequence[Result]) -> tuple[Path, str]:
+    """The samples in a file that is named by its content: (the file, its SHA-256). What the manifest names stays as it
+    is until a new manifest is there, so that an update that is killed leaves the old baseline."""
+    fresh = folder / f".{name}.{os.getpid()}"
+    try:
+        _write(fresh, results)
+        sha256 = _sha256(fresh)
+        return fresh.replace(folder / f"{name}-{sha256[:10]}.parquet"), sha256
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def same(base: BaselineRun, record: RunRecord) -> bool:
+    """Whether a run comes from the command of a baseline, whatever code made it."""
+    again = words(record)
+    if again or base.words:
+        return sorted(again) == sorted(base.words)
+    return all(getattr(base.record, k) == getattr(record, k) for k in KEYS)
 
 
 def words(record: RunRecord) -> list[str]:

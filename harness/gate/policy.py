@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
-from harness.core.errors import UsageError
+from harness.core.errors import UsageError, nearest
 from harness.runs.record import RunRecord
 
 FILTERS = ("task", "data", "model", "method")
@@ -58,6 +58,21 @@ class Policy:
     checks: tuple[Rule, ...] = (Rule(),)
     alerts: tuple[str, ...] = ()
     """Names of environment variables that hold the addresses."""
+
+
+def unused(policy: Policy, records: Sequence[RunRecord]) -> str:
+    """Why a check judges none of these runs, with the nearest that there is; empty if each check fits one."""
+    for number, rule in enumerate(policy.checks, 1):
+        if any(rule.fits(r) for r in records):
+            continue
+        for key in FILTERS:
+            known = sorted({str(getattr(r, key)) for r in records})
+            wanted = getattr(rule, key)
+            if wanted is not None and wanted not in known:
+                said = f"{key}={wanted} fits no run of the baseline"
+                return f"gate.yaml, check {number}: {said}: {nearest(wanted, known)}"
+        return f"gate.yaml, check {number} fits no run of the baseline"
+    return ""
 
 
 POLICY = Path("gate.yaml")

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.comparison.pairing import LOST, NotComparable, Pairs, Played, judged, meanings, pair, share_missing
-from harness.core.errors import DONE, INCOMPLETE, INCONCLUSIVE, NO, UsageError
+from harness.core.errors import DONE, INCOMPLETE, INCONCLUSIVE, NO, HarnessError, UsageError
 from harness.core.score import Score
 from harness.core.types import Result
-from harness.engine.changes import listed
 from harness.gate.baseline import BaselineRun
 from harness.gate.costs import Timings, costs
 from harness.gate.entry import Entry
 from harness.gate.policy import Policy, Rule
-from harness.runs.record import RunRecord
 from harness.stats import Difference
 from harness.stats.decision import Check, Verdict, judge
 
@@ -37,7 +35,7 @@ class Report:
         return next((c for c in (NO, INCOMPLETE, INCONCLUSIVE) if c in codes), DONE)
 
     def code(self, entry: Entry) -> int:
-        if entry.state in ("regressed", "over") or (entry.state == "slipped" and self.policy.strict):
+        if entry.state in ("regressed", "over", "crashed") or (entry.state == "slipped" and self.policy.strict):
             return NO
         if entry.state in ("missing", "incomparable", "incomplete"):
             return INCOMPLETE
@@ -50,15 +48,14 @@ class Report:
 
 def verdicts(
     baselines: Sequence[BaselineRun],
-    candidates: Sequence[Played | None],
+    candidates: Sequence[Played | HarnessError],
     policy: Policy,
     timings: Sequence[Timings] | None = None,
-    outdated: Callable[[RunRecord], Sequence[str]] | None = None,
 ) -> Report:
-    """Judge each candidate (None: there is none) by every rule that fits, and its cost by repeated `timings`.
+    """Judge each candidate by every rule that fits, and its cost by repeated `timings`.
 
-    `outdated` names the files that changed since a run was played: such a run tells nothing about the code of today.
-    Raises Tampered for a damaged baseline.
+    An error stands for a run that could not be had: it crashed (exit code 1), or is missing. Raises Tampered for a
+    damaged baseline.
     """
     entries: list[Entry] = []
     pending: list[tuple[Check, str, Rule, Score, Pairs]] = []
@@ -68,11 +65,13 @@ def verdicts(
         if not rules:
             continue
         blocking = any(r.blocking for r in rules)
-        changed = outdated(new.record) if outdated and new else []
-        if (stop := _unusable(base, new, blocking, changed)) is not None:
+        if isinstance(new, HarnessError):
+            state = "crashed" if new.exit_code == NO else "missing"
+            entries.append(Entry(base.name, "run", state, blocking, str(new)))
+            continue
+        if (stop := _unusable(base, new, blocking)) is not None:
             entries.append(stop)
             continue
-        assert new is not None
         try:
             pairs = pair(base, new, same_prompts=True)
         except NotComparable as e:
@@ -115,13 +114,7 @@ def _budget(rule: Rule, d: Difference, part: Pairs) -> tuple[int, int] | None:
     return None if rule.flips is None else (d.right_to_wrong or 0, rule.flips)
 
 
-def _unusable(base: BaselineRun, new: Played | None, blocking: bool, changed: Sequence[str]) -> Entry | None:
-    if new is None:
-        again = f"harness eval {' '.join(base.words)}"
-        return Entry(base.name, "run", "missing", blocking, f"no finished run to compare: {again}")
-    if changed:
-        said = f"{listed(changed)} changed since {new.name} was made: harness gate --run makes it again"
-        return Entry(base.name, "run", "missing", blocking, said)
+def _unusable(base: BaselineRun, new: Played, blocking: bool) -> Entry | None:
     lost = share_missing(new.results(), new.record.counts.samples)
     if lost > LOST:
         return Entry(

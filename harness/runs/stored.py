@@ -88,6 +88,13 @@ def select(results: Path, filters: Sequence[str]) -> list[StoredRun]:
     return [r for r in stored(results) if all(str(getattr(r.record, k)) == v for k, v in wanted.items())]
 
 
+def named(results: Path, name: str) -> StoredRun | None:
+    """The run of exactly this name. Raises Damaged where its record cannot be read."""
+    directory = RunDir(results, name)
+    found = record.read(directory.path)
+    return None if found is None else StoredRun(directory, found)
+
+
 def find(results: Path, word: str) -> StoredRun:
     """The run of that name, unique beginning or unique hash. Raises UsageError with the nearest names."""
     runs = stored(results)

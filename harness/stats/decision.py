@@ -29,13 +29,14 @@ class Check:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`low`, `high`: one-sided bounds d -/+ t SE at 1 - alpha each. `clusters_needed`: to decide an undecided one."""
+    """`low`, `high`: one-sided bounds d -/+ t SE, `low` at 1 - alpha, `high` at the level to which the correction
+    brings its test. `clusters_needed`: to decide an undecided one."""
 
     state: State
     low: float | None = None
     high: float | None = None
     p: float | None = None
-    """p value of "B is worse", Holm-corrected over the blocking checks."""
+    """p value of "B is worse", Holm-corrected over the blocking checks whose outputs differ."""
     clusters_needed: int | None = None
     power: float | None = None
     """delta / SE(d). Below 2.5 an unchanged system is `ok` less than 80 % of the time."""
@@ -49,9 +50,14 @@ def judge(checks: Sequence[Check], alpha: float = 0.05) -> list[Verdict]:
     inconclusive: none of these.
     """
     worse = [_worse(c.difference) for c in checks]
-    at = [i for i, c in enumerate(checks) if c.blocking and worse[i] is not None]
+    at = [i for i, c in enumerate(checks) if _tested(c) and worse[i] is not None]
     corrected = dict(zip(at, holm([worse[i] or 0.0 for i in at]), strict=True))
-    return [_verdict(c, corrected.get(i, worse[i]), alpha) for i, c in enumerate(checks)]
+    return [_verdict(c, worse[i], corrected.get(i, worse[i]), alpha) for i, c in enumerate(checks)]
+
+
+def _tested(check: Check) -> bool:
+    """Whether a check is decided by its p value, and so counts among the tests that are corrected for."""
+    return check.blocking and not check.identical and check.budget is None
 
 
 def _worse(d: Difference) -> float | None:
@@ -65,23 +71,24 @@ def _worse(d: Difference) -> float | None:
     return float(stdtr(d.clusters - 1, d.value / d.stderr))
 
 
-def _verdict(check: Check, p: float | None, alpha: float) -> Verdict:
+def _verdict(check: Check, single: float | None, p: float | None, alpha: float) -> Verdict:
+    """`single`, `p`: of "B is worse", before and after the correction."""
     d, delta = check.difference, check.delta
     if check.identical:
         return Verdict("identical", 0.0, 0.0, 1.0)
     if check.budget is not None:
         return Verdict("regressed" if check.budget[0] > check.budget[1] else "ok")
-    if p is None or d.stderr is None:
+    if p is None or single is None or d.stderr is None:
         return Verdict("inconclusive")
     t = quantile(1 - alpha, d.clusters - 1)
-    low, high = d.value - t * d.stderr, d.value + t * d.stderr
+    # The level at which the upper bound is below 0 exactly where the corrected p is below alpha.
+    level = alpha * single / p if p else alpha
+    low, high = d.value - t * d.stderr, d.value + quantile(1 - level, d.clusters - 1) * d.stderr
     needed, state = None, "inconclusive"
-    if p < alpha and d.value <= -delta:
-        state = "regressed"
+    if p < alpha:
+        state = "regressed" if d.value <= -delta else "slipped"
     elif low > 0:
         state = "improved"
-    elif high < 0 and d.value > -delta:
-        state = "slipped"
     elif low > -delta:
         state = "ok"
     elif delta > 0:

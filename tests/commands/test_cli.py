@@ -90,6 +90,7 @@ def test_a_sweep_goes_on_after_an_error(workdir, capsys):
     assert main([*SUMS, "-m", "limit=0,4"]) == 2
     assert "limit=0 leaves nothing to do" in capsys.readouterr().err
     assert any(record(r)["status"] == "done" for r in runs())
+    assert [p.name for p in workdir.iterdir()] == ["results"]
 
 
 @pytest.mark.parametrize(

@@ -60,3 +60,5 @@ def test_the_gate_asks_again_after_a_change_in_a_helper(tmp_path):
     assert code != 0 and "identical" not in said, said
     assert f"asking anew: harness/methods/_shared/contrast.py changed since {first.name}" in said
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 2
+    common.write_text(text)
+    assert "identical" in harness(tmp_path, ("gate",))[1], "the run of the code that is back, not the newest one"

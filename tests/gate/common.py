@@ -14,13 +14,14 @@ N = 1200  # 300 clusters of four
 
 
 def answers(wrong: float, seed: int = 0, flip: float = 0.0, n: int = N, odd: int = -1) -> Path:
-    """A replay file: `wrong` share of wrong answers; of the right ones, `flip` more become wrong, and sample `odd`."""
+    """The replay file, always of the same name: `wrong` share of wrong answers; of the right ones, `flip` more become
+    wrong, and sample `odd`."""
     rng = np.random.default_rng(seed)
     bad, worse = rng.random(n) < wrong, np.random.default_rng([seed, 1]).random(n) < flip
     rows = [{"id": f"s{i}", "answer": "x" if bad[i] else "y" if worse[i] else str(i % 7 + i % 5)} for i in range(n)]
     if odd >= 0:
         rows[odd]["answer"] = "z"
-    path = Path(f"answers-{wrong}-{seed}-{flip}-{odd}.jsonl")
+    path = Path("answers.jsonl")
     path.write_text("".join(json.dumps(r) + "\n" for r in rows))
     return path
 

@@ -50,8 +50,12 @@ def verdict(capsys) -> tuple[int, str]:
 def test_a_broken_method_is_caught(accepted, workdir, capsys, fault):
     """On every draw: by what it was there for, and by a budget of changes, which greedy decoding keeps at none."""
     shutil.copytree(accepted, "baseline")
+    manifest = json.loads(Path("baseline/manifest.json").read_text())
+    for run in manifest["runs"]:
+        run["words"].append(BROKEN[fault])  # the command that is gated, as if its code were broken
+    Path("baseline/manifest.json").write_text(json.dumps(manifest))
     for seed in SEEDS:
-        play((*PAI, BROKEN[fault], "limit=100", f"seed={seed}"), "results")
+        play((*PAI, "limit=100", f"seed={seed}", BROKEN[fault]), "results")
     if fault != "wrong layer":  # late layers still do much of the work: what changes there is not a loss
         Path("gate.yaml").write_text(json.dumps({"checks": [{"score": "mentioned", "delta": 0.1, **UP}]}))
         code, out = verdict(capsys)

@@ -74,8 +74,11 @@ def test_other_answers_of_equal_quality_are_undecided_with_a_narrow_margin(base,
 def test_missing_and_incomparable(base, capsys):
     code, out = gate(capsys)
     assert code == 3 and "no finished run to compare: harness eval task=sums" in out
-    play(answers(0.2), "results", 800)
+    other = play(answers(0.2), "results", 800)
     assert gate(capsys)[0] == 3
+    whole = play(answers(0.2))
+    code, out = gate(capsys, "--baseline", whole, "--candidate", other)
+    assert code == 3 and "incomparable: " in out
 
 
 def test_advisory_checks_and_groups(base, capsys):
@@ -141,6 +144,139 @@ def test_a_tampered_or_missing_file_is_refused_by_name(base, capsys):
     assert main(["gate"]) == 3 and f"{file.stem}.parquet is missing" in capsys.readouterr().err
     file.write_bytes(whole)
     assert main(["gate"]) == 0
+
+
+def test_bad_then_fixed_then_bad_again_is_bad(base, capsys):
+    """The newest run that was started is the fixed one; what the command gives now is the bad one, from the store."""
+    bad = play(answers(0.2, flip=0.05))
+    play(answers(0.2))
+    words = ["eval", "task=sums", f"task.n={N}", PLUGINS, "model=replay", f"model.path={answers(0.2, flip=0.05)}"]
+    assert main(words) == 0 and f"run {bad} (done, from the store)" in capsys.readouterr().out
+    for run in ([], ["--run"]):
+        code, out = gate(capsys, *run)
+        assert code == 1 and "regressed" in out
+    answers(0.2)
+    assert gate(capsys)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("accepted", "explored"),
+    [
+        (("task=pope", "method=vcd", "limit=18"), ("method.vcd.alpha=3.5",)),
+        (("task=pope", "model=chance", "limit=18"), ("task.suffix=Say yes or no.",)),
+        (("task=sums", PLUGINS, "model=chance"), ("seed=1",)),
+    ],
+)
+def test_exploring_other_settings_leaves_the_gate_as_it_was(workdir, capsys, accepted, explored):
+    assert main(["eval", *accepted, "logger=quiet"]) == 0
+    (name,) = [p.name for p in Path("results/runs").iterdir()]
+    assert main(["baseline", "update", name, "--reason", "x"]) == 0
+    assert main(["eval", *accepted, *explored, "logger=quiet"]) == 0
+    for run in ([], ["--run"]):
+        code, out = gate(capsys, *run)
+        assert code == 0 and "identical" in out
+    (other,) = [p.name for p in Path("results/runs").iterdir() if p.name != name]
+    assert main(["baseline", "update", other, "--reason", "explored"]) == 0
+    code, out = gate(capsys)
+    assert code == 0 and out.count("identical") == 2  # beside the first, which it does not replace
+
+
+BOOM = """
+from pathlib import Path
+from harness.core import Pipeline
+
+class Boom(Pipeline):
+    name = "boom"
+
+    def respond(self, request):
+        if Path("broken").exists():
+            raise RuntimeError(Path("broken").read_text())
+        return (yield request)
+"""
+
+
+def test_a_crash_is_judged_and_the_other_runs_are_too(workdir, capsys, monkeypatch):
+    Path("mine").mkdir()
+    Path("mine/boom.yaml").write_text("_target_: boom.Boom\nkind: pipeline\ncard: {title: Boom}\n")
+    Path("mine/boom.py").write_text(BOOM)
+    plugins = PLUGINS.replace("]", ",mine]")
+    for method in ("vanilla", "boom"):
+        assert main(["eval", "task=sums", f"method={method}", plugins, "logger=quiet"]) == 0
+        assert main(["baseline", "update", f"sums-default-{method}", "--reason", "x"]) == 0
+    Path("broken").write_text("out of\nluck")
+    capsys.readouterr()
+    code, out = gate(capsys, "--run", "--results", "fresh", "--baseline", "results/baseline", "--json", "g.json")
+    assert code == 1 and "sums-default-vanilla-oracle: correct (all) identical" in out
+    (said,) = [line for line in out.splitlines() if line.startswith("x ")]
+    assert said.startswith("x sums-default-boom-oracle: run crashed: no sample has a score: 40 x ") and "out of" in said
+    assert {e["state"] for e in json.loads(Path("g.json").read_text())["entries"]} == {"crashed", "identical"}
+    assert gate(capsys, "--results", "fresh", "--baseline", "results/baseline")[0] == 1
+    manifest = json.loads(Path("results/baseline/manifest.json").read_text())
+    manifest["runs"][0]["words"].append("task.nothing=1")
+    Path("results/baseline/manifest.json").write_text(json.dumps(manifest))
+    code, out = gate(capsys, "--run")
+    assert code == 3 and "run missing: unknown setting task.nothing" in out and "identical" in out
+
+
+@pytest.mark.parametrize(
+    ("checks", "says"),
+    [
+        ([{"task": "sum"}], "check 1: task=sum fits no run of the baseline: did you mean sums?"),
+        ([{}, {"task": "sums", "method": "vista"}], "check 2: method=vista fits no run of the baseline"),
+    ],
+)
+def test_a_check_that_judges_nothing_is_an_error(base, capsys, checks, says):
+    name = play(answers(0.2))
+    policy(checks=checks)
+    capsys.readouterr()
+    assert main(["gate"]) == 2
+    err = capsys.readouterr().err
+    assert says in err and err.count("\n") == 1
+    assert main(["gate", "--baseline", name, "--candidate", name]) == (0 if len(checks) > 1 else 2)
+
+
+def test_an_update_that_is_killed_leaves_a_baseline(base, capsys, monkeypatch):
+    """Wherever it dies: between any two files that it puts in place."""
+    name, real, dies = play(answers(0.3)), Path.replace, iter(())
+
+    def replace(self, target):
+        if next(dies, False):
+            raise KeyboardInterrupt
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    update = ["baseline", "update", name, "--reason", "second", "--even-if-worse"]
+    for at in range(10):
+        dies = iter([False] * at + [True])
+        code = main(update)
+        dies = iter(())
+        assert main(["baseline", "verify"]) == 0 and main(["baseline", "show"]) == 0
+        assert gate(capsys)[0] in (0, 1)
+        if code == 0:
+            break
+        assert code == 130
+    assert at >= 2 and "second" in (base / "SUMMARY.md").read_text()
+    assert len(list(base.iterdir())) == 3  # with its samples, and nothing that was left behind
+
+
+def test_a_score_that_is_no_number_decides_nothing(base, capsys):
+    """In a baseline that was accepted when that was possible."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from harness.gate.baseline import _sha256
+
+    play(answers(0.2))
+    (file,) = base.glob("*.parquet")
+    table = pq.read_table(file)
+    at, whole = table.schema.get_field_index("scores"), table["scores"].to_pylist()
+    for column in [[[("correct", float("nan"))]] * N, [[("correct", float("inf"))]] * 3 + whole[3:]]:
+        pq.write_table(table.set_column(at, "scores", pa.array(column, table.schema.field("scores").type)), file)
+        manifest = json.loads((base / "manifest.json").read_text())
+        manifest["runs"][0]["sha256"] = _sha256(file)
+        (base / "manifest.json").write_text(json.dumps(manifest))
+        code, out = gate(capsys)
+        assert code == (0 if column[3:] == whole[3:] else 3), out
 
 
 def test_reports(base, capsys, monkeypatch):

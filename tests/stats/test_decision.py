@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.stats import paired_mean
 from harness.stats.corrections import holm
@@ -61,6 +63,23 @@ def test_holm_keeps_many_checks_from_crying_wolf():
     assert len(alone) > 15 > sum(v.state == "regressed" for v in together)
     advisory = judge([Check(runs(-0.5), False, 0.01), *(Check(d, False, 0.01, blocking=False) for d in borderline)])
     assert advisory[0].state == "regressed"
+
+
+def test_what_is_identical_or_has_a_budget_is_not_corrected_for():
+    one, borderline = runs(-0.5), runs(-0.011, 100, 0.05, 3)
+    alone = judge([Check(borderline, False, 0.01)])
+    beside = [Check(one, True, 0.01)] * 4 + [Check(one, False, 0.01, budget=(0, 3))] * 4
+    assert judge([Check(borderline, False, 0.01), *beside])[0] == alone[0]
+
+
+@given(st.lists(st.tuples(st.floats(-0.1, 0.05), st.integers(0, 50)), min_size=1, max_size=12))
+def test_the_bounds_agree_with_the_verdict(drawn):
+    """However many checks are corrected for."""
+    for v in judge([Check(runs(mean, 60, 0.1, seed), False, 0.02) for mean, seed in drawn]):
+        assert v.low is not None and v.high is not None
+        assert (v.high < 0) == (v.state in ("regressed", "slipped"))
+        assert (v.low > 0) == (v.state == "improved")
+        assert v.low > -0.02 or v.state != "ok"
 
 
 def test_the_correction_equals_statsmodels():
