@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness import __version__
-from harness.core.errors import INTERRUPTED, HarnessError, UsageError, nearest
+from harness.core.errors import INTERRUPTED, HarnessError, UsageError, nearest, writing
 from harness.core.sinks import line
 
 if TYPE_CHECKING:
@@ -92,6 +93,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if argv is None:
         sys.excepthook = _unforeseen
+        _open_outputs()
+    try:
+        code = _main(words)
+        if argv is None:
+            sys.stdout.flush()  # here, not at exit, where a closed pipe would print a line
+        return code
+    except BrokenPipeError:
+        # Whoever read the output has seen enough. What is still buffered goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+
+
+def _main(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(usage())
         return 0
@@ -103,16 +117,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         if name not in COMMANDS and name != COMPLETE:
             raise UsageError(f"unknown command: {name}: {nearest(name, COMMANDS)}")
         command = load(name)
-        return command.run(parser(name, command).parse_args(rest))
+        with writing():
+            return command.run(parser(name, command).parse_args(rest))
     except HarnessError as e:
         print(line(f"harness: {e}"), file=sys.stderr)
         return e.exit_code
     except KeyboardInterrupt:
         print("harness: interrupted; the same command continues where this one stopped", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
+
+
+def _open_outputs() -> None:
+    """A service or a cron job may close them: then what is printed goes nowhere, and no file takes their numbers."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+    sys.stdin = sys.stdin or open(0)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w")  # noqa: SIM115
 
 
 def _unforeseen(_kind: type[BaseException], error: BaseException, _where: object) -> None:

@@ -31,9 +31,10 @@ def add_arguments(parser: Parser) -> None:
 
 def run(given: Any) -> int:
     from harness.interop import every_eval_ever, tables
-    from harness.runs.stored import select
+    from harness.runs.stored import readable, select
 
-    found = [r for r in select(results_folder(given.results), given.filters) if r.record.status.scored]
+    runs = select(results_folder(given.results), given.filters, say)
+    found = readable((r for r in runs if r.record.status.scored), say)
     if not found:
         raise UsageError("no finished run fits: harness ls lists the runs")
     folder = Path(given.out)

@@ -20,7 +20,7 @@ def run(given: Any) -> int:
     from harness.engine.artefacts import records
     from harness.runs.stored import select
 
-    found = select(results_folder(given.results), given.filters)
+    found = select(results_folder(given.results), given.filters, say)
     if given.json:
         print(json.dumps([_row(r) for r in found], indent=1))
         return 0
@@ -32,7 +32,7 @@ def run(given: Any) -> int:
     for column in ("run", "status", "samples", "score", "started"):
         table.add_column(column, no_wrap=True)
     for run in found:
-        metric = run.primary
+        metric = _primary(run)
         score = f"{metric.name} {plain_interval(metric.value, metric.low, metric.high)}" if metric else ""
         record, counts = run.record, run.record.counts
         cells = (run.name, record.status, f"{counts.done}/{counts.samples}", score, record.started or "")
@@ -45,9 +45,20 @@ def run(given: Any) -> int:
     return 0
 
 
+def _primary(run: Any) -> Any:
+    """The run's primary metric; None, with a line, where its metrics cannot be read."""
+    from harness.runs.record import Damaged
+
+    try:
+        return run.primary
+    except Damaged as e:
+        say(str(e))
+        return None
+
+
 def _row(run: Any) -> dict[str, Any]:
     keys = ("run", "status", "task", "data", "model", "method", "seed", "limit", "started", "counts")
-    metric, record = run.primary, run.record.as_json()
+    metric, record = _primary(run), run.record.as_json()
     return {k: record.get(k) for k in keys} | {
         "metric": metric.name if metric else None,
         "value": metric.value if metric else None,

@@ -44,3 +44,8 @@ def share_cores() -> None:
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+
+def say(line: str) -> None:
+    """One line beside a command's output."""
+    print(f"harness: {line}", file=sys.stderr, flush=True)

@@ -29,6 +29,7 @@ class Played(Protocol):
     @property
     def metrics(self) -> list[Metric]: ...
     def results(self) -> list[Result]: ...
+    def faults(self) -> list[str]: ...
     def cost(self) -> dict[str, float]: ...
 
 
@@ -143,6 +144,13 @@ def pair(a: Played, b: Played, *, same_prompts: bool = False) -> Pairs:
     """Raises NotComparable, naming what differs. `same_prompts`: refuse samples that asked something else."""
     if found := differing(a, b):
         raise NotComparable(f"{a.name} and {b.name} cannot be compared: {'; '.join(found)}")
+    for run in (a, b):
+        if faults := run.faults():
+            more = f", and {len(faults) - 1} more lines" if len(faults) > 1 else ""
+            raise NotComparable(
+                f"{run.name} cannot be compared: its journal's {faults[0]}{more}: the run's command (harness show "
+                f"{run.name}) asks those samples again"
+            )
     left = {r.id: r for r in a.results() if r.outcome}
     right = {r.id: r for r in b.results() if r.outcome}
     both = [i for i in left if i in right]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import errno
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from harness.core.secrets import redacted
 
@@ -27,6 +29,12 @@ class UsageError(HarnessError):
 
 class Missing(HarnessError):
     """A file, an extra, a model or a data set that is not there (exit 3)."""
+
+    exit_code = INCOMPLETE
+
+
+class NoRoom(HarnessError):
+    """A full disk, a quota, or a limit of a file's size (exit 3)."""
 
     exit_code = INCOMPLETE
 
@@ -62,3 +70,18 @@ def first_line(error: BaseException, limit: int = 200) -> str:
 
 FATAL = (UsageError, Missing, BrokenPromise)
 """Errors that end a run. Any other costs the sample that caused it."""
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Turns an error of a disk that has no more room into NoRoom."""
+    try:
+        yield
+    except OSError as e:
+        if e.errno not in FULL:
+            raise
+        where = f" for {e.filename}" if e.filename else ""
+        raise NoRoom(f"no room{where} ({e.strerror}): make some, and run the same command again") from e

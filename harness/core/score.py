@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from harness.core.types import Metric, Result
+from harness.core.types import Metric, Outcome, Result
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,45 @@ class Score:
         above, below = self.parts
         value, full = scores.get(above), scores.get(below) if below else 1.0
         return None if value is None or not full else value / full
+
+
+def checked(outcome: Outcome) -> Outcome:
+    """The outcome with plain numbers as scores, and details that JSON can hold. Raises TypeError, ValueError."""
+    if not isinstance(outcome.scores, Mapping):
+        raise TypeError(f"scores are {type(outcome.scores).__name__}, not a mapping from names to numbers")
+    scores = {str(name): number(name, value) for name, value in outcome.scores.items()}
+    try:
+        json.dumps(outcome.details, allow_nan=False)
+        details = outcome.details
+    except (TypeError, ValueError):
+        details = plain(outcome.details)
+    return replace(outcome, scores=scores, details=details)
+
+
+def number(name: Any, value: Any) -> float:
+    """A score as a plain number; numbers of NumPy and torch are converted. Raises TypeError, ValueError."""
+    if type(value) not in (float, int, bool) and getattr(value, "ndim", None) == 0:
+        value = value.item()
+    if not isinstance(value, int | float):
+        raise TypeError(f"score {name} is {value!r:.80}, not a number")
+    if not math.isfinite(value):
+        raise ValueError(f"score {name} is {value}, not a finite number")
+    return value
+
+
+def plain(value: Any) -> Any:
+    """What JSON can hold of a value: sets and arrays as lists, numbers that are not finite as null, others as text."""
+    if getattr(value, "ndim", None) is not None and hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(map(plain, value), key=repr)
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | bool | int) else str(value)
 
 
 def primary(metrics: Iterable[Metric]) -> Metric | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import DONE, INCOMPLETE, INTERRUPTED, NO, UsageError, first_line
+from harness.core.errors import DONE, INCOMPLETE, INTERRUPTED, NO, UsageError, first_line, writing
 from harness.core.score import primary
 from harness.core.types import Metric, Result
 from harness.engine import memory
@@ -18,7 +19,7 @@ from harness.engine.interrupt import interruptible
 from harness.engine.listener import Listener
 from harness.engine.plan import Plan, compose
 from harness.engine.play import planned
-from harness.engine.recording import Clock, begun, ready, spent
+from harness.engine.recording import Clock, begun, known, ready, spent
 from harness.engine.rescoring import Taken, candidates, take
 from harness.engine.schedule import Interrupted
 from harness.runs.journal import Journal
@@ -27,6 +28,7 @@ from harness.runs.record import RunRecord, Status, now
 EXIT = {Status.DONE: DONE, Status.PARTIAL: INCOMPLETE, Status.FAILED: NO, Status.INTERRUPTED: INTERRUPTED}
 
 
+@writing()
 def evaluate(config: dict[str, Any], listener: Listener) -> int:
     """Play one run to its end, or answer from what is already there. Returns the exit code."""
     rows = _rows(config["batch_size"])
@@ -35,15 +37,16 @@ def evaluate(config: dict[str, Any], listener: Listener) -> int:
     if config["limit"] is not None and (not isinstance(config["limit"], int) or config["limit"] < 1):
         raise UsageError(f"limit={config['limit']} leaves nothing to do: give 1 or more, or leave it out")
     plan = compose(config)
-    answered = _answered(plan, plan.directory.record())
-    older = [] if answered else candidates(plan)
-    if not answered and not older:
+    record = known(plan, listener.say)
+    if record is not None and _answered(plan, record):
+        return _from_store(plan, record, listener)
+    older = candidates(plan)
+    if not older:
         _ = plan.methods  # refuses bad values before anything is written
     with plan.directory.locked(lambda: listener.say(f"another process is running {plan.directory.name}: waiting")):
-        record = plan.directory.record()
-        if record and _answered(plan, record):
-            listener.ended(record, plan.directory.metrics(), from_store=True)
-            return EXIT[record.status]
+        record = known(plan)
+        if record is not None and _answered(plan, record):
+            return _from_store(plan, record, listener)
         taken = take(plan, older, listener.say)
         if record is None and not taken.rows and (reason := since(plan)):
             listener.say(f"asking anew: {reason}")
@@ -60,8 +63,18 @@ def _retried(plan: Plan, record: RunRecord) -> bool:
     return plan.config["retry"] == "errors" and record.status in (Status.PARTIAL, Status.FAILED)
 
 
-def _answered(plan: Plan, record: RunRecord | None) -> bool:
-    return record is not None and record.status.ended and not _retried(plan, record)
+def _answered(plan: Plan, record: RunRecord) -> bool:
+    return record.status.ended and not _retried(plan, record) and plan.directory.whole(record)
+
+
+def _from_store(plan: Plan, record: RunRecord, listener: Listener) -> int:
+    """Answer from what is there; a run that was killed before it was indexed is indexed now."""
+    from harness.store import indexed
+
+    if not indexed(Path(plan.config["results"]), record):
+        _ingest(plan, listener)
+    listener.ended(record, plan.directory.metrics(), from_store=True)
+    return EXIT[record.status]
 
 
 def _play(
@@ -73,6 +86,9 @@ def _play(
     if early:
         samples = early.shuffled(samples, plan.config["seed"])
     journal = Journal(plan.directory.journal, drop_errors=drop_errors)
+    if journal.faults:
+        more = f" and {len(journal.faults) - 1} more lines are" if len(journal.faults) > 1 else ""
+        listener.say(f"{plan.directory.journal}: {journal.faults[0]}{more}: what is missing is asked again")
     record = begun(plan, len(samples), taken.facts)
     plan.directory.write_record(record)
     journal.append(taken.rows)
@@ -98,7 +114,8 @@ def _play(
     except Interrupted:
         interrupted = True
     except BaseException:
-        plan.directory.write_record(replace(record, status=Status.INTERRUPTED, finished=now()))
+        with suppress(OSError):  # a full disk: the record still says that the run is not over
+            plan.directory.write_record(replace(record, status=Status.INTERRUPTED, finished=now()))
         raise
     finally:
         journal.close()

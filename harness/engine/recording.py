@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from harness.engine.prepare import Prepared
 from harness.engine.rescoring import COSTS
 from harness.plugins.build import build_decoding
 from harness.runs.environment import environment
-from harness.runs.record import Counts, RunRecord, Status, now
+from harness.runs.record import Counts, Damaged, RunRecord, Status, now
 
 KEPT = ("rescored_from", "command", "started", "more", *COSTS)
 """Fields of the record that stay when a run is resumed."""
@@ -36,6 +36,15 @@ class Clock:
             wall_seconds=round((record.wall_seconds or 0.0) + time.monotonic() - self.wall, 3),
             cpu_seconds=round((record.cpu_seconds or 0.0) + time.process_time() - self.cpu, 3),
         )
+
+
+def known(plan: Plan, say: Callable[[str], None] = lambda _: None) -> RunRecord | None:
+    """The run's record; None before it has begun, and where its record was cut short: the journal is the truth."""
+    try:
+        return plan.directory.record()
+    except Damaged as e:
+        say(f"{e}: it is written anew from the journal")
+        return None
 
 
 def begun(plan: Plan, total: int, taken: Mapping[str, Any]) -> RunRecord:
@@ -65,7 +74,7 @@ def begun(plan: Plan, total: int, taken: Mapping[str, Any]) -> RunRecord:
         counts=Counts(total, requests=0, asked=0),
         task_facts=plan.task.describe(),
     )
-    before = plan.directory.record()
+    before = known(plan)
     kept = {k: v for k in KEPT if before is not None and (v := getattr(before, k))}
     facts = {**kept, **taken, "environment": environment() | taken.get("environment", {})}
     return replace(made, **facts)

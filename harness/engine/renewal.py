@@ -15,10 +15,10 @@ from harness.engine.plan import task_identity
 from harness.engine.play import planned
 from harness.engine.rescoring import again, inherited
 from harness.plugins.build import build_task, target
+from harness.runs import journal
 from harness.runs.directory import RunDir
 from harness.runs.environment import environment
 from harness.runs.identity import code_of_scores, digest, run_name
-from harness.runs.journal import encode
 from harness.runs.record import RunRecord, now
 from harness.runs.stored import StoredRun
 
@@ -67,7 +67,7 @@ def renew(old: StoredRun, results: Path, *, check: bool = True) -> Renewed:
             return Renewed(old.name, False, old.primary)
         found = concluded(task, rows, len(samples))
         with directory.locked(lambda: None):
-            directory.journal.write_text("".join(encode(r) + "\n" for r in rows))
+            journal.write(directory.journal, rows)
             directory.write_metrics(found.metrics)
             directory.write_record(found.of(_record(old, task, identity, code, name)))
         return Renewed(name, True, primary(found.metrics))

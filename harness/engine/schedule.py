@@ -25,6 +25,7 @@ from harness.core.errors import FATAL, Unusable, UsageError, first_line
 from harness.core.method import Pipeline
 from harness.core.model import Call, Model
 from harness.core.reasoning import answered
+from harness.core.score import checked
 from harness.core.secrets import redacted
 from harness.core.task import Task
 from harness.core.types import Outcome, Reply, Request, Result, Sample
@@ -85,9 +86,7 @@ class Episode:
                 self.request = self.play.send(self._answered(answer))
             self.prompts.append(self.request.key)
         except StopIteration as end:
-            if isinstance(end.value, Outcome):
-                return self._result(end.value, None)
-            return self._result(None, TypeError(f"episode returned {type(end.value).__name__}, not an Outcome"))
+            return self._ended(end.value)
         except FATAL:
             raise
         except Exception as e:
@@ -102,6 +101,15 @@ class Episode:
         plain = replace(reply, text=text)
         self.transcript.thought.append((plain, reply))
         return plain
+
+    def _ended(self, value: Any) -> Result:
+        """What the episode came to: an error row where its outcome cannot be stored or counted."""
+        try:
+            if not isinstance(value, Outcome):
+                raise TypeError(f"episode returned {type(value).__name__}, not an Outcome")
+            return self._result(checked(value), None)
+        except Exception as e:
+            return self._result(None, e)
 
     def _result(self, outcome: Outcome | None, error: Exception | None) -> Result:
         sample = self.sample

@@ -15,9 +15,9 @@ from harness.core.errors import Missing
 from harness.core.types import Metric, Result
 from harness.interop import eleuther_logs, inspect_logs
 from harness.interop.log import Log, Odd, Stated
+from harness.runs import journal
 from harness.runs.directory import RunDir
 from harness.runs.identity import digest, run_name
-from harness.runs.journal import encode
 from harness.runs.record import Counts, RunRecord, Status
 from harness.stats import mean
 from harness.stats.intervals import Z
@@ -86,7 +86,7 @@ def _write(log: Log, results: Path) -> tuple[str, bool]:
     if directory.record() is not None:
         return directory.name, False
     with directory.locked(lambda: None):
-        directory.journal.write_text("".join(encode(r) + "\n" for r in log.results))
+        journal.write(directory.journal, log.results)
         directory.write_metrics(_metrics(log))
         directory.write_record(_record(log, task, directory.name, identity))
     return directory.name, True

@@ -9,7 +9,8 @@ from typing import Any
 from harness.comparison.pairing import LOST, share_missing
 from harness.core.errors import UsageError
 from harness.leaderboard.board import tidy
-from harness.runs.files import write_json
+from harness.runs import journal
+from harness.runs.files import write_json, write_lines
 from harness.runs.stored import StoredRun
 
 FACTS = ("python", "packages", "hardware")
@@ -52,15 +53,14 @@ def write(run: StoredRun, folder: Path) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     write_json(target / "run.json", tidy(run.record.as_json()))
     write_json(target / "metrics.json", json.loads((run.directory.path / "metrics.json").read_text(encoding="utf-8")))
-    with run.directory.journal.open(encoding="utf-8") as lines:
-        rows = [_row(json.loads(line)) for line in lines]
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    (target / "samples.jsonl").write_text(text, encoding="utf-8", errors="replace")
+    rows = [_row(json.loads(line)) for _, line in journal.lines(run.directory.journal) if line is not None]
+    write_lines(target / journal.FILE, map(journal.sealed, rows))
     return target
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
     """Errors keep their message, not the traceback with its paths."""
+    row.pop("crc32", None)
     if row.get("error"):
         row["error"] = {**{k: tidy(v) for k, v in row["error"].items()}, "traceback": ""}
     return row

@@ -10,11 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import Missing
+from harness.core.errors import Missing, first_line
 from harness.core.types import Metric
-from harness.runs import record
-from harness.runs.files import write_json
-from harness.runs.record import RunRecord
+from harness.runs import journal, record
+from harness.runs.files import sweep, write_json
+from harness.runs.record import Damaged, RunRecord
+
+METRICS = "metrics.json"
 
 
 class RunDir:
@@ -26,7 +28,7 @@ class RunDir:
 
     @property
     def journal(self) -> Path:
-        return self.path / "samples.jsonl"
+        return self.path / journal.FILE
 
     @property
     def begun(self) -> bool:
@@ -41,11 +43,27 @@ class RunDir:
         record.write(self.path, value)
 
     def metrics(self) -> list[Metric]:
-        path = self.path / "metrics.json"
-        return [Metric(**m) for m in json.loads(path.read_text())] if path.exists() else []
+        """Raises Damaged, where the file was cut short: the run's command writes it anew."""
+        path = self.path / METRICS
+        try:
+            return [Metric(**m) for m in json.loads(path.read_bytes())] if path.exists() else []
+        except (OSError, ValueError, TypeError, RecursionError) as e:
+            raise Damaged(f"{path} cannot be read ({first_line(e)}): the run's command writes it anew") from e
 
     def write_metrics(self, metrics: list[Metric]) -> None:
-        write_json(self.path / "metrics.json", [asdict(m) for m in metrics])
+        write_json(self.path / METRICS, [asdict(m) for m in metrics])
+
+    def whole(self, value: RunRecord) -> bool:
+        """Whether its files hold all that a run with this record wrote: every row, and metrics that can be read."""
+        try:
+            self.metrics()
+        except Damaged:
+            return False
+        rows = journal.intact(self.journal)
+        if rows is None:
+            found, faults = journal.scan(self.journal)
+            rows = -1 if faults else len(found)
+        return rows == value.counts.done and (self.path / METRICS).exists()
 
     @contextmanager
     def locked(self, waiting: Any) -> Iterator[None]:
@@ -61,4 +79,5 @@ class RunDir:
             except BlockingIOError:
                 waiting()
                 fcntl.flock(file, fcntl.LOCK_EX)
+            sweep(self.path, (record.FILE, METRICS, journal.FILE))
             yield

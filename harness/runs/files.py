@@ -1,9 +1,10 @@
-"""Files of a run, written so that a reader sees the old file or the new one."""
+"""Files of a run, written so that a reader, also after a power cut, sees the old file or the new one."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,46 @@ from harness.core.secrets import clean
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Atomic: readers see the old file or the new one. Secrets are left out."""
+    """Atomic, and on the disk when this returns. Secrets are left out."""
+    write_text(path, [json.dumps(clean(value), indent=1, default=str) + "\n"])
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Atomic, and on the disk when this returns."""
+    write_text(path, (f"{line}\n" for line in lines))
+
+
+def write_text(path: Path, parts: Iterable[str]) -> None:
+    """Atomic, and on the disk when this returns. Nothing is left beside it where that fails, as on a full disk."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(clean(value), indent=1, default=str) + "\n")
-    fresh.replace(path)
+    try:
+        with fresh.open("w", encoding="utf-8") as file:
+            file.writelines(parts)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+    _sync(path.parent)
+
+
+def sweep(folder: Path, names: Iterable[str]) -> None:
+    """Remove what a killed process left of writing these files. The caller must hold the folder's lock."""
+    for name in names:
+        for left in folder.glob(f".{name}.*"):
+            left.unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    """The folder's list of names, onto the disk. Some file systems cannot do that."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass
+    finally:
+        os.close(handle)

@@ -1,53 +1,73 @@
 """The journal of a run: `samples.jsonl`, one finished sample a line, appended and flushed batch by batch.
 
-A batch is one write(2), so that a kill leaves whole batches; a torn last line is cut off when the run resumes.
+A batch is one write(2), so that a kill leaves whole batches; a torn last line is cut off when the run resumes. Each
+line ends in a checksum of what stands before it: a damaged line costs its own sample and no other. Lines of older
+journals have none; they are taken as they are, as long as no line with a checksum stands before them.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
+from harness.core.score import number, plain
 from harness.core.types import Outcome, Reply, Result
+from harness.runs.files import write_lines
 
 FILE = "samples.jsonl"
+OPEN, CLOSE = b', "crc32": "', b'"}\n'
+SEAL = len(OPEN) + 8 + len(CLOSE)
+"""Bytes of a line's end: the checksum as the last field of its JSON."""
+INNER = re.compile(re.escape(OPEN) + rb'([0-9a-f]{8})"\}')
 
 
 def encode(result: Result) -> str:
-    """One line of JSON (ASCII, no newline inside)."""
+    """One line of JSON (ASCII, no newline inside) that ends in its checksum."""
     outcome = result.outcome
     told = {} if result.replies is None else {"replies": [_told(r) for r in result.replies]}
-    return json.dumps(
-        {
-            "id": result.id,
-            "group": result.group,
-            "cluster": result.cluster,
-            "target": result.target,
-            "answer": outcome.answer if outcome else None,
-            "verdict": outcome.verdict if outcome else None,
-            "scores": dict(outcome.scores) if outcome else {},
-            "details": dict(outcome.details) if outcome else {},
-            "error": dict(result.error) if result.error else None,
-            "prompt": result.prompt,
-            "prompt_tokens": result.prompt_tokens,
-            "new_tokens": result.new_tokens,
-            "latency": result.latency,
-            "finish": result.finish,
-            "calls": result.calls,
-            **told,
-            **({"asked": result.asked} if result.asked else {}),
-            **({"thinking_tokens": result.thinking_tokens} if result.thinking_tokens else {}),
-        }
-    )
+    row = {
+        "id": result.id,
+        "group": result.group,
+        "cluster": result.cluster,
+        "target": result.target,
+        "answer": outcome.answer if outcome else None,
+        "verdict": outcome.verdict if outcome else None,
+        "scores": dict(outcome.scores) if outcome else {},
+        "details": dict(outcome.details) if outcome else {},
+        "error": dict(result.error) if result.error else None,
+        "prompt": result.prompt,
+        "prompt_tokens": result.prompt_tokens,
+        "new_tokens": result.new_tokens,
+        "latency": result.latency,
+        "finish": result.finish,
+        "calls": result.calls,
+        **told,
+        **({"asked": result.asked} if result.asked else {}),
+        **({"thinking_tokens": result.thinking_tokens} if result.thinking_tokens else {}),
+    }
+    return sealed(row)
+
+
+def sealed(row: Mapping[str, Any]) -> str:
+    """A row as a line of the journal, without its end."""
+    try:
+        text = json.dumps(row, allow_nan=False)
+    except (TypeError, ValueError):  # what a task gave as a target
+        text = json.dumps(plain(row), allow_nan=False)
+    return f'{text[:-1]}, "crc32": "{crc32(text[:-1].encode()):08x}"}}'
 
 
 def decode(row: dict[str, Any]) -> Result:
+    """Raises KeyError, TypeError, ValueError where it is not a row, or a score is not a finite number."""
     outcome = None
     if row["error"] is None:
-        outcome = Outcome(row["answer"], row["scores"], row["verdict"], row["details"])
+        scores = {name: number(name, value) for name, value in row["scores"].items()}
+        outcome = Outcome(row["answer"], scores, row["verdict"], row["details"])
     costs = {k: row[k] for k in ("prompt", "prompt_tokens", "new_tokens", "latency", "finish", "calls")}
     told = row.get("replies")
     replies = None if told is None else tuple(r if isinstance(r, dict) else Reply(*r[:3], finish=r[3]) for r in told)
@@ -63,52 +83,122 @@ def _told(reply: Reply | Mapping[str, str]) -> Any:
 
 
 class Journal:
-    """Appends results; on opening, cuts off a torn tail and reports what is already there."""
+    """Appends results. On opening, reports what is already there, and leaves out a torn tail and damaged lines."""
 
     def __init__(self, path: Path, *, drop_errors: bool = False):
         self.path = path
-        self.finished: list[Result] = []
-        good = 0
-        if path.exists():
-            with path.open("rb") as file:
-                for line in file:
-                    result = _parse(line)
-                    if result is None:
-                        break
-                    good += len(line)
-                    self.finished.append(result)
-            if good < path.stat().st_size:
-                os.truncate(path, good)
-        if drop_errors and any(r.error for r in self.finished):
-            self.finished = [r for r in self.finished if r.error is None]
-            fresh = path.with_suffix(".tmp")
-            fresh.write_text("".join(encode(r) + "\n" for r in self.finished))
-            fresh.replace(path)
+        self.finished, self.faults = scan(path)
+        """Results that are there, and one phrase for each damaged line."""
+        kept = [r for r in self.finished if r.error is None] if drop_errors else self.finished
+        torn = _torn(path)
+        if self.faults or len(kept) < len(self.finished) or any(_inner(torn)):
+            write(path, kept)
+        elif torn:
+            os.truncate(path, path.stat().st_size - len(torn))
+        self.finished = kept
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
 
     def append(self, results: Iterable[Result]) -> None:
         """One write for all of them; on the disk when this returns."""
         data = "".join(encode(r) + "\n" for r in results).encode()
         view = memoryview(data)
-        while view:
-            view = view[os.write(self._file, view) :]
-        if data:
-            os.fsync(self._file)
+        try:
+            while view:
+                view = view[os.write(self._file, view) :]
+            if data:
+                os.fsync(self._file)
+        except OSError as e:
+            raise OSError(e.errno, e.strerror, str(self.path)) from e
 
     def close(self) -> None:
         os.close(self._file)
 
 
+def write(path: Path, results: Iterable[Result]) -> None:
+    """A whole journal at once."""
+    write_lines(path, (encode(r) for r in results))
+
+
 def read(path: Path) -> list[Result]:
-    """All whole lines of a journal."""
+    """The sound rows of a journal; none where there is no journal."""
+    return scan(path)[0]
+
+
+def scan(path: Path) -> tuple[list[Result], list[str]]:
+    """The sound rows of a journal, and one phrase for each damaged line. A torn last line is none of them."""
+    found: list[Result] = []
+    faults: list[str] = []
+    for number_, line in lines(path):
+        try:
+            if line is None:
+                raise ValueError("its checksum is wrong")
+            found.append(decode(json.loads(line)))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
+            why = str(e) if isinstance(e, ValueError) and not isinstance(e, json.JSONDecodeError) else "not a sample"
+            faults.append(f"line {number_} is damaged ({why})")
+    return found, faults
+
+
+def intact(path: Path) -> int | None:
+    """The number of rows, where every line is whole and has a checksum that is right; otherwise None."""
+    if not path.exists():
+        return 0
     with path.open("rb") as file:
-        return [r for line in file if (r := _parse(line)) is not None]
+        count = 0
+        for line in file:
+            if not _seal(line):
+                return None
+            count += 1
+    return count
 
 
-def _parse(line: bytes) -> Result | None:
-    if not line.endswith(b"\n"):
+def lines(path: Path) -> Iterator[tuple[int, bytes | None]]:
+    """(number of its line, the text) of each row that is not known to be damaged; the text is None for a damaged line.
+
+    Rows with a right checksum inside of a damaged line, as where a line's end was lost, are given first.
+    """
+    if not path.exists():
+        return
+    known = False
+    with path.open("rb") as file:
+        for number_, line in enumerate(file, 1):
+            whole = line.endswith(b"\n")
+            right = _seal(line)
+            if right or (right is None and not known and whole):
+                known = known or bool(right)
+                if line.strip():
+                    yield number_, line
+                continue
+            inner = list(_inner(line))
+            known = known or bool(inner)
+            yield from ((number_, row) for row in inner)
+            if whole:
+                yield number_, None
+
+
+def _seal(line: bytes) -> bool | None:
+    """Whether a line's checksum is right; None where it has none."""
+    seal = line[-SEAL:]
+    if not (seal.startswith(OPEN) and seal.endswith(CLOSE)):
         return None
-    try:
-        return decode(json.loads(line))
-    except (ValueError, KeyError, TypeError):
-        return None
+    return b"%08x" % crc32(line[:-SEAL]) == seal[len(OPEN) : -len(CLOSE)]
+
+
+def _inner(line: bytes) -> Iterator[bytes]:
+    """Rows with a right checksum anywhere in a line."""
+    starts = [m.start() for m in re.finditer(rb'\{"id": ', line)]
+    for end in INNER.finditer(line):
+        for start in starts:
+            if start < end.start() and b"%08x" % crc32(line[start : end.start()]) == end[1]:
+                yield line[start : end.end()]
+                break
+
+
+def _torn(path: Path) -> bytes:
+    """What stands behind the last whole line."""
+    last = b""
+    if path.exists():
+        with path.open("rb") as file:
+            for line in file:
+                last = line
+    return b"" if last.endswith(b"\n") else last

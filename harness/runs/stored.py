@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -60,22 +60,30 @@ class StoredRun:
     def results(self) -> list[Result]:
         return journal.read(self.directory.journal)
 
+    def faults(self) -> list[str]:
+        """One phrase for each damaged line of its journal, whose samples are not among its results."""
+        return journal.scan(self.directory.journal)[1]
 
-def stored(results: Path) -> list[StoredRun]:
-    """Every readable run, newest first; of those that started in the same second, the one written last."""
+
+def stored(results: Path, damaged: Callable[[str], None] = lambda _: None) -> list[StoredRun]:
+    """Every readable run, newest first; of those that started in the same second, the one written last.
+
+    `damaged` is told one line about each run that cannot be read.
+    """
     runs = []
     for path in (results / "runs").glob("*/run.json"):
         directory = RunDir(results, path.parent.name)
         try:
             found, written = record.read(directory.path), path.stat().st_mtime_ns
-        except (OSError, Damaged):
+        except (OSError, Damaged) as e:
+            damaged(f"{e}: left out; the run's command writes it anew")
             continue
         if found is not None:
             runs.append(((found.started or "", written, directory.name), StoredRun(directory, found)))
     return [run for _, run in sorted(runs, key=lambda pair: pair[0], reverse=True)]
 
 
-def select(results: Path, filters: Sequence[str]) -> list[StoredRun]:
+def select(results: Path, filters: Sequence[str], damaged: Callable[[str], None] = lambda _: None) -> list[StoredRun]:
     """Runs for which every KEY=VALUE holds. Raises UsageError for an unknown key."""
     wanted = {}
     for word in filters:
@@ -85,7 +93,20 @@ def select(results: Path, filters: Sequence[str]) -> list[StoredRun]:
         if key not in FILTERS:
             raise UsageError(f"unknown filter: {key}: {nearest(key, FILTERS)}")
         wanted[key] = value
-    return [r for r in stored(results) if all(str(getattr(r.record, k)) == v for k, v in wanted.items())]
+    return [r for r in stored(results, damaged) if all(str(getattr(r.record, k)) == v for k, v in wanted.items())]
+
+
+def readable(runs: Iterable[StoredRun], damaged: Callable[[str], None]) -> list[StoredRun]:
+    """Those whose metrics can be read; `damaged` is told one line about each of the others."""
+    found = []
+    for run in runs:
+        try:
+            run.metrics  # noqa: B018
+        except Damaged as e:
+            damaged(f"{e}: left out")
+        else:
+            found.append(run)
+    return found
 
 
 def named(results: Path, name: str) -> StoredRun | None:
@@ -96,14 +117,18 @@ def named(results: Path, name: str) -> StoredRun | None:
 
 
 def find(results: Path, word: str) -> StoredRun:
-    """The run of that name, unique beginning or unique hash. Raises UsageError with the nearest names."""
-    runs = stored(results)
+    """The run of that name, unique beginning or unique hash. Raises UsageError with the nearest names, and Damaged
+    where that run cannot be read."""
+    faults: list[str] = []
+    runs = stored(results, faults.append)
     exact = [r for r in runs if r.name == word]
     found = exact or [r for r in runs if r.name.startswith(word) or r.name.rsplit("-", 1)[-1].startswith(word)]
     if len(found) == 1:
         return found[0]
     if found:
         raise UsageError(f"{word} may mean {len(found)} runs: {', '.join(r.name for r in found[:5])}")
+    if fault := next((f for f in faults if f"/{word}" in f), ""):
+        raise Damaged(fault)
     if not runs:
         raise UsageError(f"{results} holds no runs: harness eval makes the first one")
     raise UsageError(unknown("run", word, [r.name for r in runs]))

@@ -1,6 +1,7 @@
 """DuckDB over all runs. The database is an index: `results/runs/` is the truth, and `ingest` rebuilds it."""
 
 from harness.store.ingest import IngestReport, ingest
+from harness.store.missing import catch_up, indexed
 from harness.store.queries import Store, metrics, run, runs, samples
 
-__all__ = ["IngestReport", "Store", "ingest", "metrics", "run", "runs", "samples"]
+__all__ = ["IngestReport", "Store", "catch_up", "indexed", "ingest", "metrics", "run", "runs", "samples"]

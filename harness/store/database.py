@@ -61,6 +61,11 @@ def migrate(connection: DuckDBPyConnection, folder: Path | None = None) -> None:
         )
     if have == todo[-1][0]:
         return
+    if not have and (foreign := _tables(connection)):
+        raise Missing(
+            f"harness.duckdb holds another program's tables ({', '.join(foreign[:3])}): move the file away, and run "
+            "harness ingest"
+        )
     connection.execute("BEGIN TRANSACTION")
     try:
         for number, text in todo:
@@ -81,6 +86,12 @@ def version(connection: DuckDBPyConnection) -> int:
         return 0
     row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
     return int(row[0]) if row and row[0] is not None else 0
+
+
+def _tables(connection: DuckDBPyConnection) -> list[str]:
+    """The tables of the connection's current database."""
+    names = "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() ORDER BY 1"
+    return [row[0] for row in connection.execute(names).fetchall()]
 
 
 def busy(error: Exception) -> bool:

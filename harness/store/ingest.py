@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError, Missing, first_line
+from harness.runs import journal
 from harness.store.database import WRITE_PATIENCE, database, migrate, patiently, sql, turn
 from harness.store.records import RunRows, Unreadable, clean_journal, dumps, read_run
 
@@ -67,7 +68,12 @@ def ingest(results: Path, runs: Sequence[Path] | None = None, *, patience: float
         folders = _folders(results) if runs is None else list({Path(r).resolve().name: Path(r) for r in runs}.values())
         staged, problems = _stage(connection, folders, Path(scratch))
         leaving = None if runs is None else [f.resolve().name for f in folders]
-        had = patiently(lambda: _publish(connection, path, leaving), patience, path, "run harness ingest later")
+        try:
+            had = patiently(lambda: _publish(connection, path, leaving), patience, path, "run harness ingest later")
+        except duckdb.Error as e:
+            raise Missing(
+                f"{path} cannot be updated ({first_line(e)}): run harness ingest, or move the file away first"
+            ) from e
         count = connection.execute("SELECT count(*) FROM samples").fetchone()
     names = {r.name for r in staged}
     return IngestReport(len(staged), count[0] if count else 0, len(had - names), time.monotonic() - began, problems)
@@ -87,7 +93,7 @@ def _stage(connection: DuckDBPyConnection, folders: Iterable[Path], scratch: Pat
     for folder in folders:
         try:
             record = read_run(folder)
-            kind = _journal_ends(record.journal)
+            kind = _sound(record.journal)
         except Unreadable as e:
             problems.append(str(e))
         except OSError as e:
@@ -99,6 +105,7 @@ def _stage(connection: DuckDBPyConnection, folders: Iterable[Path], scratch: Pat
     lost = _load_journals(connection, whole, scratch, problems)
     for record in torn:
         lost |= _load_cleaned(connection, record, scratch, problems)
+    _drop_odd_scores(connection, problems)
     records = [r for r in records if r.name not in lost]
     for table in ("runs", "environment", "metrics"):
         lines = [dumps(row) for r in records for row in getattr(r, table)]
@@ -109,13 +116,15 @@ def _stage(connection: DuckDBPyConnection, folders: Iterable[Path], scratch: Pat
     return records, problems
 
 
-def _journal_ends(journal: Path) -> bool | None:
-    """Whether a journal ends with a whole line; None if there is nothing in it."""
-    if not journal.exists() or journal.stat().st_size == 0:
+def _sound(path: Path) -> bool | None:
+    """Whether every line of a journal is whole, and no checksum is wrong; None if there is nothing in it."""
+    if not path.exists() or path.stat().st_size == 0:
         return None
-    with journal.open("rb") as file:
+    if journal.intact(path) is not None:
+        return True
+    with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
+        return file.read(1) == b"\n" and all(line is not None for _, line in journal.lines(path))
 
 
 def _load_journals(
@@ -158,6 +167,15 @@ def _load_cleaned(connection: DuckDBPyConnection, record: RunRows, scratch: Path
         fresh.unlink(missing_ok=True)
     problems += [f"{record.journal}: {fault}" for fault in faults]
     return set()
+
+
+def _drop_odd_scores(connection: DuckDBPyConnection, problems: list[str]) -> None:
+    """Rows of older journals whose scores are not finite numbers: such samples count as not scored at all."""
+    connection.execute(sql("loads/odd_scores.sql"))
+    odd = connection.execute("SELECT run, count(*), min(id) FROM odd GROUP BY run ORDER BY run").fetchall()
+    problems += [f"{run}: {n} samples whose scores are not finite numbers ({first} first)" for run, n, first in odd]
+    if odd:
+        connection.execute("DELETE FROM samples WHERE (run, id) IN (SELECT run, id FROM odd)")
 
 
 def _publish(connection: DuckDBPyConnection, path: Path, leaving: list[str] | None) -> set[str]:

@@ -159,7 +159,14 @@ def _open(path: Path, patience: float) -> DuckDBPyConnection:
         )
     except duckdb.Error as e:
         raise HarnessError(f"{path} cannot be opened ({first_line(e)}): run harness ingest") from e
-    have, newest = version(connection), steps()[-1][0]
+    newest = steps()[-1][0]
+    try:
+        have = version(connection)
+    except duckdb.Error as e:
+        connection.close()
+        raise Missing(
+            f"{path} is not a database of harness ({first_line(e)}): move it away, and run harness ingest"
+        ) from e
     if have != newest:
         connection.close()
         fix = "run harness ingest" if have < newest else "update harness"

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.runs import journal
 from harness.runs.record import Damaged, RunRecord, read
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -61,13 +62,11 @@ def clean_journal(source: Path, target: Path) -> tuple[int, list[str]]:
     U+FFFD.
     """
     longest, bad = 0, []
-    with source.open("rb") as lines, target.open("wb") as out:
-        for number, line in enumerate(lines, 1):
-            if not line.endswith(b"\n"):
-                break
-            if not line.strip():
-                continue
+    with target.open("wb") as out:
+        for number, line in journal.lines(source):
             try:
+                if line is None:
+                    raise ValueError("its checksum is wrong")
                 fresh = dumps(_sample(json.loads(line.decode("utf-8", "replace"))))
             except (ValueError, TypeError, RecursionError):
                 bad.append(number)
@@ -77,7 +76,7 @@ def clean_journal(source: Path, target: Path) -> tuple[int, list[str]]:
     if not bad:
         return longest, []
     many = f"lines {bad[0]} and {len(bad) - 1} more are" if len(bad) > 1 else f"line {bad[0]} is"
-    return longest, [f"{many} no sample"]
+    return longest, [f"{many} damaged"]
 
 
 def dumps(row: Row) -> bytes:
@@ -108,7 +107,7 @@ def _run(record: RunRecord) -> Row:
         **{k: getattr(record, k) for k in texts},
         **{k: _integer(getattr(record, k)) for k in ("seed", "limit", "peak_memory_bytes")},
         **{k: _integer(v) for k, v in asdict(record.counts).items()},
-        **{k: _utc(getattr(record, k)) for k in ("started", "finished")},
+        **{k: utc(getattr(record, k)) for k in ("started", "finished")},
         **{k: _float(getattr(record, k)) for k in ("wall_seconds", "cpu_seconds")},
         **{k: _integer(record.work.get(k)) for k in ("passes", "positions")},
         **{k: getattr(record, k) for k in ("decoding", "identity", "model_facts")},
@@ -126,7 +125,7 @@ def _environment(record: RunRecord) -> Row:
         "packages": {k: _text(v) for k, v in record.packages.items()},
         "hardware": environment.get("hardware"),
         "git_commit": _text(git.get("commit")),
-        "git_committed": _utc(git.get("committed")),
+        "git_committed": utc(git.get("committed")),
         "git_dirty": dirty if isinstance(dirty, bool) else None,
         "config": record.config,
     }
@@ -196,7 +195,7 @@ def _float(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def _utc(value: Any) -> str | None:
+def utc(value: Any) -> str | None:
     """ISO 8601 in any zone (none: UTC) as UTC without a zone."""
     try:
         time = datetime.fromisoformat(value)

@@ -15,7 +15,8 @@ import pytest
 
 from harness.core.errors import HarnessError, Missing, UsageError
 from harness.core.types import Metric
-from harness.store import Store, ingest, metrics, run, runs, samples
+from harness.runs import journal
+from harness.store import Store, catch_up, ingest, metrics, run, runs, samples
 from harness.store import database as database_module
 from harness.store.database import Busy
 
@@ -157,10 +158,58 @@ def test_any_target_and_error(tmp_path):
     targets = ["yes", None, ["a", 1], {"box": [0.1, 2]}, 3, True, 12345678901234567890123]
     rows = [sample(i, target=t) for i, t in enumerate(targets)]
     rows[0] |= {"answer": None, "scores": {}, "error": {"type": "Unusable", "message": "m\n", "traceback": "t"}}
-    rows[1] |= {"scores": {"correct": None, "nan": float("inf")}, "verdict": None, "details": {"a": float("inf")}}
+    rows[1] |= {"scores": {}, "verdict": None, "details": {"a": float("inf")}}
     write(tmp_path, "r", lines=[json.dumps(r) + "\n" for r in rows])
     ingest(tmp_path)
     assert samples(tmp_path, "r") == rows
+
+
+@pytest.mark.parametrize("odd", [None, float("nan"), float("inf")])
+def test_scores_that_are_not_finite_numbers_count_as_none(tmp_path, odd):
+    rows = [sample(0), sample(1, scores={"correct": odd, "margin": 1.0}), sample(2)]
+    write(tmp_path, "r", lines=[json.dumps(r) + "\n" for r in rows])
+    assert ingest(tmp_path).problems == ["r: 1 samples whose scores are not finite numbers (s1 first)"]
+    assert [s["id"] for s in samples(tmp_path, "r")] == ["s0", "s2"]
+
+
+def test_a_wrong_checksum_costs_its_sample_alone(tmp_path):
+    lines = [journal.sealed(sample(i)) + "\n" for i in range(4)]
+    lines[2] = lines[2].replace("Yes, answer", "No, answer")
+    write(tmp_path, "r", lines=lines)
+    (problem,) = ingest(tmp_path).problems
+    assert problem.endswith("samples.jsonl: line 3 is damaged")
+    assert [s["id"] for s in samples(tmp_path, "r")] == ["s0", "s1", "s3"]
+
+
+def test_another_programs_database_is_left_alone(tmp_path):
+    write(tmp_path, "r")
+    with duckdb.connect(str(tmp_path / "harness.duckdb")) as connection:
+        connection.execute("CREATE TABLE samples (a INT)")
+    with pytest.raises(Missing, match="another program's tables \\(samples\\): move the file away"):
+        ingest(tmp_path)
+    with duckdb.connect(str(tmp_path / "harness.duckdb")) as connection:
+        connection.execute("CREATE TABLE schema_version (other INT)")
+    for call in (ingest, runs):
+        with pytest.raises(Missing, match=r"harness\.duckdb"):
+            call(tmp_path)
+
+
+def test_runs_that_only_lie_on_disk_are_indexed(tmp_path):
+    write(tmp_path, "a")
+    ingest(tmp_path)
+    write(tmp_path, "b")
+    write(tmp_path, "c", status="running")
+    (write(tmp_path, "d") / "run.json").write_text("{")
+    said = []
+    catch_up(tmp_path, said.append)
+    assert {r["run"] for r in runs(tmp_path)} == {"a", "b"}
+    assert len(said) == 2 and "left out" in said[0] and said[1].startswith("1 runs on disk were not in harness.duckdb")
+    write(tmp_path, "a", finished="2026-01-03T00:00:00+00:00")
+    catch_up(tmp_path, said.append)
+    assert next(r for r in runs(tmp_path) if r["run"] == "a")["finished"].day == 3
+    said.clear()
+    catch_up(tmp_path, said.append)
+    assert len(said) == 1, "all that can be read is there"
 
 
 def test_bad_rows_cost_themselves_alone(tmp_path):
@@ -180,7 +229,7 @@ def test_bad_rows_cost_themselves_alone(tmp_path):
         write(tmp_path, f"fine{i}")
     report = ingest(tmp_path)
     assert report.runs == 10 and report.samples == 9 * 6 + 2
-    assert len(report.problems) == 1 and "lines 3 and 7 more are no sample" in report.problems[0]
+    assert len(report.problems) == 1 and "lines 3 and 7 more are damaged" in report.problems[0]
     assert [s["id"] for s in samples(tmp_path, "bad")] == ["s0", "s2"]
     assert "left out: " in str(report)
 
@@ -261,7 +310,7 @@ def test_a_failing_publish_changes_nothing(tmp_path, monkeypatch):
     module = sys.modules["harness.store.ingest"]
     publish = module.sql("loads/publish.sql") + "SELECT error('power cut');"
     monkeypatch.setattr(module, "sql", lambda p: publish if p.endswith("publish.sql") else database_module.sql(p))
-    with pytest.raises(duckdb.Error, match="power cut"):
+    with pytest.raises(Missing, match="power cut"):
         ingest(tmp_path)
     monkeypatch.undo()
     assert everything(tmp_path) == before
