@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness.commands.words import results_folder, say
+from harness.commands.words import results_folder, say, warn
 from harness.config.parser import Parser, one_of
 from harness.core.errors import UsageError
 
@@ -33,8 +33,8 @@ def run(given: Any) -> int:
     from harness.interop import every_eval_ever, tables
     from harness.runs.stored import readable, select
 
-    runs = select(results_folder(given.results), given.filters, say)
-    found = readable((r for r in runs if r.record.status.scored), say)
+    runs = select(results_folder(given.results), given.filters, warn)
+    found = readable((r for r in runs if r.record.status.scored), warn)
     if not found:
         raise UsageError("no finished run fits: harness ls lists the runs")
     folder = Path(given.out)

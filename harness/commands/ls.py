@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from harness.commands.words import results_folder, say
+from harness.commands.words import results_folder, say, warn
 from harness.config.parser import Parser
 
 HELP = "runs in the results folder, newest first"
@@ -20,7 +20,7 @@ def run(given: Any) -> int:
     from harness.engine.artefacts import records
     from harness.runs.stored import select
 
-    found = select(results_folder(given.results), given.filters, say)
+    found = select(results_folder(given.results), given.filters, warn)
     if given.json:
         print(json.dumps([_row(r) for r in found], indent=1))
         return 0
@@ -52,7 +52,7 @@ def _primary(run: Any) -> Any:
     try:
         return run.primary
     except Damaged as e:
-        say(str(e))
+        warn(str(e))
         return None
 
 

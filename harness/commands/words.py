@@ -46,6 +46,6 @@ def share_cores() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 
-def say(line: str) -> None:
-    """One line beside a command's output."""
-    print(f"harness: {line}", file=sys.stderr, flush=True)
+def warn(message: str) -> None:
+    """One line beside a command's output, of something that was left out."""
+    say(f"harness: {message}", err=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -11,7 +11,8 @@ import numpy as np
 from harness.core import score as scores
 from harness.core.errors import INCOMPLETE, HarnessError
 from harness.core.score import Score
-from harness.core.types import Metric, Result
+from harness.core.sinks import utf8
+from harness.core.types import Metric, Outcome, Result
 from harness.runs.record import RunRecord
 from harness.stats import Difference, paired_jackknife, paired_mean, totals
 
@@ -72,7 +73,7 @@ class Pairs:
         return [
             (a, b)
             for a, b in zip(self.left, self.right, strict=True)
-            if a.outcome and b.outcome and (a.outcome.answer, a.outcome.scores) != (b.outcome.answer, b.outcome.scores)
+            if a.outcome and b.outcome and _said(a.outcome) != _said(b.outcome)
         ]
 
     def of(self, group: str) -> Pairs:
@@ -140,17 +141,22 @@ def differing(a: Played, b: Played) -> list[str]:
     return out
 
 
+def undamaged(run: Played) -> None:
+    """Raises NotComparable where lines of its journal are damaged."""
+    if faults := run.faults():
+        more = f", and {len(faults) - 1} more lines" if len(faults) > 1 else ""
+        raise NotComparable(
+            f"{run.name} cannot be compared: its journal's {faults[0]}{more}: the run's command (harness show "
+            f"{run.name}) asks those samples again"
+        )
+
+
 def pair(a: Played, b: Played, *, same_prompts: bool = False) -> Pairs:
     """Raises NotComparable, naming what differs. `same_prompts`: refuse samples that asked something else."""
     if found := differing(a, b):
         raise NotComparable(f"{a.name} and {b.name} cannot be compared: {'; '.join(found)}")
-    for run in (a, b):
-        if faults := run.faults():
-            more = f", and {len(faults) - 1} more lines" if len(faults) > 1 else ""
-            raise NotComparable(
-                f"{run.name} cannot be compared: its journal's {faults[0]}{more}: the run's command (harness show "
-                f"{run.name}) asks those samples again"
-            )
+    undamaged(a)
+    undamaged(b)
     left = {r.id: r for r in a.results() if r.outcome}
     right = {r.id: r for r in b.results() if r.outcome}
     both = [i for i in left if i in right]
@@ -164,6 +170,11 @@ def pair(a: Played, b: Played, *, same_prompts: bool = False) -> Pairs:
     if not pairs.names:
         raise NotComparable(f"{a.name} and {b.name} have no score that every sample has: compare their metrics")
     return pairs
+
+
+def _said(outcome: Outcome) -> tuple[str, Mapping[str, float]]:
+    """Answer and scores. A baseline's answers hold no lone surrogates."""
+    return utf8(outcome.answer), outcome.scores
 
 
 def _same(one: str, two: str) -> bool:

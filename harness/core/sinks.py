@@ -6,6 +6,7 @@ import re
 import unicodedata
 from typing import Any
 
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 SHAPES = ("\u200c", "\u200d")
 """Joiners, which Persian and emoji need; the other invisible characters can reorder or hide text."""
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -37,12 +38,17 @@ def annotation(level: str, title: Any, message: Any) -> str:
     return f"::{level} title={named}::{line(message).replace('%', '%25')}"
 
 
+def utf8(value: Any) -> Any:
+    """For a file or a table in UTF-8: a lone surrogate (half an emoji, of an answer that was cut) becomes U+FFFD."""
+    return LONE_SURROGATE.sub("\ufffd", value) if isinstance(value, str) and not value.isascii() else value
+
+
 def csv_cell(value: Any) -> Any:
     """For CSV: a text that a spreadsheet would take for a formula is kept a text by a leading apostrophe. Numbers, also
-    as texts, stay as they are, and a lone surrogate becomes a question mark."""
+    as texts, stay as they are, and a lone surrogate becomes U+FFFD."""
     if not isinstance(value, str):
         return value
-    plain = value.encode("utf-8", "replace").decode("utf-8")
+    plain = utf8(value)
     return f"'{plain}" if plain.startswith(FORMULAS) and not _number(plain) else plain
 
 

@@ -13,10 +13,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.comparison.pairing import LOST, Played, share_missing
+from harness.comparison.pairing import LOST, Played, share_missing, undamaged
 from harness.core.errors import INCOMPLETE, HarnessError, Missing, UsageError
 from harness.core.score import primary
-from harness.core.sinks import cell
+from harness.core.sinks import cell, utf8
 from harness.core.types import Metric, Outcome, Result
 from harness.runs.files import write_json
 from harness.runs.record import RunRecord, Status, now
@@ -143,6 +143,7 @@ def accept(folder: Path, run: Played, reason: str, timings: Sequence[dict[str, f
         raise UsageError(f"{run.name} is {record.status}: only a finished run can be a baseline")
     if record.sequential:
         raise UsageError(f"{run.name} was stopped early: run it in full, without stop_early, to make it a baseline")
+    undamaged(run)
     if (lost := share_missing(results, record.counts.samples)) > LOST:
         raise UsageError(
             f"{run.name} is incomplete: {lost:.1%} of its samples have no score, and a baseline may miss 1 %: "
@@ -250,6 +251,7 @@ def _write(path: Path, results: Sequence[Result]) -> None:
         }
         for r in sorted(results, key=lambda r: r.id)
     ]
+    rows = [{k: utf8(v) for k, v in row.items()} for row in rows]
     text = dict.fromkeys(("id", "cluster", "group", "target", "prompt", "answer", "verdict"), pa.string())
     kinds = {**text, "scored": pa.bool_(), "scores": pa.map_(pa.string(), pa.float64()), "new_tokens": pa.int32()}
     columns = ("id", "cluster", "group", "target", "prompt", "scored", "answer", "verdict", "scores", "new_tokens")

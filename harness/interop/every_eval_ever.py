@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.comparison.pairing import judged
 from harness.core.score import Score, occurring
+from harness.core.sinks import utf8
 from harness.core.types import Metric, Result
 from harness.runs.record import RunRecord
 from harness.runs.stored import StoredRun
@@ -31,7 +32,7 @@ def write(runs: Sequence[StoredRun], folder: Path, organization: str, relationsh
         place.mkdir(parents=True, exist_ok=True)
         seed = hashlib.sha256(f"{run.name} {run.record.finished}".encode()).digest()
         stem = str(uuid.UUID(bytes=seed[:16], version=4))  # the schema wants version 4; the same run keeps its name
-        lines = [json.dumps(line, ensure_ascii=False) for line in instances(run)]
+        lines = [utf8(json.dumps(line, ensure_ascii=False)) for line in instances(run)]
         data = "".join(f"{line}\n" for line in lines).encode()
         samples = place / f"{stem}_samples.jsonl"
         samples.write_bytes(data)
@@ -44,7 +45,7 @@ def write(runs: Sequence[StoredRun], folder: Path, organization: str, relationsh
             "total_rows": len(lines),
         }
         path = place / f"{stem}.json"
-        path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+        path.write_text(utf8(json.dumps(value, indent=1, ensure_ascii=False)) + "\n", encoding="utf-8")
         out += [path, samples]
     return out
 
@@ -135,7 +136,7 @@ def _instance(run: StoredRun, r: Result, score: Score) -> dict[str, Any]:
         "model_id": model_id(run),
         "evaluation_name": _evaluation(run),
         "sample_id": r.id,
-        "sample_hash": hashlib.sha256((question + "".join(reference)).encode()).hexdigest(),
+        "sample_hash": hashlib.sha256(utf8(question + "".join(reference)).encode()).hexdigest(),
         "interaction_type": "single_turn",
         "input": {"raw": question, "reference": reference},
         "output": {"raw": [r.outcome.answer]},

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.core.sinks import csv_cell
+from harness.core.sinks import csv_cell, utf8
 from harness.runs.stored import StoredRun
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def metrics(runs: Sequence[StoredRun]) -> pa.Table:
         for run in runs
         for m in run.metrics
     ]
-    return pa.Table.from_pylist(rows, pa.schema(list(kinds.items())))
+    return pa.Table.from_pylist(_utf8(rows), pa.schema(list(kinds.items())))
 
 
 def samples(runs: Sequence[StoredRun]) -> pa.Table:
@@ -99,7 +99,11 @@ def samples(runs: Sequence[StoredRun]) -> pa.Table:
         for r in run.results()
     ]
     kinds = {**dict.fromkeys(texts, pa.string()), **numbers}
-    return pa.Table.from_pylist(rows, pa.schema(list(kinds.items())))
+    return pa.Table.from_pylist(_utf8(rows), pa.schema(list(kinds.items())))
+
+
+def _utf8(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{k: utf8(v) for k, v in row.items()} for row in rows]
 
 
 def _facts(run: StoredRun) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from harness.leaderboard.render import Renderer, source
 from harness.leaderboard.versus import comparisons
 from harness.plugins.plugin import Plugin
 from harness.plugins.registry import ROOT, Registry, folders_of
-from harness.store import Store
+from harness.store import Store, catch_up
 from harness.store.database import database
 
 MARK = ".harness-site"
@@ -69,6 +69,8 @@ def _write(
     results: Path, out: Path, folders: Sequence[str], with_pictures: bool, say: Callable[[str], None]
 ) -> tuple[Renderer, int]:
     figures = published.read(_published(results))
+    if (results / "runs").is_dir():
+        catch_up(results, say)
     if not database(results).exists():
         site = Renderer(out, pages.shared([], [], Registry(folders).groups))
         _assets(site)

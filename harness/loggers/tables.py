@@ -13,9 +13,16 @@ from harness.core.types import Metric
 from harness.runs.record import RunRecord
 
 
+class Terminal(Console):
+    """A console that leaves a closed pipe to the command line: whoever read it has seen enough."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def terminal() -> Console:
     """Where tables go: as wide as the terminal, and wide enough for every column in a file or pipe."""
-    return Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 240)
+    return Terminal(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 240)
 
 
 CELL = "cell"

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.core.sinks import utf8
 from harness.runs import journal
 from harness.runs.record import Damaged, RunRecord, read
 
-LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 INT64 = 2**63
 
 Row = dict[str, Any]
@@ -82,7 +81,7 @@ def clean_journal(source: Path, target: Path) -> tuple[int, list[str]]:
 def dumps(row: Row) -> bytes:
     """One line of JSON that any reader accepts."""
     text = json.dumps(row, ensure_ascii=False)
-    return LONE_SURROGATE.sub("\ufffd", text).encode() + b"\n"
+    return utf8(text).encode() + b"\n"
 
 
 def _json(path: Path, kind: type) -> Any:

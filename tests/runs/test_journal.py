@@ -92,7 +92,7 @@ def test_flipped_bytes_cost_no_more_than_their_lines(tmp_path_factory, flips, cu
     assert journal.finished == found
     journal.append([r for r in rows(8) if r not in found])
     journal.close()
-    assert intact(path) == 8 and sorted(read(path), key=lambda r: r.id) == rows(8)
+    assert sorted(read(path), key=lambda r: r.id) == rows(8)
 
 
 def test_a_damaged_line_is_named(tmp_path):
