@@ -30,6 +30,9 @@ def write_text(path: Path, parts: Iterable[str]) -> None:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
+    except OSError as e:
+        fresh.unlink(missing_ok=True)
+        raise OSError(e.errno, e.strerror, str(path)) from e
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise

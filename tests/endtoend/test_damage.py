@@ -159,14 +159,18 @@ def limited(words, size):
     return subprocess.run(command, capture_output=True, text=True, preexec_fn=limit, timeout=120)
 
 
-def test_a_full_disk_costs_nothing_that_was_finished(workdir):
-    done = limited(SUMS, 4000)
-    assert done.returncode == 3 and done.stderr.splitlines()[-1].startswith("harness: no room for ")
-    assert "Traceback" not in done.stderr and not list(only().directory.path.glob(".*.json.*"))
-    kept = journal.read(only().directory.journal)
-    assert only().record.status in ("running", "interrupted")
-    assert main(SUMS) == 0
-    assert only().record.status == "done" and only().results()[: len(kept)] == kept and len(only().results()) == 12
+@pytest.mark.parametrize("size", [1000, 30_000])
+def test_a_full_disk_costs_nothing_that_was_finished(workdir, size):
+    """No room for the record, and none for all of the journal."""
+    many = [w.replace("12", "200") for w in SUMS]
+    done = limited(many, size)
+    assert done.returncode == 3 and done.stderr.splitlines()[-1].startswith("harness: no room for results/runs/")
+    (folder,) = Path("results/runs").iterdir()
+    assert "Traceback" not in done.stderr and not list(folder.glob(".*.json.*"))
+    kept = journal.read(folder / "samples.jsonl")
+    assert bool(kept) == (size > 1000) and len(kept) < 200
+    assert main(many) == 0
+    assert only().record.status == "done" and only().results()[: len(kept)] == kept and len(only().results()) == 200
 
 
 def test_closed_and_full_outputs_end_quietly(workdir):
