@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -9,7 +11,6 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 from typing import Any
 
-from harness.answers.rows import Row, at
 from harness.core.types import Sample
 
 ASKS = ("question", "instruction", "prompt", "query", "text")
@@ -46,7 +47,10 @@ def picture(name: Any) -> str:
 
 
 def plain(value: Any) -> str:
-    """A label for comparison: yes for "Yes ", 3 for 3.0; lists of one are that one."""
+    """A label for comparison: yes for "Yes ", 3 for 3.0; lists of one are that one, and written ones are lists."""
+    if isinstance(value, str) and value.startswith("["):
+        with contextlib.suppress(ValueError, RecursionError):
+            value = json.loads(value)
     while isinstance(value, list | tuple) and len(value) == 1:
         value = value[0]
     if isinstance(value, float) and value.is_integer():
@@ -124,9 +128,3 @@ def _question(data: Mapping[str, Any]) -> str:
             if isinstance(holder.get(key), str) and holder[key]:
                 return holder[key]
     return ""
-
-
-def first(rows: list[Row], known: Iterable[str]) -> str | None:
-    """The first of these fields that holds a text or number in some row."""
-    some = rows[:: max(1, len(rows) // 50)]
-    return next((f for f in known if any(isinstance(at(r, f), str | int | float) for r in some)), None)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
-from harness.answers.content import Asked, asks_the_same, first, picture, words
+from harness.answers.content import Asked, asks_the_same, picture, words
 from harness.answers.layouts import ANSWERS, IMAGES, QUESTIONS, SPLITS
 from harness.answers.rows import Row, Rows, at
 
@@ -18,21 +18,32 @@ class Contents:
         self.rows, self.asked = rows, asked
         found = [] if trusted else rows.rows
         self.question = self._question(found)
-        self.image = first(found, (*IMAGES, *rows.inner(IMAGES))) if any(asked.pictures) else None
+        self.image = self._image(found)
         self._known: dict[str, set[str]] = {}
-        self.split = next(
-            (f for f in (*SPLITS, *rows.inner(SPLITS)) if any(self._groups(r, f) for r in rows.rows)), None
-        )
+        splits = self._there(SPLITS)
+        self.split = next((f for f in splits if any(self._groups(r, f) for r in rows.rows)), None)
         stem = rows.path.stem.lower()
         named = [g for g in asked.groups if g in stem]
         self.of_file = max(named, key=len) if named else ""
+
+    def _there(self, names: Iterable[str]) -> list[str]:
+        """Those of the fields that rows have, and inside of their objects."""
+        return [*(n for n in names if n in self.rows.fields), *self.rows.inner(names)]
+
+    def _image(self, rows: list[Row]) -> str | None:
+        """The field with the picture's name: one whose names the task knows, or the first that holds a name."""
+        known = set(self.asked.pictures) - {""}
+        some = rows[:: max(1, len(rows) // 50)]
+        held = {f: {picture(at(r, f)) for r in some} - {""} for f in self._there(IMAGES)} if known else {}
+        named = [f for f, names in held.items() if names]
+        return next((f for f in named if held[f] & known), named[0] if named else None)
 
     def _question(self, rows: list[Row]) -> str | None:
         """The field with the question: not the same words in all rows, unless the task asks the same everywhere."""
         if not rows or not any(self.asked.questions):
             return None
         varies = len(set(self.asked.questions)) > 1
-        for key in (*QUESTIONS, *self.rows.inner(QUESTIONS)):
+        for key in self._there(QUESTIONS):
             texts = {t for r in rows[:1000] if isinstance(t := at(r, key), str)}
             if texts and (len(texts) > 1 or len(rows) == 1 or not varies):
                 return key

@@ -160,6 +160,8 @@ def test_mm_niah(tmp_path, subtask):
         for i in range(20)
     ]
     for name in (f"InternVL_{subtask}.jsonl", "outputs.jsonl"):
+        if subtask == "counting-text":
+            rows = [r | {"answer": str(r["answer"]).replace(" ", "")} for r in rows]  # as the annotations write it
         found = given(jsonl(tmp_path / name, rows), MM_NIAH, list(TARGETS), Settings())
         assert found.answers == {f"{subtask}:{i + 1}": f"({i})" for i in range(20)}
         assert found.facts["layout"] == "MM-NIAH outputs"

@@ -38,6 +38,8 @@ def right(found, samples=None):
         (lambda i, q, l, m: {"question_id": i, "image": f"C:\\coco\\{m}".replace(".jpg", ".PNG")}, "question_id"),
         (lambda i, q, l, m: {"question_id": i, "image": "A" * 5000}, "question_id"),
         (lambda i, q, l, m: {"question": q, "image": m}, "question and image"),
+        (lambda i, q, l, m: {"question": q, "image": "A" * 5000, "image_path": m}, "question and image_path"),
+        (lambda i, q, l, m: {"question": q, "image": str(i), "img_path": m}, "question and img_path"),
         (
             lambda i, q, l, m: {"prompt": f"<image>\n{q}\nAnswer yes or no.", "image_source": m},
             "prompt and image_source",
