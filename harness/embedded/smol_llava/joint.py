@@ -6,7 +6,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from harness.embedded.smol_llava.align import WordHead, wanted
+from harness.embedded.smol_llava import align
+from harness.embedded.smol_llava.align import WordHead
 from harness.embedded.smol_llava.architecture import Parts
 from harness.embedded.smol_llava.conversations import conversation
 from harness.embedded.smol_llava.forward import behind
@@ -86,7 +87,7 @@ class JointObjective:
         logits = (states[:, :-1][answered] @ self.parts.embedding.T).float()
         each, weight = F.cross_entropy(logits, labels, reduction="none"), self.weights[labels]
         answers, probe = (each * weight).sum() / weight.sum(), self._probed(text)
-        distance = self.head.distance(tokens, wanted(self.train, rows))
+        distance = self.head.distance(tokens, align.wanted(self.train, rows))
         binary = (labels == self.packer.yes) | (labels == self.packer.no)
         right = (logits.argmax(-1) == labels).float()
         figures = {
@@ -109,9 +110,10 @@ class JointObjective:
             tokens = self.parts.see(self.examples.pixels(rows)).to(states.dtype)
             states = states.masked_scatter((ids == image)[..., None], tokens)
         hidden = language(inputs_embeds=states, use_cache=False).last_hidden_state[:, :-1]
-        answered = labels[:, 1:] != IGNORED
+        wanted = labels[:, 1:]
+        answered = wanted.ne(IGNORED)
         logits = (hidden[answered] @ self.parts.embedding.T).float()
-        return F.cross_entropy(logits, labels[:, 1:][answered], reduction="none")
+        return F.cross_entropy(logits, wanted[answered], reduction="none")
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

@@ -48,17 +48,18 @@ def probe(model: Any, inputs: dict[str, torch.Tensor]) -> list[Layer]:
         token, dimension = divmod(int(size.argmax()), size.shape[1])
         outlying = size[:, dimension] / states.pow(2).mean(1).sqrt()
         last = shares[0, :, -1].float().mean(0)
-        parts = last[0], last[where].sum(), last[where[-1] + 1 :].sum()
         found.append(
             Layer(
-                n,
-                *(float(p) for p in parts),
-                float(size.max()),
-                token,
-                dimension,
-                float(size.max() / size.median()),
-                float(outlying[0]),
-                float(outlying[where].max()),
+                layer=n,
+                first=float(last[0]),
+                picture=float(last[where].sum()),
+                text=float(last[where[-1] + 1 :].sum()),
+                largest=float(size.max()),
+                token=token,
+                dimension=dimension,
+                ratio=float(size.max() / size.median()),
+                sink=float(outlying[0]),
+                seen=float(outlying[where].max()),
             )
         )
     return found
@@ -70,7 +71,7 @@ def means(probes: list[list[Layer]]) -> list[Layer]:
     made = []
     for rows in zip(*probes, strict=True):
         values = {k: [asdict(r)[k] for r in rows] for k in asdict(rows[0]) if k != "layer"}
-        mean = {k: max(v, key=v.count) if k in whole else sum(v) / len(v) for k, v in values.items()}
+        mean: dict[str, Any] = {k: max(v, key=v.count) if k in whole else sum(v) / len(v) for k, v in values.items()}
         made.append(Layer(rows[0].layer, **mean))
     return made
 

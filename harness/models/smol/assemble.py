@@ -51,13 +51,20 @@ TEMPLATE = (
 )
 
 
-def tokenizer(base: Path) -> PreTrainedTokenizerFast:
-    """The base's tokenizer with `<image>` and the chat template, without its system prompt."""
+def _words(base: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """The base's tokenizer.json with `<image>` in its vocabulary, and the vocabulary."""
     raw: dict[str, Any] = json.loads((base / "tokenizer.json").read_text(encoding="utf-8"))
     vocabulary = raw["model"]["vocab"]
     if PLACEHOLDER not in vocabulary:
         raise ValueError(f"{base} has no token {PLACEHOLDER} to make an image token of: it is not SmolLM2")
-    number = vocabulary[IMAGE] = vocabulary.pop(PLACEHOLDER)
+    vocabulary[IMAGE] = vocabulary.pop(PLACEHOLDER)
+    return raw, vocabulary
+
+
+def tokenizer(base: Path) -> PreTrainedTokenizerFast:
+    """The base's tokenizer with `<image>` and the chat template, without its system prompt."""
+    raw, vocabulary = _words(base)
+    number = vocabulary[IMAGE]
     added = [a for a in raw["added_tokens"] if a["id"] != number]
     image = {"id": number, "content": IMAGE, "special": True, "normalized": False}
     image |= dict.fromkeys(("single_word", "lstrip", "rstrip"), False)
@@ -104,15 +111,15 @@ def configuration(base: Path, vision: dict[str, Any]) -> LlavaConfig:
         base: The language model's folder.
         vision: hidden_size, intermediate_size, num_hidden_layers and num_attention_heads of the tower.
     """
-    words: Any = tokenizer(base)
+    _, vocabulary = _words(base)
     text = AutoConfig.from_pretrained(base)
-    text.bos_token_id, text.eos_token_id, text.pad_token_id = (words.convert_tokens_to_ids(t) for t in (BOS, EOS, PAD))
+    text.bos_token_id, text.eos_token_id, text.pad_token_id = (vocabulary[t] for t in (BOS, EOS, PAD))
     return LlavaConfig(
         vision_config=CLIPVisionConfig(
             **vision, image_size=SIDE, patch_size=PATCH, projection_dim=vision["hidden_size"]
         ),
         text_config=text,
-        image_token_index=words.convert_tokens_to_ids(IMAGE),
+        image_token_index=vocabulary[IMAGE],
         projector_hidden_act="gelu",
         vision_feature_select_strategy="default",
         vision_feature_layer=-1,
