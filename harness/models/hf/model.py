@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.decoding import Decoding
-from harness.core.errors import Missing, UsageError, first_line
+from harness.core.errors import HarnessError, UsageError, first_line
 from harness.core.method import Method
 from harness.core.model import Call, Model
 from harness.core.types import Picture, Reply
 from harness.models.hf.unpacked import is_small, unpacked
 from harness.models.hf.weights import best_device, checkpoint_digest, locate
 
-_LOADED: dict[tuple[str | bool, ...], tuple[Any, Any]] = {}
-"""The last loaded checkpoint: a sweep over methods loads its model once."""
+_LOADED: dict[tuple[str, str], tuple[Any, Any]] = {}
+"""Fingerprint and device -> model and prompts of the last loaded checkpoint: a sweep over methods loads it once."""
 
 DEVICE = re.compile(r"(cpu|cuda|mps|xpu|npu|hpu)(:\d+)?|balanced|sequential")
 
@@ -44,9 +44,11 @@ class HFModel(Model):
         pad: str | bool,
         gguf: str | None = None,
         compile: bool = False,  # noqa: A002  # the name of the setting
+        partial: bool = False,
+        trust: bool = False,
     ):
         self.name, self.family, self.data, self.path, self.revision = name, family, data, locate(path), revision
-        self.gguf, self.compile = gguf, bool(compile)
+        self.gguf, self.compile, self.partial, self.trust = gguf, bool(compile), partial, trust
         self.device = best_device() if device == "auto" else device
         self.dtype = dtype if dtype != "auto" else ("float32" if self.device in ("cpu", "mps") else "bfloat16")
         if self.dtype not in ("float32", "bfloat16", "float16"):
@@ -72,6 +74,8 @@ class HFModel(Model):
         facts += ["compiled"] if self.compile else []
         facts += [f"gguf {self.gguf}"] if self.gguf else []
         facts += ["padded"] if self.pad and self.dtype != "float32" else []  # there left padding changes tokens
+        facts += ["partial"] if self.partial else []
+        facts += ["trusted"] if self.trust else []  # its own code runs in place of transformers'
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
     @cached_property
@@ -91,7 +95,7 @@ class HFModel(Model):
             raise UsageError("steering methods need model.attention=sdpa: flash_attention_2 shows no attention to edit")
         if methods and self.compile:
             raise UsageError("steering methods edit what model.compile=true would fix: leave model.compile out")
-        key = (self._checkpoint, self.dtype, self.device, self.attention, self.chat, self.compile)
+        key = (self.fingerprint(), self.device)
         if key not in _LOADED:
             _LOADED.clear()
             _LOADED[key] = self._load()
@@ -107,6 +111,7 @@ class HFModel(Model):
         import torch
         from transformers.utils import logging
 
+        from harness.models.hf.loading import fault
         from harness.models.hf.prompts import KEPT_BYTES, Prompts
 
         logging.set_verbosity_error()
@@ -120,8 +125,10 @@ class HFModel(Model):
                 attn_implementation=self.attention,
                 device_map="auto" if spread else None,
             )
-        except (OSError, ValueError, ImportError) as e:
-            raise Missing(f"model={self.name} cannot be loaded from {self.path}: {first_line(e, 300)}") from e
+        except (HarnessError, MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as e:  # readers of damaged files raise anything
+            raise fault(self.name, self.path, e) from e
         try:
             model = (model if spread else model.to(self.device)).eval().requires_grad_(False)
         except torch.OutOfMemoryError:
@@ -141,28 +148,18 @@ class HFModel(Model):
     def read(self, **options: Any) -> tuple[Any, Any]:
         """The model and its processor (or tokenizer), with these options of `from_pretrained`.
 
-        Raises OSError, ValueError or ImportError where they cannot be read.
+        Raises Missing, UsageError or what transformers raises where they cannot be read.
         """
-        from transformers import (
-            AutoConfig,
-            AutoModelForCausalLM,
-            AutoModelForImageTextToText,
-            AutoProcessor,
-            AutoTokenizer,
-        )
-        from transformers.models.auto.modeling_auto import (
-            MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as SEEING,
-        )
+        from harness.models.hf.loading import Checkpoint, read
 
-        path, where = self.path, {"revision": self.revision} if self.revision else {}
-        if self.gguf and is_small(Path(path), self.gguf):
-            path = str(unpacked(Path(path), self.gguf))
-        elif self.gguf:
-            where["gguf_file"] = self.gguf
-        sees = AutoConfig.from_pretrained(path, **where).model_type in SEEING
-        auto = AutoModelForImageTextToText if sees else AutoModelForCausalLM
-        reader = AutoProcessor if sees and not self.gguf else AutoTokenizer
-        return auto.from_pretrained(path, **options, **where), reader.from_pretrained(path, **where)
+        path, gguf = self.path, self.gguf
+        if gguf and is_small(Path(path), gguf):
+            path, gguf = str(unpacked(Path(path), gguf)), None
+        return read(Checkpoint(path, self.revision, gguf, self.partial, self.trust), **options)
+
+    def remarks(self) -> list[str]:
+        lacks = "model.partial=true: weights that the checkpoint lacks are random, and none are checked"
+        return [lacks] if self.partial else []
 
     def describe(self) -> dict[str, Any]:
         return {

@@ -11,6 +11,7 @@ import torch
 
 from harness.core.errors import Unusable, UsageError
 from harness.core.types import Picture, Request
+from harness.models.hf.template import Template
 from harness.steering import Inputs
 from harness.steering.inputs import SEQUENCES, TYPE_IDS
 
@@ -62,9 +63,7 @@ class Prompts:
         """Whether inputs shall say where the question is: costs a second tokenisation."""
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
         self._kept = 0
-        template = getattr(processor, "chat_template", None) or getattr(self.tokenizer, "chat_template", None)
-        if chat == "auto" and not template:
-            raise UsageError("this model has no chat template: add model.chat=plain to give it the text as it is")
+        self._template = Template.of(processor, self.sees) if chat == "auto" else None
 
     def encode(self, request: Request) -> Inputs:
         inputs = self._encode(request)
@@ -168,20 +167,8 @@ class Prompts:
         if self.chat == "plain" or request.plain:
             token = getattr(self.processor, "image_token", "")
             return "".join(token if isinstance(p, Picture) else p for m in request.messages for p in m.content)
-        messages = []
-        for m in request.messages:
-            if self.sees:
-                content: Any = [
-                    {"type": "image"} if isinstance(p, Picture) else {"type": "text", "text": p} for p in m.content
-                ]
-            else:
-                content = "".join(p for p in m.content if isinstance(p, str))
-            messages.append({"role": m.role, "content": content})
-        # An answer that is begun is gone on with.
-        begun = bool(messages) and messages[-1]["role"] == "assistant"
-        return self.processor.apply_chat_template(
-            messages, add_generation_prompt=not begun, continue_final_message=begun, tokenize=False
-        )
+        assert self._template
+        return self._template.text(request.messages)
 
     def count(self, request: Request) -> int:
         """Tokens of the request's text; a picture counts as its placeholder."""

@@ -67,11 +67,13 @@ def _unpack(folder: Path, file: str, made: Path) -> None:
     made.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{made.name}.", dir=made.parent))
     try:
-        model: Any = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            folder, gguf_file=file, dtype=torch.float32, trust_remote_code=False
+        )
         model.hf_quantizer = model.config.quantization_config = None  # its weights are plain numbers now
         del model.config.quantization_config
         model.save_pretrained(staging)
-        AutoTokenizer.from_pretrained(folder, gguf_file=file).save_pretrained(staging)
+        AutoTokenizer.from_pretrained(folder, gguf_file=file, trust_remote_code=False).save_pretrained(staging)
         digests = {f.name: DIGESTS.of(f) for f in sorted(staging.iterdir())}
         (staging / MANIFEST).write_text(json.dumps(digests))
         if made.exists():  # not whole

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.core.errors import Missing, UsageError, first_line
 from harness.core.files import DIGESTS
+from harness.models.hf.files import ADAPTER
 
 UNREAD = {
     *(".md", ".rst", ".html", ".pdf", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".mp4", ".lock", ".log"),
@@ -28,7 +29,9 @@ def checkpoint_digest(path: str, revision: str | None) -> str:
     if folder.is_dir():
         files = sorted(_read(folder))
         if not any(f.name == "config.json" or f.suffix == ".gguf" for f in files):
-            raise UsageError(f"model.path={path} holds no config.json: give the folder of a saved model")
+            adapter = (folder / "adapter_config.json").is_file()
+            fix = ADAPTER if adapter else "holds no config.json: give the folder of a saved model"
+            raise UsageError(f"model.path={path} {fix}")
         total = hashlib.sha256()
         for file in files:
             total.update(f"{file.relative_to(folder).as_posix()}\0{file.stat().st_size}\0".encode())
