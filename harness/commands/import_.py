@@ -24,6 +24,8 @@ def run(given: Any) -> int:
 
     results = Path(given.results)
     found = bring([Path(p) for p in given.paths], results)
+    for line in found.notes:
+        say(f"harness: {line}", err=True)
     for line in found.odd:
         say(f"harness: left out: {line}", err=True)
     if not found.made and not found.known:

@@ -1,48 +1,63 @@
-"""lm-eval's and lmms-eval's logs: `results_<time>.json` or `<time>_results.json`, and the samples beside them.
+"""lm-eval's and lmms-eval's logs: a results file, and the samples beside it (with `--log_samples`).
 
-Samples are there with `--log_samples`. Read from files of lm-eval 0.4.13 and lmms-eval 0.7.3.
+| written by | results | samples of a task |
+|---|---|---|
+| lm-eval 0.3 | any name; no `configs`, metrics without a filter | none |
+| lm-eval 0.4.0 to 0.4.2 | any name, mostly results.json | `<model_args>_<task>.jsonl`, one JSON list |
+| lm-eval since 0.4.3 | `results_<time>.json`, or `<name>_<time>.json` | `samples_<task>_<time>.jsonl` |
+| lmms-eval | `<time>_results.json` | `<time>_samples_<task>.jsonl` |
+
+Read from files of lm-eval 0.4.13 and lmms-eval 0.7.3, and by the code of lm-eval's older versions.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from harness.core.types import Outcome, Result
-from harness.interop.log import Log, Odd, Stated, lines, merged, number, text
+from harness.interop.log import Log, Odd, Stated, lines, mapping, merged, number, parsed, text, whole
 
 KNOWN = {
     *("doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics", "input", "input_media"),
     *("doc_hash", "prompt_hash", "target_hash", "token_counts"),
 }
 """Fields of a sample that are not metrics."""
+DOWN = ("ppl", "perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte", "ter", "brier_score")
+"""Metrics of lm-eval of which less is better, for versions that do not say so."""
+TIME = r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(\.\d+)?|\d{8}_\d{6}"
+"""When a log was written, as lm-eval and lmms-eval have it in file names."""
 
 
 def fits(path: Path, head: dict[str, Any]) -> bool:
-    return isinstance(head.get("results"), dict) and isinstance(head.get("configs"), dict) and "config" in head
+    named = isinstance(head.get("configs"), dict) or isinstance(head.get("versions"), dict)
+    return isinstance(head.get("results"), dict) and named and isinstance(head.get("config"), dict)
 
 
 def read(path: Path, head: dict[str, Any]) -> Iterator[Log]:
     """One log per task; groups are means of their tasks and are left out."""
     tool = "lmms_eval" if "lmms_eval_version" in head else "lm_eval"
+    old = not isinstance(head.get("configs"), dict)
     model, method = _names(head)
-    for task in head["configs"]:
+    beside = {p.name for p in path.parent.iterdir() if p.suffix == ".jsonl"}
+    for task in head["versions"] if old else head["configs"]:
         found = head["results"].get(task)
         if not isinstance(found, dict):
             continue
-        files = _samples(path, task, tool)
+        files = [path.parent / n for n in _samples(path, task, head) if n in beside][:1]
         results = [r for f in files for r in _results(f, task)]
-        stated = list(_stated(found, (head.get("higher_is_better") or {}).get(task) or {}))
+        stated = list(_stated(found, mapping(mapping(head.get("higher_is_better")).get(task))))
         started, finished = _times(head, tool)
+        version = head.get("lmms_eval_version") or head.get("lm_eval_version") or ("0.3" if old else "unknown")
         yield Log(
             tool,
-            str(head.get("lmms_eval_version") or head.get("lm_eval_version") or "unknown"),
+            str(version),
             task,
-            str((head.get("versions") or {}).get(task, "")),
+            str(mapping(head.get("versions")).get(task, "")),
             model,
             method,
             started,
@@ -52,21 +67,35 @@ def read(path: Path, head: dict[str, Any]) -> Iterator[Log]:
             stated,
             {
                 "config": head["config"],
-                "num_fewshot": (head.get("n-shot") or {}).get(task),
+                "num_fewshot": mapping(head.get("n-shot")).get(task, head["config"].get("num_fewshot")),
                 "chat_template": bool(head.get("chat_template")),
                 "system_instruction": head.get("system_instruction"),
-                "documents": (head.get("n-samples") or {}).get(task),
+                "documents": mapping(head.get("n-samples")).get(task),
                 "commit": head.get("git_hash"),
             },
             (path, *files),
+            note="" if files else f"{path}: {task}: metrics only, there are no samples beside it (--log_samples)",
         )
 
 
-def _samples(path: Path, task: str, tool: str) -> list[Path]:
-    """The samples that were written with this results file: lm-eval's names end in its time, lmms-eval's begin so."""
-    time = path.stem.removeprefix("results_").removesuffix("_results")
-    names = [f"samples_{task}_{time}.jsonl", f"{time}_samples_{task}.jsonl", f"{task}_{time}.jsonl"]
-    return [path.with_name(n) for n in names if path.with_name(n).is_file()][:1]
+def _samples(path: Path, task: str, head: dict[str, Any]) -> list[str]:
+    """The names that the samples of this results file may have, likeliest first."""
+    stem = path.stem
+    times = [m[0] for m in re.finditer(TIME, stem)] or [stem.removeprefix("results_").removesuffix("_results")]
+    new = [
+        name for t in times for name in (f"samples_{task}_{t}.jsonl", f"{t}_samples_{task}.jsonl", f"{task}_{t}.jsonl")
+    ]
+    arguments = head["config"].get("model_args")
+    return [*new, *([f"{re.sub('/|=', '__', arguments)}_{task}.jsonl"] if isinstance(arguments, str) else [])]
+
+
+def alone(path: Path) -> str:
+    """What a file of samples needs beside it."""
+    time = re.search(TIME, path.stem)
+    wanted = f"results_{time[0]}.json or {time[0]}_results.json" if time else "its results file (results.json)"
+    return (
+        f"{path} holds samples alone, without their metrics, model and version: name {wanted}, with this file beside it"
+    )
 
 
 def _results(path: Path, task: str) -> Iterator[Result]:
@@ -82,9 +111,12 @@ def _results(path: Path, task: str) -> Iterator[Result]:
         values: dict[str, Any] = {}
         for row in own:
             tail = f",{row.get('filter')}" if several else ""
-            for name in row.get("metrics") or [k for k in row if k not in KNOWN]:
+            listed = row.get("metrics")
+            for name in listed if isinstance(listed, list) and listed else [k for k in row if k not in KNOWN]:
+                if not isinstance(name, str):
+                    continue
                 value = row.get(name)
-                plain = number(float(value) if isinstance(value, bool) else value)
+                plain = float(value) if isinstance(value, bool) else number(value)
                 if plain is None:
                     values[name + tail] = value
                 else:
@@ -112,24 +144,29 @@ def _question(arguments: Any) -> str:
     return arguments if isinstance(arguments, str) else ""
 
 
-def _stated(found: dict[str, Any], better: dict[str, bool]) -> Iterator[Stated]:
-    """ "acc,none" with "acc_stderr,none"; filters' names stay where there are several."""
-    metrics = {k: number(v) for k, v in found.items() if "," in k and "_stderr" not in k}
-    filters = {k.split(",", 1)[1] for k in metrics}
+def _stated(found: dict[str, Any], better: dict[str, Any]) -> Iterator[Stated]:
+    """ "acc,none" with "acc_stderr,none", and "acc" with "acc_stderr" of version 0.3; filters' names stay where there
+    are several. What is not a finite number is left out."""
+    named = [k for k in found if "," in k] or list(found)
+    metrics = {k: number(found[k]) for k in named if "_stderr" not in k}
+    filters = {k.partition(",")[2] for k in metrics}
     for key, value in metrics.items():
         if value is None:
             continue
-        name, filtered = key.split(",", 1)
+        name, comma, filtered = key.partition(",")
         shown = key if len(filters) > 1 else name
-        yield Stated(shown, value, number(found.get(f"{name}_stderr,{filtered}")), better.get(name, True))
+        up = better.get(name, name not in DOWN)
+        error = number(found.get(f"{name}_stderr{comma}{filtered}"))
+        yield Stated(shown, value, error, up if isinstance(up, bool) else True)
 
 
 def _names(head: dict[str, Any]) -> tuple[str, str]:
     """(model, method): our own bridge names its method, everything else is vanilla."""
-    config = head["config"] if isinstance(head["config"], dict) else {}
+    config = head["config"]
     arguments = config.get("model_args") or {}
     if isinstance(arguments, str):
         arguments = dict(part.split("=", 1) for part in arguments.split(",") if "=" in part)
+    arguments = mapping(arguments)
     path = arguments.get("pretrained") or arguments.get("model") or head.get("model_name") or config.get("model")
     method = arguments.get("method", "vanilla") if config.get("model") == "harness" else "vanilla"
     return str(path or "unknown").rstrip("/").rsplit("/", 1)[-1], str(method)
@@ -151,16 +188,13 @@ def _times(head: dict[str, Any], tool: str) -> tuple[str | None, str | None]:
 
 
 def _limit(head: dict[str, Any]) -> int | None:
-    value = number((head["config"] if isinstance(head["config"], dict) else {}).get("limit"))
+    value = number(head["config"].get("limit"))
     return int(value) if value and value >= 1 else None
 
 
 def head_of(path: Path) -> dict[str, Any]:
     """The results file. Raises Odd where it is not a JSON object."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8", errors="replace"))
-    except ValueError as e:
-        raise Odd(f"{path} is not valid JSON: {e}") from e
+    value = parsed(whole(path), str(path))
     if not isinstance(value, dict):
         raise Odd(f"{path} holds a {type(value).__name__}, not an object")
     return value

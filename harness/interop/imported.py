@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.core.errors import Missing
+from harness.core.errors import Missing, first_line
 from harness.core.types import Metric, Result
 from harness.interop import eleuther_logs, inspect_logs
 from harness.interop.log import Log, Odd, Stated
@@ -22,17 +22,20 @@ from harness.runs.record import Counts, RunRecord, Status
 from harness.stats import mean
 from harness.stats.intervals import Z
 
+KINDS = (".json", ".eval")
 DATA = "imported"
 """The records' label: imported runs are never ranked beside runs of our own."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What an import came to: run names, those that were there before, and one line per file that was left out."""
+    """What an import came to: run names, those that were there before, one line per file that was left out, and what
+    else a user should know."""
 
     made: list[str]
     known: list[str]
     odd: list[str]
+    notes: list[str]
 
 
 def bring(paths: Iterable[Path], results: Path) -> Found:
@@ -40,24 +43,34 @@ def bring(paths: Iterable[Path], results: Path) -> Found:
 
     Raises Missing where a path does not exist.
     """
-    made, known, odd = [], [], []
+    found = Found([], [], [], [])
     for path in paths:
-        if not path.exists():
-            raise Missing(f"{path} does not exist: give a results file, an .eval log, or a folder of them")
-        for file in sorted(p for p in path.rglob("*") if p.suffix in (".json", ".eval")) if path.is_dir() else [path]:
+        try:
+            if not path.exists():
+                raise Missing(f"{path} does not exist: give a results file, an .eval log, or a folder of them")
+        except OSError as e:
+            raise Missing(f"{path} cannot be read ({e.strerror})") from e
+        folder = path.is_dir()
+        for file in sorted(p for p in path.rglob("*") if p.suffix in KINDS and p.is_file()) if folder else [path]:
             try:
-                logs = list(_logs(file, asked=not path.is_dir()))
+                logs = list(_logs(file, asked=not folder))
             except Odd as e:
-                odd.append(str(e))
+                found.odd.append(str(e))
+                continue
+            except Exception as e:  # a foreign file can be wrong in more ways than there are checks
+                found.odd.append(f"{file} is not a log that can be read: {type(e).__name__}: {first_line(e)}")
                 continue
             for log in logs:
                 name, fresh = _write(log, results)
-                (made if fresh else known).append(name)
-    return Found(made, known, odd)
+                (found.made if fresh else found.known).append(name)
+                found.notes.extend(filter(None, [log.note]))
+    return found
 
 
 def _logs(path: Path, asked: bool) -> Iterator[Log]:
     """The logs in a file. In a folder, JSON files of another kind are passed over without a word."""
+    if path.suffix == ".jsonl":
+        raise Odd(eleuther_logs.alone(path))
     head = inspect_logs.head_of(path) if path.suffix == ".eval" else eleuther_logs.head_of(path)
     for reader in (inspect_logs, eleuther_logs):
         if reader.fits(path, head):

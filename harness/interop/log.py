@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +11,9 @@ from typing import Any
 
 from harness.core.errors import UsageError
 from harness.core.types import Result
+
+LARGEST = 2**30
+"""Bytes of the largest file that is read at once, and of the largest member of a packed log."""
 
 
 class Odd(UsageError):
@@ -43,39 +48,84 @@ class Log:
     settings: dict[str, Any] = field(repr=False)
     files: tuple[Path, ...] = ()
     aborted: bool = False
+    note: str = ""
+    """What the user should know, for example that there are no samples."""
 
 
 def number(value: Any) -> float | None:
-    """A number (no boolean, no text such as "N/A")."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """A finite number (no boolean, no text such as "N/A")."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """The value where it is a mapping, else an empty one: a field of the wrong kind is one that is not there."""
+    return value if isinstance(value, dict) else {}
+
+
+def listing(value: Any) -> list[Any]:
+    """The same for lists."""
+    return value if isinstance(value, list) else []
 
 
 def text(value: Any) -> str:
     """A response as one text: lists of one are unwrapped, others are written as JSON."""
-    import json
-
     while isinstance(value, list) and len(value) == 1:
         value = value[0]
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(number, object) of a JSONL file. Raises Odd at a line that is none; a torn last line is left out."""
-    import json
+def parsed(data: bytes | str, where: str) -> Any:
+    """JSON. Raises Odd where it is not, or is nested too deep."""
+    try:
+        return json.loads(data.decode("utf-8", "replace") if isinstance(data, bytes) else data)
+    except ValueError as e:
+        raise Odd(f"{where} is not valid JSON: {e}") from e
+    except RecursionError as e:
+        raise Odd(f"{where} is nested too deep") from e
 
+
+def whole(path: Path) -> bytes:
+    """A file that is read at once. Raises Odd for one that cannot be, or is larger than a log ever is."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise Odd(f"{path} has {path.stat().st_size / 1e9:.1f} GB: a log has {LARGEST / 1e9:.1f} at most")
+        return path.read_bytes()
+    except OSError as e:
+        raise Odd(f"{path} cannot be read ({e.strerror or e})") from e
+
+
+def lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(number, object) of a JSONL file, or of a file with one list of objects, as lm-eval 0.4.0 to 0.4.2 wrote it.
+
+    Raises Odd at a line that is none; a torn last line is left out.
+    """
     with path.open("rb") as file:
+        if file.read(64).lstrip()[:1] == b"[":
+            yield from enumerate(_rows(parsed(whole(path), str(path)), path), 1)
+            return
+        file.seek(0)
         for count, line in enumerate(file, 1):
             if not line.strip():
                 continue
             try:
-                row = json.loads(line.decode("utf-8", "replace"))
-            except ValueError as e:
+                row = parsed(line, f"{path}, line {count}")
+            except Odd:
                 if not line.endswith(b"\n"):
                     return
-                raise Odd(f"{path}, line {count} is not JSON: {e}") from e
-            if not isinstance(row, dict):
-                raise Odd(f"{path}, line {count} is not an object")
-            yield count, row
+                raise
+            yield count, _rows([row], path, count)[0]
+
+
+def _rows(rows: Any, path: Path, first: int = 1) -> list[dict[str, Any]]:
+    for count, row in enumerate(rows, first):
+        if not isinstance(row, dict):
+            raise Odd(f"{path}, line {count} is not an object")
+    return rows
 
 
 def merged(rows: Sequence[dict[str, Any]], key: str) -> dict[Any, list[dict[str, Any]]]:

@@ -166,7 +166,7 @@ def test_files_that_are_no_logs(workdir, tmp_path, capsys):
         1
     ]  # a torn last line
     (tmp_path / "20261124_033913_samples_t.jsonl").write_text("no json\n{}\n")
-    with pytest.raises(Odd, match="line 1 is not JSON"):
+    with pytest.raises(Odd, match="line 1 is not valid JSON"):
         list(eleuther_logs.read(path, eleuther_logs.head_of(path)))
 
 
@@ -187,3 +187,153 @@ def test_odd_fields_cost_themselves_alone(tmp_path_factory, extra, row):
     (folder / "20261124_033913_samples_t.jsonl").write_text(text)
     found = bring([path], folder / "results")
     assert len(found.made) + len(found.odd) == 1
+
+
+def lm(folder, task="toyqa", name="results.json", rows=(), samples="", **more):
+    """A results file of lm-eval 0.4, and samples beside it."""
+    head = {
+        "results": {task: {"acc,none": 0.25, "acc_stderr,none": 0.09}},
+        "configs": {task: {"task": task}},
+        "versions": {task: 1.0},
+        "config": {"model": "hf", "model_args": "pretrained=org/gpt2,dtype=float", "limit": None},
+    }
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(json.dumps(head | more))
+    if rows:
+        (folder / samples).write_text(rows if isinstance(rows, str) else "".join(json.dumps(r) + "\n" for r in rows))
+    return folder / name
+
+
+ROWS = [
+    {"doc_id": i, "doc": {}, "target": "a", "arguments": [["q", ""]], "resps": [["a"]], "filtered_resps": ["a"],
+     "acc": float(i % 4 == 0)}
+    for i in range(24)
+]  # fmt: skip
+OLD = "pretrained__org__gpt2,dtype__float_toyqa.jsonl"
+"""How lm-eval 0.4.0 to 0.4.2 named it: / and = of the model's arguments are two underscores."""
+
+
+@pytest.mark.parametrize(
+    ("name", "samples", "rows"),
+    [
+        ("results.json", OLD, json.dumps(ROWS, indent=2)),
+        ("results.json", OLD, ROWS),
+        ("results_2024-07-03T10-00-02.123456.json", "samples_toyqa_2024-07-03T10-00-02.123456.jsonl", ROWS),
+        ("mine_2026-01-03T10-00-02.5.json", "samples_toyqa_2026-01-03T10-00-02.5.jsonl", ROWS),
+    ],
+)
+def test_samples_of_all_versions_of_lm_eval_0_4(tmp_path, name, samples, rows):
+    lm(tmp_path / "log", name=name, rows=rows, samples=samples)
+    found = bring([tmp_path / "log"], tmp_path / "results")
+    assert (len(found.made), found.odd, found.notes) == (1, [], [])
+    ((record, metrics, kept),) = written(tmp_path / "results").values()
+    assert record["counts"]["samples"] == len(kept) == 24 and metrics["acc"]["clusters"] == 24
+    assert record["model"] == "gpt2" and kept[0]["scores"] == {"acc": 1.0}
+
+
+def test_results_of_lm_eval_0_3(workdir, capsys):
+    found = {"acc": 0.25, "acc_stderr": 0.09, "word_perplexity": 12.5, "odd": "12"}
+    config = {"model": "hf-causal", "model_args": "pretrained=gpt2", "num_fewshot": 3, "limit": None}
+    Path("any.json").write_text(json.dumps({"results": {"t": found}, "versions": {"t": 0}, "config": config}))
+    assert main(["import", "any.json"]) == 0
+    assert "metrics only, there are no samples beside it" in capsys.readouterr().err
+    ((record, metrics, rows),) = written(workdir / "results").values()
+    assert record["config"]["imported"]["version"] == "0.3" and record["task_facts"]["num_fewshot"] == 3
+    assert metrics["acc"]["stderr"] == 0.09 and not rows
+    assert metrics["acc"]["higher_is_better"] and not metrics["word_perplexity"]["higher_is_better"]
+
+
+def test_samples_alone_say_what_they_need(workdir, capsys):
+    for name in ("samples_toyqa_2024-07-03T10-00-02.1.jsonl", "20261124_033913_samples_t.jsonl", OLD):
+        Path(name).write_text(json.dumps(ROWS[0]) + "\n")
+        assert main(["import", name]) == 2
+        err = capsys.readouterr().err
+        assert "holds samples alone" in err and "with this file beside it" in err
+    assert "its results file (results.json)" in err
+
+
+@pytest.mark.parametrize("task", ["org/two", "x" * 300, "../up", "a\nb", "\ud800", ""])
+def test_a_task_of_any_name_is_imported_and_so_are_the_logs_after_it(tmp_path, task):
+    for name, own in (("a", "one"), ("b", task), ("c", "three")):
+        lm(tmp_path / "log", own, f"results_{name}.json")
+    found = bring([tmp_path / "log"], tmp_path / "results")
+    assert len(found.made) == 3 and not found.odd
+    assert len(list((tmp_path / "results" / "runs").iterdir())) == 3
+
+
+def test_numbers_that_are_none_are_left_out(workdir, capsys):
+    """NaN and infinity of metrics and samples, and a whole number that no float can hold."""
+    rows = [{**r, "acc": float("nan") if r["doc_id"] % 2 else r["acc"]} for r in ROWS]
+    path = lm(Path("log"), rows=rows, samples=OLD)
+    text = path.read_text()
+    path.write_text(text.replace("0.09", "Infinity").replace('"acc,none"', f'"big,none": {"9" * 400}, "acc,none"'))
+    assert main(["import", "log"]) == 0
+    ((_, metrics, kept),) = written(workdir / "results").values()
+    assert list(metrics) == ["acc"] and metrics["acc"]["stderr"] is None
+    assert [r["scores"] for r in kept[:2]] == [{"acc": 1.0}, {}]
+    path.write_text(text.replace("0.25", "NaN"))
+    assert main(["import", "log"]) == 0 and main(["ls"]) == 0
+    assert "nan" not in capsys.readouterr().out
+    assert all("NaN" not in p.read_text() for p in Path("results/runs").glob("*/*.json*"))
+
+
+def bomb(path, method=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(path, "w", method, compresslevel=9) as packed:
+        packed.writestr("header.json", json.dumps({"version": 2, "status": "success", "eval": {}}))
+        with packed.open("samples/1_epoch_1.json", "w", force_zip64=True) as member:
+            for _ in range(300):
+                member.write(b" " * 2**20)
+    return path
+
+
+def test_a_log_that_unpacks_to_a_thousand_times_its_size_is_not_read(workdir, capsys):
+    bomb(Path("bomb.eval"))
+    assert main(["import", "bomb.eval", str(LOGS / "sums.eval")]) == 3
+    printed = capsys.readouterr()
+    assert "bomb.eval is not read: its 0.3 MB unpack to 315 MB" in printed.err and "1 runs imported" in printed.out
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "[" * 100_000,
+        '{"results": ' + "[" * 100_000,
+        '{"results": {"t": {}}, "configs": {"t": 1}, "config": [], "versions": 3}',
+        '{"version": 2, "status": "success", "eval": {}, "samples": [1, {"scores": 5}, {"scores": {"a": 1}}]}',
+        '{"version": 2, "status": "success", "eval": {"task": 7, "config": []}, "results": {"scores": [1]}, "plan": 3}',
+        '{"version": 2, "status": "success", "eval": {}, "samples": [{"output": {"usage": {"input_tokens": "x"}}}]}',
+    ],
+)
+def test_damaged_logs_are_a_line_and_the_others_are_imported(workdir, capsys, damage):
+    Path("log").mkdir()
+    Path("log/a.json").write_text(damage)
+    with zipfile.ZipFile("log/b.eval", "w") as packed:
+        packed.writestr("header.json", damage)
+    lm(Path("log"), name="results_c.json")
+    assert main(["import", "log"]) in (0, 3)
+    printed = capsys.readouterr()
+    assert "Traceback" not in printed.err and any(n.startswith("lm_eval.toyqa") for n in printed.out.splitlines())
+    assert all(len(line) < 400 for line in printed.err.splitlines())
+    assert main(["ls"]) == 0
+
+
+def test_old_logs_of_inspect(tmp_path):
+    """As 0.3.30 wrote them: no completion, one scorer, one score."""
+    message = {"message": {"role": "assistant", "content": [{"type": "text", "text": "Yes"}]}}
+    rows = [
+        {"id": i, "epoch": 1, "input": "q", "target": "Yes", "output": {"choices": [message]}, "score": {"value": v}}
+        for i, v in enumerate(["yes", "No", "TRUE", "0.5", "C", "P", "huh", [1]])
+    ]
+    metrics = {"accuracy": {"name": "accuracy", "value": 4 / 6}, "stderr": {"name": "stderr", "value": float("nan")}}
+    head = {
+        "version": 1,
+        "status": "success",
+        "eval": {"task": "t", "model": "openai/gpt-4", "created": "2024-09-01T00:00:00"},
+        "results": {"scorer": {"name": "match"}, "metrics": metrics},
+        "samples": rows,
+    }
+    (tmp_path / "old.json").write_text(json.dumps(head))
+    assert len(bring([tmp_path / "old.json"], tmp_path / "results").made) == 1
+    ((_, found, kept),) = written(tmp_path / "results").values()
+    assert [r["scores"].get("match") for r in kept] == [1.0, 0.0, 1.0, 0.5, 1.0, 0.5, None, None]
+    assert kept[0]["answer"] == "Yes" and found["match"]["clusters"] == 6
