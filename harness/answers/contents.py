@@ -45,7 +45,7 @@ class Contents:
         varies = len(set(self.asked.questions)) > 1
         for key in self._there(QUESTIONS):
             texts = {t for r in rows[:1000] if isinstance(t := at(r, key), str)}
-            if texts and (len(texts) > 1 or len(rows) == 1 or not varies):
+            if any(" " in t for t in texts) and (len(texts) > 1 or len(rows) == 1 or not varies):
                 return key
         if "text" in self.rows.fields and any(f in self.rows.fields for f in ANSWERS if f != "text"):
             known = set(self.asked.questions)
@@ -76,7 +76,8 @@ class Contents:
         if not isinstance(value, str):
             return set()
         if value not in self._known:
-            words = [w.strip() for w in value.lower().split(",")]
+            whole = value.strip().lower()  # a group's own name may hold a comma
+            words = [whole] if whole in self.asked.groups else [w.strip() for w in whole.split(",")]
             tails = {g for g in self.asked.groups for w in words if w == g or w.endswith((f"_{g}", f"-{g}", f"/{g}"))}
             self._known[value] = {g for g in tails if not any(t != g and t.endswith(g) for t in tails)}
         return self._known[value]

@@ -12,7 +12,7 @@ from harness.answers.contents import Contents
 from harness.answers.fields import Choice, chosen, said
 from harness.answers.files import read
 from harness.answers.fit import Fit
-from harness.answers.layouts import LABELS
+from harness.answers.layouts import LABELS, RUN
 from harness.answers.matching import matched
 from harness.answers.rows import Rows, at
 from harness.core.errors import UsageError
@@ -48,7 +48,7 @@ class Given:
         passed = f"; not read: {', '.join(f['not_read'])}" if f["not_read"] else ""
         counts = [f"{f['used']} of {f['rows']} rows used"]
         counts += [f"{n} {why}{_first(f, why)}" for why, n in f["unused"].items()]
-        counts += [f"{f['missing']} of {f['samples']} samples have no answer"]
+        counts += [f"{f['missing']} of the task's {f['samples']} samples have no answer"]
         return [
             f"{f['file']} ({f['form']}, {layout}): samples by {f['samples_by']}, "
             f"answers from {f['answer_field']}{passed}",
@@ -77,6 +77,8 @@ def given(path: Path, samples: Iterable[Sample], groups: Iterable[str], settings
     choice = chosen(rows, asked, pairs, settings.answer_field, labels=settings.labels, question=question)
     if settings.match == "content":
         _same_labels(rows, asked, pairs, choice)
+    if choice.layout == RUN:
+        _one_turn(rows)
     answers: dict[str, str] = {}
     absent: dict[str, str] = {}
     told: dict[str, int] = {}
@@ -94,6 +96,16 @@ def given(path: Path, samples: Iterable[Sample], groups: Iterable[str], settings
             told.setdefault(sample.id, i)
     absent = {id_: why for id_, why in absent.items() if id_ not in answers}
     return Given(answers, absent, _facts(rows, asked, contents, fit, choice, answers))
+
+
+def _one_turn(rows: Rows) -> None:
+    """Raises UsageError where an episode took several turns: its answer is the last one's alone."""
+    for i, row in enumerate(rows.rows):
+        if (row.get("calls") or 0) > 1:
+            raise UsageError(
+                f"{rows.where(i)} is of an episode of {row['calls']} turns, and only the last answer is in it: score it "
+                "anew by harness rescore RUN"
+            )
 
 
 def _facts(

@@ -50,7 +50,10 @@ class Layout:
     beside: tuple[str, ...] = ()
 
 
+RUN = "samples of a run"
 LAYOUTS = (
+    Layout(RUN, "harness eval's samples.jsonl", ("id", "target", "answer", "verdict", "scores"),
+           "answer"),
     Layout("lmms-eval samples", "lmms-eval --log_samples", ("doc_id", "filtered_resps", "input"), "filtered_resps",
            beside=("resps",)),
     Layout("lm-eval or lmms-eval samples", "lm_eval --log_samples", ("doc_id", "filtered_resps"), "filtered_resps",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.commands.words import results_folder, say
 from harness.config.parser import Parser
 from harness.core.errors import UsageError, nearest
+from harness.core.sinks import line
 from harness.core.verified import LEVELS, Verified
 from harness.plugins.plugin import Plugin
 from harness.plugins.registry import Registry
@@ -68,7 +69,8 @@ def _ids(words: list[str], folders: list[str]) -> int:
     from harness.plugins.build import build_task
 
     task = build_task(found[0]["task"])
-    print("\n".join(lines(list(task.samples()), f"task={task.name} task.data={found[0]['task'].get('data')}")))
+    for text in lines(list(task.samples()), f"task={task.name} task.data={found[0]['task'].get('data')}"):
+        print(line(text))
     return 0
 
 

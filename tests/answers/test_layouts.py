@@ -77,6 +77,30 @@ def test_lmms_eval_with_all_splits_in_one_file(tmp_path):
         assert given(path, pope(splits=splits), SPLITS, Settings()).answers == {s.id: s.id for s in pope(splits=splits)}
 
 
+def test_samples_of_a_run(tmp_path):
+    """As the journal has them: prompts by digest, questions cut anywhere, a comma in a group's name."""
+    question = "Which of these words was named first? " * 12
+    samples = [Sample(f"s{i}", f"c{i}", "2 x 2, two", f"w{i}", {"prompt": f"{question}{i} now"}) for i in range(12)]
+    rows = [
+        {
+            "id": s.id,
+            "group": s.group,
+            "cluster": s.cluster,
+            "target": s.target,
+            "answer": "w3",
+            "verdict": "w3",
+            "scores": {},
+        }
+        | {"details": {"question": s.data["prompt"][-300:]}, "error": None, "prompt": f"{i:064x}", "calls": 1}
+        for i, s in enumerate(samples)
+    ]
+    found = given(jsonl(tmp_path / "a.jsonl", rows), samples, ("2 x 2", "2 x 2, two"), Settings())
+    assert found.facts["layout"] == "samples of a run" and len(found.answers) == 12
+    rows[0]["calls"] = 4
+    with pytest.raises(UsageError, match=r"line 1 is of an episode of 4 turns, .*harness rescore RUN"):
+        given(jsonl(tmp_path / "a.jsonl", rows), samples, (), Settings())
+
+
 def test_two_filters_of_lm_eval(tmp_path):
     rows = [lm(*f) | {"filter": name, "filtered_resps": [name]} for f in POPE for name in ("strict", "flexible")]
     path = jsonl(tmp_path / "a.jsonl", rows)

@@ -147,7 +147,7 @@ def test_what_was_used_is_counted(tmp_path):
     assert facts["unused"] == {"name no sample": 7} and facts["first_unused"] == {"name no sample": "line 21"}
     assert found.lines == [
         "a.jsonl (JSON lines, no known layout): samples by question_id, answers from text",
-        "a.jsonl: 21 of 28 rows used, 7 name no sample (the first: line 21), 4 of 24 samples have no answer",
+        "a.jsonl: 21 of 28 rows used, 7 name no sample (the first: line 21), 4 of the task's 24 samples have no answer",
     ]
 
 

@@ -68,7 +68,8 @@ def test_what_was_read_is_said_and_recorded(tmp_path):
     model.bind(Sums(8))
     assert model.remarks() == [
         "a.jsonl (JSON lines, no known layout): samples by id, answers from answer",
-        "a.jsonl: 8 of 9 rows used, 1 name no sample (the first: line 9, id=x9), 0 of 8 samples have no answer",
+        "a.jsonl: 8 of 9 rows used, 1 name no sample (the first: line 9, id=x9), "
+        "0 of the task's 8 samples have no answer",
     ]
     facts = model.describe()["answers"]
     assert (facts["used"], facts["missing"], facts["answer_field"]) == (8, 0, "answer")
