@@ -43,6 +43,7 @@ HARMONY = re.compile(
     re.DOTALL,
 )
 """A message of gpt-oss: its channel (analysis, commentary, final), and its text."""
+HARMONY_OPEN = re.compile(r"<\|channel\|>analysis<\|message\|>\Z")
 BARE = re.compile(r"""\A\s*analysis(?=[A-Z"“(*]).*?assistantfinal(?P<answer>.*)\Z""", re.DOTALL)
 """The same, decoded without special tokens."""
 BARE_OPEN = re.compile(r"\A\s*analysis(?=[A-Z])")
@@ -63,6 +64,16 @@ def wrapped(thinking: str, text: str) -> str:
     """A text with its thinking, which a server gave apart, in front."""
     thinking = TAG.sub("", thinking).replace("<|channel|>", "")
     return f"<think>{thinking}</think>{text}" if thinking.strip() else text
+
+
+def opened(prompt: str) -> str:
+    """The opening tag with which a prompt ends, so that the answer begins inside of the thinking; "" for none."""
+    tail = prompt.rstrip()[-64:]
+    for tag in TAG.finditer(tail):
+        if tag["open"] is not None and tag.end() == len(tail):
+            return tag[0]
+    end = HARMONY_OPEN.search(tail)
+    return end[0] if end else ""
 
 
 def _once(text: str) -> str:

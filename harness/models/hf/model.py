@@ -68,6 +68,7 @@ class HFModel(Model):
         self.methods: Sequence[Any] = ()
         self._ready: dict[int, tuple[Call, Any]] = {}
         self._preparing = 0.0
+        self._told = False
 
     def fingerprint(self) -> str:
         facts = [self._checkpoint, self.dtype, self.device.split(":")[0], self.attention, self.chat]
@@ -84,6 +85,7 @@ class HFModel(Model):
 
     def load(self, methods: Sequence[Method]) -> None:
         from harness.models.hf.batching import Batching
+        from harness.models.hf.thinking import Thinking
         from harness.steering import Steering, View, require
 
         steering: list[Steering] = []
@@ -105,6 +107,7 @@ class HFModel(Model):
         self.prompts.mark_questions = any(m.reads_question for m in steering)
         self.methods = tuple(steering)
         require(self.view, steering)
+        self.thinking = Thinking(self.prompts)
         self.batching = Batching(self.prompts, self.view, self.device, self.pad, 1 + len(self.methods))
 
     def _load(self) -> tuple[Any, Any]:
@@ -207,6 +210,9 @@ class HFModel(Model):
         began, self._preparing = time.perf_counter() - self._preparing, 0.0
         ready = [self._ready.pop(id(c), None) for c in calls]
         inputs = [r[1] if r else self.prompts.encode(c.request) for c, r in zip(calls, ready, strict=True)]
+        for call, given in zip(calls, inputs, strict=True):
+            self.prompts.fits(given.length, decoding.max_new_tokens or call.request.max_new_tokens)
+        self._beyond(max(given.length for given in inputs))
         mark_shared(calls, inputs, self.prompts.image_id)
         limit = decoding.max_new_tokens or max(c.request.max_new_tokens for c in calls)
         methods, reader = self.methods, None
@@ -225,15 +231,25 @@ class HFModel(Model):
         for call, given, out in zip(calls, inputs, made, strict=True):
             own = decoding.max_new_tokens or call.request.max_new_tokens
             tokens, finish = out.tokens[:own], out.finish if len(out.tokens) <= own else "length"
-            text = self.prompts.tokenizer.decode(tokens, skip_special_tokens=True)
+            text = self.thinking.text(tokens, call.request)
             ended = finish == "stop" and not any(stop in text for stop in call.request.stop)  # by a token of its own
             for stop in call.request.stop:
                 if stop in text:
                     text, finish = text.split(stop, 1)[0], "stop"
             seen = reader.attention(given, len(tokens) + ended, self.prompts.processor) if reader else None
             text = text if call.request.plain else text.strip(" ")
-            replies.append(Reply(text, given.tensors["input_ids"].shape[1], len(tokens), each, finish, seen))
+            length, thought = given.tensors["input_ids"].shape[1], self.thinking.count(text, len(tokens))
+            replies.append(Reply(text, length, len(tokens), each, finish, seen, thought))
         return replies
+
+    def _beyond(self, tokens: int) -> None:
+        """Tell once that prompts are longer than what the model has learnt to read."""
+        if self.prompts.rotary and self.prompts.longest < tokens and self.prompts.longest and not self._told:
+            self._told = True
+            self.say(
+                f"a prompt of {tokens} tokens is beyond the {self.prompts.longest} that {self.name} was made for: its "
+                "answers may suffer"
+            )
 
     def _apart(self, calls: Sequence[Call], decoding: Decoding) -> list[Reply]:
         """A batch in which some calls ask for likelihoods."""

@@ -59,6 +59,8 @@ class Prompts:
         inner = getattr(config, "text_config", None) or config
         self.longest: int = getattr(inner, "max_position_embeddings", None) or getattr(inner, "n_positions", None) or 0
         """Tokens that the model can read; 0 where its configuration does not say."""
+        self.rotary = any(getattr(inner, name, None) for name in ("rope_parameters", "rope_theta", "rope_scaling"))
+        """Whether positions are computed: then a model reads on beyond its last one, if not well."""
         self.mark_questions = False
         """Whether inputs shall say where the question is: costs a second tokenisation."""
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
@@ -71,10 +73,21 @@ class Prompts:
             # As lm-eval does: what does not fit is cut on the left.
             room = max(1, self.longest - request.max_new_tokens)
             inputs = Inputs({k: v[:, -room:] for k, v in inputs.tensors.items()})
+        if not request.continuations:
+            self.fits(inputs.length)
         inputs.request = request
         if self.mark_questions:
             inputs.question = self._question(request, inputs.tensors["input_ids"][0].tolist())
         return inputs
+
+    def fits(self, tokens: int, new: int = 1) -> None:
+        """Raises Unusable for a prompt of so many tokens that leaves no place for an answer of `new` ones, where
+        positions are learned: there is none for a further token."""
+        if self.longest and not self.rotary and tokens + new > self.longest:
+            raise Unusable(
+                f"the prompt is too long: {tokens} tokens and {new} for the answer, and the model's context holds "
+                f"{self.longest}"
+            )
 
     def continued(self, request: Request) -> list[list[Piece]]:
         """For each of `request.continuations` the pieces whose log-probabilities add up to its own.
