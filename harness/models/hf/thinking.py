@@ -31,7 +31,7 @@ class Thinking:
     def text(self, tokens: Sequence[int], request: Request) -> str:
         """An answer's text: without special tokens, with the tags of its thinking."""
         text, start = [], 0
-        for i, token in enumerate(tokens):
+        for i, token in enumerate(tokens if self._marks else ()):
             if int(token) in self._marks:
                 text += [self._decode(tokens[start:i]), self._marks[int(token)]]
                 start = i + 1
