@@ -103,7 +103,7 @@ def _one_turn(rows: Rows) -> None:
     for i, row in enumerate(rows.rows):
         if (row.get("calls") or 0) > 1:
             raise UsageError(
-                f"{rows.where(i)} is of an episode of {row['calls']} turns, and only the last answer is in it: score it "
+                f"{rows.where(i)} is of an episode of {row['calls']} turns, and holds the last answer alone: score it "
                 "anew by harness rescore RUN"
             )
 
