@@ -91,7 +91,8 @@ def _cells(comparison: Comparison) -> list[tuple[str, ...]]:
 
 def _notes(comparison: Comparison, count: int, flips: int) -> list[str]:
     base, other = comparison.cost
-    lines = [
+    lines = [f"also differs: {'; '.join(comparison.also)}"] if comparison.also else []
+    lines += [
         f"cost: {other[key]:.3g} {unit}, {other[key] / base[key]:.2f} times that of {comparison.labels[0]}"
         for key, unit in UNITS.items()
         if base.get(key) and other.get(key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -11,6 +11,9 @@ from harness.core.score import Score
 from harness.core.types import Result
 from harness.stats import Difference
 from harness.stats.corrections import holm
+
+ALSO = ("model", "limit", "seed", "decoding")
+"""What may differ between runs that are compared, and is said if it does."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Comparison:
     """p of the judged score over all groups, corrected for the number of comparisons."""
     scored_alike: bool = True
     """Whether both runs were scored by the same code."""
+    also: tuple[str, ...] = ()
+    """What else than the method differs, one phrase each: "limit 18 and none"."""
 
     @property
     def judged(self) -> Row:
@@ -86,7 +91,17 @@ def _compare(a: Played, b: Played) -> Comparison:
         pairs.flips(first, -1),
         pairs.flips(first, 1),
         scored_alike=a.record.scored_by == b.record.scored_by,
+        also=tuple(_also(a, b)),
     )
+
+
+def _also(a: Played, b: Played) -> Iterator[str]:
+    for key in ALSO:
+        one, two = (getattr(run.record, key) for run in (a, b))
+        if one != two:
+            if isinstance(one, dict) and isinstance(two, dict):
+                one, two = ({k: v for k, v in x.items() if one.get(k) != two.get(k)} for x in (one, two))
+            yield f"{key} {'none' if one is None else one} and {'none' if two is None else two}"
 
 
 def _label(run: Played, other: Played) -> str:

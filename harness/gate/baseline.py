@@ -136,7 +136,7 @@ def accept(folder: Path, run: Played, reason: str, timings: Sequence[dict[str, f
     """Make a finished run the baseline of its command, in place of the one that was.
 
     `timings`: costs of repeated runs, for the gate to judge speed by.
-    Raises UsageError where a run may not become one.
+    Raises UsageError where a run may not become one, Missing where it lacks samples.
     """
     record, results = run.record, run.results()
     if not record.status.scored:
@@ -145,7 +145,7 @@ def accept(folder: Path, run: Played, reason: str, timings: Sequence[dict[str, f
         raise UsageError(f"{run.name} was stopped early: run it in full, without stop_early, to make it a baseline")
     undamaged(run)
     if (lost := share_missing(results, record.counts.samples)) > LOST:
-        raise UsageError(
+        raise Missing(
             f"{run.name} is incomplete: {lost:.1%} of its samples have no score, and a baseline may miss 1 %: "
             "harness eval ... retry=errors asks them again"
         )

@@ -140,7 +140,15 @@ def test_show_ls_and_compare(workdir, capsys):
     whole = next(r for r in found["rows"] if r["group"] == "all")
     assert whole["difference"]["value"] > 0.7 and whole["difference"]["low"] > 0.5
     assert main(["compare", "sums-default-vanilla-chance", "sums-default-vanilla-oracle"]) == 0
-    assert "40 samples paired" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "40 samples paired" in out and "also differs: model chance and oracle\n" in out
+    main([*SUMS, "limit=12", "seed=1"])
+    capsys.readouterr()
+    assert main(["compare", "method=vanilla", "method=vanilla", "limit=12"]) == 0
+    assert "also differs" not in capsys.readouterr().out
+    (cut,) = [r.name for r in runs() if record(r)["limit"] == 12]
+    assert main(["compare", "sums-default-vanilla-chance", cut]) == 0
+    assert "also differs: model chance and oracle; limit none and 12; seed 0 and 1\n" in capsys.readouterr().out
 
 
 def test_runs_on_other_records_are_not_comparable(workdir, capsys):

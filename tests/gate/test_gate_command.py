@@ -279,6 +279,25 @@ def test_a_score_that_is_no_number_decides_nothing(base, capsys):
         assert code == (0 if column[3:] == whole[3:] else 3), out
 
 
+@pytest.mark.parametrize("broken", [N, 3])
+def test_runs_of_old_that_hold_nan_are_incomplete(base, capsys, broken):
+    """No loss is shown and none is excluded, whichever run it is, and however it is compared."""
+    good, bad = play(answers(0.3)), play(answers(0.2))
+    journal = Path("results/runs", bad, "samples.jsonl")
+    rows = [json.loads(line) for line in journal.read_text().splitlines()]
+    for row in rows:
+        del row["crc32"]
+    for row in rows[:broken]:
+        row["scores"]["correct"] = float("nan")
+    journal.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    two = ["--baseline", good, "--candidate", bad], ["--baseline", bad, "--candidate", good]
+    for words in (["gate"], ["compare", good, bad], ["compare", bad, good], *(["gate", *w] for w in two)):
+        capsys.readouterr()
+        assert main(words) == 3, words
+        printed = "".join(capsys.readouterr())
+        assert "regressed" not in printed and "Traceback" not in printed
+
+
 def test_reports(base, capsys, monkeypatch):
     play(answers(0.2, flip=0.05))
     capsys.readouterr()
@@ -333,7 +352,7 @@ def test_an_incomplete_run_is_no_baseline(workdir, capsys):
     path.write_text("".join(lines[20:]))
     words = ["eval", "task=sums", f"task.n={N}", PLUGINS, "model=replay", f"model.path={path}"]
     assert main(words) == 3
-    assert main(["baseline", "update", "sums", "--reason", "x"]) == 2
+    assert main(["baseline", "update", "sums", "--reason", "x"]) == 3
     assert "1.7% of its samples have no score" in capsys.readouterr().err
 
 
