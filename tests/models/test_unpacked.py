@@ -65,3 +65,22 @@ def test_a_damaged_folder_is_unpacked_again(folder, cache, damage):
 def test_another_file_is_another_folder(folder, cache, tmp_path):
     write(tmp_path / "other", seed=1)
     assert unpacked(folder, GGUF) != unpacked(tmp_path / "other", GGUF)
+
+
+def test_a_model_answers_alike_unpacked_and_read_anew(folder, cache, monkeypatch):
+    from harness.core import Call, Decoding, Request, Sample, user
+    from harness.models.hf import unpacked as room
+    from harness.plugins.registry import Registry
+
+    said = []
+    for largest in (room.LARGEST, 0):
+        monkeypatch.setattr(room, "LARGEST", largest)
+        monkeypatch.setattr("harness.models.hf.model._LOADED", {})
+        plugin = Registry().get("model", "smollm2")
+        model = plugin.build(path=str(folder), gguf=GGUF, device="cpu")
+        model.load([])
+        request = Request(user("Is there a dog?"), max_new_tokens=8)
+        (reply,) = model.answer([Call(request, Sample("1", "c", "g", None), 1)], Decoding())
+        said.append((reply.text, model.fingerprint()))
+    assert len(list((cache / "unpacked").iterdir())) == 1 and not room.is_small(folder, "nothing.gguf")
+    assert said[0] == said[1] and said[0][0]

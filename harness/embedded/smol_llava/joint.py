@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -88,7 +90,7 @@ class JointObjective:
         each, weight = F.cross_entropy(logits, labels, reduction="none"), self.weights[labels]
         answers, probe = (each * weight).sum() / weight.sum(), self._probed(text)
         distance = self.head.distance(tokens, align.wanted(self.train, rows))
-        binary = (labels == self.packer.yes) | (labels == self.packer.no)
+        binary = labels.eq(self.packer.yes) | labels.eq(self.packer.no)
         right = (logits.argmax(-1) == labels).float()
         figures = {
             "yes_no_loss": each[binary].mean().item(),
@@ -106,9 +108,9 @@ class JointObjective:
         states = language.embed_tokens(ids)
         if rows := [p for e in chosen for p in e.pictures]:
             assert self.examples is not None
-            image = self.parts.tokenizer.convert_tokens_to_ids(IMAGE)
+            image: Any = self.parts.tokenizer.convert_tokens_to_ids(IMAGE)
             tokens = self.parts.see(self.examples.pixels(rows)).to(states.dtype)
-            states = states.masked_scatter((ids == image)[..., None], tokens)
+            states = states.masked_scatter(ids.eq(image)[..., None], tokens)
         hidden = language(inputs_embeds=states, use_cache=False).last_hidden_state[:, :-1]
         wanted = labels[:, 1:]
         answered = wanted.ne(IGNORED)
