@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from harness.answers.content import Asked, plain, words
-from harness.answers.layouts import ANSWERS, KEYLIKE, LABELS, recognised
+from harness.answers.layouts import ANSWERS, IDS, IMAGES, KEYLIKE, LABELS, QUESTIONS, SPLITS, recognised
 from harness.answers.rows import Rows, at, kind
 from harness.core.errors import UsageError
 
 ENOUGH, MANY = 10, 100
-"""Rows from which on equal labels are no accident: with the question beside them, and without."""
+"""Rows from which on equal labels are no accident: with more than an id beside them, and without."""
+KNOWN = {*IDS, *ANSWERS, *LABELS, *QUESTIONS, *IMAGES, *SPLITS}
 
 
 @dataclass(frozen=True)
@@ -56,15 +58,16 @@ def chosen(
     if layout := recognised(rows.fields):
         passed = tuple(f for f in (*layout.labels, *layout.beside) if f in rows.fields)
         return Choice(layout.answer, layout.name, layout.labels, passed)
-    prompts = [f for f in there if len(there) > 1 and _asks(rows, asked, pairs, f)]
+    prompts = [f for f in there if _asks(rows, asked, pairs, f)]
     left = [f for f in there if f not in prompts]
-    if len(left) > 1:
+    if len(left) > 1 and several and len(pairs) >= ENOUGH:
         keys = [f for f in left if equals(f)]
         left = [f for f in left if f not in keys] or left
         prompts += [f for f in keys if f not in left]
     if not left:
+        repeated = f"; {', '.join(prompts)} repeats the question" if prompts else ""
         raise UsageError(
-            f"{rows.path} has no field for the answer (fields: {', '.join(rows.fields)}): name it by "
+            f"{rows.path} has no field for the answer (fields: {', '.join(rows.fields)}{repeated}): name it by "
             "model.answer_field=FIELD"
         )
     if len(left) > 1 and any(plain(at(r, f)) != plain(at(r, left[0])) for r in rows.rows for f in left[1:]):
@@ -73,9 +76,10 @@ def chosen(
             "model's words by model.answer_field=FIELD"
         )
     field = min(left, key=KEYLIKE.__contains__)  # of fields that say the same, one that is not called like a key
-    key = field in KEYLIKE and several and not labels and equals(field, _verbatim)
+    others = [f for f in rows.fields if f not in KNOWN]  # one of them may hold the model's words
+    key = field in KEYLIKE and several and not labels and equals(field, plain if others else _verbatim)
     listed = all(isinstance(at(r, field), list) for r in rows.rows)  # as data sets list labels
-    if key and len(pairs) >= (ENOUGH if question or listed else MANY):
+    if key and len(pairs) >= (ENOUGH if question or listed or others else MANY):
         raise UsageError(_labels(rows, field, there))
     return Choice(field, passed=tuple(prompts))
 
@@ -114,6 +118,8 @@ def said(value: Any) -> str | None:
         return None
     if isinstance(value, str):
         return value
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
     raise ValueError(kind(value))

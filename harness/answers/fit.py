@@ -21,6 +21,8 @@ class Fit:
     other: list[tuple[int, int]] = field(default_factory=list)
     unclear: list[tuple[int, list[int]]] = field(default_factory=list)
     agreed: int = 0
+    by_name: bool = False
+    """Whether the name of the file told the group of some rows."""
 
     @property
     def used(self) -> int:

@@ -121,7 +121,7 @@ def _facts(
         "file": rows.path.name,
         "form": rows.form,
         "layout": choice.layout,
-        "samples_by": fit.by,
+        "samples_by": fit.by + (f" ({contents.of_file}, by the name of the file)" if fit.by_name else ""),
         "checked_by": checked if fit.agreed or contents.split else [],
         "answer_field": choice.answer,
         "not_read": list(choice.passed),

@@ -103,8 +103,8 @@ def _place(contents: Contents, fit: Fit, i: int, named: list[int]) -> None:
         return
     if groups:
         named = [j for j in named if samples[j].group.lower() in groups]
-    elif len(named) > 1 and contents.of_file:
-        named = [j for j in named if samples[j].group.lower() == contents.of_file] or named
+    elif len(named) > 1 and (ours := [j for j in named if samples[j].group.lower() == contents.of_file]):
+        named, fit.by_name = ours, True
     verdicts = [contents.says(i, j) for j in named]
     good = [j for j, v in zip(named, verdicts, strict=True) if v is not False]
     if not good:

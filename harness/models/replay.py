@@ -47,7 +47,10 @@ class Replay(Model):
             raise Missing(
                 f"model.path={path} is not a file: give the file with the answers (JSON, CSV, TSV, xlsx or Parquet)"
             )
-        self._digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        try:
+            self._digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        except OSError as e:
+            raise Missing(f"model.path={path} cannot be read: {e.strerror or e}") from e
         self._given = Given({}, {}, {})
 
     def fingerprint(self) -> str:

@@ -53,6 +53,7 @@ def test_a_perfect_model_beside_the_label_is_read(tmp_path):
     [
         (lambda i, q, l, m: {"question_id": i, "question": q, "answer": l, "category": "random"}, {}),
         (lambda i, q, l, m: {"question_id": i, "outputs": [l]}, {}),
+        (lambda i, q, l, m: {"question_id": i, "answer": l.upper(), "my-7b": "No"}, {}),
         (lambda i, q, l, m: {"question_id": i, "answer": l, "response": "No"}, {"answer_field": "answer"}),
         (lambda i, q, l, m: {"question_id": i, "label": l, "response": "No"}, {"answer_field": "label"}),
     ],
@@ -61,7 +62,7 @@ def test_labels_are_refused_unless_allowed(tmp_path, make, settings):
     path = jsonl(tmp_path / "a.jsonl", rows(make))
     with pytest.raises(UsageError, match=r"equals the label in every row.*model\.labels=allow"):
         read(path, **settings)
-    assert read(path, **settings, labels=True).answers["random:1"] == "yes"
+    assert read(path, **settings, labels=True).answers["random:1"].lower() == "yes"
 
 
 def test_many_bare_labels_are_refused(tmp_path):
@@ -69,6 +70,18 @@ def test_many_bare_labels_are_refused(tmp_path):
     path = jsonl(tmp_path / "a.jsonl", [{"question_id": s.data["question_id"], "answer": s.target} for s in samples])
     with pytest.raises(UsageError, match="equals the label"):
         read(path, samples)
+
+
+def test_questions_are_no_answers(tmp_path):
+    path = jsonl(tmp_path / "a.jsonl", rows(lambda i, q, l, m: {"question_id": i, "image": m, "text": q, "label": l}))
+    with pytest.raises(UsageError, match=r"no field for the answer .*; text repeats the question"):
+        read(path)
+
+
+def test_few_rows_prove_nothing(tmp_path):
+    few = rows(lambda i, q, l, m: {"question_id": i, "answer": l, "response": "Yes"})[:4]
+    with pytest.raises(UsageError, match=r"2 fields that may be the answer \(answer, response\)"):
+        read(jsonl(tmp_path / "a.jsonl", few))
 
 
 def test_a_field_that_is_not_there(tmp_path):
@@ -98,7 +111,8 @@ def test_answers_that_are_no_text(tmp_path):
     [
         (5, "5"),
         (5.0, "5"),
-        (0.5, "0.5"),
+        (5, "5"),
+        (Decimal("5.10"), "5.10"),
         (["a"], "a"),
         ([["a"]], "a"),
         ("", ""),

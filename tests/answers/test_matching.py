@@ -122,7 +122,9 @@ def test_one_file_for_several_splits(tmp_path):
     named = jsonl(
         tmp_path / "llava_popular.jsonl", [{"question_id": r["question_id"], "text": "No"} for r in made[:24]]
     )
-    assert {id_.split(":")[0] for id_ in read(named, samples).answers} == {"popular"}
+    found = read(named, samples)
+    assert {id_.split(":")[0] for id_ in found.answers} == {"popular"}
+    assert found.facts["samples_by"] == "question_id (popular, by the name of the file)"
 
 
 def test_one_row_for_several_splits(tmp_path):
