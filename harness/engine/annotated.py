@@ -62,7 +62,7 @@ class Data:
 
             return pq.read_table(self.path).to_pylist()
         try:
-            lines = self.path.read_text(encoding="utf-8").splitlines()
+            lines = self.path.read_text(encoding="utf-8-sig").split("\n")
             return [json.loads(line) for line in lines if line.strip()]
         except ValueError as e:
             raise UsageError(f"{self.path} is not a JSONL file: {e}") from e

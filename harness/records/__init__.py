@@ -1,15 +1,18 @@
 """Reading records for tasks: rows of JSON, Parquet and hub datasets, the pictures that they name, and what tasks over
 them have in common."""
 
+from harness.records.files import existing, has, picture_folder, plain_stem, record_files, tables, walk
+from harness.records.folder import Folder, beside
 from harness.records.package import packaged, packaged_pictures
-from harness.records.pictures import Absent, Folder, Named, Stored, facts, mark, shown, table_pictures
+from harness.records.pictures import LATER, Absent, Named, Stored, facts, mark, place_of, shown, table_pictures
 from harness.records.questions import Question, QuestionTask, questions
-from harness.records.rows import Broken, hub, hub_lists, rows
+from harness.records.rows import Broken, hub, hub_lists, read_text, rows
 from harness.records.settings import Settings
 from harness.records.source import Source, gathered
 from harness.records.task import RecordTask, digest, with_record
 
 __all__ = [
+    "LATER",
     "Absent",
     "Broken",
     "Folder",
@@ -20,17 +23,27 @@ __all__ = [
     "Settings",
     "Source",
     "Stored",
+    "beside",
     "digest",
+    "existing",
     "facts",
     "gathered",
+    "has",
     "hub",
     "hub_lists",
     "mark",
     "packaged",
     "packaged_pictures",
+    "picture_folder",
+    "place_of",
+    "plain_stem",
     "questions",
+    "read_text",
+    "record_files",
     "rows",
     "shown",
     "table_pictures",
+    "tables",
+    "walk",
     "with_record",
 ]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+import posixpath
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from harness.core import Picture, Unusable
 from harness.core.files import DIGESTS
 from harness.core.types import Read
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 class Named(Picture):
@@ -23,11 +22,18 @@ class Named(Picture):
         super().__init__(source)
         self.name = name
 
+    @cached_property
+    def place(self) -> str:
+        """Where it lies, without suffix: pictures at one place are one picture."""
+        return place_of(self.name)
+
     def _read(self, how: Callable[[bytes, str], Read]) -> Read:
         try:
             return super()._read(how)
         except Unusable as e:
-            raise Unusable(f"image {self.name}: {e}") from e
+            if str(e).startswith("image "):
+                raise
+            raise Unusable(f"image {self.name[:200]}: {e}") from e
 
 
 class Stored(Named):
@@ -50,65 +56,56 @@ class Stored(Named):
     def _where(self, data: bytes) -> str:
         return f"of {len(data)} bytes"
 
+    def holds(self, cell: Any) -> bool:
+        """Whether a cell has the same bytes. What would have to be fetched is taken to be the same."""
+        own, other = (c.get("bytes") if isinstance(c, dict) else c for c in (self._cell, cell))
+        return callable(own) or callable(other) or own is other or own == other
+
     def mark(self) -> str:
         """What tells this picture from another one in a fingerprint, without fetching anything."""
         return "" if callable(self._cell) else hashlib.sha256(self.source).hexdigest()
 
 
 class Absent(Named):
-    """A picture whose file was not found: it can be named and compared (`model=replay`), but not seen."""
+    """A picture that was not found, or must not be read: it can be named and compared (`model=replay`), but not seen.
+    `why` says so after the picture's name."""
 
-    def __init__(self, name: str, where: str):
+    def __init__(self, name: str, why: str):
         super().__init__(name, Path(name))
-        self.where = where
+        self.why = why
 
     @cached_property
     def digest(self) -> str:
-        return hashlib.sha256(f"absent {self.name}".encode()).hexdigest()
+        return hashlib.sha256(f"absent {self.name}".encode("utf-8", "surrogatepass")).hexdigest()
 
     def encoded(self) -> bytes:
-        raise Unusable(f"image {self.name} is not in {self.where}: put it there, or give its folder by task.images=DIR")
+        raise Unusable(f"image {self.name[:200]} {self.why}")
 
 
-class Folder:
-    """Finds pictures by file name below some folders; one Picture object per name."""
-
-    def __init__(self, folders: list[Path]):
-        self.folders = [f for f in folders if f.is_dir()]
-        self.where = str(folders[0])
-        self._known: dict[str, Named] = {}
-
-    def __call__(self, name: str) -> Named:
-        if name not in self._known:
-            path = self._path(name)
-            self._known[name] = Named(name, path) if path else Absent(name, self.where)
-        return self._known[name]
-
-    def _path(self, name: str) -> Path | None:
-        plain = PurePosixPath(name.replace("\\", "/")).name
-        for folder in self.folders:
-            if plain and (folder / plain).is_file():
-                return folder / plain
-        return self._index.get(plain) or self._index.get(PurePosixPath(plain).stem) if plain else None
-
-    @cached_property
-    def _index(self) -> dict[str, Path]:
-        """Every picture by name, and by name without suffix; made once, when a picture is not at its plain place."""
-        index: dict[str, Path] = {}
-        for path in self._pictures():
-            index.setdefault(path.name, path)
-            index.setdefault(path.stem, path)
-        return index
-
-    def _pictures(self) -> Iterator[Path]:
-        for folder in self.folders:
-            yield from sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+def place_of(name: str) -> str:
+    """A picture's path as its record writes it, without suffix."""
+    path = posixpath.normpath(name.replace("\\", "/")).lstrip("/")
+    head, _, last = path.rpartition("/")
+    stem = last.rsplit(".", 1)[0] if "." in last.lstrip(".") else last
+    return f"{head}/{stem}" if head else stem
 
 
 def table_pictures() -> Callable[[str, Any], Stored]:
-    """A reader of cells that keeps one picture per image name: tables repeat the bytes in every row."""
-    known: dict[str, Stored] = {}
-    return lambda name, cell: known.setdefault(name, Stored(name, cell))
+    """A reader of cells that keeps one picture per image: tables repeat the bytes in every row. Other bytes under the
+    same name are another picture, whose `place` ends in a number."""
+    known: dict[str, list[Stored]] = {}
+
+    def read(name: str, cell: Any) -> Stored:
+        same = known.setdefault(name, [])
+        for one in same:
+            if one.holds(cell):
+                return one
+        same.append(Stored(name, cell))
+        if len(same) > 1:
+            same[-1].place += f"#{len(same)}"
+        return same[-1]
+
+    return read
 
 
 def mark(picture: Picture) -> str:
@@ -123,9 +120,15 @@ def mark(picture: Picture) -> str:
         return "unreadable"
 
 
+LATER = {"later": True}
+"""Metadata of a dataclass field that records did not always have."""
+
+
 def facts(record: Any) -> list[Any]:
-    """A record (a dataclass) for a fingerprint: all of its fields, pictures by their marks."""
-    return [_fact(getattr(record, f.name)) for f in fields(record)]
+    """A record (a dataclass) for a fingerprint: all of its fields, pictures by their marks. Fields that came later
+    (`LATER`) count where they are set, so that fingerprints of older records stay."""
+    values = [(f, getattr(record, f.name)) for f in fields(record)]
+    return [_fact(value) for f, value in values if not (f.metadata.get("later") and value == f.default)]
 
 
 def _fact(value: Any) -> Any:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import Missing, UsageError
+from harness.core.errors import UsageError
 from harness.core.types import Picture, Sample
-from harness.records.pictures import Folder, Named
-from harness.records.rows import Broken, rows
+from harness.records.files import existing, plain_stem, record_files, tables
+from harness.records.folder import Folder, beside
+from harness.records.pictures import Named
+from harness.records.rows import Broken
 from harness.records.settings import Settings
 from harness.records.source import Source, gathered
 from harness.records.task import RecordTask
@@ -60,24 +62,22 @@ def questions(root: Path) -> Source[Question]:
         Missing: the folder is not there, or has no such file.
         UsageError: no row is a question.
     """
-    if not root.exists():
-        raise Missing(f"task.root={root} does not exist: give a folder with a .jsonl file and pictures, or one file")
-    files = [root] if root.is_file() else sorted(p for s in ("json", "jsonl", "parquet") for p in root.rglob(f"*.{s}"))
-    base = root if root.is_dir() else root.parent
-    found = list(_read(files, Folder([base / "images", base])))
+    existing(root, "a folder with a .jsonl file and pictures, or one file")
+    found = list(_read(root, beside(root, None)))
     if all(q.fault for q in found):
         wanted = f"{' or '.join(FIELDS['text'])} and {' or '.join(FIELDS['target'])}"
         raise UsageError(f"task.root={root} holds no question: its rows need {wanted}")
     return gathered(found, counted="questions")
 
 
-def _read(files: Sequence[Path], folder: Folder) -> Iterator[Question]:
+def _read(root: Path, folder: Folder) -> Iterator[Question]:
     seen: set[str] = set()
-    for path in files:
-        for number, row in enumerate(rows(path), 1):
-            question = _question(row, f"{path.stem}:{number}", f"{path.name}, row {number}", folder)
+    for path, table in tables(record_files(root), (*FIELDS["text"], *FIELDS["target"])):
+        for number, row in enumerate(table, 1):
+            name = f"{plain_stem(path)}:{number}"
+            question = _question(row, name, f"{path.name}, row {number}", folder)
             if question.id in seen:
-                question = Question(f"{path.stem}:{number}", path.stem, fault=f"id {question.id} occurs twice")
+                question = Question(name, name, fault=f"id {question.id} occurs twice")
             seen.add(question.id)
             yield question
 
@@ -93,4 +93,4 @@ def _question(row: Any, name: str, where: str, folder: Folder) -> Question:
         if found[key] in (None, ""):
             return Question(name, name, group, fault=f"{where}: has no field {' or '.join(FIELDS[key])}")
     picture: Named | None = folder(str(found["picture"])) if found["picture"] else None
-    return Question(name, picture.name if picture else name, group, str(found["text"]), found["target"], picture, row)
+    return Question(name, picture.place if picture else name, group, str(found["text"]), found["target"], picture, row)

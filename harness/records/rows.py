@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+import re
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import Missing, UsageError, first_line
+
+LONGEST = 8_000_000
+"""Characters of a text: a million tokens of English have about five million."""
+DEEPEST = 64
+"""Levels of lists and objects in a row."""
+WRAPPERS = ("data", "rows", "records", "questions", "samples", "examples", "annotations", "items", "test")
+"""What a file that is one object may call the list of its rows."""
+MARKS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+"""What the structure of JSON is made of: texts, brackets, commas."""
+SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -20,8 +33,9 @@ class Broken:
 
 
 def rows(path: Path) -> list[Any]:
-    """A Parquet file, a JSON list, or JSON lines. Raises UsageError if the file as a whole cannot be read."""
-    return list(_parquet(path) if path.suffix == ".parquet" else _json(path))
+    """A Parquet file, a JSON list, or JSON lines, also packed by gzip. Raises UsageError if the file as a whole cannot
+    be read."""
+    return [_checked(row) for row in _parquet(path)] if path.suffix == ".parquet" else _json(path)
 
 
 def hub(
@@ -86,22 +100,85 @@ def _parquet(path: Path) -> Iterator[Any]:
         raise UsageError(f"{path} is not a readable Parquet file: {first_line(e)}") from e
 
 
-def _json(path: Path) -> Iterable[Any]:
-    """A JSON list, or JSON lines; a line that is not JSON is a broken row."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as e:
-        raise UsageError(f"{path} cannot be read as JSON: {e}") from e
+def _json(path: Path) -> list[Any]:
+    """A JSON list, JSON lines, or one JSON object with a list in it. A line or an element that is not JSON is a broken
+    row."""
+    text = read_text(path)
     if text.lstrip().startswith("["):
-        try:
-            return json.loads(text)
-        except ValueError as e:
-            raise UsageError(f"{path} is not a valid JSON list: {e}") from e
-    return [_line(line) for line in text.splitlines() if line.strip()]
+        return _list(path, text)
+    lines = [line for line in text.split("\n") if line.strip()]
+    found = [_value(line) for line in lines]
+    if len(found) > 1 and isinstance(found[0], Broken):
+        whole = _value(text)
+        found = found if isinstance(whole, Broken) else [whole]
+    if len(found) == 1 and isinstance(found[0], dict):
+        held = [v for k, v in found[0].items() if k in WRAPPERS and isinstance(v, list)]
+        if len(held) == 1 and all(isinstance(r, dict) for r in held[0]):
+            found = held[0]
+    return [_checked(row) for row in found]
 
 
-def _line(line: str) -> Any:
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8, -16 or -32, packed by gzip or not, with plain line ends. Bytes that are not UTF-8
+    become lone surrogates, which cost the row that holds them. Raises UsageError."""
     try:
-        return json.loads(line)
+        data = path.read_bytes()
+        data = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+        encoding = json.detect_encoding(data)
+        text = data.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "strict")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as e:
+        raise UsageError(f"{path} cannot be read as JSON: {first_line(e)}") from e
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    return text if "\n" in text else text.replace("\r", "\n")
+
+
+def _list(path: Path, text: str) -> list[Any]:
+    try:
+        return [_checked(row) for row in json.loads(text)]
+    except RecursionError:
+        return [_checked(_value(one)) for one in _elements(path, text)]
+    except ValueError as e:
+        raise UsageError(f"{path} is not a valid JSON list: {e}") from e
+
+
+def _elements(path: Path, text: str) -> Iterator[str]:
+    """The elements of a JSON list as texts, however deep one is."""
+    depth, start = 0, 0
+    for found in MARKS.finditer(text):
+        mark = found[0]
+        depth += (mark in "[{") - (mark in "]}")
+        if mark in "[{" and depth == 1:
+            start = found.end()
+        elif (mark == "," and depth == 1) or depth == 0:
+            yield text[start : found.start()]
+            start = found.end()
+        if depth == 0 and mark in "]}":
+            return
+    raise UsageError(f"{path} is not a valid JSON list: it ends before the list does")
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
     except ValueError as e:
         return Broken(f"is not JSON ({e})")
+    except RecursionError:
+        return Broken(f"is nested more than {DEEPEST} levels deep")
+
+
+def _checked(row: Any) -> Any:
+    """The row, or why no model can be asked about it. Looks into every value, and never deeper than DEEPEST."""
+    todo = [(row, 0)]
+    while todo:
+        value, depth = todo.pop()
+        if isinstance(value, str):
+            if len(value) > LONGEST:
+                return Broken(f"holds a text of {len(value):,} characters, more than {LONGEST:,}")
+            if not value.isascii() and SURROGATES.search(value):
+                return Broken("holds half a character (a lone surrogate, or bytes that are not UTF-8)")
+        elif isinstance(value, dict | list):
+            if depth == DEEPEST:
+                return Broken(f"is nested more than {DEEPEST} levels deep")
+            values = [*value, *value.values()] if isinstance(value, dict) else value
+            todo += [(v, depth + 1) for v in values if isinstance(v, str | dict | list)]
+    return row

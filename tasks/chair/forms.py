@@ -132,7 +132,7 @@ def _tagger(path: Path):
 
 def captions(paths: Sequence[Path]) -> Iterator[str]:
     for path in paths:
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in path.read_text(encoding="utf-8").split("\n"):
             if line.strip():
                 row = json.loads(line)
                 yield row.get("caption") or row.get("text") or ""

@@ -7,11 +7,28 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from harness.core import Missing, Picture, UsageError
-from harness.records import Broken, Folder, Source, hub, mark, packaged, rows, table_pictures
+from harness.records import (
+    Broken,
+    Folder,
+    Source,
+    beside,
+    existing,
+    has,
+    hub,
+    mark,
+    packaged,
+    picture_folder,
+    place_of,
+    read_text,
+    record_files,
+    rows,
+    table_pictures,
+    tables,
+)
 from harness.tasks.chair.captions import read, vocabulary
 from harness.tasks.chair.settings import EMBEDDED, HUB, Settings
 
@@ -41,7 +58,7 @@ def load(s: Settings) -> Source[Scene]:
         found, origin = _embedded(s), f"tasks/chair/{s.data}"
     else:
         name, split = HUB[s.data]
-        found, origin = _records(hub(name, None, split, s.revision), name, s, Folder([Path()])), name
+        found, origin = _records(hub(name, None, split, s.revision), name, s, Folder([])), name
     if s.ids is not None:
         found = _chosen(found, Path(s.ids))
     if not found:
@@ -62,19 +79,16 @@ def _embedded(s: Settings) -> list[Scene]:
 
 
 def _local(root: Path, s: Settings) -> list[Scene]:
-    if not root.exists():
-        raise Missing(f"task.root={root} does not exist: give a folder with COCO annotations, or a file with records")
-    if s.images is not None and not Path(s.images).is_dir():
-        raise Missing(f"task.images={s.images} is not a folder: give the folder that holds the pictures")
-    base = root if root.is_dir() else root.parent
-    folder = Folder([Path(s.images)] if s.images else [base / "images", *(base / x for x in SPLITS), base])
+    existing(root, "a folder with COCO annotations, or a file with records")
+    folder = beside(root, picture_folder(s.images), *SPLITS)
     if root.is_file():
         return _records(_rows(root), root.name, s, folder)
-    if files := sorted(root.rglob("instances_*.json")):
+    if files := [p for p in record_files(root, (".json",)) if p.name.startswith("instances_")]:
         return _records(_coco(files), root.name, s, folder)
-    for suffix in ("jsonl", "parquet", "json"):
-        if files := sorted(root.rglob(f"*.{suffix}")):
-            return _records([r for f in files for r in _rows(f)], root.name, s, folder)
+    for suffix in (".jsonl", ".parquet", ".json"):
+        found = [r for _, rows in tables(record_files(root, (suffix,)), OBJECTS, _rows) for r in rows]
+        if found:
+            return _records(found, root.name, s, folder)
     raise Missing(
         f"task.root={root} holds no annotations: it needs instances_val2014.json and captions_val2014.json of COCO, or "
         "a JSONL or Parquet file with image_id, objects and image"
@@ -83,32 +97,30 @@ def _local(root: Path, s: Settings) -> list[Scene]:
 
 def _rows(path: Path) -> list[Any]:
     """Rows, or an object {image id: [objects]} as one row each."""
-    if path.suffix == ".json":
-        try:
-            loaded = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as e:
-            raise UsageError(f"{path} cannot be read as JSON: {e}") from e
-        if isinstance(loaded, dict):
-            return [{"image_id": k, "objects": v} for k, v in loaded.items()]
-    return rows(path)
+    found = rows(path)
+    if len(found) == 1 and isinstance(found[0], dict) and not has(found[0], (*OBJECTS, *IDS, *IMAGES)):
+        lists = [v for v in found[0].values() if isinstance(v, list)]
+        if len(lists) == len(found[0]) and all(isinstance(o, str) for v in lists for o in v):
+            return [{"image_id": k, "objects": v} for k, v in found[0].items()]
+    return found
 
 
 def _coco(files: Sequence[Path]) -> Iterable[dict[str, Any]]:
     """COCO's annotation files: categories of the segments, and the human captions of the file beside."""
     for path in files:
         try:
-            made = json.loads(path.read_text(encoding="utf-8"))
+            made = json.loads(read_text(path))
             names = {c["id"]: c["name"] for c in made["categories"]}
             found = {i["id"]: {"image_id": i["id"], "image": i["file_name"], "objects": []} for i in made["images"]}
             for a in made["annotations"]:
                 found[a["image_id"]]["objects"].append(names[a["category_id"]])
-            beside = path.with_name(path.name.replace("instances_", "captions_"))
-            if not beside.is_file():
-                raise Missing(f"{beside} is not there: ground truth needs the human captions as well")
-            for c in json.loads(beside.read_text(encoding="utf-8"))["annotations"]:
+            captions = path.with_name(path.name.replace("instances_", "captions_"))
+            if not captions.is_file():
+                raise Missing(f"{captions} is not there: ground truth needs the human captions as well")
+            for c in json.loads(read_text(captions))["annotations"]:
                 if c["image_id"] in found:
                     found[c["image_id"]].setdefault("captions", []).append(c["caption"])
-        except (OSError, ValueError, KeyError, TypeError) as e:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as e:
             raise UsageError(f"{path} is not a COCO annotation file ({type(e).__name__}: {e})") from e
         yield from found.values()
 
@@ -123,9 +135,9 @@ def _records(found: Iterable[Any], where: str, s: Settings, folder: Folder) -> l
             out.append(Scene(f"row{number}", f"{s.data}:{where}:row{number}", fault=f"{at}: {reason}"))
             continue
         cell = next((row[k] for k in IMAGES if row.get(k) is not None), None)
-        plain = PurePosixPath(cell).stem if isinstance(cell, str) else f"row{number}"
-        id_ = next((str(row[k]) for k in IDS if row.get(k) is not None), plain)
-        cluster = cluster_of(id_, s.data)
+        given = next((str(row[k]) for k in IDS if row.get(k) is not None), "")
+        id_ = given or (place_of(cell) if isinstance(cell, str) else f"row{number}")
+        cluster = cluster_of(given or (cell if isinstance(cell, str) else id_), s.data)
         objects, fault = _objects(row, names, s)
         if id_ in seen:
             id_, fault = f"{id_}#{number}", fault or f"picture {id_} occurs twice"
@@ -165,10 +177,10 @@ def cluster_of(id_: str, data: str) -> str:
     """COCO ids are shared by every task on COCO; embedded scenes with embedded POPE."""
     if data in EMBEDDED:
         return f"embedded:{id_}"
-    stem = PurePosixPath(id_).stem
-    if match := re.fullmatch(r"(?:COCO_\w+?_)?(\d+)", stem):
+    place = place_of(id_)
+    if match := re.fullmatch(r"(?:COCO_\w+?_)?(\d+)", place.rpartition("/")[2] if "COCO_" in place else place):
         return f"coco:{int(match[1]):012d}"
-    return f"{data}:{stem}"
+    return f"{data}:{place}"
 
 
 def _chosen(found: list[Scene], path: Path) -> list[Scene]:
@@ -176,7 +188,7 @@ def _chosen(found: list[Scene], path: Path) -> list[Scene]:
     if not path.is_file():
         raise Missing(f"task.ids={path} is not a file: give one with an image id a line, or JSON rows with image_id")
     wanted = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in read_text(path).split("\n"):
         text = line.strip()
         if text.startswith("{"):
             row = json.loads(text)

@@ -52,7 +52,7 @@ class Malformed(ValueError):
 def parse(answer: str) -> Action:
     """The first action of the last code block, or of the first line that holds one. Raises Malformed."""
     blocks = BLOCK.findall(answer)
-    lines = (blocks[-1] if blocks else answer).splitlines()
+    lines = (blocks[-1] if blocks else answer).replace("\r", "\n").split("\n")
     why = "it holds no action: answer with one call, such as mouse_click(80, 120)"
     for line in lines:
         found = CALL.search(line)

@@ -10,7 +10,18 @@ from typing import Any
 
 from harness.core import Missing, Picture, UsageError
 from harness.core.errors import first_line
-from harness.records import Broken, Folder, Source, gathered, packaged, packaged_pictures, rows
+from harness.records import (
+    Broken,
+    Folder,
+    Source,
+    existing,
+    gathered,
+    packaged,
+    packaged_pictures,
+    plain_stem,
+    record_files,
+    rows,
+)
 from harness.tasks.mm_niah.scoring import SUBTASKS, Answer
 from harness.tasks.mm_niah.settings import Settings
 
@@ -70,20 +81,20 @@ def _snapshot(data: str, revision: str | None) -> Path:
 
 def _official(root: Path, data: str, subtasks: Sequence[str]) -> Iterator[Document]:
     """mm_niah_<split>/annotations/<subtask>.jsonl beside images/, or one such file."""
-    if not root.exists():
-        raise Missing(f"task.root={root} does not exist: give the folder with annotations/<subtask>.jsonl and images/")
-    files = [root] if root.is_file() else sorted(root.rglob("*.jsonl"))
+    existing(root, "the folder with annotations/<subtask>.jsonl and images/")
+    files = record_files(root, (".jsonl",))
     if split := [f for f in files if f"mm_niah_{data}" in f.parts]:
         files = split
     if not files:
         raise Missing(f"task.root={root} holds no .jsonl file: it needs annotations/<subtask>.jsonl")
     for path in files:
-        subtask = path.stem
+        subtask = plain_stem(path)
         if subtask not in SUBTASKS and root.is_dir():
             continue
         if subtask in SUBTASKS and subtask not in subtasks:
             continue
-        folder = Folder([path.parent.parent / "images", path.parent / "images", path.parent])
+        base = path.parent.parent if path.parent.name == "annotations" else path.parent
+        folder = Folder([base / "images", path.parent / "images", path.parent], within=root if path != root else base)
         for number, row in enumerate(rows(path), 1):
             yield _record(row, subtask, f"{path.name}, row {number}", folder, f"{subtask}:{number}")
 

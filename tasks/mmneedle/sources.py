@@ -13,7 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import Missing, Picture, UsageError
-from harness.records import Broken, Folder, Source, gathered, packaged, packaged_pictures, rows
+from harness.records import (
+    Broken,
+    Folder,
+    Source,
+    existing,
+    gathered,
+    packaged,
+    packaged_pictures,
+    plain_stem,
+    read_text,
+    record_files,
+    rows,
+)
 from harness.tasks.mmneedle.scoring import Place
 from harness.tasks.mmneedle.settings import Settings
 
@@ -73,20 +85,20 @@ def _embedded(folder: Path) -> Iterator[Search]:
 
 def _official(root: Path, captions: str | None) -> Iterator[Search]:
     """metadata_stitched/[K_]annotations_M_N_N.json, images_stitched/N_N/ and the captions of val2014."""
-    if not root.exists():
-        raise Missing(f"task.root={root} does not exist: give the folder with metadata_stitched/ and images_stitched/")
-    files = [root] if root.is_file() else sorted(p for p in root.rglob("*.json") if NAME.match(p.stem))
-    if not files or not NAME.match(files[0].stem):
+    existing(root, "the folder with metadata_stitched/ and images_stitched/")
+    files = [p for p in record_files(root, (".json",)) if p == root or NAME.match(plain_stem(p))]
+    if not files or not NAME.match(plain_stem(files[0])):
         raise Missing(f"task.root={root} holds no annotations_M_N_N.json, as MMNeedle's metadata_stitched/ does")
-    base = root if root.is_dir() else root.parent.parent
+    base = root if root.is_dir() else root.parent.parent if root.parent.name == "metadata_stitched" else root.parent
     known = _captions(captions, base)
     for path in files:
-        found = NAME.match(path.stem)
+        found = NAME.match(plain_stem(path))
         assert found
         shape = (int(found[k] or 1) for k in ("images", "rows", "columns", "needles"))
         setting = Setting(*shape)
         grid = f"{setting.rows}_{setting.columns}"
-        folder = Folder([base / "images_stitched" / grid, base / grid, path.parent / grid, base / "images_stitched"])
+        places = [base / "images_stitched" / grid, base / grid, path.parent / grid, base / "images_stitched"]
+        folder = Folder(places, within=base)
         for number, row in enumerate(rows(path), 1):
             yield _record(row, setting, f"{path.stem}:{number}", path.name, folder, known.__getitem__)
 
@@ -102,11 +114,9 @@ def _captions(given: str | None, base: Path) -> Mapping[str, str]:
             f"no captions below {base}: give file_to_caption.pkl or captions_val2014.json by task.captions=FILE"
         )
     try:
-        if path.suffix == ".pkl":
-            value = _Plain(io.BytesIO(path.read_bytes())).load()
-        else:
-            value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, pickle.UnpicklingError, EOFError) as e:
+        plain = path.suffix != ".pkl"
+        value = json.loads(read_text(path)) if plain else _Plain(io.BytesIO(path.read_bytes())).load()
+    except (ValueError, RecursionError, pickle.UnpicklingError, EOFError) as e:
         raise UsageError(f"{path} cannot be read as captions: {e}") from e
     if isinstance(value, dict) and "annotations" in value:
         last = {a["image_id"]: a["caption"] for a in value["annotations"]}  # the last of five, as the official script

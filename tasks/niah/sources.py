@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import Missing, UsageError
-from harness.records import Broken, Source, digest, packaged, rows
+from harness.records import Broken, Source, digest, existing, packaged, plain_stem, record_files, tables
 from harness.tasks.niah.settings import Settings
 from harness.tasks.niah.variants import VARIANTS, prefix, prompt
 
@@ -62,14 +62,14 @@ def _embedded(s: Settings) -> Iterator[dict[str, Any]]:
 
 def _local(root: Path, s: Settings) -> Iterator[dict[str, Any]]:
     """RULER's own files: <task>/validation.jsonl with index, input, outputs, length, answer_prefix."""
-    if not root.exists():
-        raise Missing(f"task.root={root} does not exist: give a RULER file, or the folder with <task>/validation.jsonl")
-    files = [root] if root.is_file() else sorted(root.rglob("*.jsonl"))
+    existing(root, "a RULER file, or the folder with <task>/validation.jsonl")
+    files = record_files(root, (".jsonl",))
     if not files:
         raise Missing(f"task.root={root} holds no .jsonl file: give RULER's <task>/validation.jsonl")
-    for path in files:
-        name = (path.parent.name if path.stem == "validation" else path.stem).removeprefix("niah_")
-        for number, row in enumerate(rows(path), 1):
+    for path, table in tables(files, ("input", "outputs")):
+        stem = plain_stem(path)
+        name = (path.parent.name if stem == "validation" else stem).removeprefix("niah_")
+        for number, row in enumerate(table, 1):
             where = f"{name}:{number}"
             known = {"id": where, "cluster": where, "variant": name}
             if fault := _fault(row):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
 from harness.core import Picture, UsageError
-from harness.records import Broken
+from harness.records import Broken, Named
 from harness.tasks.pope.scoring import SPLITS
 
 FIELDS: dict[str, tuple[str, ...]] = {
@@ -51,7 +50,7 @@ class _Bad(Exception):
     """Why a row cannot be used."""
 
 
-Find = Callable[[str, Any], Picture]
+Find = Callable[[str, Any], Named]
 """(image name, the row's cell with bytes or None) -> picture."""
 
 
@@ -71,14 +70,15 @@ def parse(table: Table, data: str, find: Find) -> Iterator[Question]:
             split = table.split or _split(row)
             name = qid = _question_id(row, columns["question_id"])
             image, cell = _image(row, columns["image"])
-            cluster = cluster_of(image, data)
+            picture = find(image, cell)
+            cluster = cluster_of(picture.place, data)
             question = _string(row, columns["question"])
             label = _string(row, columns["label"]).strip().lower()
             if label not in ("yes", "no"):
                 raise _Bad(f"field {columns['label']} is {label[:40]!r}, not yes or no")
             if joined and "?" in question:
                 question = question[: question.index("?") + 1]
-            yield Question(f"{split}:{qid}", split, cluster, qid, image, question, label, find(image, cell))
+            yield Question(f"{split}:{qid}", split, cluster, qid, image, question, label, picture)
         except _Bad as e:
             yield Question(f"{split}:{name}", split, cluster, qid, fault=f"{where}: {e}")
 
@@ -96,13 +96,12 @@ def unique(records: Sequence[Question]) -> list[Question]:
     return out
 
 
-def cluster_of(image: str, data: str) -> str:
-    """A global name: COCO ids are shared by every task on COCO, whatever the split or year in the file name."""
-    stem = PurePosixPath(image.replace("\\", "/")).name
-    stem = stem.rsplit(".", 1)[0] if "." in stem else stem
-    if match := re.fullmatch(r"(?:COCO_\w+?_)?(\d{12})", stem):
+def cluster_of(place: str, data: str) -> str:
+    """A global name: COCO ids are shared by every task on COCO, whatever the split or year in the file name. `place`
+    is a picture's path without suffix."""
+    if match := re.fullmatch(r"(?:COCO_\w+?_)?(\d{12})", place.rpartition("/")[2]):
         return f"coco:{match[1]}"
-    return f"{'embedded' if data == 'calibration' else data}:{stem}"
+    return f"{'embedded' if data == 'calibration' else data}:{place}"
 
 
 def _columns(table: Table) -> dict[str, str]:

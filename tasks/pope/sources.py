@@ -5,11 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from harness.core import Missing, UsageError
-from harness.records import Absent, Folder, Source, hub, mark, packaged, rows, table_pictures
+from harness.records import (
+    Absent,
+    Source,
+    beside,
+    existing,
+    hub,
+    mark,
+    packaged,
+    picture_folder,
+    plain_stem,
+    record_files,
+    rows,
+    table_pictures,
+)
 from harness.tasks.pope import photos
 from harness.tasks.pope.records import SPLIT_FIELDS, Find, Question, Table, parse, unique
 from harness.tasks.pope.scoring import SPLITS
@@ -23,7 +37,7 @@ def load(s: Settings) -> Source[Question]:
     """Raises Missing (exit 3) if records are not there, UsageError (exit 2) if they have the wrong form."""
     data, root, splits = s.data, s.root, s.splits
     if root is not None:
-        tables, find = _local(Path(root), s.images, data, splits)
+        tables, find = _local(s)
         origin = Path(root).name
     elif data in EMBEDDED:
         tables, find = _embedded(Path(__file__).parent / data)
@@ -78,13 +92,9 @@ def _hub(splits: tuple[str, ...], revision: str | None) -> tuple[list[Table], Fi
     return [Table(f"{HUB} {s}", hub(HUB, "Full", s, revision), s) for s in splits], table_pictures()
 
 
-def _local(root: Path, images: str | None, data: str, splits: tuple[str, ...]) -> tuple[list[Table], Find]:
-    if not root.exists():
-        raise Missing(f"task.root={root} does not exist: give a folder with question files, or one file")
-    if images is not None and not Path(images).is_dir():
-        raise Missing(f"task.images={images} is not a folder: give the folder that holds the pictures")
-    base = root if root.is_dir() else root.parent
-    folder = Folder([Path(images)] if images else [base / "images", base])
+def _local(s: Settings) -> tuple[list[Table], Find]:
+    root = existing(s.root or "", "a folder with question files, or one file")
+    folder = beside(root, picture_folder(s.images))
     read = table_pictures()
 
     def find(name: str, cell: Any) -> Any:
@@ -94,22 +104,21 @@ def _local(root: Path, images: str | None, data: str, splits: tuple[str, ...]) -
         return [_file(root, next((s for s in SPLITS if s in root.stem), None))], find
     if (root / QUESTIONS).is_file() and (root / IMAGES).is_file():
         return _embedded(root)
-    if tables := [_file(path, split) for split in splits if (path := _questions(root, data, split))]:
+    if tables := [_file(path, split) for split in s.splits if (path := _questions(root, s.data, split))]:
         return tables, find
-    if tables := [_file(path, _split_of(path, root)) for path in sorted(root.rglob("*.parquet"))]:
+    if tables := [_file(path, _split_of(path, root)) for path in record_files(root, (".parquet",))]:
         return tables, find
     raise Missing(
-        f"task.root={root} holds no questions: it needs {data}_pope_<split>.json or Parquet files like those of {HUB}"
+        f"task.root={root} holds no questions: it needs {s.data}_pope_<split>.json or Parquet files like those of {HUB}"
     )
 
 
 def _questions(root: Path, data: str, split: str) -> Path | None:
     """The question file of a split, by name: coco_pope_random.json, gqa_pope_seem_random_first30.json, ..."""
-    found = sorted(
-        p for p in root.rglob(f"*pope*{split}*") if p.suffix in (".json", ".jsonl") and not _of_another(p, data)
-    )
+    named = [p for p in record_files(root, (".json", ".jsonl")) if fnmatchcase(p.name, f"*pope*{split}*")]
+    found = sorted(p for p in named if not _of_another(p, data))
     for exact in (f"{data}_pope_{split}", f"{data}_pope_seem_{split}"):
-        found = [p for p in found if p.stem == exact] or found
+        found = [p for p in found if plain_stem(p) == exact] or found
     if len(found) > 1:
         raise UsageError(
             f"task.root={root} holds {len(found)} files for split {split} ({', '.join(p.name for p in found[:3])}): "

@@ -13,13 +13,22 @@ from dataclasses import dataclass
 Point = tuple[float, float]
 Size = tuple[int, int] | None
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?|-?\.\d+")
-PAIR = re.compile(r"[\[(]\s*(-?\d*\.?\d+)\s*,\s*(-?\d*\.?\d+)")
+AMOUNT = r"-?\d+(?:\.\d+)?%?"
+"""A number as lmms-eval for v2 and Pro reads it: per cent, too, and with a digit before the dot."""
+TAG = re.compile(r"<\s*bbox[^>]*>(.*?)<\s*/\s*bbox\s*>", re.IGNORECASE | re.DOTALL)
+PAIR = re.compile(rf"[\[(]\s*({AMOUNT})\s*[,\s]\s*({AMOUNT})\s*[\])]")
+KEYS = [re.compile(rf"[\"']?{key}[\"']?\s*[:=]\s*({AMOUNT})", re.IGNORECASE) for key in "xy"]
+BOXES = ("box", "rect")
+"""Words that make four numbers a box."""
+WHOLE = r"(-?\d+(?:\.\d+)?)"
+RECTANGLE = re.compile(rf"[\[(]\s*{WHOLE},\s*{WHOLE},\s*{WHOLE},\s*{WHOLE}\s*[\])]")
 FOUR = re.compile(r"\[\s*(-?\d*\.?\d+)\s*,\s*(-?\d*\.?\d+)\s*,\s*(-?\d*\.?\d+)\s*,\s*(-?\d*\.?\d+)\s*\]")
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read: the point (None: wrong format), as a point or a box, and how many numbers the answer has."""
+    """What was read: the point, as a point or a box, and how many numbers the answer has. `form` is none where nothing
+    was read; then a protocol may still have a point for it."""
 
     point: Point | None
     form: str = "none"
@@ -59,38 +68,57 @@ def seeclick(text: str, size: Size) -> Reading:
 
 
 def lmms_v2(text: str, size: Size) -> Reading:
-    """lmms-eval for v2 and Pro: <bbox> centre, first bracketed pair, x and y keys, first two numbers. Values above 1
-    are taken as pixels; of a bracketed box the first corner is read (its flaw)."""
-    values = _numbers(text)
-    form, x, y = "point", None, None
-    if found := re.search(r"<bbox>(.*?)</bbox>", text, re.DOTALL):
-        inside = _numbers(found[1])
-        if len(inside) >= 4:
-            form, x, y = "box", (inside[0] + inside[2]) / 2, (inside[1] + inside[3]) / 2
-    if x is None and (found := PAIR.search(text)):
-        x, y = float(found[1]), float(found[2])
-    if x is None:
-        keys = [re.search(rf"[\"']?{k}[\"']?\s*[:=]\s*(-?\d*\.?\d+)", text) for k in "xy"]
-        if all(keys):
-            x, y = (float(k[1]) for k in keys if k)
-    if x is None and len(values) >= 2:
-        x, y = values[:2]
-    if x is None or y is None:
-        return Reading(None, "none", len(values))
-    if x > 1 or y > 1:
-        return Reading((x, y), form, len(values))
-    return _made(_scaled(x, y, size), form, len(values))
+    """lmms-eval for v2 and Pro: the centre of a <bbox>, a pair in brackets, keys x and y, the centre of four numbers
+    where the answer speaks of a box, the first two numbers. A value above 1 makes both pixels; 50% is 0.5.
+
+    Its flaw: four numbers without a word for them are read by their first corner. Source: `_parse_point` of
+    lmms_eval/tasks/screenspot_v2/utils.py, lmms-eval 0.7.3.
+    """
+    amounts = re.findall(AMOUNT, text)
+    form, read = _found(text, amounts)
+    if not read:
+        return Reading(None, "none", len(amounts))
+    x, y = read
+    point = (x, y) if x > 1 or y > 1 else _scaled(x, y, size)
+    return _made(point, form, len(amounts))
+
+
+def _found(text: str, amounts: list[str]) -> tuple[str, Point | None]:
+    tagged = TAG.search(text)
+    inside = re.findall(AMOUNT, tagged[1]) if tagged else []
+    if len(inside) >= 4:
+        return "box", _centre([_amount(v) for v in inside[:4]])
+    if found := PAIR.search(text):
+        return "point", (_amount(found[1]), _amount(found[2]))
+    if (x := KEYS[0].search(text)) and (y := KEYS[1].search(text, x.end())):
+        return "point", (_amount(x[1]), _amount(y[1]))
+    if len(amounts) >= 4 and any(word in text.lower() for word in BOXES):
+        return "box", _centre([_amount(v) for v in amounts[:4]])
+    if len(amounts) >= 2:
+        return "point", (_amount(amounts[0]), _amount(amounts[1]))
+    return "none", None
+
+
+def _amount(text: str) -> float:
+    return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+
+
+def _centre(box: list[float]) -> Point:
+    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
 
 
 def lmms_v1(text: str, size: Size) -> Reading:
-    """lmms-eval for v1: the first four bracketed numbers as a box in 0..1, thousandths if one is above 1."""
-    found = FOUR.search(text)
+    """lmms-eval for v1: the first four numbers in square or round brackets as a box in 0..1, thousandths if one is
+    above 1. An answer without them is a click on (0, 0).
+
+    Source: `parse_float_sequence_within` of lmms_eval/tasks/screenspot/utils_rec.py, lmms-eval 0.7.3.
+    """
+    found = RECTANGLE.search(text)
     count = len(_numbers(text))
     if found is None:
-        return Reading(None, "none", count)
+        return Reading((0.0, 0.0), "none", count)
     box = [float(v) for v in found.groups()]
-    over = 1000 if any(v > 1 for v in box) else 1
-    return _made(_scaled((box[0] + box[2]) / 2, (box[1] + box[3]) / 2, size, over), "box", count)
+    return _made(_scaled(*_centre(box), size, 1000 if max(box) > 1 else 1), "box", count)
 
 
 def pro_gpt(text: str, size: Size) -> Reading:
@@ -143,3 +171,5 @@ PARSERS: dict[str, Callable[[str, Size], Reading]] = {
     "thousand": thousand,
     "pixel": pixel,
 }
+FRACTIONS = ("seeclick", "lmms_v1", "pro_gpt", "ui_tars", "normalized", "thousand")
+"""Parsers of answers that are fractions of the screenshot and never pixels."""

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness.core import Missing, Picture, UsageError
-from harness.records import Broken, Folder, Source, gathered, hub, packaged, rows, table_pictures
+from harness.records import (
+    LATER,
+    Broken,
+    Folder,
+    Source,
+    beside,
+    existing,
+    gathered,
+    hub,
+    packaged,
+    picture_folder,
+    record_files,
+    table_pictures,
+    tables,
+)
+from harness.tasks.screenspot.parsers import Size
 from harness.tasks.screenspot.scoring import Box
 from harness.tasks.screenspot.settings import CONVENTIONS, HUB, Settings
 
@@ -32,17 +48,19 @@ class Target:
     image: str = ""
     picture: Picture | None = field(default=None, repr=False)
     fault: str = ""
+    size: Size = field(default=None, metadata=LATER)
+    """Of the screenshot in pixels, where the row states it: what is needed where the screenshot is not at hand."""
 
 
 def load(s: Settings) -> Source[Target]:
     """Raises Missing (exit 3) or UsageError (exit 2)."""
     if s.root is not None:
-        found = list(_local(Path(s.root), s.images, s.data, s.bbox))
+        found = list(_local(s))
     elif s.data == "embedded":
         found = list(_embedded(Path(__file__).parent / "embedded"))
     else:
         table = hub(HUB[s.data], None, "test", s.revision)
-        found = list(_records(table, HUB[s.data], s.data, _auto(table, s.bbox), Folder([Path()])))
+        found = list(_records(table, HUB[s.data], s.data, _auto(table, s.bbox), Folder([])))
     if not found:
         raise UsageError("these records hold no instruction: each row needs instruction, bbox and an image")
     screens = len({r.cluster for r in found})
@@ -56,21 +74,15 @@ def _embedded(folder: Path) -> Iterable[Target]:
     return _records(table, "embedded", "embedded", "xywh_pixels", Folder([folder]))
 
 
-def _local(root: Path, images: str | None, data: str, bbox: str) -> Iterable[Target]:
+def _local(s: Settings) -> Iterable[Target]:
     """SeeClick's screenspot_<platform>.json, ScreenSpot-Pro's annotations/*.json, or any JSON or Parquet rows."""
-    if not root.exists():
-        raise Missing(f"task.root={root} does not exist: give a folder with the annotation files, or one file")
-    if images is not None and not Path(images).is_dir():
-        raise Missing(f"task.images={images} is not a folder: give the folder that holds the screenshots")
-    base = root if root.is_dir() else root.parent
-    places = [base / "images", base / "screenspot_imgs", base / "screenspotv2_image", base]
-    folder = Folder([Path(images)] if images else places)
-    files = [root] if root.is_file() else sorted(p for s in ("json", "jsonl", "parquet") for p in root.rglob(f"*.{s}"))
+    root = existing(s.root or "", "a folder with the annotation files, or one file")
+    folder = beside(root, picture_folder(s.images), "screenspot_imgs", "screenspotv2_image")
+    files = record_files(root)
     if not files:
         raise Missing(f"task.root={root} holds no annotations: it needs .json, .jsonl or .parquet files")
-    for path in files:
-        table = rows(path)
-        yield from _records(table, path.name, data, _auto(table, bbox), folder)
+    for path, table in tables(files, ("instruction", "bbox")):
+        yield from _records(table, path.name, s.data, _auto(table, s.bbox), folder)
 
 
 def _auto(table: list[Any], bbox: str) -> str:
@@ -97,21 +109,31 @@ def _records(table: Iterable[Any], where: str, data: str, convention: str, folde
             reason = row.reason if isinstance(row, Broken) else f"is a {type(row).__name__}, not an object"
             yield Target(name, cluster, "unknown_unknown", fault=f"{at}: {reason}")
             continue
-        image = row.get("img_filename") or row.get("file_name") or ""
         cell = row.get("image")
-        image = image or (cell if isinstance(cell, str) else f"{where}#{number}")
-        cluster = f"{data}:{Path(str(image)).stem}"
-        picture = folder(str(image)) if cell is None or isinstance(cell, str) else stored(str(image), cell)
+        named = row.get("img_filename") or row.get("file_name") or (cell if isinstance(cell, str) else None)
+        image = str(named or f"{where}#{number}")
+        picture = folder(image) if cell is None or isinstance(cell, str) else stored(image, cell)
+        cluster = f"{data}:{picture.place if named else image}"
         fault, box = _box(row.get("bbox"), convention)
         instruction = row.get("instruction")
         if not isinstance(instruction, str) or not instruction.strip():
             fault = fault or "has no text in field instruction"
         label = _cell(row, where)
         if fault:
-            yield Target(str(row.get("id") or name), cluster, label, image=str(image), fault=f"{at}: {fault}")
+            yield Target(str(row.get("id") or name), cluster, label, image=image, fault=f"{at}: {fault}")
             continue
         normal = convention == "xyxy_normalized"
-        yield Target(str(row.get("id") or name), cluster, label, str(instruction), box, normal, str(image), picture)
+        own = str(row.get("id") or name)
+        yield Target(own, cluster, label, str(instruction), box, normal, image, picture, size=_size(row))
+
+
+def _size(row: dict[str, Any]) -> Size:
+    """Width and height of the screenshot, where the row states them."""
+    stated = row.get("img_size") or [row.get(k) for k in ("image_width", "image_height")]
+    if isinstance(stated, str):
+        stated = [int(n) for n in re.findall(r"\d+", stated)]
+    whole = isinstance(stated, list | tuple) and len(stated) == 2 and all(type(v) is int and v > 0 for v in stated)
+    return (stated[0], stated[1]) if whole else None
 
 
 def _box(value: Any, convention: str) -> tuple[str, Box]:

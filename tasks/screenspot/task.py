@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.core import Outcome, Picture, Request, Sample, Unusable
 from harness.records import RecordTask, Source
-from harness.tasks.screenspot.parsers import PARSERS, Size
+from harness.tasks.screenspot.parsers import FRACTIONS, PARSERS, Size
 from harness.tasks.screenspot.scoring import SCORES, Box, aggregate, hit
 from harness.tasks.screenspot.settings import PROMPTS, Settings
 from harness.tasks.screenspot.sources import Target, load
@@ -43,7 +43,7 @@ class ScreenSpot(RecordTask[Settings, Target]):
         read = PARSERS[self.settings.parser](answer, size)
         scores = {
             "hit": float(hit(read.point, box)),
-            "unparsed": float(read.point is None),
+            "unparsed": float(read.form == "none"),
             "outside": float(read.outside(size)),
         }
         details: dict[str, Any] = {"question": record.instruction, "image": record.image, "box": list(box)}
@@ -55,13 +55,17 @@ class ScreenSpot(RecordTask[Settings, Target]):
         return Outcome(answer, scores, verdict, details)
 
     def _size(self, record: Target) -> Size:
-        """Size of the screenshot; None where it is not at hand and answers are in pixels, which need no size."""
+        """Size of the screenshot: its own, or what the row states. None where neither is at hand and answers and boxes
+        are both in pixels, which need no size. Where both are fractions any size does."""
         assert record.picture
         try:
             return record.picture.size
         except Unusable:
-            if self.settings.parser == "pixel" and not record.normalized:
-                return None
+            pixels = self.settings.parser == "pixel"
+            if record.size or (pixels and not record.normalized):
+                return record.size
+            if record.normalized and self.settings.parser in FRACTIONS:
+                return 1, 1
             raise
 
     def oracle(self, sample: Sample, request: Request) -> str:

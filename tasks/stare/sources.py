@@ -9,7 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import Missing, Picture, UsageError
-from harness.records import Broken, Folder, Source, Stored, gathered, hub_lists, packaged, packaged_pictures, rows
+from harness.records import (
+    Broken,
+    Folder,
+    Source,
+    Stored,
+    existing,
+    gathered,
+    hub_lists,
+    packaged,
+    packaged_pictures,
+    plain_stem,
+    record_files,
+    tables,
+)
 from harness.tasks.stare.scoring import CONFIGS
 from harness.tasks.stare.settings import Settings
 
@@ -60,30 +73,29 @@ def _hub(config: str, revision: str | None) -> Iterator[Puzzle]:
 
 def _local(root: Path, configs: Sequence[str]) -> Iterator[Puzzle]:
     """One file or folder per set, named by it (2D_va_VSim/test.parquet, temporal.jsonl ...)."""
-    if not root.exists():
-        raise Missing(
-            f"task.root={root} does not exist: give a folder with a file or folder per set ({CONFIGS[0]} ...)"
-        )
-    files = [root] if root.is_file() else sorted(p for s in ("json", "jsonl", "parquet") for p in root.rglob(f"*.{s}"))
+    existing(root, f"a folder with a file or folder per set ({CONFIGS[0]} ...)")
+    files = record_files(root)
     if not files:
         raise Missing(f"task.root={root} holds no .json, .jsonl or .parquet file")
-    for path in files:
-        names = (
-            [*reversed(path.relative_to(root).parts[:-1]), path.stem] if path != root else [path.parent.name, path.stem]
-        )
-        config = next((c for n in reversed(names) for c in [_config(n)] if c), None)
+    named = {path: _set_of(path, root) for path in files}
+    for path, table in tables([p for p, c in named.items() if c is None or c in configs], ("question", "answer")):
+        config = named[path]
         if config is None:
             raise UsageError(f"{path}: unknown set: name the file or its folder after one of {', '.join(CONFIGS)}")
-        if config not in configs:
-            continue
-        folder = Folder([path.parent / "images", path.parent])
-        for number, row in enumerate(rows(path), 1):
+        folder = Folder([path.parent / "images", path.parent], within=root if path != root else None)
+        for number, row in enumerate(table, 1):
             cells = row.get("images") if isinstance(row, dict) else None
             listed = cells if isinstance(cells, list) else []
             pictures = [
                 folder(c) if isinstance(c, str) else Stored(f"{config}:{number}:{i}", c) for i, c in enumerate(listed)
             ]
             yield record(row, config, f"{config}:{number}", pictures)
+
+
+def _set_of(path: Path, root: Path) -> str | None:
+    """The set after which a file is named, or else its nearest folder."""
+    folders = path.relative_to(root).parts[:-1] if path != root else (path.parent.name,)
+    return next((c for name in (plain_stem(path), *reversed(folders)) if (c := _config(name))), None)
 
 
 def _config(name: str) -> str | None:

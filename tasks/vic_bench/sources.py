@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import Missing, Picture, UsageError
-from harness.records import Broken, Folder, Source, gathered, packaged, rows
+from harness.records import Broken, Folder, Source, existing, gathered, packaged, record_files, rows
 from harness.tasks.vic_bench.settings import Settings
 from harness.tasks.vic_bench.worlds.base import Item
 
@@ -48,9 +48,8 @@ def _embedded(folder: Path) -> Iterator[Puzzle]:
 
 def _official(root: Path) -> Iterator[Puzzle]:
     """json/vicbench__<split>_stage1.json beside its pictures (meituan/ViC-Bench), or one such file."""
-    if not root.exists():
-        raise Missing(f"task.root={root} does not exist: give the folder with json/vicbench__maze_stage1.json ...")
-    files = [root] if root.is_file() else sorted(root.rglob("*stage1*.json*"))
+    existing(root, "the folder with json/vicbench__maze_stage1.json ...")
+    files = [p for p in record_files(root, (".json", ".jsonl")) if p == root or "stage1" in p.name]
     if not files:
         raise Missing(f"task.root={root} holds no *_stage1.json: it needs ViC-Bench's json/ folder")
     for path in files:
@@ -58,7 +57,7 @@ def _official(root: Path) -> Iterator[Puzzle]:
         if split is None:
             raise UsageError(f"{path}: unknown split: name the file after one of {', '.join(SPLITS)}")
         base = path.parent.parent if path.parent.name == "json" else path.parent
-        folder = Folder([base / "images", base, path.parent])
+        folder = Folder([base / "images", base, path.parent], within=base if path == root else root)
         for number, row in enumerate(rows(path), 1):
             yield _question(row, split, f"{split}:{number}", folder)
 

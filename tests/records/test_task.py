@@ -44,7 +44,7 @@ def test_rows_become_samples(tmp_path):
     task = asked(tmp_path, rows)
     samples = list(task.samples())
     assert [s.id for s in samples] == ["7", *(f"rows:{n}" for n in range(2, 7))]
-    assert (samples[0].cluster, samples[0].group, samples[0].target) == ("a.png", "plain", "red")
+    assert (samples[0].cluster, samples[0].group, samples[0].target) == ("a", "plain", "red")
     (message,) = next(task.episode(samples[0])).messages
     assert message.content[0].size == (8, 8) and message.content[1] == "Which?"
     assert next(task.episode(samples[1])).messages == user("Which?")

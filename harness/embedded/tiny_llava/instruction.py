@@ -52,7 +52,7 @@ class Examples:
         first = 0
         for file in sorted(directory.glob("*/examples.jsonl")):
             stored.append(np.load(file.with_name("pictures.npy"), mmap_mode="r"))
-            for line in file.read_text().splitlines():
+            for line in filter(None, file.read_text().split("\n")):
                 row = json.loads(line)
                 prompt = tokenizer.encode(row["prompt"], add_special_tokens=False)
                 ids = [t for i in prompt for t in ([image] * PATCHES if i == image else [i])]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from harness.core import Missing, Unusable, UsageError
+from harness.records import Absent
 from harness.tasks.pope.records import Table, cluster_of, parse, unique
 from tests.tasks.pope.common import DATA, pope
 
@@ -220,10 +221,11 @@ def test_the_hub_out_of_reach():
 
 
 def test_clusters_are_global():
-    assert cluster_of("COCO_val2014_000000310196.jpg", "coco") == "coco:000000310196"
-    assert cluster_of("val2014/COCO_val2014_000000310196.jpg", "aokvqa") == "coco:000000310196"
-    assert cluster_of("000000310196.jpg", "local") == "coco:000000310196"
-    assert cluster_of("2405722.jpg", "gqa") == "gqa:2405722"
+    assert cluster_of("COCO_val2014_000000310196", "coco") == "coco:000000310196"
+    assert cluster_of("val2014/COCO_val2014_000000310196", "aokvqa") == "coco:000000310196"
+    assert cluster_of("000000310196", "local") == "coco:000000310196"
+    assert cluster_of("2405722", "gqa") == "gqa:2405722"
+    assert cluster_of("siteA/1", "local") == "local:siteA/1"
     assert cluster_of("20000001", "calibration") == "embedded:20000001"
 
 
@@ -236,6 +238,6 @@ CELL = st.one_of(
 @given(st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(GOOD, CELL)), max_size=8))
 def test_no_row_breaks_the_reader(rows):
     table = Table("x.json", [GOOD | {"question_id": 0}, *rows], "random")
-    records = unique(list(parse(table, "coco", lambda name, cell: None)))
+    records = unique(list(parse(table, "coco", lambda name, cell: Absent(name, ""))))
     assert len(records) == len(rows) + 1 and len({r.id for r in records}) == len(records)
     assert all(r.cluster and (r.fault or r.label in ("yes", "no")) for r in records)
