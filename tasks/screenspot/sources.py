@@ -129,7 +129,7 @@ def _records(table: Iterable[Any], where: str, data: str, convention: str, folde
 
 def _size(row: dict[str, Any]) -> Size:
     """Width and height of the screenshot, where the row states them."""
-    stated = row.get("img_size") or [row.get(k) for k in ("image_width", "image_height")]
+    stated: Any = row.get("img_size") or [row.get(k) for k in ("image_width", "image_height")]
     if isinstance(stated, str):
         stated = [int(n) for n in re.findall(r"\d+", stated)]
     whole = isinstance(stated, list | tuple) and len(stated) == 2 and all(type(v) is int and v > 0 for v in stated)
