@@ -13,6 +13,10 @@ from urllib.parse import quote, quote_plus
 GONE = "[redacted]"
 NAMED = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|PWD|CREDENTIALS?)(_?ID)?$", re.IGNORECASE)
 """Names of environment variables whose values are secrets."""
+FIELD = re.compile(
+    r"(x-)?api[-_]?key|(proxy-)?authorization|passw(or)?d|secret|((access|auth)[-_]?)?token", re.IGNORECASE
+)
+"""Names of fields, of a JSON value, that hold one."""
 CERTAIN = ("OPENAI_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "WANDB_API_KEY", "ANTHROPIC_API_KEY")
 SHORTEST = 8
 """Characters of the shortest secret. Shorter ones occur in ordinary words."""
@@ -66,10 +70,14 @@ def clean(value: Any) -> Any:
     if isinstance(value, str):
         return redacted(value)
     if isinstance(value, Mapping):
-        return {clean(k): clean(v) for k, v in value.items()}
+        return {clean(k): GONE if _names_secret(k) and v and isinstance(v, str) else clean(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [clean(v) for v in value]
     return value
+
+
+def _names_secret(field: Any) -> bool:
+    return isinstance(field, str) and FIELD.fullmatch(field) is not None
 
 
 def _secrets() -> Iterator[str]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from harness.core.secrets import redacted
 from harness.core.types import Outcome, Result
 from harness.interop.log import LARGEST, Log, Odd, Stated, listing, mapping, number, parsed, text
 
@@ -143,7 +144,9 @@ def _result(sample: dict[str, Any], single: str) -> Result:
     question = text(sample.get("input"))
     details = {"question": question[-600:], **({"values": values} if values else {})}
     outcome = Outcome(_completion(output), scores, _short(first.get("answer")), details)
-    lost = {"type": "error", "message": str(fault.get("message", ""))[:300]} if isinstance(fault, dict) else None
+    lost = (
+        {"type": "error", "message": redacted(str(fault.get("message", "")))[:300]} if isinstance(fault, dict) else None
+    )
     return Result(
         f"{sample.get('id')}.{sample.get('epoch', 1)}",
         str(sample.get("id")),

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.core.errors import HarnessError, Missing, first_line
 from harness.core.score import Score, judged, occurring
+from harness.core.secrets import clean
 from harness.core.types import Metric, Picture, Result, Sample
 from harness.loggers.console import Console
 from harness.records import shown
@@ -82,8 +83,14 @@ class WeightsAndBiases:
             group=f"{record.task}-{record.data}",
             job_type="eval",
             tags=[record.task, record.method, record.model, *s["tags"]],
-            config={"settings": self.config, **{k: getattr(record, k) for k in facts}},
-            settings=wandb.Settings(silent=True, console="off", disable_git=True, x_disable_stats=True),
+            config=clean({"settings": self.config, **{k: getattr(record, k) for k in facts}}),
+            settings=wandb.Settings(
+                silent=True,
+                console="off",
+                disable_git=True,
+                x_disable_stats=True,
+                x_disable_meta=True,  # the words of the command, with whatever is in them
+            ),
         )
 
     def _point(self, metric: Metric | None) -> None:

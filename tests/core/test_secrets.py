@@ -102,6 +102,8 @@ def test_errors_and_rows_are_clean():
     row = Result("a", "b", "c", None, None, {"type": "X", "message": KEY, "traceback": f"...{KEY}"}, replies=(told,))
     assert KEY not in repr(row)
     assert clean({"a": [KEY, 1, None], KEY: (KEY,)}) == {"a": [GONE, 1, None], GONE: [GONE]}
+    settings = {"extra": {"api_key": "abc", "top_k": 1}, "Authorization": "x", "tokens": "y", "token": 3, "secret": ""}
+    assert clean(settings) == settings | {"extra": {"api_key": GONE, "top_k": 1}, "Authorization": GONE}
 
 
 def test_a_message_is_redacted_before_it_is_cut():

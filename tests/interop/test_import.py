@@ -337,3 +337,27 @@ def test_old_logs_of_inspect(tmp_path):
     ((_, found, kept),) = written(tmp_path / "results").values()
     assert [r["scores"].get("match") for r in kept] == [1.0, 0.0, 1.0, 0.5, 1.0, 0.5, None, None]
     assert kept[0]["answer"] == "Yes" and found["match"]["clusters"] == 6
+
+
+def test_no_secret_of_a_log_is_taken_over(workdir, monkeypatch, capsys):
+    """A key in another tool's errors and settings; its answers are what they are."""
+    monkeypatch.setenv("MY_TOKEN", "canary-of-ours-0123")
+    said = f"{'x' * 270} Authorization: Bearer canary-of-theirs, canary-of-ours-0123"
+    with zipfile.ZipFile(LOGS / "sums.eval") as old, zipfile.ZipFile("leak.eval", "w") as new:
+        for name in old.namelist():
+            value = json.loads(inspect_logs._member(LOGS / "sums.eval", name))
+            if name.startswith("samples/3"):
+                value["error"] = {"message": said, "traceback": said}
+            if name == "header.json":
+                value["eval"]["model_args"] = {"api_key": "canary-in-a-setting"}
+                value["eval"]["model_base_url"] = "http://me:canary-pass@host/v1"
+            new.writestr(name, json.dumps(value))
+    assert main(["import", "leak.eval"]) == 0
+    assert main(["site", "build"]) == 0 and main(["ls"]) == 0 and main(["export", "--out", "export"]) == 0
+    (run,) = Path("results/runs").iterdir()
+    assert main(["show", run.name, "--samples", "12"]) == 0
+    assert "canary" not in "".join(capsys.readouterr())
+    (error,) = [r for line in (run / "samples.jsonl").read_text().splitlines() if (r := json.loads(line)["error"])]
+    assert "[redacted]" in error["message"]
+    for path in (workdir / "results", workdir / "export"):
+        assert not [p for p in path.rglob("*") if p.is_file() and b"canary" in p.read_bytes()]

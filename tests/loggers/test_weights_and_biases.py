@@ -10,6 +10,7 @@ import pytest
 
 from harness.cli import main
 from tests.loggers.offline import data
+from tests.models.openai.local import said, serving
 
 wandb = pytest.importorskip("wandb")
 WORDS = ["task=pope", "limit=18", "logger=wandb", "logger.mode=offline", "logger.samples=7", "logger.pictures=2"]
@@ -85,3 +86,18 @@ def test_not_installed_is_one_line(workdir, monkeypatch, capsys):
     err = capsys.readouterr().err
     assert "pip install 'harness[wandb]'" in err and len(err.strip().splitlines()) == 1
     assert not Path("results/runs").exists()
+
+
+def test_no_secret_reaches_it(workdir, monkeypatch):
+    """Of a server that echoes the key, of a setting that holds another, and of the environment."""
+    pytest.importorskip("tenacity")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-of-the-key")
+    echo = (400, {"error": {"message": "Authorization: Bearer sk-canary-of-the-key"}})
+    with serving(lambda body, n: said("Yes") if n % 2 else echo) as served:
+        words = [f"model.base_url={served.address}", "model.name=m", "model.concurrency=1", "model.retries=0"]
+        words += ["model=openai", "model.extra={api_key: canary-in-a-setting}", "task.data=embedded"]
+        assert main(["eval", *WORDS, *words]) == 3
+    data(lambda found: any(r.WhichOneof("record_type") == "exit" for r in read(found)))
+    for path in workdir.rglob("*"):
+        if path.is_file():
+            assert b"canary" not in path.read_bytes(), path
