@@ -42,9 +42,7 @@ def opened(data: bytes) -> Image.Image:
         raise ValueError("it is no picture, or of an unknown format") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as e:
         raise Unusable(f"too large: over {MAX_PIXELS:,} pixels, the limit that harness.core.pixels sets") from e
-    if image.width * image.height > MAX_PIXELS:
-        size = f"{image.width} x {image.height} pixels"
-        raise Unusable(f"too large: {size}, over the limit of {MAX_PIXELS:,} that harness.core.pixels sets")
+    _bounded(image)
     return image
 
 
@@ -61,6 +59,7 @@ def seen(image: Image.Image, called: str) -> Image.Image:
     white of their own, from their darkest to their brightest value. Colour profiles are not applied. Raises Unusable
     where no value is finite, ValueError for colours that Pillow cannot convert (LAB).
     """
+    _bounded(image)
     image.load()
     if _frames(image):
         _tell_frames(called)
@@ -97,6 +96,12 @@ def png(image: Image.Image) -> bytes:
     file = io.BytesIO()
     image.save(file, "PNG", compress_level=1)
     return file.getvalue()
+
+
+def _bounded(image: Image.Image) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        size = f"{image.width} x {image.height} pixels"
+        raise Unusable(f"too large: {size}, over the limit of {MAX_PIXELS:,} that harness.core.pixels sets")
 
 
 def _frames(image: Image.Image) -> bool:

@@ -54,6 +54,9 @@ class Visual(Picture):
     def encoded(self) -> bytes:
         return pixels.png(self.load())
 
+    def portable(self) -> tuple[str, bytes]:
+        return "image/png", self.encoded()
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Picture) and self.digest == other.digest
 

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from harness.core import Decoding, Message, Missing, Request, Unusable, UsageError, user
+from harness.models.hf.model import _LOADED
 from tests.models.test_hf import WEIGHTS, calls, hf, hf_picture
 
 CONFIG = json.loads((WEIGHTS / "config.json").read_text())
@@ -31,6 +32,7 @@ def answer():
 
 
 def answered(model):
+    _LOADED.clear()  # what was loaded before is not to be kept
     model.load([])
     return model.answer(calls([ASKED]), Decoding())[0].text
 
@@ -76,6 +78,12 @@ def test_tensors_of_another_head(folder, answer):
     change(folder, lambda t: t | {"score.weight": torch.zeros(2)})
     assert "1 tensor unknown (score.weight)" in refused(folder)
     assert answered(hf(folder, partial=True)) == answer
+
+
+def test_buffers_that_older_versions_stored(folder, answer):
+    names = ("language_model.model.layers.0.self_attn.masked_bias", "rotary_emb.inv_freq", "vision_tower.position_ids")
+    change(folder, lambda t: t | {name: torch.zeros(2) for name in names})
+    assert answered(hf(folder)) == answer
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -13,6 +14,8 @@ from harness.models.hf.files import PICKLED, check_files, snapshot
 
 SHOWN = 3
 """Names of tensors in a message."""
+BUFFERS = re.compile(r"(^|\.)(masked_bias|inv_freq|position_ids|cos_cached|sin_cached)$")
+"""Tensors that older versions of transformers stored, though they are computed and not learnt."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def _whole(path: str, model: Any, info: Mapping[str, Any]) -> None:
     """Raises Missing where the checkpoint has not exactly the tensors that the architecture loads. Tied weights, and
     what transformers ignores for an architecture, do not count."""
     missing = sorted(set(info["missing_keys"]) - set(getattr(model, "all_tied_weights_keys", ())))
-    unknown = sorted(info["unexpected_keys"])
+    unknown = sorted(name for name in info["unexpected_keys"] if not BUFFERS.search(name))
     if not missing and not unknown:
         return
     parts = [f"{_count(missing)} missing ({_some(missing)})"] if missing else []
@@ -130,7 +133,8 @@ def _finite(path: str, model: Any) -> None:
     """Raises Missing where a weight is NaN or infinite in the chosen precision."""
     import torch
 
-    named = [(n, p) for n, p in model.named_parameters() if p.is_floating_point() and p.numel() and not p.is_meta]
+    wide = (torch.float32, torch.bfloat16, torch.float16, torch.float64)  # what is quantized has no NaN, or no minimum
+    named = [(n, p) for n, p in model.named_parameters() if p.dtype in wide and p.numel() and not p.is_meta]
     ends = [torch.stack(torch.aminmax(p.detach())).float().cpu() for _, p in named]  # both are NaN where a value is
     if bad := [n for (n, _), found in zip(named, ends, strict=True) if not torch.isfinite(found).all()]:
         raise Missing(
