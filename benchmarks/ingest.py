@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from harness.store import Store, ingest
+from harness.store.database import sql
 
 WORDS = (
     "a",
@@ -104,10 +105,10 @@ def main() -> None:
             print(f"{what:<24} {report.seconds:6.2f} s wall, {time.process_time() - before:6.2f} s CPU")
         began = time.perf_counter()
         with Store(results) as store:
-            runs = store.runs()
+            runs = store.query(sql("queries/board_runs.sql"))
             listed = time.perf_counter()
-            store.samples(runs[0]["run"], limit=100)
-        print(f"open and list runs       {listed - began:6.2f} s, 100 samples {time.perf_counter() - listed:.3f} s")
+            store.query(sql("queries/board_answers.sql"), {"run": runs[0]["run"]})
+        print(f"open and list runs       {listed - began:6.2f} s, its samples {time.perf_counter() - listed:.3f} s")
         print(f"database                 {(results / 'harness.duckdb').stat().st_size / 2**20:6.0f} MiB")
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
         print(f"peak memory              {peak:6.0f} MiB")

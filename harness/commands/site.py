@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,11 @@ def run(given: Any) -> int:
         made = build(results, out, **options, say=_say)
         say(f"{made.out}: {made.files} files, {made.bytes / 1e6:.1f} MB, {made.runs} runs")
 
-    make()
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that no scratch folder is left
+    try:
+        make()
+    finally:
+        signal.signal(signal.SIGTERM, before)
     if given.action == "serve":
         from harness.leaderboard.serve import serve
 

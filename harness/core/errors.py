@@ -73,14 +73,17 @@ FATAL = (UsageError, Missing, BrokenPromise)
 
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """Turns an error of a disk that has no more room into NoRoom."""
+    """Turns an error of a disk that has no more room into NoRoom, and one of a folder's rights into Missing."""
     try:
         yield
     except OSError as e:
+        if e.errno in CLOSED and e.filename:
+            raise Missing(f"{e.filename}: {e.strerror}: choose another folder, or change its rights") from e
         if e.errno not in FULL:
             raise
         where = f" for {e.filename}" if e.filename else ""

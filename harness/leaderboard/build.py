@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness import __version__
-from harness.core.errors import HarnessError, UsageError
+from harness.core.errors import HarnessError, UsageError, first_line
 from harness.leaderboard import downloads, pages, pictures, published, samples
 from harness.leaderboard.answers import items_of, played
-from harness.leaderboard.board import Board, boards, entries
+from harness.leaderboard.board import Board, BoardEntry, boards, entries
+from harness.leaderboard.folder import LOCK, MARK, fresh
 from harness.leaderboard.render import Renderer, source
 from harness.leaderboard.versus import comparisons
 from harness.plugins.plugin import Plugin
@@ -21,8 +22,8 @@ from harness.plugins.registry import ROOT, Registry, folders_of
 from harness.store import Store, catch_up
 from harness.store.database import database
 
-MARK = ".harness-site"
-"""Lies in a folder that a build made, so that the next one may replace it."""
+MOST_BROKEN = 20
+"""Runs that are left out of a site. Where more cannot be shown, the fault is not theirs."""
 
 
 @dataclass(frozen=True)
@@ -46,27 +47,51 @@ def build(
     """Raises UsageError where `out` is a folder that no build made."""
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MARK).exists())):
         raise UsageError(f"--out {out} exists and is not a site of harness: name a new or empty folder")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
-        site, runs = _write(results, fresh, plugin_folders, with_pictures, say)
-        (fresh / MARK).write_text(f"{__version__}\n")
-        fresh.chmod(0o755)
-        if out.exists():
-            old = fresh.with_name(fresh.name + "-old")
-            out.replace(old)
-            fresh.replace(out)
-            shutil.rmtree(old)
-        else:
-            fresh.replace(out)
-    except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise
+    with fresh(out) as folder:
+        site, runs = _write(results, folder, plugin_folders, with_pictures, say)
+        (folder / MARK).write_text(f"{__version__}\n")
     return Built(out, len(site.written), sum(site.written.values()), runs)
+
+
+class _Broken(Exception):
+    """A run whose pages cannot be made."""
+
+    def __init__(self, run: str):
+        super().__init__(run)
+        self.run = run
 
 
 def _write(
     results: Path, out: Path, folders: Sequence[str], with_pictures: bool, say: Callable[[str], None]
+) -> tuple[Renderer, int]:
+    """All pages. A run whose pages cannot be made is named and left out, unless that is so of most of them."""
+    left: set[str] = set()
+    while True:
+        try:
+            return _attempt(results, out, folders, with_pictures, say, left)
+        except _Broken as e:
+            cause = e.__cause__
+            assert cause is not None
+            left.add(e.run)
+            if len(left) > MOST_BROKEN:
+                raise cause from None
+            say(f"left out: {e.run} ({type(cause).__name__}: {first_line(cause)})")
+            for path in out.iterdir():
+                if path.name != LOCK:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@contextmanager
+def _of(entry: BoardEntry) -> Iterator[None]:
+    """Turns a fault in what is made of a run into one that names it."""
+    try:
+        yield
+    except Exception as e:
+        raise _Broken(entry.run) from e
+
+
+def _attempt(
+    results: Path, out: Path, folders: Sequence[str], with_pictures: bool, say: Callable[[str], None], left: set[str]
 ) -> tuple[Renderer, int]:
     figures = published.read(_published(results))
     if (results / "runs").is_dir():
@@ -78,7 +103,10 @@ def _write(
         pages.about(site)
         return site, 0
     with Store(results) as store:
-        found = entries(store)
+        found = [e for e in entries(store) if e.run not in left]
+        for entry in found:
+            with _of(entry):
+                _ = entry.value, entry.settings, entry.flaws, entry.cost, entry.origin
         made = boards(found)
         cards = _cards(folders, (e.row["config"] for e in found), say)
         site = Renderer(out, pages.shared(found, made, cards))
@@ -121,9 +149,10 @@ def _board(site: Renderer, store: Store, board: Board, with_pictures: bool) -> A
     samples.items(site, board, items, files)
     runs = {}
     for entry in board.entries:
-        run = played(store, entry, items)
-        samples.answers(site, board, entry, run)
-        pages.run(site, board, entry, items, run, files)
+        with _of(entry):
+            run = played(store, entry, items)
+            samples.answers(site, board, entry, run)
+            pages.run(site, board, entry, items, run, files)
         run.rows = []  # a million answers need not stay in memory
         runs[entry.run] = run
     found = comparisons(board, items, runs)

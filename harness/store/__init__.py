@@ -2,6 +2,6 @@
 
 from harness.store.ingest import IngestReport, ingest
 from harness.store.missing import catch_up, indexed
-from harness.store.queries import Store, metrics, run, runs, samples
+from harness.store.queries import Store
 
-__all__ = ["IngestReport", "Store", "catch_up", "indexed", "ingest", "metrics", "run", "runs", "samples"]
+__all__ = ["IngestReport", "Store", "catch_up", "indexed", "ingest"]

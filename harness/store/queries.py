@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import HarnessError, Missing, UsageError, first_line
-from harness.plugins.registry import unknown
 from harness.store.database import READ_PATIENCE, database, patiently, sql, steps, version
 
 if TYPE_CHECKING:
@@ -60,64 +59,6 @@ class Store:
             rows.append(dict(zip(names, row, strict=True)))
         return rows
 
-    def runs(self) -> list[Row]:
-        """All runs, newest first: the columns of `runs`; `metric`, `value`, `low`, `high`, ... of the primary one."""
-        return self.query(sql("queries/runs.sql"))
-
-    def run(self, prefix: str) -> Row:
-        """The run of that name, unique beginning or unique hash, with its environment. Raises UsageError."""
-        return self.query(sql("queries/run.sql"), {"run": self.name(prefix)})[0]
-
-    def name(self, prefix: str) -> str:
-        """The full name of a run. Raises UsageError with the names that were possibly meant."""
-        names = [row["run"] for row in self.query(sql("queries/names.sql"))]
-        found = [n for n in names if n == prefix] or [
-            n for n in names if prefix and (n.startswith(prefix) or n.rsplit("-", 1)[-1].startswith(prefix))
-        ]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            more = ", ..." if len(found) > 5 else ""
-            raise UsageError(f"run={prefix} may mean {len(found)} runs: {', '.join(found[:5])}{more}")
-        if not names:
-            raise UsageError(f"{self.path} holds no runs: harness eval makes the first one")
-        raise UsageError(unknown("run", prefix, names))
-
-    def metrics(self, run: str) -> list[Row]:
-        """Every metric of the run of exactly this name, in the order of its task."""
-        return self.query(sql("queries/metrics.sql"), {"run": run})
-
-    def samples(
-        self,
-        run: str,
-        *,
-        id: str | None = None,  # noqa: A002
-        cluster: str | None = None,
-        group: str | None = None,
-        failed: bool | None = None,
-        score: str | None = None,
-        below: float = 1.0,
-        limit: int | None = None,
-        offset: int = 0,
-    ) -> list[Row]:
-        """Samples of the run of exactly this name, in journal order.
-
-        `failed`: only (or no) error rows. `score` with `below`: those whose score of that name lies below. Anything
-        else is a `query` on the table `samples`.
-        """
-        values = {
-            "run": run,
-            "id": id,
-            "cluster": cluster,
-            "group": group,
-            "failed": failed,
-            "score": score,
-            "below": below,
-            "limit": limit,
-            "offset": offset,
-        }
-        return self.query(sql("queries/samples.sql"), values)
-
     def history(self, task: str) -> list[Row]:
         """Finished whole runs of a task, oldest commit first: settings, commit, primary metric, seconds a sample."""
         return self.query(sql("queries/history.sql"), {"task": task})
@@ -125,27 +66,6 @@ class Store:
     def paired(self, a: str, b: str) -> list[Row]:
         """id, cluster and the scores of both runs (`a`, `b`), for the samples that asked the same."""
         return self.query(sql("queries/paired.sql"), {"a": a, "b": b})
-
-
-def runs(results: Path | str) -> list[Row]:
-    with Store(results) as store:
-        return store.runs()
-
-
-def run(results: Path | str, prefix: str) -> Row:
-    with Store(results) as store:
-        return store.run(prefix)
-
-
-def metrics(results: Path | str, run: str) -> list[Row]:
-    with Store(results) as store:
-        return store.metrics(store.name(run))
-
-
-def samples(results: Path | str, run: str, **where: Any) -> list[Row]:
-    """See `Store.samples` for `where`."""
-    with Store(results) as store:
-        return store.samples(store.name(run), **where)
 
 
 def _open(path: Path, patience: float) -> DuckDBPyConnection:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
+import signal
 import subprocess
 import sys
+import tempfile
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from harness.cli import main
+from harness.leaderboard import pages
 from harness.runs import journal
 from harness.runs.stored import StoredRun, stored
 from harness.store import Store
@@ -204,3 +210,115 @@ def test_half_an_emoji_stops_no_export(workdir):
     assert main(["show", name, "--samples", "3"]) == 0
     assert main(["baseline", "update", name, "--reason", "x"]) == 0
     assert main(["gate", "--baseline", name, "--candidate", name]) == 0
+
+
+@contextmanager
+def nobody():
+    """Without the rights of root, who may write everywhere."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+def test_a_finished_run_in_a_read_only_folder_can_be_shown(workdir, capsys):
+    assert main(SUMS) == 0
+    name = only().name
+    shown = (SUMS, ["ls"], ["show", name], ["compare", name, name])
+    refused = ([*SUMS, "seed=1"], ["ingest"], ["site", "build"])
+    for words in (*shown, *refused[1:]):
+        assert main(words) == 0  # all is imported
+    places = [Path("results"), *Path("results").rglob("*")]
+    for path in places:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    parents = [p for p in workdir.parents if p.is_relative_to(tempfile.gettempdir())][:-1]
+    modes = {p: p.stat().st_mode for p in (*parents, workdir)}
+    for path in modes:
+        path.chmod(0o755)
+    try:
+        for words, code in (*((w, 0) for w in shown), *((w, 3) for w in refused)):
+            capsys.readouterr()
+            with nobody():
+                found = main(words)
+            err = capsys.readouterr().err
+            assert found == code, err
+            assert not code or (err.count("\n") == 1 and "Permission denied" in err)
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
+        for path in places:
+            path.chmod(0o755)
+
+
+def scratch() -> list[str]:
+    return [p.name for p in Path("results").iterdir() if p.name.startswith(".site")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_build_leaves_the_old_site_and_no_scratch_folder(workdir, number):
+    assert main(SUMS) == 0 and main(["site", "build"]) == 0
+    before = Path("results/site/index.html").read_bytes()
+    words = [sys.executable, "-c", SLOW, "site", "build"]
+    with subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE) as build:
+        assert build.stdout is not None and build.stdout.readline() == b"building\n"
+        assert len(scratch()) == 1
+        assert main(["site", "build"]) == 0 and len(scratch()) == 1, "another build leaves it alone"
+        build.send_signal(number)
+    assert Path("results/site/index.html").read_bytes() == before
+    if number == signal.SIGKILL:
+        assert main(["site", "build"]) == 0
+    assert scratch() == []
+
+
+SLOW = """
+import sys, time
+from harness.cli import main
+from harness.leaderboard import pages
+from harness.leaderboard import build
+build.catch_up = lambda *_: (print("building", flush=True), time.sleep(60))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_there_is_a_site_at_every_moment(workdir):
+    assert main(SUMS) == 0 and main(["site", "build"]) == 0
+    stop, missed = threading.Event(), []
+
+    def watch():
+        while not stop.is_set():
+            if not Path("results/site/index.html").exists():
+                missed.append(1)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    for _ in range(3):
+        assert main(["site", "build"]) == 0
+    stop.set()
+    thread.join()
+    assert not missed and scratch() == []
+
+
+def test_a_run_whose_page_cannot_be_made_is_named_and_left_out(workdir, capsys, monkeypatch):
+    assert main(SUMS) == 0 and main([*SUMS, "seed=1"]) == 0
+    good, bad = stored(Path("results"))
+    made = pages.run
+
+    def faulty(site, board, entry, *more):
+        if entry.run == bad.name:
+            raise KeyError("odd")
+        return made(site, board, entry, *more)
+
+    monkeypatch.setattr(pages, "run", faulty)
+    capsys.readouterr()
+    assert main(["site", "build"]) == 0
+    assert f"left out: {bad.name} (KeyError: 'odd')" in capsys.readouterr().err
+    names = {p.stem for p in Path("results/site/run").glob("*.html")}
+    assert names == {good.name}
+    monkeypatch.setattr("harness.leaderboard.build.MOST_BROKEN", 0)
+    with pytest.raises(KeyError):
+        main(["site", "build"])
+    assert Path("results/site/run").exists() and scratch() == []

@@ -26,8 +26,8 @@ from harness.leaderboard.answers import WORDS
 from harness.leaderboard.build import build
 from harness.stats import paired_mean
 from harness.store import Store
-from harness.store.queries import samples
 from tests.leaderboard.made import board, run
+from tests.store.asking import samples
 
 RUNS = 21
 
@@ -95,7 +95,7 @@ def test_hostile_text_stays_text(site):
 def test_numbers_are_those_of_the_statistics(site):
     results = site.parent / "results"
     with Store(results) as store:
-        runs = {(r["method"], r["model"], r["data"], r["task"]): r["run"] for r in store.runs()}
+        runs = {(r["method"], r["model"], r["data"], r["task"]): r["run"] for r in store.query("SELECT * FROM runs")}
     a, b = runs["vanilla", "tiny", "embedded", "quiz"], runs["vista", "tiny", "embedded", "quiz"]
     rows = [samples(results, name) for name in (a, b)]
     x, y = ([r["scores"]["correct"] for r in part] for part in rows)

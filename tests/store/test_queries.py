@@ -44,53 +44,6 @@ def store(tmp_path_factory):
         yield opened
 
 
-def test_runs_newest_first_with_their_primary_metric(store):
-    got = store.runs()
-    assert [r["run"] for r in got] == [NAMES[1], NAMES[0], NAMES[2]]
-    assert [(r["metric"], r["value"]) for r in got] == [("accuracy", 0.1), ("accuracy", 0.0), ("accuracy", 0.2)]
-
-
-def test_metrics_keep_their_order(store):
-    assert [m["name"] for m in store.metrics(NAMES[0])] == ["f1", "accuracy"]
-
-
-@pytest.mark.parametrize("word", [NAMES[1], "pope-embedded-vis", "bbbb", "bbbb333344"])
-def test_a_run_is_found_by_beginning_or_hash(store, word):
-    assert store.run(word)["run"] == NAMES[1]
-
-
-@pytest.mark.parametrize(
-    ("word", "says"),
-    [
-        ("pope", "may mean 2 runs: pope-embedded-v"),
-        ("", "unknown"),
-        ("pope-embeded-vista-tiny-bbbb333344", "did you mean"),
-    ],
-)
-def test_ambiguous_and_unknown_names(store, word, says):
-    with pytest.raises(UsageError, match=says):
-        store.run(word)
-
-
-@pytest.mark.parametrize(
-    ("where", "ids"),
-    [
-        ({}, "01234567"),
-        ({"group": "b"}, "1357"),
-        ({"cluster": "c1"}, "23"),
-        ({"id": "s4"}, "4"),
-        ({"failed": True}, "7"),
-        ({"failed": False, "group": "b"}, "135"),
-        ({"score": "correct"}, "013467"),
-        ({"score": "correct", "below": 0.5}, "036"),
-        ({"score": "nothing"}, ""),
-        ({"limit": 2, "offset": 3}, "34"),
-    ],
-)
-def test_samples(store, where, ids):
-    assert "".join(s["id"][1:] for s in store.samples(NAMES[0], **where)) == ids
-
-
 def test_a_query_that_duckdb_refuses(store):
     with pytest.raises(UsageError, match="refuses this query"):
         store.query("SELEC 1")

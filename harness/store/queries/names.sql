@@ -1,1 +1,0 @@
-SELECT run FROM runs ORDER BY started DESC NULLS LAST, run DESC;
