@@ -46,8 +46,8 @@ def serve(folder: Path, results: Path, port: int, rebuild: Callable[[], None]) -
     """Until interrupted."""
     with server(folder, port) as made:
         threading.Thread(target=made.serve_forever, daemon=True).start()
+        seen, wait = _state(results), threading.Event()  # before anybody is told the address
         print(f"http://127.0.0.1:{made.server_port}/  (Ctrl-C ends it)", flush=True)  # noqa: T201
-        seen, wait = _state(results), threading.Event()
         try:
             while not wait.wait(PAUSE):
                 if (now := _state(results)) != seen:
