@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from harness.commands.words import say
 from harness.config.parser import Parser
 from harness.core.errors import Missing, UsageError, first_line
 from harness.plugins.registry import Registry
@@ -42,5 +43,5 @@ def run(given: Any) -> int:
         raise Missing(f"model={given.model} cannot be written to {folder}: {first_line(e, 300)}") from e
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    print(f"{folder}: {type(made).__name__} for from_pretrained, checkpoint {model.fingerprint()[:12]}")
+    say(f"{folder}: {type(made).__name__} for from_pretrained, checkpoint {model.fingerprint()[:12]}")
     return 0

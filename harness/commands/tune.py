@@ -65,17 +65,17 @@ def run(given: Any) -> int:
 def _print(tuning: Any, preset: dict[str, Any]) -> None:
     from rich.table import Table
 
-    from harness.loggers.tables import interval, number, terminal
+    from harness.loggers.tables import number, plain_interval, terminal, text
 
-    table = Table(title=f"{tuning.plugin.name} on {tuning.where}", title_justify="left")
+    table = Table(title=text(f"{tuning.plugin.name} on {tuning.where}"), title_justify="left")
     for column in (*tuning.names, tuning.metric, "against vanilla", ""):
         table.add_column(column, no_wrap=True)
     for values, value, d in tuning.rows():
         chosen = "chosen" if values == preset["values"] else ""
-        table.add_row(*map(str, values.values()), number(value), interval(d.value, d.low, d.high), chosen)
-    out = terminal()
-    out.print(table)
-    out.print(f"vanilla: {number(tuning.vanilla.value)}", markup=False)
+        cells = (*values.values(), number(value), plain_interval(d.value, d.low, d.high), chosen)
+        table.add_row(*map(text, cells))
+    terminal().print(table)
+    say(f"vanilla: {number(tuning.vanilla.value)}")
 
 
 class _Point:

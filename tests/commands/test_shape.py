@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import inspect
 import subprocess
 import sys
@@ -85,6 +86,18 @@ def test_only_the_named_command_is_loaded():
         found = {m.rpartition(".")[2] for m in loaded if m.startswith("harness.commands.")} - SHARED
         assert found == own - SHARED
         assert not heavy & set(loaded)
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda p: p.stem)
+def test_what_others_wrote_is_printed_through_a_sink(path):
+    """`say` takes any text; what `print` formats itself goes through `cell` or `line`."""
+    calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
+    printed = [a for c in calls if isinstance(c.func, ast.Name) and c.func.id == "print" for a in c.args]
+    parts = [
+        v.value for a in printed if isinstance(a, ast.JoinedStr) for v in a.values if isinstance(v, ast.FormattedValue)
+    ]
+    names = [ast.unparse(p.func).rpartition(".")[2] if isinstance(p, ast.Call) else ast.unparse(p) for p in parts]
+    assert set(names) <= {"cell", "line", "join"}
 
 
 def test_default_folders_lie_in_the_results_folder(workdir, monkeypatch, capsys):
