@@ -7,16 +7,16 @@ import re
 TAG = re.compile(
     r"""
       (?P<open>
-          <(?:[a-z][\w.-]*[:_])?(?:think|thinking|thoughts?|reasoning)>       # DeepSeek, Qwen, GLM, Seed, ...
-        | (?-i:\[THINK\])                                                      # Mistral
-        | ◁think▷                                                              # Kimi-VL
-        | <\|open\|>think<\|sep\|>                                             # Kimi K3
-        | <\|channel>                                                          # Gemma 4
-        | <unused94>                                                           # MedGemma
-        | <\|start_thinking\|>                                                 # Command A
-        | <\|begin_of_thought\|>                                               # Sky-T1, OpenThinker
-        | <\|inner_prefix\|>                                                   # Apertus
-        | \A\s*here(?:'s|\ is)\ my\ thought\ process:                          # Granite 3
+          <(?:[a-z][\w.-]*[:_])?(?:think|thinking|thoughts?|reasoning)>         # DeepSeek, Qwen, GLM, Seed, ...
+        | (?-i:\[THINK\])                                                       # Mistral
+        | ◁think▷                                                               # Kimi-VL
+        | <\|open\|>think<\|sep\|>                                              # Kimi K3
+        | <\|channel>                                                           # Gemma 4
+        | <unused94>                                                            # MedGemma
+        | <\|start_thinking\|>                                                  # Command A
+        | <\|begin_of_thought\|>                                                # Sky-T1, OpenThinker
+        | <\|inner_prefix\|>                                                    # Apertus
+        | \A\s*(?-i:Here(?:'s|\ is)\ my\ thought\ process:)                     # Granite 3
       )
     | (?P<close>
           </(?:[a-z][\w.-]*[:_])?(?:think|thinking|thoughts?|reasoning)>
@@ -28,11 +28,13 @@ TAG = re.compile(
         | <\|end_thinking\|>
         | <\|end_of_thought\|>
         | <\|inner_suffix\|>
-        | here(?:'s|\ is)\ my\ response:
+        | (?-i:Here(?:'s|\ is)\ my\ response:)
       )
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+MARKS = ("<", "[/THINK]", "[THINK]", "◁", "my thought process:", "my response:", "analysis")
+"""One of these is in every text with thinking, and in few others."""
 FRAME = re.compile(
     r"<\|(?:START|END)_RESPONSE\|>|<\|(?:begin|end)_of_solution\|>|<\|(?:open|close)\|>response<\|sep\|>"
 )
@@ -77,6 +79,8 @@ def opened(prompt: str) -> str:
 
 
 def _once(text: str) -> str:
+    if not any(mark in text for mark in MARKS):
+        return text
     if "<|channel|>" in text and "<|message|>" in text:
         return "".join(said for channel, said in HARMONY.findall(text) if channel == "final").strip()
     if bare := BARE.match(text):

@@ -66,18 +66,39 @@ def redacted(text: str) -> str:
 
 
 def clean(value: Any) -> Any:
-    """A JSON value whose texts are `redacted`; what is no text stays as it is."""
+    """A JSON value whose texts are `redacted`; the very value where there is nothing to redact."""
+    whole = "\0".join(_texts(value))
+    return value if redacted(whole) == whole else _cleaned(value)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a JSON value; in place of one that a field's name calls a secret something to redact."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for k, v in value.items():
+            yield str(k)
+            if _names_secret(k, v):
+                yield "Bearer 01234567"
+            else:
+                yield from _texts(v)
+    elif isinstance(value, (list, tuple)):
+        for v in value:
+            yield from _texts(v)
+
+
+def _cleaned(value: Any) -> Any:
     if isinstance(value, str):
         return redacted(value)
     if isinstance(value, Mapping):
-        return {clean(k): GONE if _names_secret(k) and v and isinstance(v, str) else clean(v) for k, v in value.items()}
+        return {_cleaned(k): GONE if _names_secret(k, v) else _cleaned(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [clean(v) for v in value]
+        return [_cleaned(v) for v in value]
     return value
 
 
-def _names_secret(field: Any) -> bool:
-    return isinstance(field, str) and FIELD.fullmatch(field) is not None
+def _names_secret(field: Any, value: Any) -> bool:
+    return isinstance(field, str) and bool(value) and isinstance(value, str) and FIELD.fullmatch(field) is not None
 
 
 def _secrets() -> Iterator[str]:
