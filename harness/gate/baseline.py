@@ -151,7 +151,8 @@ def accept(folder: Path, run: Played, reason: str, timings: Sequence[dict[str, f
         )
     folder.mkdir(parents=True, exist_ok=True)
     name = "-".join((record.task, record.data, record.method, record.model)).replace("/", "_")
-    others = [b for b in (read(folder) if (folder / "manifest.json").exists() else []) if not same(b, record)]
+    known = read(folder) if (folder / "manifest.json").exists() else []
+    others = [b for b in known if not same(b, record)]
     taken = {b.name for b in others}
     name = next(n for n in (name, *(f"{name}-{i}" for i in range(2, 1000))) if n not in taken)
     path, sha256 = _kept(folder, name, results)
@@ -172,9 +173,9 @@ def accept(folder: Path, run: Played, reason: str, timings: Sequence[dict[str, f
     write_json(folder / "manifest.json", {"schema": SCHEMA, "runs": entries})
     runs = [BaselineRun(folder, e) for e in entries]
     (folder / "SUMMARY.md").write_text(summary(runs), encoding="utf-8")
-    for file in folder.glob("*.parquet"):
-        if OURS.fullmatch(file.name) and file not in {r.path for r in runs}:
-            file.unlink()
+    left = {p for p in folder.glob("*.parquet") if OURS.fullmatch(p.name)} | {b.path for b in known}
+    for file in left - {r.path for r in runs}:
+        file.unlink(missing_ok=True)
     return BaselineRun(folder, entry)
 
 

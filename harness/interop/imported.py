@@ -53,6 +53,8 @@ def bring(paths: Iterable[Path], results: Path) -> Found:
         folder = path.is_dir()
         for file in sorted(p for p in path.rglob("*") if p.suffix in KINDS and p.is_file()) if folder else [path]:
             try:
+                if not file.is_file():
+                    raise Odd(f"{file} is not a file")
                 logs = list(_logs(file, asked=not folder))
             except Odd as e:
                 found.odd.append(str(e))

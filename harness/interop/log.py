@@ -82,7 +82,7 @@ def text(value: Any) -> str:
 def parsed(data: bytes | str, where: str) -> Any:
     """JSON. Raises Odd where it is not, or is nested too deep."""
     try:
-        return json.loads(data.decode("utf-8", "replace") if isinstance(data, bytes) else data)
+        return json.loads(data.decode(json.detect_encoding(data), "replace") if isinstance(data, bytes) else data)
     except ValueError as e:
         raise Odd(f"{where} is not valid JSON: {e}") from e
     except RecursionError as e:

@@ -279,6 +279,17 @@ def test_a_score_that_is_no_number_decides_nothing(base, capsys):
         assert code == (0 if column[3:] == whole[3:] else 3), out
 
 
+def test_an_update_takes_the_place_of_a_file_that_older_versions_named(base, capsys):
+    name = play(answers(0.2))
+    (file,) = base.glob("*.parquet")
+    old = file.rename(base / "sums-default-vanilla-replay.parquet")
+    manifest = (base / "manifest.json").read_text()
+    (base / "manifest.json").write_text(manifest.replace(file.name, old.name))
+    assert main(["baseline", "verify"]) == 0
+    assert main(["baseline", "update", name, "--reason", "again"]) == 0
+    assert [p.name for p in base.glob("*.parquet")] == [file.name] and main(["baseline", "verify"]) == 0
+
+
 @pytest.mark.parametrize("broken", [N, 3])
 def test_runs_of_old_that_hold_nan_are_incomplete(base, capsys, broken):
     """No loss is shown and none is excluded, whichever run it is, and however it is compared."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -315,6 +316,18 @@ def test_damaged_logs_are_a_line_and_the_others_are_imported(workdir, capsys, da
     assert "Traceback" not in printed.err and any(n.startswith("lm_eval.toyqa") for n in printed.out.splitlines())
     assert all(len(line) < 400 for line in printed.err.splitlines())
     assert main(["ls"]) == 0
+
+
+def test_what_is_not_a_file_and_other_encodings(workdir, capsys):
+    """A pipe would be waited for; Windows' editors write byte order marks and UTF-16."""
+    os.mkfifo("pipe.json")
+    assert main(["import", "pipe.json"]) == 2
+    assert "pipe.json is not a file" in capsys.readouterr().err
+    text = lm(Path("log")).read_text()
+    for name, encoding in (("a", "utf-8-sig"), ("b", "utf-16")):
+        Path(f"log/results_{name}.json").write_text(text.replace("gpt2", name), encoding=encoding)
+    assert main(["import", "log"]) == 0
+    assert "3 runs imported" in capsys.readouterr().out
 
 
 def test_old_logs_of_inspect(tmp_path):
