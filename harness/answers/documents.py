@@ -65,7 +65,7 @@ def _single(path: Path, value: Any) -> Rows:
     if isinstance(value, list):
         return collected(path, "JSON list", ((f"row {n}", row) for n, row in enumerate(value, 1)))
     if not isinstance(value, dict):
-        broken(path, "line 1", f"{kind(value)} where rows must be")
+        broken(path, "line 1", f"expected rows, found {kind(value)}")
     if _is_row(value):
         return collected(path, "JSON lines", [("line 1", value)])
     lists = [k for k, v in value.items() if isinstance(v, list) and v and all(isinstance(r, dict) for r in v)]

@@ -72,8 +72,8 @@ def chosen(
         )
     if len(left) > 1 and any(plain(at(r, f)) != plain(at(r, left[0])) for r in rows.rows for f in left[1:]):
         raise UsageError(
-            f"{rows.path} has {len(left)} fields that may be the answer ({', '.join(left)}): choose the one with the "
-            "model's words by model.answer_field=FIELD"
+            f"{rows.path} has {len(left)} fields that may be the answer ({', '.join(left)}): choose one with "
+            "model.answer_field=FIELD"
         )
     field = min(left, key=KEYLIKE.__contains__)  # of fields that say the same, one that is not called like a key
     others = [f for f in rows.fields if f not in KNOWN]  # one of them may hold the model's words
@@ -88,8 +88,8 @@ def _labels(rows: Rows, field: str, there: Iterable[str]) -> str:
     others = ", ".join(f for f in there if f != field)
     fix = f"choose another field by model.answer_field= (of {others})" if others else "give the file with the answers"
     return (
-        f"{rows.path}: field {field} equals the label in every row, so it is the key and not what a model said: {fix}, "
-        "or allow it by model.labels=allow"
+        f"{rows.path}: field {field} equals the label in every row, so it is the answer key, not a model's "
+        f"answers: {fix}, or allow it by model.labels=allow"
     )
 
 

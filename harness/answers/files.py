@@ -20,6 +20,7 @@ MARKS = (
 )
 """Byte order marks, the longer ones first."""
 TABLES = (".csv", ".tsv", ".tab", ".txt")
+ARTICLE = {".parquet": "a Parquet", ".xlsx": "an xlsx"}
 UNREAD = {
     ".pkl": "a pickle, which can run code",
     ".pickle": "a pickle, which can run code",
@@ -57,7 +58,7 @@ def read(path: Path) -> Rows:
     if data.startswith(b"PK\x03\x04"):
         return workbook(path, data)
     if suffix in (".parquet", ".xlsx"):
-        raise UsageError(f"{path} does not hold what its name says ({suffix[1:]}): write it anew, or rename it")
+        raise UsageError(f"{path} is not {ARTICLE[suffix]} file, despite its name: save it again or rename it")
     text = decoded(path, data)
     table = suffix in TABLES and not text.lstrip().startswith(("{", "["))
     return delimited(path, text, suffix) if table else documents(path, text)

@@ -10,7 +10,7 @@ TOLERATED = 0.02
 
 @dataclass
 class Fit:
-    """How rows were matched (`by`), and the samples of each. The others, by their places: `unknown` name no sample,
+    """How rows were matched (`by`), and the samples of each. The others, by their places: `unknown` match no sample,
     `foreign` are of another split, `other` show another question or picture (row, sample), `unclear` may mean several
     samples (row, samples). `agreed` counts rows whose question or picture is their sample's."""
 

@@ -112,7 +112,7 @@ def _facts(
     rows: Rows, asked: Asked, contents: Contents, fit: Fit, choice: Choice, answers: dict[str, str]
 ) -> dict[str, Any]:
     unused = {
-        "name no sample": fit.unknown,
+        "match no sample": fit.unknown,
         "are of another split": fit.foreign,
         "ask something else than their sample": [i for i, _ in fit.other],
     }
@@ -152,23 +152,22 @@ def _same_labels(rows: Rows, asked: Asked, pairs: list[tuple[int, int]], choice:
             raise UsageError(
                 f"{rows.where(i)} has {key}={label[:60]!r}, but the label of sample {asked.samples[j].id} is "
                 f"{asked.targets[j][:60]!r}: {len(wrong)} of {len(held)} rows do not belong to their samples; give the "
-                "answers to these records, or trust the ids by model.match=id"
+                "answers to these records, or trust the ids with model.match=id"
             )
 
 
 def _no_text(rows: Rows, i: int, field: str, value: Any, what: str) -> str:
     texts = [k for k, v in value.items() if isinstance(v, str)] if isinstance(value, dict) else []
     fix = f"for the text in it give model.answer_field={field}.{texts[0]}" if texts else "give one text per row"
-    return f"{rows.where(i)}: field {field} holds {what} where the answer's text must be: {fix}"
+    return f"{rows.where(i)}: field {field} holds {what}, not the text of an answer: {fix}"
 
 
 def _twice(rows: Rows, before: int, i: int, id_: str) -> str:
     filters = {str(rows.rows[k].get("filter")) for k in (before, i)}
     if len(filters) > 1:
         return (
-            f"{rows.where(i)} answers {id_} a second time and differently: keep the rows of one filter "
+            f"{rows.where(i)} answers {id_} again, with a different answer: keep the rows of one filter "
             f"({', '.join(sorted(filters))}), or score the raw answers by model.answer_field=resps"
         )
-    return (
-        f"{rows.where(i)} answers {id_} a second time and differently (first {rows.places[before]}): remove one of them"
-    )
+    first = rows.places[before]
+    return f"{rows.where(i)} answers {id_} again, with a different answer (first {first}): remove one of them"

@@ -36,8 +36,8 @@ def refusal(contents: Contents, fits: list[Fit], fields: list[str]) -> str:
             image = at(row, contents.image or "")
             pair = f"names image {image}, but sample {sample.id} shows {sample.data.get('image')}"
         return (
-            f"{rows.where(i)} {pair}: the ids do not belong together ({share}); give the answers to these records, or "
-            "trust the ids by model.match=id"
+            f"{rows.where(i)} {pair}: the ids do not match ({share}); use the answers to these records, or "
+            "trust the ids with model.match=id"
         )
     if fit.foreign:
         i = fit.foreign[0]
@@ -49,14 +49,14 @@ def refusal(contents: Contents, fits: list[Fit], fields: list[str]) -> str:
         )
     if fit.used:
         return (
-            f"{rows.path}: {fit.by} seems to count the records from 0, and the samples are called like {called!r}: add "
+            f"{rows.path}: {fit.by} seems to count records from 0, but samples are named like {called!r}: add "
             "the question to the rows, or say what it is by model.match=order (places from 0) or model.match=id (names)"
         )
     values = [name(at(r, fit.by)) for r in rows.rows]
     counted = ", or model.match=order if it counts the records from 0" if "0" in values else ""
     return (
-        f"none of the {len(rows)} rows in {rows.path} names a sample: {fit.by}={at(rows.rows[0], fit.by)!r}, samples "
-        f"are called like {called!r}: give the ids that harness show task=NAME --ids prints{counted}"
+        f"none of the {len(rows)} rows in {rows.path} matches a sample: {fit.by}={at(rows.rows[0], fit.by)!r}, samples "
+        f"are named like {called!r}: use ids that harness show task=NAME --ids prints{counted}"
     )
 
 

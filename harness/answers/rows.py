@@ -54,7 +54,7 @@ def collected(path: Path, form: str, found: Iterable[tuple[str, Any]]) -> Rows:
     rows: list[Row] = []
     for place, value in found:
         if not isinstance(value, dict):
-            broken(path, place, f"{kind(value)} where an object with the sample's id and the answer must be")
+            broken(path, place, f"expected an object with the sample's id and the answer, found {kind(value)}")
         places.append(place)
         rows.append(value)
     return Rows(path, form, places, rows)

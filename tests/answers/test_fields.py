@@ -98,13 +98,13 @@ def test_a_field_that_is_not_there(tmp_path):
 def test_answers_that_are_no_text(tmp_path):
     path = jsonl(tmp_path / "a.jsonl", rows(lambda i, q, l, m: {"question_id": i, "answer": {"content": "No"}}))
     with pytest.raises(
-        UsageError, match=r"line 1: field answer holds an object \(content\) .* model\.answer_field=answer\.content"
+        UsageError, match=r"line 1: field answer holds an object \(content\), .* model\.answer_field=answer\.content"
     ):
         read(path)
     assert set(read(path, answer_field="answer.content").answers.values()) == {"No"}
     for value, what in ((True, "true or false"), (["a", "b"], "a list of 2")):
         path = jsonl(tmp_path / "a.jsonl", [{"question_id": 1, "text": value}])
-        with pytest.raises(UsageError, match=f"field text holds {what} where the answer's text must be"):
+        with pytest.raises(UsageError, match=f"field text holds {what}, not the text of an answer"):
             read(path)
 
 
@@ -137,5 +137,5 @@ def test_an_answer_given_twice(tmp_path):
     same = [{"question_id": 1, "text": "No"}, {"question_id": 1, "text": "No"}, {"question_id": 1, "text": None}]
     assert read(jsonl(tmp_path / "a.jsonl", same)).answers == {"random:1": "No"}
     path = jsonl(tmp_path / "a.jsonl", [*same, {"question_id": 1, "text": "Yes"}])
-    with pytest.raises(UsageError, match=r"line 4 answers random:1 a second time and differently \(first line 1\)"):
+    with pytest.raises(UsageError, match=r"line 4 answers random:1 again, with a different answer \(first line 1\)"):
         read(path)

@@ -76,8 +76,8 @@ def test_rows_find_their_samples(tmp_path, make, by):
         (lambda i, q, l, m: {"question_id": i, "category": "popular"}, "all 24 rows .* of another split .*'popular'"),
         (lambda i, q, l, m: {"question_id": i, "task": "coco_pope_popular"}, "of another split"),
         (lambda i, q, l, m: {"question_id": i, "label": POPE[i % 24][2]}, "line 1 has label='no'.* 24 of 24 rows"),
-        (lambda i, q, l, m: {"doc_id": i - 1}, "doc_id seems to count the records from 0"),
-        (lambda i, q, l, m: {"question_id": i - 1}, "question_id seems to count the records from 0"),
+        (lambda i, q, l, m: {"doc_id": i - 1}, "doc_id seems to count records from 0"),
+        (lambda i, q, l, m: {"question_id": i - 1}, "question_id seems to count records from 0"),
         (lambda i, q, l, m: {"id": f"x{i}"}, r"none of the 24 rows .* id='x1'.*harness show task=NAME --ids"),
         (lambda i, q, l, m: {"key": i}, r"no field for the id \(fields: key, text\)"),
     ],
@@ -146,10 +146,11 @@ def test_what_was_used_is_counted(tmp_path):
     found = read(jsonl(tmp_path / "a.jsonl", [*made, {"question_id": 24, "text": None}]))
     facts = found.facts
     assert (facts["rows"], facts["used"], facts["samples"], facts["missing"]) == (28, 21, 24, 4)
-    assert facts["unused"] == {"name no sample": 7} and facts["first_unused"] == {"name no sample": "line 21"}
+    assert facts["unused"] == {"match no sample": 7} and facts["first_unused"] == {"match no sample": "line 21"}
     assert found.lines == [
         "a.jsonl (JSON lines, no known layout): samples by question_id, answers from text",
-        "a.jsonl: 21 of 28 rows used, 7 name no sample (the first: line 21), 4 of the task's 24 samples have no answer",
+        "a.jsonl: 21 of 28 rows used, 7 match no sample (the first: line 21), "
+        "4 of the task's 24 samples have no answer",
     ]
 
 
@@ -193,7 +194,7 @@ def test_pictures_of_equal_numbers_and_other_names_are_told_apart(tmp_path):
     path = jsonl(
         tmp_path / "b.jsonl", [{"question_id": i, "image": f"{i + 1}.jpg", "text": "x"} for i in range(101, 113)]
     )
-    with pytest.raises(UsageError, match="do not belong together"):
+    with pytest.raises(UsageError, match="do not match"):
         read(path, CHAIR)
 
 

@@ -68,7 +68,7 @@ def test_what_was_read_is_said_and_recorded(tmp_path):
     model.bind(Sums(8))
     assert model.remarks() == [
         "a.jsonl (JSON lines, no known layout): samples by id, answers from answer",
-        "a.jsonl: 8 of 9 rows used, 1 name no sample (the first: line 9, id=x9), "
+        "a.jsonl: 8 of 9 rows used, 1 match no sample (the first: line 9, id=x9), "
         "0 of the task's 8 samples have no answer",
     ]
     facts = model.describe()["answers"]
@@ -125,9 +125,9 @@ def test_answers_to_other_images_are_refused(tmp_path):
 
 
 def test_contradicting_and_foreign_answers(tmp_path):
-    with pytest.raises(UsageError, match="a second time and differently"):
+    with pytest.raises(UsageError, match="again, with a different answer"):
         replay(write(tmp_path / "a.jsonl", [*ROWS, {"id": "s0", "answer": "x"}])).bind(Sums(8))
-    with pytest.raises(UsageError, match=r"none of the 1 rows .* names a sample"):
+    with pytest.raises(UsageError, match=r"none of the 1 rows .* matches a sample"):
         replay(write(tmp_path / "b.jsonl", [{"id": "nobody", "answer": "x"}])).bind(Sums(8))
     with pytest.raises(UsageError, match=r"c\.jsonl, line 1: broken JSON"):
         (tmp_path / "c.jsonl").write_text("{oops")

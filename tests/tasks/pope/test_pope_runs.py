@@ -52,7 +52,7 @@ def test_answers_that_belong_to_other_images_are_refused(workdir, capsys):
     )
     words = ["eval", "task=pope", "model=replay", "model.path=answers.jsonl", f"task.root={DATA}"]
     assert main([*words, "task.splits=[random]"]) == 2
-    assert "do not belong together" in capsys.readouterr().err
+    assert "do not match" in capsys.readouterr().err
 
 
 def test_a_bad_row_makes_the_run_partial(workdir):
