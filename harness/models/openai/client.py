@@ -186,6 +186,8 @@ class Client:
     def _wrong(self, error: Exception) -> str:
         """What is wrong with certificates or a proxy, and its fix; "" where the server itself failed."""
         said = _first(error)
+        if "CERTIFICATE_VERIFY_FAILED" in said and "mismatch" in said.lower():
+            return f"{self.base_url}: its certificate is another host's ({said}): give the name in it as model.base_url"
         if "CERTIFICATE_VERIFY_FAILED" in said:
             return (
                 f"{self.base_url}: its certificate is not trusted ({said}): name the file of your CA's certificates by "
