@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -64,16 +64,17 @@ class Pairs:
 
     @property
     def identical(self) -> bool:
-        """Every answer and every score is equal."""
+        """Every answer is equal, and every score that both runs know."""
         return self.left_out == 0 and not self.changed
 
     @property
     def changed(self) -> list[tuple[Result, Result]]:
-        """Samples whose answer or scores differ."""
+        """Samples whose answer or scores differ. A score that a task has got since is no difference."""
+        known = {*scores.occurring(self.left)} & {*scores.occurring(self.right)}
         return [
             (a, b)
             for a, b in zip(self.left, self.right, strict=True)
-            if a.outcome and b.outcome and _said(a.outcome) != _said(b.outcome)
+            if a.outcome and b.outcome and _said(a.outcome, known) != _said(b.outcome, known)
         ]
 
     def of(self, group: str) -> Pairs:
@@ -172,9 +173,9 @@ def pair(a: Played, b: Played, *, same_prompts: bool = False) -> Pairs:
     return pairs
 
 
-def _said(outcome: Outcome) -> tuple[str, Mapping[str, float]]:
-    """Answer and scores. A baseline's answers hold no lone surrogates."""
-    return utf8(outcome.answer), outcome.scores
+def _said(outcome: Outcome, known: Set[str]) -> tuple[str, Mapping[str, float]]:
+    """Answer and known scores. A baseline's answers hold no lone surrogates."""
+    return utf8(outcome.answer), {name: value for name, value in outcome.scores.items() if name in known}
 
 
 def _same(one: str, two: str) -> bool:
