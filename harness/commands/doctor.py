@@ -27,6 +27,7 @@ EXTRAS = {
     "smollm2": "reading model=smollm2",
     "alerts": "alerts of harness gate",
     "openai": "models behind an OpenAI-compatible server",
+    "xlsx": "answer files of Excel",
 }
 """What each extra of pyproject.toml is for; their packages are read from the installed metadata."""
 HELP = "what is installed here, and what a missing part would need"
