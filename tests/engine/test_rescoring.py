@@ -330,7 +330,7 @@ def test_the_gate_judges_runs_of_todays_code(plug, capsys):
     assert main(["gate"]) == 0 and "identical" in capsys.readouterr().out
     plug("scorer.py", "float(target in", "float(target not in")
     assert main(["gate"]) == 3
-    assert f"words/scorer.py changed since {first.name} was made: harness gate --run" in capsys.readouterr().out
+    assert f"words/scorer.py changed since {first.name}: harness eval" in capsys.readouterr().out
     assert main(["gate", "--run"]) != 0 and "identical" not in capsys.readouterr().out
     plug("scorer.py", "float(target not in", "float(target in")
     assert main(["gate", "--run"]) == 0 and "identical" in capsys.readouterr().out, "not the newest run: today's"
