@@ -28,6 +28,7 @@ EXTRAS = {
     "alerts": "alerts of harness gate",
     "openai": "models behind an OpenAI-compatible server",
     "xlsx": "answer files of Excel",
+    "photos": "the photographs of task=pope task.data=photos",
 }
 """What each extra of pyproject.toml is for; their packages are read from the installed metadata."""
 HELP = "what is installed here, and what a missing part would need"
