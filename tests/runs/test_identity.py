@@ -208,9 +208,7 @@ def _(w):
 
 @line("a model's backend (`harness/models/hf/model.py`, `harness/models/openai/messages.py`)")
 def _(w):
-    local = w.code(
-        w.config(*VISTA), "harness/models/hf/model.py", "skip_special_tokens=True", "skip_special_tokens=False"
-    )
+    local = w.code(w.config(*VISTA), "harness/models/hf/model.py", 'text.strip(" ")', 'text.rstrip(" ")')
     server = w.config(
         "task=pope",
         "limit=18",
@@ -466,9 +464,10 @@ def _(w):
     return settings(w, {"model_attention": "eager"}, words=("task=pope", "limit=18"))
 
 
-@line("`model.chat`, `model.compile`, `model.gguf`")
+@line("`model.chat`, `model.compile`, `model.gguf`, `model.partial`, `model.trust`")
 def _(w):
     changes = ({"model_chat": "plain"}, {"model_compile": True}, {"model_gguf": "a.gguf"})
+    changes += ({"model_partial": True}, {"model_trust": True})
     return settings(w, *changes, words=("task=pope", "limit=18"))
 
 
