@@ -32,7 +32,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Question:
+class PopeQuestion:
     """One question, or what is wrong with its row (`fault`)."""
 
     id: str
@@ -54,7 +54,7 @@ Find = Callable[[str, Any], Named]
 """(image name, the row's cell with bytes or None) -> picture."""
 
 
-def parse(table: Table, data: str, find: Find) -> Iterator[Question]:
+def parse(table: Table, data: str, find: Find) -> Iterator[PopeQuestion]:
     """The table's records, in order. Raises UsageError if a whole column is missing."""
     columns = _columns(table)
     joined = columns["question"] == "prompt"
@@ -78,19 +78,19 @@ def parse(table: Table, data: str, find: Find) -> Iterator[Question]:
                 raise _Bad(f"field {columns['label']} is {label[:40]!r}, not yes or no")
             if joined and "?" in question:
                 question = question[: question.index("?") + 1]
-            yield Question(f"{split}:{qid}", split, cluster, qid, image, question, label, picture)
+            yield PopeQuestion(f"{split}:{qid}", split, cluster, qid, image, question, label, picture)
         except _Bad as e:
-            yield Question(f"{split}:{name}", split, cluster, qid, fault=f"{where}: {e}")
+            yield PopeQuestion(f"{split}:{name}", split, cluster, qid, fault=f"{where}: {e}")
 
 
-def unique(records: Sequence[Question]) -> list[Question]:
+def unique(records: Sequence[PopeQuestion]) -> list[PopeQuestion]:
     """The same records; a question id that occurs again in its split is a fault of the later row."""
     seen: set[str] = set()
     out = []
     for number, r in enumerate(records, 1):
         if r.id in seen:
             fault = r.fault or f"question_id {r.question_id} occurs twice in split {r.split}"
-            r = Question(f"{r.id}#{number}", r.split, r.cluster, r.question_id, fault=fault)
+            r = PopeQuestion(f"{r.id}#{number}", r.split, r.cluster, r.question_id, fault=fault)
         seen.add(r.id)
         out.append(r)
     return out

@@ -25,7 +25,7 @@ from harness.records import (
     table_pictures,
 )
 from harness.tasks.pope import photos
-from harness.tasks.pope.records import SPLIT_FIELDS, Find, Question, Table, parse, unique
+from harness.tasks.pope.records import SPLIT_FIELDS, Find, PopeQuestion, Table, parse, unique
 from harness.tasks.pope.scoring import SPLITS
 from harness.tasks.pope.settings import EMBEDDED, OFFICIAL, PHOTOS, Settings
 
@@ -33,7 +33,7 @@ HUB = "lmms-lab/POPE"
 QUESTIONS, IMAGES = "questions.parquet", "images.parquet"
 
 
-def load(s: Settings) -> Source[Question]:
+def load(s: Settings) -> Source[PopeQuestion]:
     """Raises Missing (exit 3) if records are not there, UsageError (exit 2) if they have the wrong form."""
     data, root, splits = s.data, s.root, s.splits
     if root is not None:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from harness.core import Outcome, Picture, Sample
 from harness.records import RecordTask, Source
 from harness.tasks.pope.parsers import PARSERS, doubtful, unparsed
-from harness.tasks.pope.records import Question
+from harness.tasks.pope.records import PopeQuestion
 from harness.tasks.pope.scoring import SCORES, SPLITS, aggregate
 from harness.tasks.pope.settings import Settings
 from harness.tasks.pope.sources import load
 
 
-class Pope(RecordTask[Settings, Question]):
+class Pope(RecordTask[Settings, PopeQuestion]):
     """`<split>:<question_id>`, split after split; the label is the target."""
 
     name = "pope"
@@ -23,18 +23,18 @@ class Pope(RecordTask[Settings, Question]):
     answers = ("yes", "no")
     summary = aggregate
 
-    def load(self) -> Source[Question]:
+    def load(self) -> Source[PopeQuestion]:
         return load(self.settings)
 
-    def sample(self, record: Question) -> Sample:
+    def sample(self, record: PopeQuestion) -> Sample:
         known = {"question_id": record.question_id or None, "image": record.image or None, "question": record.question}
         return Sample(record.id, record.cluster, record.split, record.label or None, known)
 
-    def prompt(self, record: Question) -> Sequence[str | Picture]:
+    def prompt(self, record: PopeQuestion) -> Sequence[str | Picture]:
         assert record.picture
         return record.picture, record.question + self.settings.suffix
 
-    def score(self, record: Question, answer: str) -> Outcome:
+    def score(self, record: PopeQuestion, answer: str) -> Outcome:
         verdict = PARSERS[self.settings.parser](answer, record.label)
         scores = {
             "correct": float(verdict == record.label),

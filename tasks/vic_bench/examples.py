@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from harness.core import Sample, Task
 from harness.embedded.examples import Example, played
-from harness.tasks.vic_bench.sources import Puzzle
+from harness.tasks.vic_bench.sources import VicItem
 from harness.tasks.vic_bench.worlds import WORLDS
 
 
@@ -15,7 +15,7 @@ def examples(task: Task, each: int) -> Iterator[Example]:
     """Up to three turns in each stage of `each` items of every world."""
     for i in range(each):
         for world in WORLDS.values():
-            found = Puzzle(f"{world.name}-{i}", world.name, world.make(random.Random(f"train {world.name} {i}")))
+            found = VicItem(f"{world.name}-{i}", world.name, world.make(random.Random(f"train {world.name} {i}")))
             for stage in (1, 2, 3):
                 sample = Sample(f"{found.id}-s{stage}", found.id, world.name, None, {"record": found, "stage": stage})
                 turns = list(played(task, sample, lambda r, s=sample: task.oracle(s, r)))

@@ -19,7 +19,7 @@ MARK = re.compile(r"<image_\d+>")
 
 
 @dataclass(frozen=True)
-class Puzzle:
+class VicItem:
     """One item: of a world (`item`), or a question of stage 1 (`parts`, `answer`); or what is wrong (`fault`)."""
 
     id: str
@@ -31,7 +31,7 @@ class Puzzle:
     fault: str = ""
 
 
-def load(s: Settings) -> Source[Puzzle]:
+def load(s: Settings) -> Source[VicItem]:
     """Raises Missing (exit 3) or UsageError (exit 2)."""
     found = _official(Path(s.root)) if s.root else _embedded(Path(__file__).parent / "embedded")
     chosen = [r for r in found if r.world in s.worlds]
@@ -41,12 +41,12 @@ def load(s: Settings) -> Source[Puzzle]:
     return gathered(chosen, counted="items", definitions=own)
 
 
-def _embedded(folder: Path) -> Iterator[Puzzle]:
+def _embedded(folder: Path) -> Iterator[VicItem]:
     for row in packaged(folder):
-        yield Puzzle(row["id"], row["world"], json.loads(row["item"]))
+        yield VicItem(row["id"], row["world"], json.loads(row["item"]))
 
 
-def _official(root: Path) -> Iterator[Puzzle]:
+def _official(root: Path) -> Iterator[VicItem]:
     """json/vicbench__<split>_stage1.json beside its pictures (meituan/ViC-Bench), or one such file."""
     existing(root, "the folder with json/vicbench__maze_stage1.json ...")
     files = [p for p in record_files(root, (".json", ".jsonl")) if p == root or "stage1" in p.name]
@@ -62,17 +62,17 @@ def _official(root: Path) -> Iterator[Puzzle]:
             yield _question(row, split, f"{split}:{number}", folder)
 
 
-def _question(row: Any, split: str, name: str, picture: Any) -> Puzzle:
+def _question(row: Any, split: str, name: str, picture: Any) -> VicItem:
     world = {"puzzle": "jigsaw"}.get(split, split)
     if isinstance(row, Broken) or not isinstance(row, dict):
         said = row.reason if isinstance(row, Broken) else f"is a {type(row).__name__}, not an object"
-        return Puzzle(name, world, fault=f"{name}: {said}")
+        return VicItem(name, world, fault=f"{name}: {said}")
     prompt, target, images = row.get("prompt"), row.get("target"), row.get("images")
     if not isinstance(prompt, str) or not isinstance(target, str) or not target.strip() or not isinstance(images, dict):
-        return Puzzle(name, world, fault=f"{name}: needs texts in prompt and target, and images by their marks")
+        return VicItem(name, world, fault=f"{name}: needs texts in prompt and target, and images by their marks")
     marks = MARK.findall(prompt)
     if lacking := [m for m in marks if not isinstance(images.get(m), str)]:
-        return Puzzle(name, world, fault=f"{name}: images has no {lacking[0]}")
+        return VicItem(name, world, fault=f"{name}: images has no {lacking[0]}")
     pieces = MARK.split(prompt)
     parts: list[str | Picture] = [pieces[0]]
     for one, text in zip(marks, pieces[1:], strict=True):
@@ -80,7 +80,7 @@ def _question(row: Any, split: str, name: str, picture: Any) -> Puzzle:
     extra = row.get("extra_data")
     options = len((extra.get("options") if isinstance(extra, dict) else None) or "ABCD")
     label = f"{split}:{row.get('instanceId', number_of(name))}"
-    return Puzzle(label, world, {}, tuple(p for p in parts if p != ""), target.strip(), options)
+    return VicItem(label, world, {}, tuple(p for p in parts if p != ""), target.strip(), options)
 
 
 def number_of(name: str) -> str:

@@ -18,7 +18,7 @@ from harness.tasks.vic_bench.judge import Play, read, replayed
 from harness.tasks.vic_bench.levels import opening
 from harness.tasks.vic_bench.scoring import SCORES, aggregate
 from harness.tasks.vic_bench.settings import Settings
-from harness.tasks.vic_bench.sources import Puzzle, load
+from harness.tasks.vic_bench.sources import VicItem, load
 from harness.tasks.vic_bench.worlds import WORLDS
 from harness.tasks.vic_bench.worlds.jigsaw import Jigsaw
 
@@ -26,7 +26,7 @@ STAGE1 = "\nAnswer with the option's letter from the given choices directly."
 LETTER = re.compile(r"(?<![A-Za-z])([A-H])(?![A-Za-z'])")
 
 
-class VicBench(RecordTask[Settings, Puzzle]):
+class VicBench(RecordTask[Settings, VicItem]):
     """The group is "world stage", the cluster the item."""
 
     name = "vic_bench"
@@ -38,11 +38,11 @@ class VicBench(RecordTask[Settings, Puzzle]):
         super().__init__(settings)
         self._plays: dict[str, Play] = {}
 
-    def load(self) -> Source[Puzzle]:
+    def load(self) -> Source[VicItem]:
         return load(self.settings)
 
     @cached_property
-    def _next(self) -> dict[str, Puzzle]:
+    def _next(self) -> dict[str, VicItem]:
         """Another item of the same world, whose picture the control arm `wrong` shows."""
         out = {}
         for world in WORLDS:
@@ -59,10 +59,10 @@ class VicBench(RecordTask[Settings, Puzzle]):
                     replace(whole, id=f"{record.id}-s{stage}", group=group, data={"stage": stage}), record
                 )
 
-    def sample(self, record: Puzzle) -> Sample:
+    def sample(self, record: VicItem) -> Sample:
         return Sample(record.id, f"vic_bench:{self.settings.data}:{record.id}", record.world, None)
 
-    def play(self, sample: Sample, record: Puzzle) -> Generator[Request, Reply, Outcome]:
+    def play(self, sample: Sample, record: VicItem) -> Generator[Request, Reply, Outcome]:
         if sample.data["stage"] == 1:
             return (yield from self._choose(record))
         if sample.data["stage"] == 2:
@@ -72,7 +72,7 @@ class VicBench(RecordTask[Settings, Puzzle]):
         finally:
             self._plays.pop(sample.id, None)
 
-    def _choose(self, r: Puzzle) -> Generator[Request, Reply, Outcome]:
+    def _choose(self, r: VicItem) -> Generator[Request, Reply, Outcome]:
         """Stage 1: a letter."""
         reply = yield Request(user(*self._question(r)), self.settings.step_tokens)
         found = LETTER.findall(reply.text.upper() if len(reply.text.strip()) <= 3 else reply.text)
@@ -82,7 +82,7 @@ class VicBench(RecordTask[Settings, Puzzle]):
         details = {"stage": 1, "world": r.world, "chance": 1 / r.options}
         return Outcome(reply.text, scores, said or None, details)
 
-    def _question(self, r: Puzzle) -> list[str | Picture]:
+    def _question(self, r: VicItem) -> list[str | Picture]:
         if r.parts:
             return [*r.parts, STAGE1]
         world, item = WORLDS[r.world], r.item
@@ -95,7 +95,7 @@ class VicBench(RecordTask[Settings, Puzzle]):
             parts.append(world.question(item) + listed + STAGE1)
         return parts
 
-    def _tell(self, r: Puzzle) -> Generator[Request, Reply, Outcome]:
+    def _tell(self, r: VicItem) -> Generator[Request, Reply, Outcome]:
         """Stage 2: all steps in one answer."""
         world = WORLDS[r.world]
         first = _picture(world.render(r.item, world.start(r.item)))
@@ -103,7 +103,7 @@ class VicBench(RecordTask[Settings, Puzzle]):
         turn = read(reply.text)
         return _outcome(replayed(world, r.item, turn.actions, turn.final), 2, reply.text, 0, 0)
 
-    def _walk(self, sample: Sample, r: Puzzle) -> Generator[Request, Reply, Outcome]:
+    def _walk(self, sample: Sample, r: VicItem) -> Generator[Request, Reply, Outcome]:
         """Stage 3: one step a turn; the world answers."""
         world, item = WORLDS[r.world], r.item
         play = self._plays[sample.id] = Play(world, item)
@@ -137,7 +137,7 @@ class VicBench(RecordTask[Settings, Puzzle]):
             told += " " + play.world.told(play.item, play.state)
         return told
 
-    def _shown(self, r: Puzzle, play: Play) -> Picture | None:
+    def _shown(self, r: VicItem, play: Play) -> Picture | None:
         """The intermediate picture of this arm."""
         if self.settings.feedback == "text":
             return None
@@ -165,7 +165,7 @@ class VicBench(RecordTask[Settings, Puzzle]):
         return user(first, f"{opening(world, item, 3, self.settings.level)}\nSo far:{past}")
 
     def oracle(self, sample: Sample, request: Request) -> str:
-        r: Puzzle = sample.data["record"]
+        r: VicItem = sample.data["record"]
         if sample.data["stage"] == 1:
             return r.answer or "ABCD"[r.item["answer"]]
         actions, final = WORLDS[r.world].plan(r.item)
@@ -176,7 +176,7 @@ class VicBench(RecordTask[Settings, Puzzle]):
 
     def chance(self, sample: Sample, request: Request, rng: random.Random) -> str:
         """A letter at random; legal steps at random."""
-        r: Puzzle = sample.data["record"]
+        r: VicItem = sample.data["record"]
         if sample.data["stage"] == 1:
             return "ABCDEFGH"[rng.randrange(r.options)]
         world = WORLDS[r.world]

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from harness.core import Picture
-from harness.records import Absent, Folder, Named, Stored, facts, mark
+from harness.records import LATER, Absent, Folder, Named, Stored, facts, mark, table_pictures
 
 
 @dataclass(frozen=True)
@@ -47,3 +47,20 @@ def test_what_is_not_there_or_not_fetched(tmp_path):
     assert mark(Absent("a", "here")) == mark(Folder([tmp_path])("gone.png")) == "absent"
     assert mark(Picture(tmp_path)) == "unreadable", "one sample's fault, not the run's"
     assert mark(Stored("a", lambda: pytest.fail("fetched"))) == ""
+
+
+def test_other_bytes_under_one_name_are_another_picture():
+    read = table_pictures()
+    first, second = read("1.png", {"bytes": b"a"}), read("1.png", {"bytes": b"b"})
+    assert first is read("1.png", {"bytes": b"a"}) and second is read("1.png", b"b")
+    assert (first.place, second.place) == ("1", "1#2") and second.source == b"b"
+    lazy = read("2.png", lambda: {"bytes": b"a"})
+    assert lazy is read("2.png", lambda: {"bytes": b"b"}), "nothing is fetched to compare it"
+
+
+def test_a_later_field_leaves_fingerprints_as_they_are():
+    @dataclass(frozen=True)
+    class Sized(Record):
+        size: tuple[int, int] | None = field(default=None, metadata=LATER)
+
+    assert facts(Sized()) == facts(Record()) and facts(Sized(size=(1, 2))) == [*facts(Record()), [1, 2]]
