@@ -53,7 +53,7 @@ def job(config: dict[str, Any]) -> int:
     for method in needing:
         identity(method, model, config["calibration"])  # refuses bad data before weights are loaded
     model.load(steering)
-    for record in provide(steering, model, config["calibration"], Path(config["results"]), print):
+    for record in provide(steering, model, config["calibration"], Path(config["results"]), say):
         say(f"{record['directory']}: {record['pictures']} pictures, {record['seconds']} s, {record['finished']}")
         for name, value in record["tensors"].items():
             say(f"  {name}: {json.dumps(value)}")

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from harness.core.errors import Unusable
+from harness.core.sinks import line
 
 MAX_PIXELS = 100_000_000
 """A picture with more pixels is refused: a decompression bomb costs one sample, not the machine."""
@@ -113,7 +114,7 @@ def _tell_frames(called: str) -> None:
     """Say, once in a process, that further frames are not shown. `called`: the first picture that has some."""
     if not _TOLD:
         _TOLD.append(called)
-        sys.stderr.write(f"harness: {called} has several frames; the first frame of such a picture is shown\n")
+        sys.stderr.write(f"harness: {line(called)} has several frames; the first frame of such a picture is shown\n")
 
 
 @functools.cache
