@@ -24,10 +24,10 @@ def line(text: Any) -> str:
 
 
 def cell(text: Any) -> str:
-    """For a cell of a Markdown table, or any line of Markdown: no column more, no HTML, no link, no picture, nobody
-    mentioned."""
+    """For a cell of a Markdown table, or any line of Markdown: no column more, no HTML, no emphasis, no link behind
+    other words, no picture, nobody mentioned."""
     plain = re.sub(r"[\\`*|~]", r"\\\g<0>", line(text))
-    plain = re.sub(r"!(?=\[)|\](?=[(\[:])", r"\\\g<0>", plain)
+    plain = re.sub(r"!(?=\[)|\](?=[(\[:])|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", plain)
     plain = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"(?<!\w)@(?=\w)", "&#64;", plain)
 

@@ -38,6 +38,10 @@ NASTY = st.sampled_from(
             "![",
             "&lt;",
             "@team",
+            "_0_",
+            "__x__",
+            "~~",
+            "**",
             "=1+1",
             "-2",
             "+",
@@ -102,6 +106,7 @@ def test_numbers_and_plain_texts_stay_in_csv(value):
 def test_what_they_look_like():
     assert line("a\x1b[31m\nb") == "a\\x1b[31m\\nb" and line("\u202ex") == "\\u202ex" and line("\ud800") == "\\ud800"
     assert line("::error::x") == "\\::error::x"
+    assert cell("_a_ b_c_") == "\\_a\\_ b_c\\_"
     assert cell("[0.89, 0.93] chair_s a|b <b>") == "[0.89, 0.93] chair_s a\\|b &lt;b&gt;"
     assert annotation("error", "a:b", "50 %") == "::error title=a%3Ab::50 %25"
     assert csv_cell("=1+1") == "'=1+1" and csv_cell("-x") == "'-x" and csv_cell("\ud800") == "\ufffd"
