@@ -110,7 +110,8 @@ def _json(path: Path) -> list[Any]:
     found = [_value(line) for line in lines]
     if len(found) > 1 and isinstance(found[0], Broken):
         whole = _value(text)
-        found = found if isinstance(whole, Broken) else [whole]
+        if not isinstance(whole, Broken) or not any(isinstance(row, dict) for row in found):
+            found = [whole]
     if len(found) == 1 and isinstance(found[0], dict):
         held = [v for k, v in found[0].items() if k in WRAPPERS and isinstance(v, list)]
         if len(held) == 1 and all(isinstance(r, dict) for r in held[0]):

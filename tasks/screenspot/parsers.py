@@ -171,5 +171,3 @@ PARSERS: dict[str, Callable[[str, Size], Reading]] = {
     "thousand": thousand,
     "pixel": pixel,
 }
-FRACTIONS = ("seeclick", "lmms_v1", "pro_gpt", "ui_tars", "normalized", "thousand")
-"""Parsers of answers that are fractions of the screenshot and never pixels."""

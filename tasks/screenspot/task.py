@@ -8,10 +8,12 @@ from typing import Any
 
 from harness.core import Outcome, Picture, Request, Sample, Unusable
 from harness.records import RecordTask, Source
-from harness.tasks.screenspot.parsers import FRACTIONS, PARSERS, Size
+from harness.tasks.screenspot.parsers import PARSERS, Size
 from harness.tasks.screenspot.scoring import SCORES, Box, aggregate, hit
 from harness.tasks.screenspot.settings import PROMPTS, Settings
 from harness.tasks.screenspot.sources import Target, load
+
+UNIT = (1, 1)
 
 
 class ScreenSpot(RecordTask[Settings, Target]):
@@ -41,6 +43,8 @@ class ScreenSpot(RecordTask[Settings, Target]):
         size = self._size(record)
         box = _pixels(record, size)
         read = PARSERS[self.settings.parser](answer, size)
+        if size is UNIT and self.settings.parser == "lmms_v2" and read.point and max(read.point) > 1:
+            raise Unusable(f"the answer is in pixels, and the size of {record.image[:200]} is not known")
         scores = {
             "hit": float(hit(read.point, box)),
             "unparsed": float(read.form == "none"),
@@ -56,16 +60,14 @@ class ScreenSpot(RecordTask[Settings, Target]):
 
     def _size(self, record: Target) -> Size:
         """Size of the screenshot: its own, or what the row states. None where neither is at hand and answers and boxes
-        are both in pixels, which need no size. Where both are fractions any size does."""
+        are both in pixels, which need no size; 1 x 1 where both are fractions, for which any size does."""
         assert record.picture
         try:
             return record.picture.size
         except Unusable:
             pixels = self.settings.parser == "pixel"
-            if record.size or (pixels and not record.normalized):
-                return record.size
-            if record.normalized and self.settings.parser in FRACTIONS:
-                return 1, 1
+            if record.size or pixels != record.normalized:
+                return record.size or (None if pixels else UNIT)
             raise
 
     def oracle(self, sample: Sample, request: Request) -> str:

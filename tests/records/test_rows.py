@@ -64,6 +64,13 @@ def test_one_object_over_many_lines_is_one_row(tmp_path):
     assert rows(tmp_path / "t.json") == [{"default": {"splits": {"test": 12}}}]
 
 
+@pytest.mark.parametrize("text", ["{\n // options\n 'a': 1\n}", "<html>\n<body>\n</body>"])
+def test_a_file_that_is_not_json_is_one_broken_row(tmp_path, text):
+    (tmp_path / "t.json").write_text(text)
+    (row,) = rows(tmp_path / "t.json")
+    assert isinstance(row, Broken) and "is not JSON" in row.reason
+
+
 DEEP = '{"a": ' + "[" * 50000 + "]" * 50000 + "}"
 BAD = {
     "{broken": "is not JSON",

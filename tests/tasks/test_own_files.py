@@ -7,9 +7,11 @@ import os
 import time
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from harness.cli import main
+from harness.core import Unusable
 from harness.plugins.registry import Registry
 
 TASKS = Registry().tasks
@@ -99,13 +101,20 @@ def test_ruler_files_of_any_length(tmp_path):
 def test_pixels_and_fractions_without_screenshots(tmp_path):
     """Sizes stated in the rows, or boxes and answers as fractions: answers are scored with no screenshot."""
     pixels = {"img_filename": "s/a.png", "bbox": [1000, 200, 1100, 250], "instruction": "x", "ui_type": "icon"}
+    pixels["convention"] = "xyxy_pixels"
+    parts = {**pixels, "bbox": [0.2, 0.2, 0.3, 0.3], "convention": "xyxy_normalized"}
     cases = {
         "pro": ({**pixels, "img_size": [3840, 2160]}, "lmms_v2", "[0.2734, 0.1042]"),
         "text": ({**pixels, "img_size": "[3840, 2160]"}, "thousand", "(273, 104)"),
-        "v2": ({**pixels, "bbox": [0.2, 0.2, 0.3, 0.3]}, "normalized", "[0.25, 0.25]"),
+        "v2": (parts, "normalized", "[0.25, 0.25]"),
+        "hub": (parts, "lmms_v2", "(25%, 0.25)"),
+        "seeclick": (pixels, "pixel", "(1050, 210)"),
     }
     for name, (row, parser, answer) in cases.items():
         written(tmp_path / name / "rows.json", [json.dumps([row])])
         task = TASKS["screenspot"].build(data="local", root=str(tmp_path / name), parser=parser)
         (record,) = task.source.records
         assert task.score(record, answer).scores == {"hit": 1, "unparsed": 0, "outside": 0}, name
+    task = TASKS["screenspot"].build(data="local", root=str(tmp_path / "hub"))
+    with pytest.raises(Unusable, match=r"the answer is in pixels, and the size of s/a.png is not known"):
+        task.score(task.source.records[0], "[500, 300]")
