@@ -49,7 +49,7 @@ def read(response: Any) -> Reply:
     status, headers = response.status_code, response.headers
     try:
         value = response.json()
-    except ValueError:  # not JSON, or in no known encoding
+    except (ValueError, RecursionError):  # not JSON, in no known encoding, or nested without end
         value = None
     if not 200 <= status < 300:
         said = words(response.text if value is None else value)
@@ -154,7 +154,8 @@ def _said(value: Any) -> str:
     if not isinstance(value, dict):
         return ""
     if isinstance(value.get("msg"), str):  # FastAPI's: where, and what
-        return ": ".join(filter(None, (".".join(map(str, value.get("loc") or ())), value["msg"])))
+        place = value.get("loc")
+        return ": ".join(filter(None, (".".join(map(str, place)) if isinstance(place, list) else "", value["msg"])))
     for name in ("error", "message", "detail", "details", "errors", "error_description", "reason", "blockReason"):
         if found := _said(value.get(name)):
             raw = _said((value.get("metadata") or {}).get("raw")) if isinstance(value.get("metadata"), dict) else ""

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.core.decoding import Decoding
-from harness.core.errors import Missing, Unusable, UsageError
+from harness.core.errors import FATAL, Missing, Unusable, UsageError
 from harness.core.model import Call, Model
 from harness.core.types import Reply
 from harness.models.openai.client import Client
@@ -126,7 +126,7 @@ class Server(Model):
             said = {f.said for f in self._faults}
         return len(said) == 1 and not any(word in next(iter(said)).lower() for word in OF_THE_PROMPT)
 
-    def _ask(self, call: Call, decoding: Decoding) -> Reply | Fault | Unusable:
+    def _ask(self, call: Call, decoding: Decoding) -> Reply | Exception:
         if call.request.continuations:
             raise UsageError(
                 "a chat server gives no likelihoods of given texts: take a Hugging Face model or a task that generates"
@@ -138,8 +138,6 @@ class Server(Model):
         try:
             posted = body(self.name, call, decoding) | self.extra
             found = self._client.ask(posted)
-        except Unusable as e:  # a picture
-            return e
         except Fault as fault:
             self._count(requests=1, failed=1, retries=fault.tries - 1)
             if fault.status == 401:
@@ -147,6 +145,10 @@ class Server(Model):
             with self._lock:
                 self._faults += [] if self._answered else [fault]
             return fault
+        except FATAL:
+            raise
+        except Exception as e:  # what cannot be sent (a picture, a lone surrogate) costs its own samples
+            return e
         reply = found.reply
         with self._lock:
             self._answered, self._faults = True, []

@@ -81,6 +81,7 @@ def test_tokens_are_counted_where_they_are_numbers():
         (422, {"detail": [{"loc": ["body", "messages"], "msg": "field required"}]}, "body.messages: field required"),
         (400, {"error": {"message": "Provider returned error", "metadata": {"raw": "image too small"}}},
          "Provider returned error: image too small"),
+        (422, {"detail": {"loc": 3, "msg": "odd"}}, "status 422: odd"),
         (500, b"out of luck", "status 500: out of luck"),
         (502, b"<html><head><title>502 Bad Gateway</title><style>a{}</style></head><body>nginx</body></html>",
          "status 502: 502 Bad Gateway nginx"),

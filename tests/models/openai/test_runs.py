@@ -10,6 +10,9 @@ from urllib.parse import quote
 
 import pytest
 
+from harness.core import Call, Decoding, Reply, Request, user
+from harness.models.openai import Server
+from tests.engine.toys import Sums
 from tests.models.openai.local import QUESTIONS, play, record, rows, said, serving
 
 pytest.importorskip("httpx")
@@ -40,6 +43,19 @@ def test_a_prompt_beyond_the_context_costs_its_samples():
     errors = [r for r in rows() if r["error"]]
     assert errors and all("maximum context length is 64" in r["error"]["message"] for r in errors)
     assert len(served.bodies) == record()["work"]["requests"]
+
+
+def test_a_question_that_cannot_be_sent_costs_itself_alone():
+    """A lone surrogate is no text for a request; nothing else is asked twice."""
+    (sample, *_) = Sums(1).samples()
+    calls = [Call(Request(user(text), 4), sample, 0) for text in ("a", "\ud800", "b")]
+    with serving(lambda body, n: said("Yes")) as served:
+        settings = {"base_url": served.address, "key_env": "NONE", "concurrency": 2, "timeout": 9, "retries": 1}
+        server = Server("m", None, "", **settings, backoff=0.01, extra=None, price_in=None, price_out=None)
+        server.load([])
+        replies = server.answer(calls, Decoding())
+        server.close()
+    assert [isinstance(r, Reply) for r in replies] == [True, False, True] and len(served.bodies) == 2
 
 
 @pytest.mark.parametrize(("status", "key"), [(401, "sk-made-up-42"), (401, ""), (403, "sk-made-up-42")])
