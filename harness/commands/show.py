@@ -168,6 +168,7 @@ def _played(run: Any) -> dict[str, str]:
     """Facts that a run of our own records."""
     record = run.record
     counts, hardware, git = record.counts, record.hardware, record.git
+    gpu = ", ".join(hardware.get("gpu") or ()) or "no GPU"
     return {
         "status": f"{record.status}, {counts.done} of {counts.samples} samples, {counts.errors} errors, "
         f"{counts.requests} requests of which {counts.asked} were asked",
@@ -179,11 +180,10 @@ def _played(run: Any) -> dict[str, str]:
         "seed": f"{record.seed}, limit {record.limit}",
         "time": f"{record.started}, {record.wall_seconds} s wall, {record.cpu_seconds} s CPU",
         "cost": _cost(run.cost()),
-        "on": f"{hardware['cpu']}, {hardware['cores']} cores, {', '.join(hardware['gpu']) or 'no GPU'}; "
-        f"Python {record.environment['python']}",
+        "on": f"{hardware.get('cpu')}, {hardware.get('cores')} cores, {gpu}; Python {record.environment.get('python')}",
         "artefact": ", ".join(c["directory"] for c in record.calibrations) or "none",
         "packages": ", ".join(f"{k} {v}" for k, v in record.packages.items()),
-        "commit": f"{git['commit']}{' (changed)' if git['dirty'] else ''}" if git else "outside a git checkout",
+        "commit": f"{git.get('commit')}{' (changed)' if git.get('dirty') else ''}" if git else "outside a git checkout",
         "command": record.command,
     }
 
@@ -200,7 +200,7 @@ def _cost(cost: dict[str, float]) -> str:
 
 
 def _numbers(record: RunRecord) -> dict[str, Any]:
-    nodes = record.config["method"]
+    nodes = record.settings("method")
     return {name: {k: v for k, v in nodes[name].items() if k != "_target_"} for name in record.methods if name in nodes}
 
 

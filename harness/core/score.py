@@ -65,7 +65,12 @@ def checked(outcome: Outcome) -> Outcome:
         details = outcome.details
     except (TypeError, ValueError):
         details = plain(outcome.details)
-    return replace(outcome, scores=scores, details=details)
+    return replace(outcome, answer=text(outcome.answer), scores=scores, verdict=text(outcome.verdict), details=details)
+
+
+def text(value: Any) -> Any:
+    """An answer or a verdict as text; None stays None."""
+    return value if value is None or isinstance(value, str) else json.dumps(plain(value))
 
 
 def number(name: Any, value: Any) -> float:

@@ -163,7 +163,7 @@ def _instance(run: StoredRun, r: Result, score: Score) -> dict[str, Any]:
 
 def model_id(run: StoredRun) -> str:
     """The hub's name where the model has one."""
-    model = run.record.config.get("model") or {}
+    model = run.record.settings("model")
     path = str(model.get("path") or "")
     return path if re.fullmatch(r"[\w.-]+/[\w.-]+", path) else f"unknown/{run.record.model}"
 
@@ -177,7 +177,7 @@ def _library(record: RunRecord) -> dict[str, str]:
 
 def _served(record: RunRecord) -> bool:
     """Whether somebody else's server answered."""
-    return "base_url" in (record.config.get("model") or {})
+    return "base_url" in record.settings("model")
 
 
 def _evaluation(run: StoredRun) -> str:

@@ -80,9 +80,9 @@ def samples(runs: Sequence[StoredRun]) -> pa.Table:
     rows = [
         {
             "run": run.name,
-            "sample": r.id,
-            "group": r.group,
-            "cluster": r.cluster,
+            "sample": str(r.id),
+            "group": str(r.group),
+            "cluster": str(r.cluster),
             "target": r.target if isinstance(r.target, str) else _json(r.target),
             "answer": r.outcome.answer if r.outcome else None,
             "verdict": r.outcome.verdict if r.outcome else None,

@@ -46,8 +46,8 @@ class RunDir:
         """Raises Damaged, where the file was cut short: the run's command writes it anew."""
         path = self.path / METRICS
         try:
-            return [Metric(**m) for m in json.loads(path.read_bytes())] if path.exists() else []
-        except (OSError, ValueError, TypeError, RecursionError) as e:
+            return [_metric(m) for m in json.loads(path.read_bytes())] if path.exists() else []
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as e:
             raise Damaged(f"{path} cannot be read ({first_line(e)}): the run's command writes it anew") from e
 
     def write_metrics(self, metrics: list[Metric]) -> None:
@@ -81,3 +81,23 @@ class RunDir:
                 fcntl.flock(file, fcntl.LOCK_EX)
             sweep(self.path, (record.FILE, METRICS, journal.FILE))
             yield
+
+
+NUMBER, OPTIONAL = (int, float), (int, float, type(None))
+KINDS = {
+    **dict.fromkeys(("name", "group", "note", "score"), str),
+    "value": NUMBER,
+    **dict.fromkeys(("stderr", "low", "high"), OPTIONAL),
+    **dict.fromkeys(("n", "clusters"), int),
+    "primary": bool,
+    "higher_is_better": (bool, type(None)),
+}
+"""Field of a metric -> what JSON may hold there."""
+
+
+def _metric(value: Any) -> Metric:
+    """Raises TypeError where a field is of another type. Fields that this version does not know are left out."""
+    for name, kind in KINDS.items():
+        if name in value and not isinstance(value[name], kind):
+            raise TypeError(f"a metric's {name} is {value[name]!r:.40}")
+    return Metric(**{k: v for k, v in value.items() if k in KINDS})

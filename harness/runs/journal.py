@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from harness.core.score import number, plain
+from harness.core.score import number, plain, text
 from harness.core.types import Outcome, Reply, Result
 from harness.runs.files import write_lines
 
@@ -23,6 +23,16 @@ FILE = "samples.jsonl"
 OPEN, CLOSE = b', "crc32": "', b'"}\n'
 SEAL = len(OPEN) + 8 + len(CLOSE)
 """Bytes of a line's end: the checksum as the last field of its JSON."""
+KINDS: dict[str, Any] = {
+    **dict.fromkeys(("id", "cluster", "group"), (str, int, float)),
+    **dict.fromkeys(("prompt", "finish"), str),
+    **dict.fromkeys(("prompt_tokens", "new_tokens", "calls"), int),
+    "latency": (int, float),
+    "error": (dict, type(None)),
+    "details": dict,
+    "scores": dict,
+}
+"""Field of a row -> what it may hold."""
 INNER = re.compile(re.escape(OPEN) + rb'([0-9a-f]{8})"\}')
 
 
@@ -64,10 +74,16 @@ def sealed(row: Mapping[str, Any]) -> str:
 
 def decode(row: dict[str, Any]) -> Result:
     """Raises KeyError, TypeError, ValueError where it is not a row, or a score is not a finite number."""
+    for name, kind in KINDS.items():
+        if not isinstance(row[name], kind):
+            raise TypeError(f"its {name} is {row[name]!r:.40}")
+    number("latency", row["latency"])
     outcome = None
-    if row["error"] is None:
+    if row["error"] is not None:
+        str(row["error"]["message"])
+    else:
         scores = {name: number(name, value) for name, value in row["scores"].items()}
-        outcome = Outcome(row["answer"], scores, row["verdict"], row["details"])
+        outcome = Outcome(text(row["answer"]), scores, text(row["verdict"]), row["details"])
     costs = {k: row[k] for k in ("prompt", "prompt_tokens", "new_tokens", "latency", "finish", "calls")}
     told = row.get("replies")
     replies = None if told is None else tuple(r if isinstance(r, dict) else Reply(*r[:3], finish=r[3]) for r in told)
@@ -157,7 +173,7 @@ def lines(path: Path) -> Iterator[tuple[int, bytes | None]]:
 
     Rows with a right checksum inside of a damaged line, as where a line's end was lost, are given first.
     """
-    if not path.exists():
+    if not path.is_file():
         return
     known = False
     with path.open("rb") as file:

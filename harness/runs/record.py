@@ -118,6 +118,10 @@ class RunRecord:
         """The tool, its version and its files, of a run that was imported."""
         return _mapping(self.config.get("imported")) or {}
 
+    def settings(self, group: str) -> dict[str, Any]:
+        """The part of the configuration that a group's plug-in was made of: of task, model or method."""
+        return _mapping(self.config.get(group)) or {}
+
     @property
     def asked(self) -> dict[str, Any]:
         """What was asked and how it was scored: the task's part of the identity."""

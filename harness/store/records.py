@@ -49,7 +49,7 @@ def read_run(folder: Path) -> RunRows:
     metrics = _json(path, list) if record.status.ended and path.exists() else []
     try:
         rows = [_metric(name, m) for m in metrics]
-    except (ValueError, TypeError, KeyError) as e:
+    except (ValueError, TypeError, KeyError, AttributeError) as e:
         raise Unreadable(f"{path}: a metric has an odd field ({e})") from e
     return RunRows(name, folder.resolve() / "samples.jsonl", [_run(record)], [_environment(record)], rows)
 

@@ -322,3 +322,31 @@ def test_a_run_whose_page_cannot_be_made_is_named_and_left_out(workdir, capsys, 
     with pytest.raises(KeyError):
         main(["site", "build"])
     assert Path("results/site/run").exists() and scratch() == []
+
+
+@pytest.mark.parametrize("name", ["run.json", "metrics.json", "samples.jsonl"])
+@pytest.mark.parametrize("odd", [[1], None])
+def test_a_field_of_another_type_ends_no_command_in_a_traceback(workdir, capsys, name, odd):
+    """One broken run among others: it is named, or shown as far as it can be."""
+    assert main(SUMS) == 0 and main([*SUMS, "seed=1"]) == 0
+    good, bad = (run.name for run in stored(Path("results")))
+    path = Path("results/runs") / bad / name
+    whole = path.read_text()
+    fields = {"run.json": "config", "metrics.json": "value", "samples.jsonl": "id"}
+    for field in (fields[name], "group", "environment"):
+        if name == "samples.jsonl":
+            rows = [json.loads(line) | {field: odd} for line in whole.splitlines()]
+            path.write_text("".join(f"{json.dumps({k: v for k, v in r.items() if k != 'crc32'})}\n" for r in rows))
+        else:
+            value = json.loads(whole)
+            (value if isinstance(value, dict) else value[0])[field] = odd
+            path.write_text(json.dumps(value))
+        assert main(["ls"]) == 0 and main(["ingest"]) == 0
+        for words in (
+            ["show", bad, "--samples", "2"],
+            ["compare", good, bad],
+            ["export", "--format", "csv", "--out", "csv"],
+        ):
+            assert main(words) in (0, 2, 3), words
+        path.write_text(whole)
+    assert main(["site", "build"]) == 0 and Path(f"results/site/run/{good}.html").exists()

@@ -9,7 +9,7 @@ LEFT JOIN (
     SELECT * FROM metrics WHERE "primary" QUALIFY row_number() OVER (PARTITION BY run ORDER BY rowid) = 1
 ) AS m USING (run)
 LEFT JOIN (
-    SELECT run, avg(latency) FILTER (latency > 0) AS seconds, avg(new_tokens) AS new_tokens FROM samples GROUP BY run
+    SELECT run, avg(latency) FILTER (latency > 0 AND isfinite(latency)) AS seconds, avg(new_tokens) AS new_tokens FROM samples GROUP BY run
 ) AS s USING (run)
 WHERE r.status IN ('done', 'partial', 'failed')
 ORDER BY r.started, r.run;

@@ -12,7 +12,7 @@ JOIN environment AS e USING (run)
 JOIN (
     SELECT * FROM metrics WHERE "primary" QUALIFY row_number() OVER (PARTITION BY run ORDER BY rowid) = 1
 ) AS m USING (run)
-LEFT JOIN (SELECT run, avg(latency) AS seconds FROM samples WHERE latency > 0 GROUP BY run) AS s USING (run)
+LEFT JOIN (SELECT run, avg(latency) AS seconds FROM samples WHERE latency > 0 AND isfinite(latency) GROUP BY run) AS s USING (run)
 WHERE r.task = $task AND r.status IN ('done', 'partial') AND r.errors <= 0.01 * r.samples AND r.done >= 0.99 * r.samples
     AND isfinite(m.value)
 ORDER BY moment, r.started, r.run;
