@@ -29,8 +29,6 @@ KINDS: dict[str, Any] = {
     **dict.fromkeys(("prompt_tokens", "new_tokens", "calls"), int),
     "latency": (int, float),
     "error": (dict, type(None)),
-    "details": dict,
-    "scores": dict,
 }
 """Field of a row -> what it may hold."""
 INNER = re.compile(re.escape(OPEN) + rb'([0-9a-f]{8})"\}')
@@ -82,6 +80,8 @@ def decode(row: dict[str, Any]) -> Result:
     if row["error"] is not None:
         str(row["error"]["message"])
     else:
+        if not isinstance(row["details"], dict):
+            raise TypeError("its details are not an object")
         scores = {name: number(name, value) for name, value in row["scores"].items()}
         outcome = Outcome(text(row["answer"]), scores, text(row["verdict"]), row["details"])
     costs = {k: row[k] for k in ("prompt", "prompt_tokens", "new_tokens", "latency", "finish", "calls")}
