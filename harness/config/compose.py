@@ -7,7 +7,6 @@ the user sets on the command line wins.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import shlex
@@ -20,7 +19,7 @@ from harness.config.literal import joined, literal, quoted
 from harness.config.parser import Parser, add_hydra, add_results, add_settings, results_default
 from harness.config.settings import FOLDER, GROUPS, PLUGINS, check_keys, run_settings, settings
 from harness.config.short import lengthened
-from harness.core.errors import INTERRUPTED, HarnessError, Missing, UsageError
+from harness.core.errors import INTERRUPTED, HarnessError, Missing, UsageError, near, nearest
 from harness.core.sinks import line
 from harness.plugins.plugin import Plugin
 from harness.plugins.registry import ROOT, Registry, unknown
@@ -101,9 +100,7 @@ def check_names(overrides: Sequence[str], registry: Registry) -> None:
                 if name not in known:
                     raise UsageError(unknown(key, name, known))
         elif key.split(".")[0].split("/")[0] not in (*GROUPS, *KEYS, "hydra"):
-            near = difflib.get_close_matches(key.split(".")[0], (*GROUPS, *KEYS), n=2, cutoff=0.5)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join((*GROUPS, *KEYS))}"
-            raise UsageError(f"unknown setting {key}: {hint}")
+            raise UsageError(f"unknown setting {key}: {nearest(key.split('.')[0], (*GROUPS, *KEYS))}")
     if not any(word.startswith("task=") for word in overrides):
         raise UsageError(f"name a task, for example task=pope (there are: {', '.join(choices(registry, 'task'))})")
 
@@ -281,8 +278,7 @@ def _near(key: str) -> str:
 
     with initialize_config_module("harness.config", version_base="1.3"):
         known = list(_keys(compose("eval", return_hydra_config=True)))
-    near = difflib.get_close_matches(key, known, n=2, cutoff=0.6)
-    return f": did you mean {' or '.join(near)}?" if near else ": see harness eval ... --cfg all for all settings"
+    return f": {near(key, known, 0.6) or 'see harness eval ... --cfg all for all settings'}"
 
 
 def _keys(node: Any, path: str = "") -> Iterable[str]:

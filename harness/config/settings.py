@@ -13,7 +13,7 @@ import yaml
 from harness.config.kinds import ANY, MAPPING, Kinds, annotated, kinds, refusal
 from harness.config.short import PRIVATE, chosen
 from harness.core.decoding import Decoding
-from harness.core.errors import UsageError
+from harness.core.errors import UsageError, near
 from harness.plugins.registry import ROOT, Registry
 
 FOLDER = ROOT / "harness" / "config"
@@ -121,13 +121,12 @@ def check_keys(words: Sequence[str], known: Mapping[str, Sequence[Setting]], reg
 def _hint(key: str, known: Mapping[str, Sequence[Setting]], registry: Registry) -> str:
     if owners := _elsewhere(key.partition(".")[0], registry).get(key):
         return f" here: it is one of {' or '.join(owners[:3])}"
-    near = difflib.get_close_matches(key, known, n=2, cutoff=0.6)
-    if near:
-        return f": did you mean {' or '.join(near)}?"
+    if hint := near(key, known, 0.6):
+        return f": {hint}"
     group = key.partition(".")[0]
     others = _elsewhere(group, registry)
-    if near := difflib.get_close_matches(key, others, n=1, cutoff=0.8):
-        return f": did you mean {near[0]} (of {others[near[0]][0]})?"
+    if close := difflib.get_close_matches(key, others, n=1, cutoff=0.8):
+        return f": did you mean {close[0]} (of {others[close[0]][0]})?"
     own = [k for k in known if k.startswith(f"{group}.")]
     return f": choose one of {', '.join(own)}" if own else f": nothing chosen has settings below {group}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import HarnessError, Missing, UsageError
+from harness.core.errors import near
 from harness.interop.task_files import folders, lacking, reason
 
 
@@ -31,7 +31,7 @@ def load(name: str, include: str | None, overrides: Mapping[str, Any], metadata:
     for noisy in ("lm_eval", "huggingface_hub"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     meta = dict(metadata) or None
-    near: Sequence[str] = ()
+    known: Sequence[str] = ()
     for places, defaults in _places(name, include):
         try:
             manager = TaskManager(include_path=[str(f) for f in places], include_defaults=defaults, metadata=meta)
@@ -39,9 +39,8 @@ def load(name: str, include: str | None, overrides: Mapping[str, Any], metadata:
             raise UsageError(f"lm-eval cannot read the YAML files of task.include={include}: {reason(e)}") from e
         if name in manager.all_tasks:
             return _built(manager, name, overrides)
-        near = manager.all_tasks
-    found = difflib.get_close_matches(name, near, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(found)}?" if found else "lm-eval ls tasks shows their names"
+        known = manager.all_tasks
+    hint = near(name, known) or "lm-eval ls tasks shows their names"
     raise UsageError(f"unknown lm-eval task task.name={name}: {hint}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import HarnessError, Missing, UsageError
+from harness.core.errors import near
 from harness.interop.task_files import folders, lacking, reason
 
 
@@ -33,7 +33,7 @@ def load(name: str, include: str | None, model_name: str) -> dict[str, Any]:
         from lmms_eval.tasks import TaskManager, get_task_dict  # pyright: ignore[reportMissingImports]
     except ImportError as e:
         raise Missing(lacking("lmms-eval", e)) from e
-    near: Sequence[str] = ()
+    known: Sequence[str] = ()
     for place, defaults in _places(name, include):
         try:
             manager = TaskManager("ERROR", include_path=place, include_defaults=defaults, model_name=model_name)
@@ -41,9 +41,8 @@ def load(name: str, include: str | None, model_name: str) -> dict[str, Any]:
             raise UsageError(f"lmms-eval cannot read the YAML files of task.include={include}: {reason(e)}") from e
         if name in manager.all_tasks:
             return _built(get_task_dict, manager, name)
-        near = manager.all_tasks
-    found = difflib.get_close_matches(name, near, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(found)}?" if found else "lmms-eval tasks list shows their names"
+        known = manager.all_tasks
+    hint = near(name, known) or "lmms-eval tasks list shows their names"
     raise UsageError(f"unknown lmms-eval task task.name={name}: {hint}")
 
 
