@@ -131,7 +131,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scenes", type=int, default=48_000, help="number of training scenes")
     parser.add_argument("--processes", type=int, default=1, help="data-parallel processes, one thread each")
     parser.add_argument("--batch", type=int, default=4, help="scenes a step of each process")
-    parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate")
+    parser.add_argument("--rate", type=float, default=5e-4, help="peak learning rate")
     parser.add_argument("--port", type=int, default=29534, help="of the processes' rendezvous on this machine")
 
 
