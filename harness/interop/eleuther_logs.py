@@ -123,7 +123,7 @@ def _results(path: Path, task: str) -> Iterator[Result]:
                     scores[name + tail] = plain
         first = own[0]
         question = first.get("input") or _question(first.get("arguments"))
-        prompt = str(first.get("prompt_hash") or hashlib.sha256(str(question).encode()).hexdigest())
+        prompt = str(first.get("prompt_hash") or hashlib.sha256(str(question).encode("utf-8", "replace")).hexdigest())
         details = {"question": str(question)[-600:], **({"values": values} if values else {})}
         answer, read = text(first.get("resps", first.get("filtered_resps"))), text(first.get("filtered_resps"))
         yield Result(

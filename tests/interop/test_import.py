@@ -232,6 +232,15 @@ def test_samples_of_all_versions_of_lm_eval_0_4(tmp_path, name, samples, rows):
     assert record["model"] == "gpt2" and kept[0]["scores"] == {"acc": 1.0}
 
 
+def test_half_an_emoji_in_a_question(tmp_path):
+    rows = [{k: v for k, v in r.items() if k != "prompt_hash"} | {"arguments": [["half \ud83d"]]} for r in ROWS]
+    lm(tmp_path / "log", rows=rows, samples=OLD)
+    found = bring([tmp_path / "log"], tmp_path / "results")
+    assert (len(found.made), found.odd) == (1, [])
+    ((_, _, kept),) = written(tmp_path / "results").values()
+    assert kept[0]["details"]["question"].startswith("half") and len(kept[0]["prompt"]) == 64
+
+
 def test_results_of_lm_eval_0_3(workdir, capsys):
     found = {"acc": 0.25, "acc_stderr": 0.09, "word_perplexity": 12.5, "odd": "12"}
     config = {"model": "hf-causal", "model_args": "pretrained=gpt2", "num_fewshot": 3, "limit": None}
