@@ -46,16 +46,19 @@ def serve(folder: Path, results: Path, port: int, rebuild: Callable[[], None]) -
     """Until interrupted."""
     with server(folder, port) as made:
         threading.Thread(target=made.serve_forever, daemon=True).start()
-        seen, wait = _state(results), threading.Event()  # before anybody is told the address
+        seen, wait, told = _state(results), threading.Event(), ""  # before anybody is told the address
         print(f"http://127.0.0.1:{made.server_port}/  (Ctrl-C ends it)", flush=True)  # noqa: T201
         try:
             while not wait.wait(PAUSE):
-                if (now := _state(results)) != seen:
-                    seen = now
-                    try:
-                        rebuild()
-                    except HarnessError as e:  # a half-written store must not end the preview
+                if (now := _state(results)) == seen:
+                    continue
+                try:
+                    rebuild()
+                    seen, told = now, ""
+                except HarnessError as e:  # a half-written store must not end the preview: it is tried again
+                    if str(e) != told:
                         print(line(f"not rebuilt: {e}"), flush=True)  # noqa: T201
+                    told = str(e)
         except KeyboardInterrupt:
             pass
         finally:

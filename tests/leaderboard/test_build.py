@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,8 +21,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness.cli import main
+from harness.core.errors import HarnessError
 from harness.core.verified import LEVELS
-from harness.leaderboard import figures
+from harness.leaderboard import figures, serve
 from harness.leaderboard.answers import WORDS
 from harness.leaderboard.build import build
 from harness.stats import paired_mean
@@ -312,6 +314,8 @@ def test_serve_rebuilds_when_results_change(workdir):
     words = [sys.executable, "-m", "harness", "site", "serve", "--port", "0"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
+        watch = threading.Timer(120, process.kill)
+        watch.start()
         try:
             address = next(line.split()[0] for line in process.stdout if line.startswith("http"))
             with urllib.request.urlopen(address) as answer:
@@ -323,8 +327,25 @@ def test_serve_rebuilds_when_results_change(workdir):
             with urllib.request.urlopen(address) as answer:
                 assert b"vista" in answer.read()
         finally:
+            watch.cancel()
             process.send_signal(signal.SIGINT)
             assert process.wait(10) == 0
+
+
+def test_a_preview_that_could_not_be_rebuilt_is_tried_again(tmp_path, monkeypatch, capsys):
+    """The store is locked at two looks; the third one shows what came meanwhile."""
+    monkeypatch.setattr(serve, "PAUSE", 0.01)
+    monkeypatch.setattr(serve, "_state", lambda _, looks=iter(range(2)): next(looks, 1))
+    tries: list[int] = []
+
+    def rebuild() -> None:
+        tries.append(len(tries))
+        if len(tries) < 3:
+            raise HarnessError("the store is in use")
+        raise KeyboardInterrupt
+
+    serve.serve(tmp_path, tmp_path, 0, rebuild)
+    assert tries == [0, 1, 2] and capsys.readouterr().out.count("not rebuilt: the store is in use") == 1
 
 
 def test_a_taken_port_is_one_line(workdir, capsys):
