@@ -19,6 +19,8 @@ COLUMNS = ("score", "group", "a", "b", "difference", "p", "flips", "MDE")
 UNITS = {
     "seconds": "seconds a sample",
     "tokens_per_second": "tokens a second",
+    "thinking_tokens": "tokens of thinking a sample",
+    "thinking_seconds": "seconds of thinking a sample",
     "passes": "decoder passes a sample",
     "positions": "decoder positions a sample",
     "peak_memory_gib": "GiB at the peak",

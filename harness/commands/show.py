@@ -192,6 +192,8 @@ def _cost(cost: dict[str, float]) -> str:
     units = {
         "seconds": "s a sample",
         "tokens_per_second": "tokens/s",
+        "thinking_tokens": "tokens and",
+        "thinking_seconds": "s of thinking a sample",
         "passes": "decoder passes and",
         "positions": "positions a sample",
         "peak_memory_gib": "GiB at the peak",

@@ -43,13 +43,17 @@ class StoredRun:
 
     def cost(self) -> dict[str, float]:
         """What a sample cost: `seconds`, `tokens_per_second`, `passes` and `positions` of the decoder (samples that
-        an interrupted process did not account for are left out), and `peak_memory_gib` of the run."""
+        an interrupted process did not account for are left out), and `peak_memory_gib` of the run. Where a model thinks
+        before it answers, `thinking_tokens`, and their share of the time by tokens, `thinking_seconds`."""
         played = [r for r in self.results() if r.calls]
         seconds = sum(r.latency for r in played)
         found: dict[str, float] = {}
         if seconds:
             found["seconds"] = seconds / len(played)
             found["tokens_per_second"] = sum(r.new_tokens for r in played) / seconds
+        if seconds and (thought := sum(r.thinking_tokens for r in played)):
+            share = sum(r.latency * r.thinking_tokens / r.new_tokens for r in played if r.new_tokens)
+            found |= {"thinking_tokens": thought / len(played), "thinking_seconds": share / len(played)}
         work = self.record.work
         if work.get("samples"):
             found |= {k: work[k] / work["samples"] for k in ("passes", "positions") if k in work}
