@@ -17,6 +17,8 @@ AMOUNT = r"-?\d+(?:\.\d+)?%?"
 """A number as lmms-eval for v2 and Pro reads it: per cent, too, and with a digit before the dot."""
 TAG = re.compile(r"<\s*bbox[^>]*>(.*?)<\s*/\s*bbox\s*>", re.IGNORECASE | re.DOTALL)
 PAIR = re.compile(rf"[\[(]\s*({AMOUNT})\s*[,\s]\s*({AMOUNT})\s*[\])]")
+QUAD = re.compile(rf"[\[(]\s*({AMOUNT})" + rf"[\s,]+({AMOUNT})" * 3 + r"\s*[\])]")
+CORNERS = re.compile(rf"{PAIR.pattern}\s*,?\s*{PAIR.pattern}")
 KEYS = [re.compile(rf"[\"']?{key}[\"']?\s*[:=]\s*({AMOUNT})", re.IGNORECASE) for key in "xy"]
 BOXES = ("box", "rect")
 """Words that make four numbers a box."""
@@ -67,6 +69,19 @@ def seeclick(text: str, size: Size) -> Reading:
     return Reading(None, "none", len(values))
 
 
+def point_or_box(text: str, size: Size) -> Reading:
+    """The rules of `lmms_v2`, but four numbers are a box, whose centre counts: in brackets, as two corners side by side,
+    or alone. `.5` is read like `0.5`."""
+    text = re.sub(r"(?<![\d.])\.(?=\d)", "0.", text)
+    amounts = re.findall(AMOUNT, text)
+    if found := QUAD.search(text) or CORNERS.search(text):
+        return _clicked(("box", _centre([_amount(v) for v in found.groups()])), len(amounts), size)
+    form, read = _found(text, amounts)
+    if form == "point" and len(amounts) == 4 and not PAIR.search(text) and not KEYS[0].search(text):
+        form, read = "box", _centre([_amount(v) for v in amounts])
+    return _clicked((form, read), len(amounts), size)
+
+
 def lmms_v2(text: str, size: Size) -> Reading:
     """lmms-eval for v2 and Pro: the centre of a <bbox>, a pair in brackets, keys x and y, the centre of four numbers
     where the answer speaks of a box, the first two numbers. A value above 1 makes both pixels; 50% is 0.5.
@@ -75,12 +90,15 @@ def lmms_v2(text: str, size: Size) -> Reading:
     lmms_eval/tasks/screenspot_v2/utils.py, lmms-eval 0.7.3.
     """
     amounts = re.findall(AMOUNT, text)
-    form, read = _found(text, amounts)
+    return _clicked(_found(text, amounts), len(amounts), size)
+
+
+def _clicked(found: tuple[str, Point | None], count: int, size: Size) -> Reading:
+    form, read = found
     if not read:
-        return Reading(None, "none", len(amounts))
+        return Reading(None, "none", count)
     x, y = read
-    point = (x, y) if x > 1 or y > 1 else _scaled(x, y, size)
-    return _made(point, form, len(amounts))
+    return _made((x, y) if x > 1 or y > 1 else _scaled(x, y, size), form, count)
 
 
 def _found(text: str, amounts: list[str]) -> tuple[str, Point | None]:
@@ -161,7 +179,10 @@ thousand = _plain(1000.0)
 pixel = _plain(None)
 """Two numbers or four in pixels of the screenshot."""
 
+EITHER = ("point_or_box", "lmms_v2")
+"""Parsers that take values above 1 for pixels, and others for fractions."""
 PARSERS: dict[str, Callable[[str, Size], Reading]] = {
+    "point_or_box": point_or_box,
     "seeclick": seeclick,
     "lmms_v2": lmms_v2,
     "lmms_v1": lmms_v1,

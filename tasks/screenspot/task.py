@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.core import Outcome, Picture, Request, Sample, Unusable
 from harness.records import RecordTask, Source
-from harness.tasks.screenspot.parsers import PARSERS, Size
+from harness.tasks.screenspot.parsers import EITHER, PARSERS, Size
 from harness.tasks.screenspot.scoring import SCORES, Box, aggregate, hit
 from harness.tasks.screenspot.settings import PROMPTS, Settings
 from harness.tasks.screenspot.sources import Target, load
@@ -43,7 +43,7 @@ class ScreenSpot(RecordTask[Settings, Target]):
         size = self._size(record)
         box = _pixels(record, size)
         read = PARSERS[self.settings.parser](answer, size)
-        if size is UNIT and self.settings.parser == "lmms_v2" and read.point and max(read.point) > 1:
+        if size is UNIT and self.settings.parser in EITHER and read.point and max(read.point) > 1:
             raise Unusable(f"the answer is in pixels, and the size of {record.image[:200]} is not known")
         scores = {
             "hit": float(hit(read.point, box)),

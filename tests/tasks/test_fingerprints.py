@@ -37,12 +37,13 @@ DIGESTS: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"max_new_tokens": 64}, "71cc12c2cd56b575"),
     ],
     "screenspot": [
-        ({}, "ec737d7e33d1afa3"),
+        ({}, "9e3ab4ab6e114b28"),
+        ({"parser": "lmms_v2"}, "ec737d7e33d1afa3"),
         ({"parser": "pixel"}, "ac2b5ef35c2326b1"),
-        ({"prompt": "seeclick"}, "f65deca2e36302e8"),
-        ({"bbox": "xywh_pixels"}, "fa8e620751f9109c"),
-        ({"prompt": "Click {}"}, "19f237337bb55bb1"),
-        ({"max_new_tokens": 64}, "dc4a0d88c426c918"),
+        ({"parser": "lmms_v2", "prompt": "seeclick"}, "f65deca2e36302e8"),
+        ({"parser": "lmms_v2", "bbox": "xywh_pixels"}, "fa8e620751f9109c"),
+        ({"parser": "lmms_v2", "prompt": "Click {}"}, "19f237337bb55bb1"),
+        ({"parser": "lmms_v2", "max_new_tokens": 64}, "dc4a0d88c426c918"),
     ],
     "niah": [
         ({}, "166a593ed0b35fd1"),
