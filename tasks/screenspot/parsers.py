@@ -70,7 +70,7 @@ def seeclick(text: str, size: Size) -> Reading:
 
 
 def point_or_box(text: str, size: Size) -> Reading:
-    """The rules of `lmms_v2`, but four numbers are a box, whose centre counts: in brackets, as two corners side by side,
+    """The rules of `lmms_v2`, but four numbers are a box, whose centre counts: in brackets, as two adjacent corners,
     or alone. `.5` is read like `0.5`."""
     text = re.sub(r"(?<![\d.])\.(?=\d)", "0.", text)
     amounts = re.findall(AMOUNT, text)
