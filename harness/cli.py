@@ -96,12 +96,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _open_outputs()
     try:
         code = _main(words)
-        if argv is None:
-            sys.stdout.flush()  # here, not at exit, where a closed pipe would print a line
-        return code
+        return _flushed(code) if argv is None else code
     except BrokenPipeError:
-        # Whoever read the output has seen enough. What is still buffered goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _discard()  # whoever read the output has seen enough
         return 0
 
 
@@ -125,6 +122,26 @@ def _main(words: list[str]) -> int:
     except KeyboardInterrupt:
         print("harness: interrupted; the same command continues where this one stopped", file=sys.stderr)
         return INTERRUPTED
+
+
+def _flushed(code: int) -> int:
+    """Writes what is buffered: here, not at exit, where a closed pipe or a full disk would print a traceback. Returns
+    the exit code."""
+    try:
+        with writing():
+            sys.stdout.flush()
+    except HarnessError as e:
+        _discard()
+        if code:
+            return code  # it was said before
+        print(line(f"harness: {e}"), file=sys.stderr)
+        return e.exit_code
+    return code
+
+
+def _discard() -> None:
+    """What is still buffered for the standard output goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _open_outputs() -> None:

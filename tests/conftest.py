@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 
 import pytest
@@ -19,6 +20,8 @@ os.environ.pop("HARNESS_RESULTS", None)
 os.environ.pop("HARNESS_PLUGINS", None)
 _CACHE = tempfile.TemporaryDirectory(prefix="harness-cache-")
 os.environ["HARNESS_CACHE"] = _CACHE.name
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; its children would ignore Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -179,7 +179,9 @@ def test_a_full_disk_costs_nothing_that_was_finished(workdir, size):
     assert only().record.status == "done" and only().results()[: len(kept)] == kept and len(only().results()) == 200
 
 
-def test_closed_and_full_outputs_end_quietly(workdir):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_closed_and_full_outputs_end_quietly(workdir, monkeypatch, unbuffered):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     assert main(SUMS) == 0
     ask = f"{sys.executable} -m harness ls"
     done = subprocess.run(["bash", "-c", f"{ask} >&- 2>err; echo $?; {ask} >&- 2>&- <&-; echo $?"], capture_output=True)
