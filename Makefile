@@ -68,7 +68,7 @@ compat-newest:           ## the newest of everything but torch: TORCH=torch also
 
 .PHONY: .compat
 .compat: install
-	$(PIP) pytest pytest-xdist
+	$(PIP) hypothesis pytest pytest-xdist
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/steering tests/methods $(wildcard tests/parity) $(ARGS)
 
 lock:                    ## resolve anew and write requirements/lock.txt; torch stays as it is unless TORCH=... says otherwise
