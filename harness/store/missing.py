@@ -10,7 +10,7 @@ from harness.runs.record import RunRecord
 from harness.runs.stored import stored
 from harness.store.database import Busy, database
 from harness.store.ingest import ingest
-from harness.store.queries import Store
+from harness.store.queries import Outdated, Store
 from harness.store.records import utc
 
 
@@ -25,6 +25,8 @@ def missing(results: Path, records: Iterable[RunRecord]) -> list[str]:
     try:
         with Store(results, patience=0) as store:
             rows = store.query("SELECT run, status, finished FROM runs")
+    except Outdated:
+        return [r.run for r in records]
     except Busy:
         return []
     known = {(r["run"], r["status"], r["finished"].isoformat() if r["finished"] else None) for r in rows}

@@ -68,6 +68,10 @@ class Store:
         return self.query(sql("queries/paired.sql"), {"a": a, "b": b})
 
 
+class Outdated(Missing):
+    """The database was written by an earlier version; `ingest` brings it up to date."""
+
+
 def _open(path: Path, patience: float) -> DuckDBPyConnection:
     import duckdb
 
@@ -89,6 +93,7 @@ def _open(path: Path, patience: float) -> DuckDBPyConnection:
         ) from e
     if have != newest:
         connection.close()
-        fix = "run harness ingest" if have < newest else "update harness"
-        raise Missing(f"{path} has version {have}, this harness reads version {newest}: {fix}")
+        if have < newest:
+            raise Outdated(f"{path} has version {have}, this harness reads version {newest}: run harness ingest")
+        raise Missing(f"{path} has version {have}, this harness reads version {newest}: update harness")
     return connection

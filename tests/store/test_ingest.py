@@ -18,7 +18,8 @@ from harness.core.types import Metric
 from harness.runs import journal
 from harness.store import Store, catch_up, ingest
 from harness.store import database as database_module
-from harness.store.database import Busy
+from harness.store.database import Busy, sql
+from harness.store.queries import Outdated
 from tests.store.asking import metrics, run, runs, samples
 
 duckdb = pytest.importorskip("duckdb")
@@ -211,6 +212,19 @@ def test_runs_that_only_lie_on_disk_are_indexed(tmp_path):
     said.clear()
     catch_up(tmp_path, said.append)
     assert len(said) == 1, "all that can be read is there"
+
+
+def test_a_database_of_an_earlier_version_is_brought_up_to_date(tmp_path):
+    for name in "ab":
+        write(tmp_path, name)
+    with duckdb.connect(str(tmp_path / "harness.duckdb")) as connection:
+        connection.execute(sql("schema.sql"))
+        connection.execute("INSERT INTO schema_version VALUES (1)")
+    with pytest.raises(Outdated, match=r"has version 1, this harness reads version \d+: run harness ingest"):
+        runs(tmp_path)
+    said = []
+    catch_up(tmp_path, said.append)
+    assert {r["run"] for r in runs(tmp_path)} == {"a", "b"} and said[-1].startswith("2 runs on disk")
 
 
 def test_bad_rows_cost_themselves_alone(tmp_path):
