@@ -12,7 +12,7 @@ from harness.core.types import Picture, Sample
 from harness.records.files import existing, plain_stem, record_files, tables
 from harness.records.folder import Folder, beside
 from harness.records.pictures import Named
-from harness.records.rows import Broken
+from harness.records.rows import unreadable
 from harness.records.settings import Settings
 from harness.records.source import Source, gathered
 from harness.records.task import RecordTask
@@ -83,8 +83,7 @@ def _read(root: Path, folder: Folder) -> Iterator[Question]:
 
 
 def _question(row: Any, name: str, where: str, folder: Folder) -> Question:
-    if isinstance(row, Broken) or not isinstance(row, dict):
-        reason = row.reason if isinstance(row, Broken) else f"is a {type(row).__name__}, not an object with fields"
+    if reason := unreadable(row):
         return Question(name, name, fault=f"{where}: {reason}")
     found = {key: next((row[n] for n in names if row.get(n) is not None), None) for key, names in FIELDS.items()}
     name = str(found["id"]) if found["id"] is not None else name

@@ -32,6 +32,13 @@ class Broken:
     reason: str
 
 
+def unreadable(row: Any) -> str:
+    """Why a row has no fields to read; an empty string where it has."""
+    if isinstance(row, Broken):
+        return row.reason
+    return "" if isinstance(row, dict) else f"is a {type(row).__name__}, not an object with fields"
+
+
 def rows(path: Path) -> list[Any]:
     """A Parquet file, a JSON list, or JSON lines, also packed by gzip. Raises UsageError if the file as a whole cannot
     be read."""

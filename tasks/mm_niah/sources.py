@@ -11,7 +11,6 @@ from typing import Any
 from harness.core import Missing, Picture, UsageError
 from harness.core.errors import first_line
 from harness.records import (
-    Broken,
     Folder,
     Source,
     existing,
@@ -21,6 +20,7 @@ from harness.records import (
     plain_stem,
     record_files,
     rows,
+    unreadable,
 )
 from harness.tasks.mm_niah.scoring import SUBTASKS, Answer
 from harness.tasks.mm_niah.settings import Settings
@@ -134,10 +134,8 @@ def _record(row: Any, subtask: str, where: str, picture: Any, name: str) -> Docu
 
 
 def _fault(row: Any) -> str:
-    if isinstance(row, Broken):
-        return row.reason
-    if not isinstance(row, dict):
-        return f"is a {type(row).__name__}, not an object with fields"
+    if fault := unreadable(row):
+        return fault
     for field in ("context", "question"):
         if not isinstance(row.get(field), str):
             return f"has no text in field {field}"

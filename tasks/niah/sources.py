@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import Missing, UsageError
-from harness.records import Broken, Source, digest, existing, packaged, plain_stem, record_files, tables
+from harness.records import Source, digest, existing, packaged, plain_stem, record_files, tables, unreadable
 from harness.tasks.niah.settings import Settings
 from harness.tasks.niah.variants import VARIANTS, prefix, prompt
 
@@ -80,10 +80,8 @@ def _local(root: Path, s: Settings) -> Iterator[dict[str, Any]]:
 
 
 def _fault(row: Any) -> str:
-    if isinstance(row, Broken):
-        return row.reason
-    if not isinstance(row, dict):
-        return f"is a {type(row).__name__}, not an object with fields"
+    if fault := unreadable(row):
+        return fault
     if not isinstance(row.get("input"), str) or not row["input"].strip():
         return "has no text in field input"
     outputs = row.get("outputs")

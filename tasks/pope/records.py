@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.core import Picture, UsageError
-from harness.records import Broken, Named
+from harness.records import Named, unreadable
 from harness.tasks.pope.scoring import SPLITS
 
 FIELDS: dict[str, tuple[str, ...]] = {
@@ -63,10 +63,8 @@ def parse(table: Table, data: str, find: Find) -> Iterator[PopeQuestion]:
         split, name, qid = table.split or "unknown", f"row{number}", ""
         cluster = f"{data}:{table.where}:row{number}"
         try:
-            if isinstance(row, Broken):
-                raise _Bad(row.reason)
-            if not isinstance(row, dict):
-                raise _Bad(f"is a {type(row).__name__}, not an object with fields")
+            if reason := unreadable(row):
+                raise _Bad(reason)
             split = table.split or _split(row)
             name = qid = _question_id(row, columns["question_id"])
             image, cell = _image(row, columns["image"])

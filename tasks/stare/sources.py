@@ -10,7 +10,6 @@ from typing import Any
 
 from harness.core import Missing, Picture, UsageError
 from harness.records import (
-    Broken,
     Folder,
     Source,
     Stored,
@@ -22,6 +21,7 @@ from harness.records import (
     plain_stem,
     record_files,
     tables,
+    unreadable,
 )
 from harness.tasks.stare.scoring import CONFIGS
 from harness.tasks.stare.settings import Settings
@@ -128,10 +128,8 @@ def _kind(row: dict[str, Any]) -> str:
 
 
 def _fault(row: Any, pictures: Sequence[Picture]) -> str:
-    if isinstance(row, Broken):
-        return row.reason
-    if not isinstance(row, dict):
-        return f"is a {type(row).__name__}, not an object with fields"
+    if fault := unreadable(row):
+        return fault
     if not isinstance(row.get("question"), str) or not row["question"].strip():
         return "has no text in field question"
     answer = row.get("answer")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from transformers import PreTrainedTokenizerFast
 
+from harness.embedded.encoder import Encoder
 from harness.embedded.tiny_llava.conversations import Turn
 from harness.models.smol.assemble import BOS, EOS, PATCHES
 
@@ -15,26 +16,16 @@ LENGTH = 400
 """Text tokens a picture; turns that do not fit are left out."""
 
 
-class Packer:
+class Packer(Encoder):
     """Token ids by the chat template: `prefix`, the picture, then a turn from position `start` on."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
-        self.tokenizer = tokenizer
-        self.known: dict[str, list[int]] = {}
+        super().__init__(tokenizer)
         self.prefix = self.encode(f"{BOS}user\n")
         self.tail = self.encode(f"{EOS}\n{BOS}assistant\n")
         self.eos = self.encode(EOS)[0]
         self.yes, self.no = self.encode("Yes")[0], self.encode("No")[0]
         self.start = len(self.prefix) + PATCHES
-
-    def encode(self, text: str) -> list[int]:
-        """Token ids, remembered: most turns recur."""
-        ids = self.known.get(text)
-        if ids is None:
-            ids = self.tokenizer.encode(text, add_special_tokens=False)
-            if len(self.known) < 100_000:
-                self.known[text] = ids
-        return ids
 
     def question(self, text: str) -> list[int]:
         """What stands between the picture and the answer."""

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
+from harness.embedded.encoder import Encoder
 from harness.embedded.scenes import CATEGORIES
 from harness.embedded.tiny_llava.architecture import PROBED_LAYER, visual_tokens
 from harness.embedded.tiny_llava.cache import PATCHES, SceneArrays
@@ -17,7 +18,7 @@ LENGTH = 240
 """Text tokens a picture; turns that do not fit are left out."""
 
 
-class Packer:
+class Packer(Encoder):
     """Lays the turns of one scene behind the picture.
 
     In three of four scenes the turns do not see one another: each is a first turn at the positions it has in use,
@@ -25,20 +26,10 @@ class Packer:
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
-        self.tokenizer = tokenizer
-        self.known: dict[str, list[int]] = {}
+        super().__init__(tokenizer)
         self.leads = {lead_token(tokenizer, c.name): c.index for c in CATEGORIES}
         self.prefix = [BOS, *self.encode("USER: ")]
         self.start = len(self.prefix) + PATCHES
-
-    def encode(self, text: str) -> list[int]:
-        """Token ids, remembered: most turns recur."""
-        ids = self.known.get(text)
-        if ids is None:
-            ids = self.tokenizer.encode(text, add_special_tokens=False)
-            if len(self.known) < 100_000:
-                self.known[text] = ids
-        return ids
 
     def pack(self, turns: list[Turn], apart: bool) -> dict[str, np.ndarray]:
         """Arrays of LENGTH: `ids`; `labels` (answers only); `probe`, 1 or 0 for present or absent at the object's
