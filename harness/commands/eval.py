@@ -30,6 +30,8 @@ settings:
   calibration=auto  pictures for methods that calibrate themselves: embedded, or a .jsonl or .parquet file
   stop_early=true   stop once the comparison with vanilla (or stop_early=RUN) is decided, anytime-valid
   retry=errors      ask again for the samples of a finished run that ended in an error row
+  debug=true        raise the first error with its whole traceback, in place of an error row
+  max_equal_errors=20   end a run after so many equal errors and no success; 0: never
   results=DIR       the folder of runs/ and harness.duckdb, also as --results DIR (default: HARNESS_RESULTS or results)
   plugins=[DIR]     folders with tasks and methods of your own
 

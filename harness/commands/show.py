@@ -172,6 +172,7 @@ def _played(run: Any) -> dict[str, str]:
     return {
         "status": f"{record.status}, {counts.done} of {counts.samples} samples, {counts.errors} errors, "
         f"{counts.requests} requests of which {counts.asked} were asked",
+        **({"stopped": record.stopped} if record.stopped else {}),
         **({"rescored": f"answers of {record.rescored_from}"} if record.rescored_from else {}),
         "method": f"{record.method} {json.dumps(_numbers(record))}",
         "model": f"{record.model} {json.dumps(record.model_facts)}",

@@ -11,6 +11,7 @@ from harness.core.errors import DONE, INCOMPLETE, INTERRUPTED, NO, UsageError, f
 from harness.core.score import primary
 from harness.core.types import Metric, Result
 from harness.engine import memory
+from harness.engine.alike import Alike
 from harness.engine.changes import since
 from harness.engine.conclusion import concluded
 from harness.engine.early_stopping import Sequential
@@ -21,7 +22,7 @@ from harness.engine.plan import Plan, compose
 from harness.engine.play import planned
 from harness.engine.recording import Clock, begun, known, ready, spent
 from harness.engine.rescoring import Taken, candidates, take
-from harness.engine.schedule import Interrupted
+from harness.engine.schedule import FirstError, Interrupted
 from harness.runs.journal import Journal
 from harness.runs.record import RunRecord, Status, now
 
@@ -36,6 +37,10 @@ def evaluate(config: dict[str, Any], listener: Listener) -> int:
         raise UsageError(f"retry={config['retry']} is unknown: give retry=errors or leave it out")
     if config["limit"] is not None and (not isinstance(config["limit"], int) or config["limit"] < 1):
         raise UsageError(f"limit={config['limit']} leaves nothing to do: give 1 or more, or leave it out")
+    if config.get("debug") and config["executor"]["name"] != "local":
+        raise UsageError("debug=true raises errors in this process: leave executor= out")
+    if config.get("max_equal_errors", 0) < 0:
+        raise UsageError(f"max_equal_errors={config['max_equal_errors']} is negative: give 0 to never give up, or more")
     plan = compose(config)
     record = known(plan, listener.say)
     if record is not None and _answered(plan, record):
@@ -60,10 +65,14 @@ def evaluate(config: dict[str, Any], listener: Listener) -> int:
 
 def _retried(plan: Plan, record: RunRecord) -> bool:
     """Whether failed samples of a finished run are asked again."""
-    return plan.config["retry"] == "errors" and record.status in (Status.PARTIAL, Status.FAILED)
+    asked = plan.config["retry"] == "errors" or plan.config.get("debug")
+    return bool(asked) and record.status in (Status.PARTIAL, Status.FAILED)
 
 
 def _answered(plan: Plan, record: RunRecord) -> bool:
+    most = plan.config.get("max_equal_errors")
+    if record.stopped and most is not None and (most == 0 or most > record.counts.errors):
+        return False  # it was given up, and may go further now
     return record.status.ended and not _retried(plan, record) and plan.directory.whole(record)
 
 
@@ -95,17 +104,20 @@ def _play(
     results = {r.id: r for r in (*journal.finished, *taken.rows)}
     listener.started(record, samples, list(results.values()))
     clock, player, interrupted = Clock(), None, False
+    alike = Alike(plan.config.get("max_equal_errors", 0))
+    alike.add(results.values())
 
     def report(batch: list[Result]) -> None:
         journal.append(batch)
         results.update((r.id, r) for r in batch)
+        alike.add(batch)
         listener.progress(batch, lambda: primary(plan.task.metrics(list(results.values()))))
 
     try:
         with interruptible(listener.say) as stop:
             if any(s.id not in results for s in samples):
                 looks: dict[str, Any] = early.looks(results) if early else {}
-                player = executor(Order(plan, rows, report, stop, listener.say, **looks))
+                player = executor(Order(plan, rows, report, stop, listener.say, hopeless=alike.hopeless, **looks))
                 record = ready(record, player.start())
                 for line in plan.model.remarks():
                     listener.say(line)
@@ -113,16 +125,19 @@ def _play(
                     player.run(samples, results.keys())
     except Interrupted:
         interrupted = True
-    except BaseException:
+    except BaseException as e:
+        why = f"debug=true, {e}" if isinstance(e, FirstError) else ""
         with suppress(OSError):  # a full disk: the record still says that the run is not over
-            plan.directory.write_record(replace(record, status=Status.INTERRUPTED, finished=now()))
+            plan.directory.write_record(replace(record, status=Status.INTERRUPTED, finished=now(), stopped=why))
         raise
     finally:
         journal.close()
         _close(plan, player)
     ordered = [results[s.id] for s in samples if s.id in results]
     found = concluded(plan.task, ordered, len(samples), interrupted=interrupted)
-    record = clock.of(replace(found.of(record), sequential=early.verdict(results) if early else None))
+    stopped = alike.reason if len(ordered) < len(samples) and not interrupted else ""
+    record = found.of(replace(record, stopped=stopped))
+    record = clock.of(replace(record, sequential=early.verdict(results) if early else None))
     if player:
         record = spent(record, player)
     if not interrupted:

@@ -35,7 +35,7 @@ def steering(methods: Sequence[Method]) -> list[Method]:
 
 
 def scheduler(plan: Plan, rows: int | None, report: Callable[[list[Result]], None], **more: Any) -> Scheduler:
-    """Scheduler of a run whose model is loaded, or soon will be. `more`: `stop`, `window`, `enough` of `Scheduler`."""
+    """Scheduler of a run whose model is loaded, or soon will be. `more`: keywords of `Scheduler`."""
     return Scheduler(
         plan.task,
         plan.model,

@@ -40,6 +40,10 @@ class Interrupted(Exception):
     """The run was asked to stop; everything finished is in the journal."""
 
 
+class FirstError(Exception):
+    """With `debug=true`: a sample failed. Its cause is what was raised."""
+
+
 @dataclass(eq=False)
 class Transcript:
     """What the task's episode asked and was told, before any pipeline."""
@@ -62,6 +66,8 @@ class Episode:
     play: Generator[Request, Reply, Outcome]
     transcript: Transcript = field(default_factory=Transcript)
     reasoning: str = "strip"
+    debug: bool = False
+    """Raise FirstError in place of an error row."""
     request: Request | None = None
     prompts: list[str] = field(default_factory=list)
     prompt_tokens: int = 0
@@ -107,12 +113,15 @@ class Episode:
         try:
             if not isinstance(value, Outcome):
                 raise TypeError(f"episode returned {type(value).__name__}, not an Outcome")
-            return self._result(checked(value), None)
+            outcome = checked(value)
         except Exception as e:
             return self._result(None, e)
+        return self._result(outcome, None)
 
     def _result(self, outcome: Outcome | None, error: Exception | None) -> Result:
         sample = self.sample
+        if error and self.debug:
+            raise FirstError(f"sample {sample.id}: {type(error).__name__}: {first_line(error)}") from error
         return Result(
             sample.id,
             sample.cluster,
@@ -168,11 +177,16 @@ class Scheduler:
         stop: Callable[[], bool] = lambda: False,
         window: int = WINDOW,
         enough: Callable[[], bool] = lambda: False,
+        hopeless: Callable[[], bool] = lambda: False,
+        debug: bool = False,
     ):
         self.task, self.model, self.pipelines, self.decoding = task, model, tuple(pipelines), decoding
         self.seed, self.rows, self.report, self.stop, self.window = seed, rows, report, stop, window
         self.enough = enough
         """Asked after each window: nothing more is played once it is true."""
+        self.hopeless = hopeless
+        """Asked after each batch, likewise."""
+        self.debug = debug
         self.counts = Counts()
 
     def run(self, samples: Sequence[Sample], finished: Iterable[str] = ()) -> None:
@@ -180,7 +194,7 @@ class Scheduler:
         done = set(finished)
         for window in windows(samples, self.window):
             self._play([s for s in window if s.id not in done])
-            if self.enough():
+            if self.enough() or self.hopeless():
                 return
 
     def _play(self, samples: Sequence[Sample]) -> None:
@@ -206,6 +220,8 @@ class Scheduler:
                 asking += self._settled(batch, waiting)
                 if self.stop():
                     raise Interrupted
+                if self.hopeless():
+                    return
 
     def _settled(self, batch: list[Call], waiting: Mapping[str, list[Episode]]) -> list[Episode]:
         """Answer a planned batch; the episodes that ask on. Parts of a batch that was narrowed down to its faults are
@@ -246,7 +262,7 @@ class Scheduler:
             transcript.told.append(replace(transcript.given(reply), latency=0.0, attention=None))
             return reply
 
-        return Episode(sample, _drive(self.task.episode(sample), ask), transcript, self.model.reasoning)
+        return Episode(sample, _drive(self.task.episode(sample), ask), transcript, self.model.reasoning, self.debug)
 
     def _respond(self, request: Request, pipelines: Sequence[Pipeline]) -> Generator[Request, Reply, Reply]:
         if not pipelines:

@@ -201,7 +201,7 @@ def same(base: BaselineRun, record: RunRecord) -> bool:
 
 def words(record: RunRecord) -> list[str]:
     """The overrides that repeat a run, without those for its results folder and logger."""
-    local = ("results", "logger", "executor", "retry", "batch_size", "hydra", "stop_early")
+    local = ("results", "logger", "executor", "retry", "batch_size", "hydra", "stop_early", "debug", "max_equal_errors")
     given = record.config.get("overrides") or []
     return [w for w in given if w.lstrip("+~").partition("=")[0].split(".")[0].split("/")[0] not in local]
 

@@ -101,6 +101,8 @@ class Console:
             for message, n in record.errors[:5]:
                 self.err.print(text(f"  {n} x {message}"))
             self.err.print("  the same command with retry=errors asks them again")
+        if record.stopped:
+            self.say(f"stopped: {record.stopped}; debug=true shows the first one whole")
         if record.status == Status.INTERRUPTED:
             self.say(f"stopped after {counts.done} of {counts.samples} samples; the same command continues there")
             return

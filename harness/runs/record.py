@@ -109,8 +109,10 @@ class RunRecord:
     """The most frequent error messages, with how often each occurred."""
     sequential: dict[str, Any] | None = None
     """The verdict of a run that was stopped early."""
+    stopped: str = ""
+    """Why the run ended before its last sample, where an error ended it."""
     more: dict[str, Any] = field(default_factory=dict)
-    absent: frozenset[str] = frozenset({"rescored_from", "sequential"})
+    absent: frozenset[str] = frozenset({"rescored_from", "sequential", "stopped"})
     """Fields that are not written while they hold their defaults: of a record that was read, those it did not have."""
 
     @property

@@ -76,3 +76,18 @@ class Ask2(Pipeline):
 
 class Plain(Method):
     name = "plain"
+
+
+class Faulty(Pipeline):
+    """Fails on every reply but those to questions that begin with `but`."""
+
+    name = "faulty"
+
+    def __init__(self, but: str):
+        self.but = but
+
+    def respond(self, request):
+        reply = yield request
+        if not (self.but and request.messages[0].content[0].startswith(self.but)):
+            raise ValueError(f"cannot use {reply.text!r}, number {len(request.key)}")
+        return reply

@@ -486,10 +486,11 @@ def _(w):
     return settings(w, {"model_reasoning": "keep"}, words=("task=pope", "limit=18"))
 
 
-@line("`batch_size`, `executor`, `logger`, `results`, `retry`")
+@line("`batch_size`, `executor`, `logger`, `results`, `retry`, `debug`, `max_equal_errors`")
 def _(w):
-    ray = {"executor": {"name": "ray", "workers": 2}}
-    return settings(w, {"batch_size": 3}, ray, {"logger": {"name": "wandb"}}, {"results": "r"}, {"retry": "errors"})
+    ray, wandb = {"executor": {"name": "ray", "workers": 2}}, {"logger": {"name": "wandb"}}
+    errors = ({"retry": "errors"}, {"debug": True}, {"max_equal_errors": 3})
+    return settings(w, {"batch_size": 3}, ray, wandb, {"results": "r"}, *errors)
 
 
 # Data

@@ -32,6 +32,8 @@ class Order:
     """Samples between two looks at `enough`."""
     enough: Callable[[], bool] = lambda: False
     """Whether the results so far decide the run."""
+    hopeless: Callable[[], bool] = lambda: False
+    """Whether every sample so far failed alike."""
 
 
 class Executor(Protocol):

@@ -17,8 +17,9 @@ class Local:
 
     def __init__(self, order: Order):
         self._order = order
+        looks = {"window": order.window, "enough": order.enough, "hopeless": order.hopeless}
         self._scheduler = scheduler(
-            order.plan, order.rows, order.report, stop=order.stop, window=order.window, enough=order.enough
+            order.plan, order.rows, order.report, stop=order.stop, debug=order.plan.config.get("debug", False), **looks
         )
         self.counts = self._scheduler.counts
         self._before = Counter[str]()

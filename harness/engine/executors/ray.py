@@ -90,7 +90,7 @@ class Sharded:
 
     def __init__(self, order: Order):
         config, self.rows, self.report = order.plan.config, order.rows, order.report
-        self.config, self.stop, self.say = config, order.stop, order.say
+        self.config, self.stop, self.say, self.hopeless = config, order.stop, order.say, order.hopeless
         settings = config["executor"]
         self.workers, self.shard, self.patience = settings["workers"], settings["shard"], settings["patience"]
         numbers = (self.workers, self.shard, self.patience)
@@ -150,6 +150,8 @@ class Sharded:
                     todo.appendleft(doing.shard)
                 elif doing.shard:
                     self._keep(found)
+                    if self.hopeless():
+                        todo.clear()
 
     def work(self) -> Counter[str]:
         return self._work
