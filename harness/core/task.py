@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.core.decoding import Decoding
+from harness.core.drawing import Mark
 from harness.core.errors import HarnessError, UsageError
 from harness.core.score import Score
 from harness.core.types import Metric, Outcome, Reply, Request, Result, Sample
@@ -41,6 +42,9 @@ class Task(ABC):
     repeatable = True
     """Whether an episode that gets the same replies asks the same again, so that stored replies can be scored anew.
     False where it acts on something outside (a browser)."""
+
+    places: Sequence[str] = ()
+    """Two keys of `Outcome.details`: the sides of a map that pages of samples show (length and depth)."""
 
     @abstractmethod
     def samples(self) -> Iterable[Sample]:
@@ -96,6 +100,10 @@ class Task(ABC):
     def examples(self, each: int) -> Iterator[tuple[Request, str, str]]:
         """Training examples (request, answer that scores, kind) from items that no record uses, `each` of every set."""
         raise UsageError(f"task={self.name} makes no training examples: choose another task")
+
+    def marks(self, sample: Sample, outcome: Outcome | None = None) -> Sequence[Mark]:
+        """What pages of samples draw over the sample's pictures, and with an outcome also what its answer adds."""
+        return ()
 
     def close(self) -> None:
         """Give back what episodes held (a browser). Called once after the last episode, whatever happened."""

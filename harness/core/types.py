@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
+from harness.core.drawing import Mark
 from harness.core.errors import Unusable, first_line
 from harness.core.secrets import clean
 
@@ -244,6 +245,37 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class Step:
+    """One step of an episode: what was seen, what was done, and what came of it.
+
+    Args:
+        action: What was done, in the words of the task.
+        told: What came of it, where that is worth a word (why it failed).
+        picture: What was seen before.
+        marks: What to draw over it (where it was clicked).
+        file: The picture's name in the folder `pictures` of the run, once it is stored.
+    """
+
+    action: str
+    told: str = ""
+    picture: Picture | None = field(default=None, repr=False)
+    marks: Sequence[Mark] = ()
+    file: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Without the picture itself, and without what is empty."""
+        told, file = {"told": self.told} if self.told else {}, {"file": self.file} if self.file else {}
+        marks = {"marks": [m.as_json() for m in self.marks]} if self.marks else {}
+        return {"action": self.action, **told, **file, **marks}
+
+    @staticmethod
+    def of(row: Mapping[str, Any]) -> Step:
+        """From its JSON. Raises KeyError, TypeError, ValueError."""
+        marks = tuple(Mark.of(m) for m in row.get("marks") or ())
+        return Step(str(row["action"]), str(row.get("told", "")), None, marks, str(row.get("file", "")))
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What an episode ends with.
 
@@ -255,6 +287,8 @@ class Outcome:
     scores: Mapping[str, float]
     verdict: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    steps: Sequence[Step] = field(default=(), repr=False, compare=False)
+    """Of an episode that acts on something outside, for readers; others are played again to see their steps."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from harness.engine.recording import Clock, begun, known, ready, spent
 from harness.engine.rescoring import Taken, candidates, take
 from harness.engine.schedule import FirstError, Interrupted
 from harness.runs.journal import Journal
+from harness.runs.pictures import kept
 from harness.runs.record import RunRecord, Status, now
 
 EXIT = {Status.DONE: DONE, Status.PARTIAL: INCOMPLETE, Status.FAILED: NO, Status.INTERRUPTED: INTERRUPTED}
@@ -108,6 +109,7 @@ def _play(
     alike.add(results.values())
 
     def report(batch: list[Result]) -> None:
+        batch = [kept(plan.directory.path, r) for r in batch]
         journal.append(batch)
         results.update((r.id, r) for r in batch)
         alike.add(batch)

@@ -16,7 +16,7 @@ from typing import Any
 from zlib import crc32
 
 from harness.core.score import number, plain, text
-from harness.core.types import Outcome, Reply, Result
+from harness.core.types import Outcome, Reply, Result, Step
 from harness.runs.files import write_lines
 
 FILE = "samples.jsonl"
@@ -55,6 +55,7 @@ def encode(result: Result) -> str:
         "finish": result.finish,
         "calls": result.calls,
         **told,
+        **({"steps": [s.as_json() for s in outcome.steps]} if outcome and outcome.steps else {}),
         **({"asked": result.asked} if result.asked else {}),
         **({"thinking_tokens": result.thinking_tokens} if result.thinking_tokens else {}),
     }
@@ -83,7 +84,8 @@ def decode(row: dict[str, Any]) -> Result:
         if not isinstance(row["details"], dict):
             raise TypeError("its details are not an object")
         scores = {name: number(name, value) for name, value in row["scores"].items()}
-        outcome = Outcome(text(row["answer"]), scores, text(row["verdict"]), row["details"])
+        steps = tuple(Step.of(s) for s in row.get("steps") or ())
+        outcome = Outcome(text(row["answer"]), scores, text(row["verdict"]), row["details"], steps)
     costs = {k: row[k] for k in ("prompt", "prompt_tokens", "new_tokens", "latency", "finish", "calls")}
     told = row.get("replies")
     replies = None if told is None else tuple(r if isinstance(r, dict) else Reply(*r[:3], finish=r[3]) for r in told)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from harness.core import Outcome, Picture, Request, Sample
+from harness.core import Mark, Outcome, Picture, Request, Sample
 from harness.records import RecordTask, Source
 from harness.tasks.chair.captions import read, vocabulary
 from harness.tasks.chair.scoring import SCORES, aggregate, score
 from harness.tasks.chair.settings import Settings
 from harness.tasks.chair.sources import Scene, load
+from harness.tasks.pope.boxes import boxes
 
 
 class Chair(RecordTask[Settings, Scene]):
@@ -38,6 +39,23 @@ class Chair(RecordTask[Settings, Scene]):
         details = {"question": self.settings.prompt, "image": record.image or None}
         details |= {"mentioned": caption.nodes, "wrong": wrong}
         return Outcome(answer, score(caption, record.objects), verdict, details)
+
+    def marks(self, sample: Sample, outcome: Outcome | None = None) -> Sequence[Mark]:
+        """The objects, each with the words of the caption that name it, and the words for what is not there."""
+        there = () if self.settings.root else boxes(self.settings.data).get(sample.id, ())
+        said: dict[str, list[str]] = {}
+        if outcome:
+            caption = read(outcome.answer, self.settings.vocabulary, self.settings.lemmatizer)
+            for node, word in zip(caption.nodes, caption.words, strict=True):
+                said.setdefault(node, []).append(word)
+        names = {name: tuple(dict.fromkeys(words)) for name, words in said.items()}
+        found = [
+            Mark(name, "right" if name in names else "target", box=box, words=names.get(name, ()))
+            for name, box in there
+        ]
+        placed = {name for name, _ in there}
+        rest = ((n, "right" if n in (sample.target or ()) else "wrong") for n in names if n not in placed)
+        return [*found, *(Mark(name, role, words=names[name]) for name, role in rest)]
 
     def oracle(self, sample: Sample, request: Request) -> str:
         """Names every object once, each in a sentence that the reader understands."""

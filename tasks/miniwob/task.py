@@ -5,15 +5,16 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from harness.browser import chromium
-from harness.core import Metric, Missing, Outcome, Reply, Request, Result, Sample, Task, UsageError
+from harness.core import Mark, Metric, Missing, Outcome, Picture, Reply, Request, Result, Sample, Step, Task, UsageError
 from harness.core.files import DIGESTS
 from harness.records import digest
-from harness.tasks.miniwob.actions import HEIGHT, WIDTH, Action, Malformed, parse
+from harness.tasks.miniwob.actions import FORMS, HEIGHT, WIDTH, Action, Malformed, parse
 from harness.tasks.miniwob.browser import Browser
 from harness.tasks.miniwob.environment import LIMIT, Episode, Refused, State, folder
 from harness.tasks.miniwob.lists import digest as listed
@@ -63,22 +64,27 @@ class MiniWob(Task):
     def _play(self, page: Episode) -> Generator[Request, Reply, Outcome]:
         state = page.start()
         goal, history = state.utterance, []
+        steps: list[Step] = []
         malformed = refused = 0
         while not state.done and len(history) < self.settings.max_steps:
             reply = yield Request(messages(state, history, self.settings.observation), self.settings.max_new_tokens)
+            seen = Picture(state.screenshot) if state.screenshot else None
             try:
                 action = parse(reply.text)
             except Malformed as e:
                 malformed += 1
                 history.append(f"{reply.text.strip()[:80]!r}: no action: {e}")
+                steps.append(Step(reply.text.strip()[:80], f"no action: {e}", seen))
                 continue
             try:
                 state = page.act(action)
                 history.append(str(action))
+                steps.append(Step(str(action), "", seen, _clicks(action)))
             except Refused as e:
                 refused += 1
                 history.append(f"{action}: failed: {e}")
-        return self._outcome(goal, state, history, malformed, refused, page)
+                steps.append(Step(str(action), f"failed: {e}", seen, _clicks(action)))
+        return replace(self._outcome(goal, state, history, malformed, refused, page), steps=tuple(steps))
 
     def _outcome(
         self, goal: str, state: State, history: list[str], malformed: int, refused: int, page: Episode
@@ -159,3 +165,11 @@ class MiniWob(Task):
             "screenshot": f"{WIDTH} x {HEIGHT} pixels x {s.scale:g}",
             "episode_max_time_ms": LIMIT,
         }
+
+
+def _clicks(action: Action) -> list[Mark]:
+    """The points of the page that an action names."""
+    if "x" not in FORMS[action.name]:
+        return []
+    x = [float(v) for v in action.values]
+    return [Mark(action.name, point=(x[i] / WIDTH, x[i + 1] / HEIGHT)) for i in range(0, len(x), 2)]

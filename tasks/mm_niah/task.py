@@ -22,6 +22,7 @@ class MMNiah(RecordTask[Settings, Document]):
     scores = SCORES
     groups = SUBTASKS
     summary = aggregate
+    places = ("context_length", "placed_depth")
 
     def load(self) -> Source[Document]:
         return load(self.settings)

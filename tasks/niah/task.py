@@ -22,6 +22,7 @@ class Niah(RecordTask[Settings, Haystack]):
     scores = SCORES
     groups = tuple(VARIANTS)
     summary = aggregate
+    places = ("length", "depth")
 
     def load(self) -> Source[Haystack]:
         return load(self.settings)

@@ -17,8 +17,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.embedded.scenes import CALIBRATION, EVALUATION, scene
+from harness.embedded.scenes import CALIBRATION, EVALUATION, Scene, scene
 from harness.records.generate import versions
+from harness.tasks.pope.boxes import BOXES
 from harness.tasks.pope.polling import Annotated, choose, poll
 from harness.tasks.pope.scoring import SPLITS
 from harness.tasks.pope.sources import IMAGES, QUESTIONS
@@ -41,8 +42,8 @@ class Recipe:
 RECIPES = {"embedded": Recipe(EVALUATION[:400], 200), "calibration": Recipe(CALIBRATION[:300], 150)}
 
 
-def build(recipe: Recipe) -> tuple[pa.Table, pa.Table]:
-    """(questions, images) as tables."""
+def build(recipe: Recipe) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """(questions, images, boxes of their objects) as tables."""
     annotated = [Annotated(str(seed), scene(seed).objects) for seed in recipe.candidates]
     chosen = choose(annotated, SEED, recipe.images)
     objects = {image.image: set(image.objects) for image in chosen}
@@ -60,7 +61,12 @@ def build(recipe: Recipe) -> tuple[pa.Table, pa.Table]:
                     "object": q.object,
                 }
             )
-    pictures = [_picture(image) for image in chosen]
+    pictures, places = [], []
+    for image in chosen:
+        drawn = scene(int(image.image), SIZE)
+        assert drawn.objects == image.objects
+        pictures.append(_picture(image.image, drawn))
+        places += [{"image": image.image, "object": i.category, "box": i.box} for i in drawn.instances]
     questions = pa.schema(
         [
             ("split", pa.string()),
@@ -82,16 +88,16 @@ def build(recipe: Recipe) -> tuple[pa.Table, pa.Table]:
         ],
         metadata=versions(),
     )
-    return pa.Table.from_pylist(rows, questions), pa.Table.from_pylist(pictures, images)
+    boxes = pa.schema([("image", pa.string()), ("object", pa.string()), ("box", pa.list_(pa.float64(), 4))])
+    made = ((rows, questions), (pictures, images), (places, boxes))
+    return tuple(pa.Table.from_pylist(found, schema) for found, schema in made)  # type: ignore[return-value]
 
 
-def _picture(image: Annotated) -> dict[str, Any]:
-    drawn = scene(int(image.image), SIZE)
-    assert drawn.objects == image.objects
+def _picture(name: str, drawn: Scene) -> dict[str, Any]:
     file = io.BytesIO()
     drawn.picture.save(file, "WEBP", quality=QUALITY, method=6)
     return {
-        "image": image.image,
+        "image": name,
         "seed": drawn.seed,
         "kind": drawn.kind,
         "objects": list(drawn.objects),
@@ -100,10 +106,10 @@ def _picture(image: Annotated) -> dict[str, Any]:
     }
 
 
-def write(folder: Path, questions: pa.Table, images: pa.Table) -> None:
+def write(folder: Path, questions: pa.Table, images: pa.Table, boxes: pa.Table) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for name, table in ((QUESTIONS, questions), (IMAGES, images)):
-        packed = "zstd" if name == QUESTIONS else "none"
+    for name, table in ((QUESTIONS, questions), (IMAGES, images), (BOXES, boxes)):
+        packed = "none" if name == IMAGES else "zstd"
         pq.write_table(table, folder / name, compression=packed, row_group_size=10_000, store_schema=True)
 
 
@@ -114,14 +120,14 @@ def main(words: Sequence[str] | None = None) -> int:
     given = parser.parse_args(words)
     code = 0
     for name, recipe in RECIPES.items():
-        questions, images = build(recipe)
+        questions, images, boxes = build(recipe)
         folder = given.out / name
         if given.check:
             same = pq.read_table(folder / QUESTIONS).equals(questions)
             code |= not same
             print(f"{name}: questions {'equal' if same else 'differ'}")
             continue
-        write(folder, questions, images)
+        write(folder, questions, images, boxes)
         hidden = sum(images["hidden"].to_pylist())
         size = sum((folder / n).stat().st_size for n in (QUESTIONS, IMAGES)) / 1e6
         print(

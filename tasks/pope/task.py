@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from harness.core import Outcome, Picture, Sample
+from harness.core import Mark, Outcome, Picture, Sample
 from harness.records import RecordTask, Source
+from harness.tasks.pope.boxes import boxes
 from harness.tasks.pope.parsers import PARSERS, doubtful, unparsed
 from harness.tasks.pope.records import PopeQuestion
 from harness.tasks.pope.scoring import SCORES, SPLITS, aggregate
 from harness.tasks.pope.settings import Settings
 from harness.tasks.pope.sources import load
+
+ASKED = re.compile(r"^Is there an? (.+) in the ima?ge\?$")
 
 
 class Pope(RecordTask[Settings, PopeQuestion]):
@@ -42,3 +46,9 @@ class Pope(RecordTask[Settings, PopeQuestion]):
             "doubtful": float(doubtful(answer, verdict)),
         }
         return Outcome(answer, scores, verdict, {"question": record.question, "image": record.image or None})
+
+    def marks(self, sample: Sample, outcome: Outcome | None = None) -> Sequence[Mark]:
+        """The object asked about, where it is in a picture whose boxes are known."""
+        found = ASKED.search(str(sample.data.get("question") or ""))
+        there = boxes(self.settings.data).get(str(sample.data.get("image")), ()) if not self.settings.root else ()
+        return [Mark(name, "target", box=box) for name, box in there if found and found[1] == name]

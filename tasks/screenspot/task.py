@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from harness.core import Outcome, Picture, Request, Sample, Unusable
+from harness.core import Mark, Outcome, Picture, Request, Sample, Unusable
 from harness.records import RecordTask, Source
 from harness.tasks.screenspot.parsers import EITHER, PARSERS, Size
 from harness.tasks.screenspot.scoring import SCORES, Box, aggregate, hit
@@ -69,6 +69,20 @@ class ScreenSpot(RecordTask[Settings, Target]):
             if record.size or pixels != record.normalized:
                 return record.size or (None if pixels else UNIT)
             raise
+
+    def marks(self, sample: Sample, outcome: Outcome | None = None) -> Sequence[Mark]:
+        """The target's box, and where the answer clicks."""
+        record: Target | None = sample.data.get("record")
+        size = self._size(record) if record else None
+        if record is None or size is None:
+            return ()
+        (x0, y0, x1, y1), (w, h) = _pixels(record, size), size
+        found = [Mark("target", "target", box=(x0 / w, y0 / h, x1 / w, y1 / h))]
+        read = PARSERS[self.settings.parser](outcome.answer, size) if outcome else None
+        if read and read.point:
+            right = hit(read.point, (x0, y0, x1, y1))
+            found.append(Mark("click", "right" if right else "wrong", point=(read.point[0] / w, read.point[1] / h)))
+        return found
 
     def oracle(self, sample: Sample, request: Request) -> str:
         """A click into the middle of the box, in the coordinate space that the parser reads."""

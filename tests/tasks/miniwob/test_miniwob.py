@@ -186,6 +186,10 @@ def test_the_embedded_model_plays(workdir):
     words = ["task=miniwob", "task.tasks=[click-test]", "task.seeds=2", "task.max_steps=2", "logger=quiet"]
     assert main(["eval", *words]) == 0
     assert metrics()["failed", "all"]["value"] == 0
+    (folder,) = Path("results/runs").glob("*")
+    rows = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
+    steps = [step for row in rows for step in row["steps"]]
+    assert steps and all((folder / "pictures" / step["file"]).stat().st_size for step in steps)
 
 
 def test_no_browser_is_one_line(workdir, capsys, monkeypatch):

@@ -39,14 +39,15 @@ def test_size():
 
 def test_rebuild_is_byte_equal(tmp_path):
     """The small set; `python -m harness.tasks.pope.generate --check` does both."""
-    questions, images = generate.build(generate.RECIPES["calibration"])
+    questions, images, boxes = generate.build(generate.RECIPES["calibration"])
     shipped = SHIPPED / "calibration"
     assert questions.equals(pq.read_table(shipped / generate.QUESTIONS))
+    assert boxes.equals(pq.read_table(shipped / generate.BOXES))
     assert images.drop_columns("bytes").equals(pq.read_table(shipped / generate.IMAGES).drop_columns("bytes"))
     made_with = pq.read_schema(shipped / generate.IMAGES).metadata
     here = {k.encode(): v.encode() for k, v in generate.versions().items()}
     if {k: made_with[k] for k in here} != here:
         pytest.skip("questions and annotations are equal; bytes need the versions they were made with")
-    generate.write(tmp_path, questions, images)
-    for name in (generate.QUESTIONS, generate.IMAGES):
+    generate.write(tmp_path, questions, images, boxes)
+    for name in (generate.QUESTIONS, generate.IMAGES, generate.BOXES):
         assert (tmp_path / name).read_bytes() == (shipped / name).read_bytes()
