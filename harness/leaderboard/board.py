@@ -134,6 +134,11 @@ class Board:
         return TIERS.get(self.data, "official")
 
     @property
+    def partial(self) -> bool:
+        """A draw of the records, or other settings of the task than most runs have: of use in development."""
+        return self.limit is not None or bool(self.mark)
+
+    @property
     def name(self) -> str:
         part = "" if self.limit is None else f", {self.limit} samples"
         return f"{self.task} / {self.data}{part}" + (f" ({self.mark})" if self.mark else "")

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness import __version__
 from harness.core.errors import HarnessError, UsageError, first_line
-from harness.leaderboard import downloads, pages, pictures, published, samples
+from harness.leaderboard import downloads, overview, pages, pictures, published, samples
 from harness.leaderboard.answers import items_of, played
 from harness.leaderboard.board import Board, BoardEntry, boards, entries
 from harness.leaderboard.folder import LOCK, MARK, fresh
@@ -120,14 +120,14 @@ def _attempt(
     series = pages.history(site, results, made)
     if found:
         ranked = {(b.slug, m): pages.ranking(b, m, compared[b.slug]) for b in made for m in b.models}
-        pages.overviews(site, made, compared)
+        overview.overviews(site, made, compared, series)
         pages.tasks(site, made, ranked, figures)
         pages.methods(site, found, made, ranked, figures)
         pages.models(site, found, made, ranked)
     pages.compare(site, made)
     pages.samples(site)
     pages.about(site)
-    downloads.write(site, found, series, results, cards)
+    downloads.write(site, found, results, cards)
     return site, len(found)
 
 

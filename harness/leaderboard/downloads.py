@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.sinks import csv_cell
-from harness.gate.history import Series
 from harness.leaderboard.board import BoardEntry
 from harness.leaderboard.render import Renderer
 from harness.plugins.cards import bibtex
@@ -28,7 +27,6 @@ LARGEST = 90_000_000
 def write(
     site: Renderer,
     found: Sequence[BoardEntry],
-    series: Sequence[Series],
     results: Path,
     cards: Mapping[str, Mapping[str, Plugin]],
 ) -> None:
@@ -44,9 +42,7 @@ def write(
         for name, plugin in sorted(cards[group].items()):
             if text := bibtex(plugin):
                 site.text(f"cite/{group}-{name}.bib", text)
-    site.page(
-        "downloads.html", "downloads.html", rows=len(rows), whole=whole, sizes=dict(site.written), series=len(series)
-    )
+    site.page("downloads.html", "downloads.html", rows=len(rows), whole=whole, sizes=dict(site.written))
 
 
 def _rows(entry: BoardEntry) -> list[dict[str, Any]]:

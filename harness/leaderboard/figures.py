@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
 NAMED = 25
 """With more points than these only the front and the base carry their names."""
+WIDE, NARROW = 720, 380
+"""Widths of a figure, in units that are pixels on a desk and on a phone."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,22 @@ def bar(
     return _svg(width, height, parts, "bar", "")
 
 
+def both(draw: Callable[[int], Markup]) -> Markup:
+    """A figure as a desk and as a phone shows it; the style sheet hides one of them. `draw` takes the width."""
+    if not (wide := draw(WIDE)):
+        return wide
+    return Markup('<div class="wide">{}</div><div class="narrow">{}</div>').format(wide, draw(NARROW))
+
+
 def scatter(dots: Sequence[Dot], x_name: str, y_name: str, up: bool = True) -> Markup:
     """Score against cost; the front (nothing cheaper is better) is joined."""
-    width, height, left, bottom, top, right = 720, 380, 64, 46, 16, 120
+    return both(lambda width: _scatter(dots, x_name, y_name, up, width))
+
+
+def _scatter(dots: Sequence[Dot], x_name: str, y_name: str, up: bool, width: int) -> Markup:
+    height, left, bottom, top, right = (390, 56, 46, 34, 120) if width == WIDE else (350, 46, 44, 34, 84)
     xs, ys = [d.x for d in dots], [v for d in dots for v in (d.y, d.low, d.high) if v is not None]
-    x, x_ticks = _axis(xs, left, width - right)
+    x, x_ticks = _axis(xs, left, width - right, 5 if width == WIDE else 3)
     y, y_ticks = _axis(ys, height - bottom, top)
     parts = _grid(x_ticks, y_ticks, x, y, (left, width - right), (top, height - bottom))
     parts += _titles(x_name, y_name, width, height, left, right)
@@ -67,10 +80,7 @@ def scatter(dots: Sequence[Dot], x_name: str, y_name: str, up: bool = True) -> M
         parts.append(f'<polyline class="front" points="{steps}"/>')
     taken: list[tuple[float, float]] = []
     for d in sorted(dots, key=lambda d: (d.y, d.name)):
-        if d.low is not None and d.high is not None:
-            parts.append(
-                f'<line class="interval" x1="{x(d.x):.1f}" x2="{x(d.x):.1f}" y1="{y(d.low):.1f}" y2="{y(d.high):.1f}"/>'
-            )
+        parts += _whisker(d, x(d.x), y)
         kind = escape(d.kind or ("front" if d in front else "plain"))
         parts.append(
             f'<circle class="dot {kind}" cx="{x(d.x):.1f}" cy="{y(d.y):.1f}" r="5">'
@@ -86,6 +96,13 @@ def scatter(dots: Sequence[Dot], x_name: str, y_name: str, up: bool = True) -> M
     return _svg(
         width, height, parts, "plot", f"{y_name} against {x_name} of {len(dots)} entries; the table has the data"
     )
+
+
+def _whisker(d: Dot, x: float, y: Callable[[float], float]) -> list[str]:
+    """The interval of a point."""
+    if d.low is None or d.high is None:
+        return []
+    return [f'<line class="interval" x1="{x:.1f}" x2="{x:.1f}" y1="{y(d.low):.1f}" y2="{y(d.high):.1f}"/>']
 
 
 def pareto(dots: Sequence[Dot], up: bool = True) -> list[Dot]:
@@ -179,8 +196,8 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     return [round(i * step, 10) for i in range(first, last + 1)]
 
 
-def _axis(values: Sequence[float], start: float, end: float):
-    marks = ticks(min(values), max(values)) if values else [0.0, 1.0]
+def _axis(values: Sequence[float], start: float, end: float, count: int = 5):
+    marks = ticks(min(values), max(values), count) if values else [0.0, 1.0]
     low, high = marks[0], marks[-1]
     return (lambda v: start + (end - start) * (v - low) / (high - low)), marks
 
@@ -203,8 +220,7 @@ def _titles(x_name: str, y_name: str, width: int, height: int, left: int, right:
     middle = (left + width - right) / 2
     return [
         f'<text class="title" x="{middle}" y="{height - 6}" text-anchor="middle">{escape(x_name)}</text>',
-        f'<text class="title" x="14" y="{height / 2}" text-anchor="middle" '
-        f'transform="rotate(-90 14 {height / 2})">{escape(y_name)}</text>',
+        f'<text class="title" x="8" y="18">{escape(y_name)}</text>',
     ]
 
 

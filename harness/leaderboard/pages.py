@@ -17,7 +17,7 @@ from harness.leaderboard.answers import WORDS, BoardRun, Items, page_rows, targe
 from harness.leaderboard.board import Board, BoardEntry, slug, tidy
 from harness.leaderboard.published import Figure, plain
 from harness.leaderboard.render import Renderer
-from harness.leaderboard.versus import Comparisons, Pair, against_vanilla, ranks
+from harness.leaderboard.versus import Comparisons, against_vanilla, cost_ratio, ranks
 from harness.plugins.cards import bibtex
 from harness.plugins.plugin import Plugin
 
@@ -60,65 +60,6 @@ def compare(site: Renderer, made: Sequence[Board]) -> None:
 
 def samples(site: Renderer) -> None:
     site.page("samples.html", "samples.html")
-
-
-def overviews(site: Renderer, made: Sequence[Board], compared: Mapping[str, Comparisons]) -> None:
-    """A matrix of methods and tasks for each model and kind of records; the fullest one is index.html."""
-    views: dict[tuple[str, str], list[Board]] = {}
-    for board in made:
-        for model in board.models:
-            views.setdefault((model, board.tier), []).append(board)
-    if not views:
-        site.page("index.html", "empty.html", results="results")
-        return
-    order = sorted(views, key=lambda v: (-sum(len(b.newest(v[0])) for b in views[v]), v))
-    links = [(model, tier, _overview_path(order, model, tier)) for model, tier in sorted(views)]
-    for model, tier in order:
-        shown = _main(views[model, tier])
-        columns = [(b, against_vanilla(b, model, compared[b.slug]), b.newest(model)) for b in shown]
-        names = sorted({m for *_, newest in columns for m in newest}, key=lambda m: (m != "vanilla", m))
-        rows = [(name, [_cell(b, newest, vanilla, name) for b, vanilla, newest in columns]) for name in names]
-        path = _overview_path(order, model, tier)
-        site.page(path, "overview.html", model=model, tier=tier, links=links, columns=shown, rows=rows)
-
-
-def _overview_path(order: Sequence[tuple[str, str]], model: str, tier: str) -> str:
-    return "index.html" if (model, tier) == order[0] else f"overview/{slug(model, tier)}.html"
-
-
-def _main(found: Sequence[Board]) -> list[Board]:
-    """The board with most entries among those that differ in their number of samples or rules."""
-    best: dict[tuple[str, str], Board] = {}
-    for board in found:
-        key = (board.task, board.data)
-        if key not in best or len(board.ranked) > len(best[key].ranked):
-            best[key] = board
-    return list(best.values())
-
-
-def _cell(
-    board: Board, newest: Mapping[str, BoardEntry], vanilla: Mapping[str, Pair], name: str
-) -> dict[str, Any] | None:
-    entry = newest.get(name)
-    if entry is None:
-        return None
-    pair = vanilla.get(entry.run)
-    return {
-        "entry": entry,
-        "pair": pair,
-        "sign": pair.sign(board.higher) if pair else 0,
-        "cost": cost_ratio(entry, newest.get("vanilla")),
-    }
-
-
-def cost_ratio(entry: BoardEntry, base: BoardEntry | None) -> float | None:
-    """Decoder positions of a sample over vanilla's, which no machine changes; seconds where they are not known."""
-    if base is None:
-        return None
-    for key in ("positions", "seconds"):
-        if base.cost.get(key) and entry.cost.get(key):
-            return entry.cost[key] / base.cost[key]
-    return None
 
 
 def tasks(site: Renderer, made: Sequence[Board], ranked: Rankings, published: Sequence[Figure]) -> None:
@@ -297,7 +238,7 @@ def _by_name(metrics: Sequence[dict[str, Any]]) -> dict[str, dict[str, dict[str,
     return out
 
 
-def history(site: Renderer, results: Path, made: Sequence[Board]) -> list[Series]:
+def history(site: Renderer, results: Path, made: Sequence[Board]) -> dict[str, list[Series]]:
     """Scores and speed over commits of each task that has more than one."""
     names_ = sorted({b.task for b in made})
     marks = read_marks(results / "baseline" / "steps.json")
@@ -311,7 +252,7 @@ def history(site: Renderer, results: Path, made: Sequence[Board]) -> list[Series
     for name, series in found.items():
         if series:
             site.page(f"history/{slug(name)}.html", "series.html", name=name, parts=[_drawn(s) for s in series])
-    return [s for v in found.values() for s in v]
+    return found
 
 
 def _drawn(series: Series) -> dict[str, Any]:

@@ -139,3 +139,22 @@ def ranks(board: Board, members: list[BoardEntry], found: Comparisons) -> dict[s
             above[second] += 1
             below[first] += 1
     return {e.run: (1 + above[e.run], len(members) - below[e.run]) for e in members}
+
+
+def midranks(board: Board, members: list[BoardEntry]) -> dict[str, float]:
+    """Each entry's place by its value alone; equal ones share the mean of theirs."""
+    values = {e.run: (e.value or 0.0) * (1 if board.higher else -1) for e in members}
+    return {
+        run: 1 + sum(v > own for v in values.values()) + (sum(v == own for v in values.values()) - 1) / 2
+        for run, own in values.items()
+    }
+
+
+def cost_ratio(entry: BoardEntry, base: BoardEntry | None) -> float | None:
+    """Decoder positions of a sample over vanilla's, which no machine changes; seconds where they are not known."""
+    if base is None:
+        return None
+    for key in ("positions", "seconds"):
+        if base.cost.get(key) and entry.cost.get(key):
+            return entry.cost[key] / base.cost[key]
+    return None

@@ -34,6 +34,9 @@ function sorter(table, name) {
     if (head.querySelector("a")) {
       button.setAttribute("aria-label", `Sort by ${label}`);
       head.prepend(button);
+    } else if (head.querySelector(".sub")) {
+      button.append(head.firstChild);
+      head.prepend(button);
     } else {
       button.append(...head.childNodes);
       head.append(button);

@@ -105,6 +105,20 @@ def test_nothing_is_wider_than_a_phone(page, site, address):
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, kind
 
 
+@pytest.mark.parametrize("page", [{"viewport": {"width": 390, "height": 900}}], indirect=True)
+def test_the_menu_folds_on_a_phone(page, address):
+    see(page, address, "index.html")
+    link = page.get_by_role("navigation", name="Site").get_by_role("link", name="Methods")
+    menu = page.get_by_role("button", name="Menu")
+    assert not link.is_visible() and menu.get_attribute("aria-expanded") == "false"
+    menu.click()
+    assert link.is_visible() and menu.get_attribute("aria-expanded") == "true"
+    page.keyboard.press("Escape")
+    assert not link.is_visible()
+    text = page.locator("svg.plot text.name:visible").first
+    assert text.evaluate("t => t.getBoundingClientRect().height") >= 11  # readable, not scaled down
+
+
 def methods(page, table: str = "matrix") -> list[str]:
     return page.locator(f"table[data-table={table}] tbody tr:visible th").all_inner_texts()
 
@@ -142,9 +156,9 @@ def test_filtering_and_columns_are_kept_in_the_address(page, address):
     assert methods(page) == ["vista"] and page.locator("[data-count]").inner_text().startswith("1 of")
     page.get_by_text("Columns").click()
     page.get_by_role("checkbox", name="captions / embedded").uncheck()
-    assert page.get_by_role("columnheader").count() == 2
+    assert page.get_by_role("columnheader").count() == 4
     page.reload()
-    assert methods(page) == ["vista"] and page.get_by_role("columnheader").count() == 2
+    assert methods(page) == ["vista"] and page.get_by_role("columnheader").count() == 4
 
 
 def test_keyboard(page, address):

@@ -27,7 +27,7 @@ from harness.leaderboard import figures, serve
 from harness.leaderboard.answers import WORDS
 from harness.leaderboard.build import build
 from harness.stats import paired_mean
-from harness.store import Store
+from harness.store import Store, ingest
 from tests.leaderboard.made import board, run
 from tests.store.asking import samples
 
@@ -141,6 +141,29 @@ def test_embedded_and_official_never_share_a_ranking(site):
     index = (site / "index.html").read_text()
     assert "embedded" in index and "quiz-coco" not in index
     assert "quiz-embedded" not in (site / "overview" / "tiny-official.html").read_text()
+
+
+def test_the_overview_sums_up(site):
+    """Ranks, wins and losses, shades, the extremes and the newest regression, all of them from the data."""
+    text = (site / "index.html").read_text()
+    row = re.search(r'<tr><th scope="row"><a href="method/vista.html">.*?</tr>', text, re.DOTALL)
+    assert row and re.search(r'class="value">1.0</span> <span class="range">\[1.0, ', row[0])
+    assert re.search(r'class="tally better">2<', row[0]) and 'class="up4"' in row[0]
+    assert re.search(r'Largest gain</span> <a href="method/vista.html">vista</a> on <a href="task/quiz', text)
+    assert re.search(r'Largest loss</span> <a href="method/vcd.html">vcd</a> on <a href="task/quiz', text)
+    assert '<meta property="og:title" content="' in text and '<meta name="description" content="What' in text
+
+
+def test_partial_draws_stand_apart_and_single_columns_are_folded(tmp_path):
+    for method in ("vanilla", "vista"):
+        run(tmp_path, method, 0.5)
+        run(tmp_path, method, 0.5, limit=24, n=24)
+    run(tmp_path, "vanilla", 0.5, task="lonely")
+    ingest(tmp_path)
+    build(tmp_path, tmp_path / "out")
+    table, _, after = (tmp_path / "out/index.html").read_text().partition("</table>")
+    assert "quiz-embedded.html" in table and "quiz-embedded-24" not in table and "lonely" not in table
+    assert "1 partial draw, of use" in after and "1 task with one method only" in after
 
 
 def test_history_shows_the_step(site):
