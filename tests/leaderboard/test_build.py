@@ -157,7 +157,7 @@ def test_the_overview_sums_up(site):
 def test_partial_draws_stand_apart_and_single_columns_are_folded(tmp_path):
     for method in ("vanilla", "vista"):
         run(tmp_path, method, 0.5)
-        run(tmp_path, method, 0.5, limit=24, n=24)
+        run(tmp_path, method, 0.5, limit=24, n=24, day=2)
     run(tmp_path, "vanilla", 0.5, task="lonely")
     ingest(tmp_path)
     build(tmp_path, tmp_path / "out")
