@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -54,13 +54,14 @@ def compose(config: dict[str, Any]) -> Plan:
     task = build_task(config["task"])
     model = build_model(config["model"])
     decoding = build_decoding(config["decoding"], task)
+    model.accept(decoding)
     model.bind(task)
     code = {"answers": code_of_answers(config), "scores": code_of_scores(config)}
     asked = task_identity(task, code["scores"])
     how = {
         "model": {"name": model.name, "fingerprint": model.fingerprint()},
         "methods": [_method(name, config, model) for name in named(config)],
-        "decoding": asdict(decoding),
+        "decoding": decoding.facts(),
         "seed": config["seed"],
         "limit": config["limit"],
         "code": digest(code["answers"]),

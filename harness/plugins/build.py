@@ -114,5 +114,7 @@ def build_decoding(node: dict[str, Any], task: Task) -> Decoding:
     if values.get("strategy") == "task":
         own = task.decoding
         limit = values.get("max_new_tokens", own.max_new_tokens)
-        return Decoding(own.strategy, own.num_beams, own.temperature, own.top_p, own.top_k, limit)
+        return Decoding(
+            own.strategy, own.num_beams, own.temperature, own.top_p, own.top_k, limit, values.get("extra", {})
+        )
     return Decoding(**values)
