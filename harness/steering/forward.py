@@ -90,7 +90,7 @@ def _config(view: View, max_new_tokens: int, beams: int, more: Mapping[str, Any]
         "use_cache": True,
         "return_dict_in_generate": False,
     }
-    return GenerationConfig(**ours | more)
+    return GenerationConfig(**{**ours, **more})
 
 
 @contextlib.contextmanager

@@ -83,7 +83,7 @@ def test_a_field_that_model_extra_sets_is_refused():
     server = Registry().models["openai"].build(name="m", base_url="http://h/v1", extra={"top_k": 1})
     assert isinstance(server, Model)
     server.accept(Decoding(extra={"min_p": 0.1}))
-    with pytest.raises(UsageError, match="top_k is set by model.extra"):
+    with pytest.raises(UsageError, match=r"top_k is set by model\.extra"):
         server.accept(Decoding(extra={"top_k": 2}))
 
 

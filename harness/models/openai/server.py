@@ -142,7 +142,7 @@ class Server(Model):
             return self._faults[0]
         began = time.monotonic()
         try:
-            posted = body(self.name, call, decoding) | decoding.extra | self.extra
+            posted = {**body(self.name, call, decoding), **decoding.extra, **self.extra}
             found = self._client.ask(posted)
         except Fault as fault:
             self._count(requests=1, failed=1, retries=fault.tries - 1)
