@@ -17,6 +17,7 @@ from harness.leaderboard.answers import WORDS, BoardRun, Items, page_rows, targe
 from harness.leaderboard.board import Board, BoardEntry, slug, tidy
 from harness.leaderboard.published import Figure, plain
 from harness.leaderboard.render import Renderer
+from harness.leaderboard.seen import Seen
 from harness.leaderboard.versus import Comparisons, against_vanilla, cost_ratio, ranks
 from harness.plugins.cards import bibtex
 from harness.plugins.plugin import Plugin
@@ -59,7 +60,9 @@ def compare(site: Renderer, made: Sequence[Board]) -> None:
 
 
 def samples(site: Renderer) -> None:
+    """The list of samples, and the page of one; what they show is loaded from data/."""
     site.page("samples.html", "samples.html")
+    site.page("sample.html", "sample.html")
 
 
 def tasks(site: Renderer, made: Sequence[Board], ranked: Rankings, published: Sequence[Figure]) -> None:
@@ -198,13 +201,11 @@ def models(site: Renderer, found: Sequence[BoardEntry], made: Sequence[Board], r
         )
 
 
-def run(
-    site: Renderer, board: Board, entry: BoardEntry, items: Items, played: BoardRun, files: Mapping[str, list[str]]
-) -> None:
+def run(site: Renderer, board: Board, entry: BoardEntry, items: Items, played: BoardRun, seen: Seen) -> None:
     latencies = [r["latency"] for r in played.rows if r and r["latency"]]
     faults = [(items.rows[i], r) for i, r in enumerate(played.rows) if r and r["message"] is not None]
     shown = [
-        (item, answer, files.get(item["id"], []), played.state[i])
+        (item, answer, seen.files(item["id"]), played.state[i])
         for i, (item, answer) in enumerate(zip(items.rows[:SHOWN], page_rows(played, 0, SHOWN), strict=True))
         if answer is not None
     ]
