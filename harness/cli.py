@@ -20,6 +20,7 @@ COMMANDS = {
     "calibrate": "precompute what a method needs: harness calibrate method=iri",
     "tune": "choose a method's numbers on the calibration split: harness tune method=vista task=pope",
     "rescore": "score stored answers anew, after a change of a task: harness rescore RUN",
+    "judge": "stored answers graded by a model: harness judge RUN judge=openai",
     "gate": "compare with a committed baseline, for CI: harness gate --run",
     "baseline": "accept, show or verify the runs of the gate: harness baseline show",
     "history": "scores and speed of a task over commits: harness history pope",

@@ -41,7 +41,7 @@ def candidates(before: Sequence[str], word: str) -> list[str]:
         return _starting(("bash", "zsh", "fish"), word)
     if command == "eval":
         return _setting(before, word)
-    if command in ("show", "compare", "rescore"):
+    if command in ("show", "compare", "rescore", "judge"):
         runs = Path(results_default()) / "runs"
         names = sorted(p.name for p in runs.iterdir()) if runs.is_dir() else []
         return _starting(names, word)

@@ -22,6 +22,7 @@ groups (choose by name; set their values by GROUP.KEY=VALUE, or by KEY=VALUE whe
   model             harness list models; the task's default model otherwise
   decoding          task (the task's own), greedy, beam, nucleus
   executor, logger  local, ray; console, quiet, wandb
+  judge             none; or a model that grades the answers: openai, smollm2, hf, ... (docs/judge.md)
 
 settings:
   limit=N           at most N samples: whole clusters, balanced over groups, drawn with seed
@@ -32,7 +33,6 @@ settings:
   retry=errors      ask again for the samples of a finished run that ended in an error row
   debug=true        raise the first error with its whole traceback, in place of an error row
   max_equal_errors=20   end a run after so many equal errors and no success; 0: never
-  decoding.extra.NAME=VALUE   more arguments of generation, e.g. decoding.extra.repetition_penalty=1.2
   results=DIR       the folder of runs/ and harness.duckdb, also as --results DIR (default: HARNESS_RESULTS or results)
   plugins=[DIR]     folders with tasks and methods of your own
 

@@ -133,6 +133,7 @@ def _run(run: Any, given: Any) -> None:
         print(json.dumps(record.as_json() | {"metrics": [asdict(m) for m in run.metrics]}, indent=1))
         return
 
+    from harness.judge.report import lines as judged_lines
     from harness.loggers.tables import metrics_table, terminal
 
     if run.metrics:
@@ -141,6 +142,8 @@ def _run(run: Any, given: Any) -> None:
     lines = {"run": run.name, **lines, "folder": str(run.directory.path)}
     for key, value in lines.items():
         say(f"  {key:<9} {value}")
+    for text in judged_lines(record.judge) if record.judge else ():
+        say(f"  judge     {text}")
     for note in dict.fromkeys(f"{m.name} ({m.group}): {m.note}" for m in run.metrics if m.note):
         say(f"  note      {note}")
     for message, n in record.errors:
@@ -224,6 +227,9 @@ def _samples(run: Any, given: Any) -> None:
         said = f"{outcome.answer!r} -> {outcome.verdict}" if outcome else f"error: {result.error['message']}"
         scores = ", ".join(f"{k}={v:g}" for k, v in outcome.scores.items()) if outcome else ""
         say(f"  {result.id} [{result.group}] wants {result.target!r}: {said}  {scores}")
+        if told := outcome.details.get("judge") if outcome else None:
+            said = told.get("error") or told.get("reason")
+            say(f"    {told.get('name')}: {told.get('verdict') or 'no verdict'}: {str(said)[:LONGEST]}")
         for reply in result.replies or ():
             if isinstance(reply, Reply) and answered(reply.text) != reply.text:
                 tokens = f" ({result.thinking_tokens} tokens)" if result.thinking_tokens else ""

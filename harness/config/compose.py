@@ -17,7 +17,7 @@ from typing import Any
 
 from harness.config.literal import joined, literal, quoted
 from harness.config.parser import Parser, add_hydra, add_results, add_settings, results_default
-from harness.config.settings import FOLDER, GROUPS, PLUGINS, check_keys, run_settings, settings
+from harness.config.settings import FOLDER, GROUPS, PLUGINS, check_keys, judge, run_settings, settings
 from harness.config.short import lengthened
 from harness.core.errors import INTERRUPTED, HarnessError, Missing, UsageError, near, nearest
 from harness.core.sinks import line
@@ -25,6 +25,8 @@ from harness.plugins.plugin import Plugin
 from harness.plugins.registry import ROOT, Registry, unknown
 
 KEYS = tuple(run_settings())
+REFERENCES = {"chance", "oracle", "replay"}
+"""Models that answer from a task's key or from a file: they cannot judge."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ def choices(registry: Registry, group: str) -> list[str]:
     """The names that `group=` accepts."""
     if group in PLUGINS:
         return sorted(registry.group(group))
-    return sorted(path.stem for path in (FOLDER / group).glob("*.yaml"))
+    models = set(registry.models) - REFERENCES if group == "judge" else set()
+    return sorted({path.stem for path in (FOLDER / group).glob("*.yaml")} | models)
 
 
 def check_names(overrides: Sequence[str], registry: Registry) -> None:
@@ -144,7 +147,7 @@ def run(words: Sequence[str] | Asked, job: Callable[[Any], int]) -> int:
             except OmegaConfBaseException as e:
                 raise UsageError(_one_line(e)) from e
             plain: Any = OmegaConf.to_container(config)
-            plain["overrides"] = [typed.get(w, w.removeprefix("++")) for w in HydraConfig.get().overrides.task]  # type: ignore[index]
+            plain["overrides"] = [typed.get(w, w) for w in HydraConfig.get().overrides.task]  # type: ignore[index]
             _check(plain, registry)
             codes.append(job(plain))
         except HarnessError as e:
@@ -209,6 +212,9 @@ def _store(registry: Registry) -> None:
         store.store(group="task", name=name, node=node)
         model = registry.get("model", str(plugin.raw.get("default_model", "tiny-llava")))
         store.store(group="model", name=f"default_for_{name}", node=dict(model.raw))
+
+    for name, plugin in registry.models.items():
+        store.store(group="judge", name=name, node=judge(plugin))
 
     def preset(method: str, key: str, *, _root_: Any) -> Any:
         plugin = registry.methods[method]

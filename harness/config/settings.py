@@ -14,11 +14,14 @@ from harness.config.kinds import ANY, MAPPING, Kinds, annotated, kinds, refusal
 from harness.config.short import PRIVATE, chosen
 from harness.core.decoding import Decoding
 from harness.core.errors import UsageError, near
+from harness.plugins.plugin import Plugin
 from harness.plugins.registry import ROOT, Registry
 
 FOLDER = ROOT / "harness" / "config"
 PLUGINS = ("task", "method", "model")
-GROUPS = (*PLUGINS, "decoding", "executor", "logger")
+GROUPS = (*PLUGINS, "decoding", "executor", "logger", "judge")
+JUDGE: dict[str, Any] = {"prompt": "correctness", "max_new_tokens": 256, "pictures": False}
+"""Settings of every judge, beside those of its model: docs/judge.md explains them."""
 DECODING = f"{Decoding.__module__}.{Decoding.__qualname__}"
 STATED = {
     "limit": "int | None",
@@ -77,12 +80,22 @@ def _settings(words: Sequence[str], registry: Registry) -> Iterator[Setting]:
         for key, default in {**more, **own}.items():
             if key not in PRIVATE:
                 yield Setting(f"{place}.{key}", default, plugin.target)
+    for name in _named(words, "judge"):
+        if plugin := registry.models.get(name):
+            for key, default in judge(plugin).items():
+                if key not in PRIVATE:
+                    yield Setting(f"judge.{key}", default, "" if key in JUDGE else plugin.target)
     for group in GROUPS[len(PLUGINS) :]:
         for name in _named(words, group):
             for key, default in option(group, name).items():
                 if group != "decoding" and key == "name":
                     continue  # says which it is
                 yield Setting(f"{group}.{key}", default, DECODING if group == "decoding" else "")
+
+
+def judge(model: Plugin) -> dict[str, Any]:
+    """The node of a judge: the model's settings and its own."""
+    return {**model.raw, **JUDGE}
 
 
 def run_settings() -> dict[str, Any]:
@@ -137,6 +150,8 @@ def _elsewhere(group: str, registry: Registry) -> dict[str, list[str]]:
         place = "method.{}" if group == "method" else group
         plugins = registry.group(group).values()
         having = [(p.name, place.format(p.name), p.raw if group == "model" else p.defaults) for p in plugins]
+    elif group == "judge":
+        having = [(p.name, group, judge(p)) for p in registry.models.values()]
     else:
         having = [(p.stem, group, option(group, p.stem)) for p in sorted((FOLDER / group).glob("*.yaml"))]
     found: dict[str, list[str]] = {}

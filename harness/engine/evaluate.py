@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.core.errors import DONE, INCOMPLETE, INTERRUPTED, NO, UsageError, first_line, writing
 from harness.core.score import primary
-from harness.core.types import Metric, Result
+from harness.core.types import Metric, Result, Sample
 from harness.engine import memory
 from harness.engine.alike import Alike
 from harness.engine.changes import since
@@ -17,12 +17,15 @@ from harness.engine.conclusion import concluded
 from harness.engine.early_stopping import Sequential
 from harness.engine.executors.executor import Executor, Order, executor
 from harness.engine.interrupt import interruptible
+from harness.engine.judging import Judged, graded
 from harness.engine.listener import Listener
 from harness.engine.plan import Plan, compose
 from harness.engine.play import planned
 from harness.engine.recording import Clock, begun, known, ready, spent
 from harness.engine.rescoring import Taken, candidates, take
 from harness.engine.schedule import FirstError, Interrupted
+from harness.judge import Judge
+from harness.runs import journal as journals
 from harness.runs.journal import Journal
 from harness.runs.pictures import kept
 from harness.runs.record import RunRecord, Status, now
@@ -61,13 +64,23 @@ def evaluate(config: dict[str, Any], listener: Listener) -> int:
         if record.status.ended:
             _ingest(plan, listener)
         listener.ended(record, metrics, from_store=False)
-        return EXIT[record.status]
+        return _exit(record)
+
+
+def _exit(record: RunRecord) -> int:
+    """Incomplete where a judge's verdicts are missing for a fault, as where answers are."""
+    code = EXIT[record.status]
+    return INCOMPLETE if code == DONE and _unjudged(record) else code
+
+
+def _unjudged(record: RunRecord) -> bool:
+    return bool(record.judge and record.judge.get("failed"))
 
 
 def _retried(plan: Plan, record: RunRecord) -> bool:
-    """Whether failed samples of a finished run are asked again."""
+    """Whether failed samples of a finished run are asked again, and failed requests of its judge."""
     asked = plan.config["retry"] == "errors" or plan.config.get("debug")
-    return bool(asked) and record.status in (Status.PARTIAL, Status.FAILED)
+    return bool(asked) and (record.status in (Status.PARTIAL, Status.FAILED) or _unjudged(record))
 
 
 def _answered(plan: Plan, record: RunRecord) -> bool:
@@ -84,7 +97,7 @@ def _from_store(plan: Plan, record: RunRecord, listener: Listener) -> int:
     if not indexed(Path(plan.config["results"]), record):
         _ingest(plan, listener)
     listener.ended(record, plan.directory.metrics(), from_store=True)
-    return EXIT[record.status]
+    return _exit(record)
 
 
 def _play(
@@ -136,16 +149,39 @@ def _play(
         journal.close()
         _close(plan, player)
     ordered = [results[s.id] for s in samples if s.id in results]
+    record = clock.of(record)
+    judged = None
+    if plan.judge and not interrupted:
+        judged = _judged(plan, plan.judge, samples, ordered, record, listener)
+        interrupted = judged is None
     found = concluded(plan.task, ordered, len(samples), interrupted=interrupted)
     stopped = alike.reason if len(ordered) < len(samples) and not interrupted else ""
-    record = found.of(replace(record, stopped=stopped))
-    record = clock.of(replace(record, sequential=early.verdict(results) if early else None))
+    record = found.of(replace(record, stopped=stopped, sequential=early.verdict(results) if early else None))
+    if judged:
+        found, record = judged.added(found, record, plan.task)
+        journals.write(plan.directory.journal, judged.results)
     if player:
         record = spent(record, player)
     if not interrupted:
         plan.directory.write_metrics(found.metrics)
     plan.directory.write_record(record)
     return record, found.metrics
+
+
+def _judged(
+    plan: Plan, judge: Judge, samples: list[Sample], results: list[Result], record: RunRecord, listener: Listener
+) -> Judged | None:
+    """The results with the judge's verdicts; None where Ctrl-C came first. Whatever ends it, no reply is lost."""
+    folder = Path(plan.config["results"])
+    try:
+        with interruptible(listener.say) as stop, memory.settled():
+            return graded(judge, plan.task, samples, results, plan.config["model"], folder, say=listener.say, stop=stop)
+    except Interrupted:
+        return None
+    except BaseException:
+        with suppress(OSError):
+            plan.directory.write_record(replace(record, status=Status.INTERRUPTED, finished=now()))
+        raise
 
 
 def _close(plan: Plan, player: Executor | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from harness.core.method import Method, Pipeline
 from harness.core.model import Model
 from harness.core.task import Task
 from harness.engine import artefacts
+from harness.judge import Judge, build_judge
 from harness.plugins.build import VANILLA, build_decoding, build_methods, build_model, build_task, target
 from harness.runs import sources
 from harness.runs.directory import RunDir
@@ -30,6 +31,8 @@ class Plan:
     code: dict[str, dict[str, str]]
     """The files behind `answers` and `scores`, with their digests."""
     directory: RunDir
+    judge: Judge | None = None
+    """Who grades the answers once they are journaled."""
 
     @property
     def names(self) -> list[str]:
@@ -54,14 +57,16 @@ def compose(config: dict[str, Any]) -> Plan:
     task = build_task(config["task"])
     model = build_model(config["model"])
     decoding = build_decoding(config["decoding"], task)
-    model.accept(decoding)
     model.bind(task)
+    judge = build_judge(config.get("judge"))
+    if judge:
+        judge.accepts(task)
     code = {"answers": code_of_answers(config), "scores": code_of_scores(config)}
     asked = task_identity(task, code["scores"])
     how = {
         "model": {"name": model.name, "fingerprint": model.fingerprint()},
         "methods": [_method(name, config, model) for name in named(config)],
-        "decoding": decoding.facts(),
+        "decoding": asdict(decoding),
         "seed": config["seed"],
         "limit": config["limit"],
         "code": digest(code["answers"]),
@@ -73,11 +78,11 @@ def compose(config: dict[str, Any]) -> Plan:
         how["stop_early"] = config["stop_early"]
     # What answers from the task's records depends on all of the task.
     answers = digest(how | ({"task": asked} if model.reads_samples else {}))
-    identity = {"task": asked, **how, "answers": answers}
+    identity = {"task": asked, **how, "answers": answers, **({"judge": judge.identity} if judge else {})}
     DIGESTS.save()
     data = str(config["task"].get("data") or "default")
     name = run_name(task.name, data, "+".join(named(config)) or VANILLA, model.name, digest(identity))
-    return Plan(config, task, model, identity, code, RunDir(Path(config["results"]), name))
+    return Plan(config, task, model, identity, code, RunDir(Path(config["results"]), name), judge)
 
 
 def named(config: dict[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from harness.engine.executors.executor import Executor
@@ -61,13 +61,13 @@ def begun(plan: Plan, total: int, taken: Mapping[str, Any]) -> RunRecord:
         model_fingerprint=plan.identity["model"]["fingerprint"],
         method=plan.label,
         methods=plan.names,
-        decoding=build_decoding(plan.config["decoding"], plan.task).facts(),
+        decoding=asdict(build_decoding(plan.config["decoding"], plan.task)),
         seed=plan.config["seed"],
         limit=plan.config["limit"],
         identity=plan.identity,
         code=plan.code,
         config=plan.config,
-        command=_command(plan.config),
+        command=played_by(plan.config),
         started=now(),
         wall_seconds=0.0,
         cpu_seconds=0.0,
@@ -102,6 +102,6 @@ def spent(record: RunRecord, executor: Executor) -> RunRecord:
     )
 
 
-def _command(config: Mapping[str, Any]) -> str:
+def played_by(config: Mapping[str, Any]) -> str:
     """The command that plays this run, of a sweep this run alone."""
     return shlex.join(["harness", "eval", *config.get("overrides", ())])

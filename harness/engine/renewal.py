@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -11,9 +12,14 @@ from harness.core.errors import INCOMPLETE, HarnessError
 from harness.core.score import primary
 from harness.core.types import Metric, Result
 from harness.engine.conclusion import concluded
+from harness.engine.judging import Judged, graded
 from harness.engine.plan import task_identity
 from harness.engine.play import planned
+from harness.engine.recording import played_by
 from harness.engine.rescoring import again, inherited
+from harness.judge import build_judge
+from harness.judge.remembered import FORGOTTEN
+from harness.judge.rows import bare
 from harness.plugins.build import build_task, target
 from harness.runs import journal
 from harness.runs.directory import RunDir
@@ -38,41 +44,86 @@ class Renewed:
     metric: Metric | None
 
 
-def renew(old: StoredRun, results: Path, *, check: bool = True) -> Renewed:
+@dataclass(frozen=True)
+class Asking:
+    """A judge as a configuration names it: the node, and the words that chose it."""
+
+    node: Mapping[str, Any]
+    words: Sequence[str]
+
+    def added(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """A run's configuration with this judge in place of its own."""
+        kept = [w for w in config.get("overrides") or () if not str(w).startswith(("judge=", "judge."))]
+        return {**config, "judge": dict(self.node), "overrides": [*kept, *self.words]}
+
+
+def renew(
+    old: StoredRun,
+    results: Path,
+    *,
+    check: bool = True,
+    judge: Asking | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Renewed:
     """Score a stored run anew. Where its task is as it was, nothing is written; with `check` its rows are compared.
+
+    Args:
+        judge: Who is asked about the answers; by default the replies that the run's own judge gave are read anew, and
+            none is asked.
 
     Raises NotRescorable, with the reason and what to do.
     """
     record = old.record
     if reason := _refused(record):
-        raise NotRescorable(f"{old.name} cannot be rescored: {reason}")
-    config = record.config
+        raise NotRescorable(f"{old.name} cannot be {'judged' if judge else 'rescored'}: {reason}")
+    config = judge.added(record.config) if judge else record.config
     task, code = build_task(config["task"]), code_of_scores(config)
+    judged_by = build_judge(config.get("judge"))
+    if judged_by:
+        judged_by.accepts(task)
     try:
         if not task.repeatable:
             raise NotRescorable(
                 f"{old.name} cannot be rescored: its episodes act on something outside: {_play(record)}"
             )
-        identity = {**record.identity, "task": task_identity(task, code)}
+        by = {"judge": judged_by.identity} if judged_by else {}
+        identity = {**record.identity, "task": task_identity(task, code), **by}
         name = run_name(task.name, record.data, record.method, record.model, digest(identity))
         directory = RunDir(results, name)
-        unchanged = identity == record.identity
-        if not (unchanged and check) and (there := directory.record()) and there.status.ended:
+        unchanged = identity == record.identity and not judge
+        there = None if unchanged and check else directory.record()
+        if there and there.status.ended and not (judge and (there.judge or {}).get("failed")):
             return Renewed(name, False, primary(directory.metrics()))
         samples = planned(task, config)
         rows = _rows(task, samples, old)
         if unchanged:
-            if rows != old.results():
+            if [bare(r) for r in rows] != [bare(r) for r in old.results()]:
                 raise NotRescorable(f"{old.name}: the same code gives other scores now: the task is not deterministic")
             return Renewed(old.name, False, old.primary)
-        found = concluded(task, rows, len(samples))
+        found, made = concluded(task, rows, len(samples)), _record(old, task, identity, code, name)
+        made = found.of(replace(made, config=config, command=played_by(config) if judge else made.command))
         with directory.locked(lambda: None):
+            if judged_by:
+                judged = graded(judged_by, task, samples, rows, config["model"], results, say=say, ask=bool(judge))
+                _complete(old, judged)
+                rows = judged.results
+                found, made = judged.added(found, made, task)
             journal.write(directory.journal, rows)
             directory.write_metrics(found.metrics)
-            directory.write_record(found.of(_record(old, task, identity, code, name)))
+            directory.write_record(made)
         return Renewed(name, True, primary(found.metrics))
     finally:
         task.close()
+
+
+def _complete(old: StoredRun, judged: Judged) -> None:
+    """Raises NotRescorable where replies of the run's own judge are gone."""
+    before = (old.record.judge or {}).get("failed")
+    if before is not None and judged.facts["failed"] > before and FORGOTTEN in judged.facts["errors"]:
+        raise NotRescorable(
+            f"{old.name} cannot be rescored: replies of its judge are not in judgments/ any more: harness judge "
+            f"{old.name} judge=... asks it again"
+        )
 
 
 def _refused(record: RunRecord) -> str:

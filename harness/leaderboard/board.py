@@ -65,6 +65,11 @@ class BoardEntry:
         return TIERS.get(self.data, "official")
 
     @property
+    def judge(self) -> str:
+        """The score of the judge who graded its answers, which is also its name; "" for none."""
+        return str(((self.row["task_facts"] or {}).get("judge") or {}).get("score", ""))
+
+    @property
     def origin(self) -> str:
         """measured here, scored from outputs that another program wrote, or imported from its log."""
         if (self.row["config"] or {}).get("imported"):
@@ -205,12 +210,15 @@ def boards(found: Iterable[BoardEntry]) -> list[Board]:
     groups: dict[tuple[Any, ...], list[BoardEntry]] = {}
     for e in found:
         rules = str(((e.row["identity"] or {}).get("task") or {}).get("fingerprint", ""))
+        rules += f" {e.judge}" if e.judge else ""
         key = (e.task, e.data, str(e.row["task_version"] or ""), e.row["limit"], rules)
         groups.setdefault(key, []).append(e)
     made, taken = [], set()
     for key, members in sorted(groups.items(), key=lambda kv: (-len(kv[1]), str(kv[0]))):
-        plain = (key[0], key[1], key[3])
-        mark = f"v{key[2]} {key[4][:6]}".strip() if plain in taken else ""
+        judge = members[0].judge
+        plain = (key[0], key[1], key[3], judge)
+        version = f"v{key[2]} {key[4][:6]}".strip() if plain in taken else ""
+        mark = " ".join(filter(None, [judge, version]))
         taken.add(plain)
         made.append(Board(*key, entries=members, mark=mark))
     return sorted(made, key=lambda b: (b.task, b.data, b.limit is not None, b.limit or 0, b.mark))

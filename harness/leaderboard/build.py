@@ -11,14 +11,11 @@ from typing import Any
 
 from harness import __version__
 from harness.core.errors import HarnessError, UsageError, first_line
-from harness.leaderboard import downloads, overview, pages, published, samples
-from harness.leaderboard.answers import details_of, extras, items_of, played
+from harness.leaderboard import downloads, overview, pages, pictures, published, samples
+from harness.leaderboard.answers import items_of, played
 from harness.leaderboard.board import Board, BoardEntry, boards, entries
 from harness.leaderboard.folder import LOCK, MARK, fresh
-from harness.leaderboard.pictures import Files, Nowhere, Pictures, Private
-from harness.leaderboard.places import places
 from harness.leaderboard.render import Renderer, source
-from harness.leaderboard.seen import seen as seen_of
 from harness.leaderboard.versus import comparisons
 from harness.plugins.plugin import Plugin
 from harness.plugins.registry import ROOT, Registry, folders_of
@@ -45,15 +42,13 @@ def build(
     *,
     plugin_folders: Sequence[str] = (),
     with_pictures: bool = True,
-    private: Private | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Built:
-    """`private`: where this process serves the pictures of all records from, none of which is written. Raises
-    UsageError where `out` is a folder that no build made."""
+    """Raises UsageError where `out` is a folder that no build made."""
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MARK).exists())):
         raise UsageError(f"--out {out} exists and is not a site of harness: name a new or empty folder")
     with fresh(out) as folder:
-        site, runs = _write(results, folder, plugin_folders, private or with_pictures, say)
+        site, runs = _write(results, folder, plugin_folders, with_pictures, say)
         (folder / MARK).write_text(f"{__version__}\n")
     return Built(out, len(site.written), sum(site.written.values()), runs)
 
@@ -67,13 +62,13 @@ class _Broken(Exception):
 
 
 def _write(
-    results: Path, out: Path, folders: Sequence[str], shown: Private | bool, say: Callable[[str], None]
+    results: Path, out: Path, folders: Sequence[str], with_pictures: bool, say: Callable[[str], None]
 ) -> tuple[Renderer, int]:
     """All pages. A run whose pages cannot be made is named and left out, unless that is so of most of them."""
     left: set[str] = set()
     while True:
         try:
-            return _attempt(results, out, folders, shown, say, left)
+            return _attempt(results, out, folders, with_pictures, say, left)
         except _Broken as e:
             cause = e.__cause__
             assert cause is not None
@@ -96,7 +91,7 @@ def _of(entry: BoardEntry) -> Iterator[None]:
 
 
 def _attempt(
-    results: Path, out: Path, folders: Sequence[str], shown: Private | bool, say: Callable[[str], None], left: set[str]
+    results: Path, out: Path, folders: Sequence[str], with_pictures: bool, say: Callable[[str], None], left: set[str]
 ) -> tuple[Renderer, int]:
     figures = published.read(_published(results))
     if (results / "runs").is_dir():
@@ -119,11 +114,9 @@ def _attempt(
         if not found:
             pages.empty(site, results)
         compared = {}
-        private = isinstance(shown, Private)
-        where = shown if isinstance(shown, Private) else Files(site) if shown else Nowhere()
         for board in made:
             say(f"{board.name}: {len(board.entries)} runs")
-            compared[board.slug] = _board(site, store, board, results, where, private)
+            compared[board.slug] = _board(site, store, board, with_pictures)
     series = pages.history(site, results, made)
     if found:
         ranked = {(b.slug, m): pages.ranking(b, m, compared[b.slug]) for b in made for m in b.models}
@@ -150,18 +143,16 @@ def _cards(folders: Sequence[str], configs: Iterable[Any], say: Callable[[str], 
     return Registry(good).groups
 
 
-def _board(site: Renderer, store: Store, board: Board, results: Path, shown: Pictures, private: bool) -> Any:
+def _board(site: Renderer, store: Store, board: Board, with_pictures: bool) -> Any:
     items = items_of(store, board)
-    seen = seen_of(board, items.position, shown, private=private)
-    map_ = places(seen.places, details_of(store, board, items)) if seen.places else None
-    samples.items(site, board, items, seen, map_)
+    files = pictures.export(board, site) if with_pictures else {}
+    samples.items(site, board, items, files)
     runs = {}
     for entry in board.entries:
         with _of(entry):
             run = played(store, entry, items)
-            more = extras(items, run, seen, results / "runs" / entry.run)
-            samples.answers(site, board, entry, run, more)
-            pages.run(site, board, entry, items, run, seen)
+            samples.answers(site, board, entry, run)
+            pages.run(site, board, entry, items, run, files)
         run.rows = []  # a million answers need not stay in memory
         runs[entry.run] = run
     found = comparisons(board, items, runs)

@@ -12,12 +12,12 @@ import yaml
 from harness.core.errors import HarnessError
 from harness.gate.history import Series, read_marks
 from harness.gate.history import history as series_of
+from harness.judge.report import lines as judge_lines
 from harness.leaderboard import figures
 from harness.leaderboard.answers import WORDS, BoardRun, Items, page_rows, target
 from harness.leaderboard.board import Board, BoardEntry, slug, tidy
 from harness.leaderboard.published import Figure, plain
 from harness.leaderboard.render import Renderer
-from harness.leaderboard.seen import Seen
 from harness.leaderboard.versus import Comparisons, against_vanilla, cost_ratio, ranks
 from harness.plugins.cards import bibtex
 from harness.plugins.plugin import Plugin
@@ -60,9 +60,7 @@ def compare(site: Renderer, made: Sequence[Board]) -> None:
 
 
 def samples(site: Renderer) -> None:
-    """The list of samples, and the page of one; what they show is loaded from data/."""
     site.page("samples.html", "samples.html")
-    site.page("sample.html", "sample.html")
 
 
 def tasks(site: Renderer, made: Sequence[Board], ranked: Rankings, published: Sequence[Figure]) -> None:
@@ -201,11 +199,13 @@ def models(site: Renderer, found: Sequence[BoardEntry], made: Sequence[Board], r
         )
 
 
-def run(site: Renderer, board: Board, entry: BoardEntry, items: Items, played: BoardRun, seen: Seen) -> None:
+def run(
+    site: Renderer, board: Board, entry: BoardEntry, items: Items, played: BoardRun, files: Mapping[str, list[str]]
+) -> None:
     latencies = [r["latency"] for r in played.rows if r and r["latency"]]
     faults = [(items.rows[i], r) for i, r in enumerate(played.rows) if r and r["message"] is not None]
     shown = [
-        (item, answer, seen.files(item["id"]), played.state[i])
+        (item, answer, files.get(item["id"], []), played.state[i])
         for i, (item, answer) in enumerate(zip(items.rows[:SHOWN], page_rows(played, 0, SHOWN), strict=True))
         if answer is not None
     ]
@@ -229,6 +229,7 @@ def run(site: Renderer, board: Board, entry: BoardEntry, items: Items, played: B
         words=WORDS,
         counts={k: played.state.count(k) for k in WORDS},
         target=target,
+        judge=list(judge_lines(told)) if (told := (entry.row["task_facts"] or {}).get("judge")) else [],
     )
 
 

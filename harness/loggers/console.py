@@ -17,6 +17,7 @@ from rich.progress import (
 
 from harness.core.sinks import line
 from harness.core.types import Metric, Result, Sample
+from harness.judge.report import lines
 from harness.loggers.tables import metrics_table, terminal, text
 from harness.runs.record import RunRecord, Status
 
@@ -95,6 +96,8 @@ class Console:
             self._bar = None
         if metrics:
             self.out.print(metrics_table(record, metrics))
+        for told in lines(record.judge) if record.judge and record.status.ended else ():
+            self.out.print(text(f"  {told}"))
         counts = record.counts
         if counts.errors:
             self.say(f"{counts.errors} of {counts.done} samples ended in an error row:")

@@ -111,8 +111,10 @@ class RunRecord:
     """The verdict of a run that was stopped early."""
     stopped: str = ""
     """Why the run ended before its last sample, where an error ended it."""
+    judge: dict[str, Any] | None = None
+    """Who graded the answers, how it agrees with exact scores, and its cost: `harness.judge.report`."""
     more: dict[str, Any] = field(default_factory=dict)
-    absent: frozenset[str] = frozenset({"rescored_from", "sequential", "stopped"})
+    absent: frozenset[str] = frozenset({"rescored_from", "sequential", "stopped", "judge"})
     """Fields that are not written while they hold their defaults: of a record that was read, those it did not have."""
 
     @property
@@ -266,7 +268,7 @@ _KINDS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("schema", "seed", "limit", "peak_memory_bytes"), _integer),
     **dict.fromkeys(("wall_seconds", "cpu_seconds"), _number),
     **dict.fromkeys(("methods",), _texts),
-    **dict.fromkeys(("decoding", "identity", "code", "config", "environment", "work", "sequential"), _mapping),
+    **dict.fromkeys(("decoding", "identity", "code", "config", "environment", "work", "sequential", "judge"), _mapping),
     **dict.fromkeys(("task_facts", "model_facts"), _mapping),
     "status": Status,
     "scores": _scores,

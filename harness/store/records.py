@@ -100,6 +100,7 @@ def _json(path: Path, kind: type) -> Any:
 
 def _run(record: RunRecord) -> Row:
     from_ = {"rescored_from": record.rescored_from} if record.rescored_from else {}
+    judge = {"judge": record.judge} if record.judge else {}
     texts = ("run", "task", "task_version", "data", "model", "model_fingerprint", "method", "command", "methods")
     return {
         "status": record.status.value,
@@ -110,7 +111,7 @@ def _run(record: RunRecord) -> Row:
         **{k: _float(getattr(record, k)) for k in ("wall_seconds", "cpu_seconds")},
         **{k: _integer(record.work.get(k)) for k in ("passes", "positions")},
         **{k: getattr(record, k) for k in ("decoding", "identity", "model_facts")},
-        "task_facts": record.task_facts | from_,
+        "task_facts": record.task_facts | from_ | judge,
     }
 
 

@@ -444,6 +444,13 @@ def _(w):
     return settings(w, {"limit": 36}, {"limit": None})
 
 
+@line("`judge` and its settings")
+def _(w):
+    judge = {"judge": w.config("task=pope", "judge=tiny-llava")["judge"]}
+    assert settings(w, {"judge": {}}) == "nothing"
+    return settings(w, judge, {"judge": {**judge["judge"], "max_new_tokens": 9}})
+
+
 @line("`model.dtype`")
 def _(w):
     return settings(w, {"model_dtype": "bfloat16"}, {"model_dtype": "float16"})

@@ -6,7 +6,6 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -70,6 +69,7 @@ class HFModel(Model):
         self._ready: dict[int, tuple[Call, Any]] = {}
         self._preparing = 0.0
         self._told = False
+        self._work: Any = None
 
     def fingerprint(self) -> str:
         facts = [self._checkpoint, self.dtype, self.device.split(":")[0], self.attention, self.chat]
@@ -79,11 +79,6 @@ class HFModel(Model):
         facts += ["partial"] if self.partial else []
         facts += ["trusted"] if self.trust else []  # its own code runs in place of transformers'
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()
-
-    def accept(self, decoding: Decoding) -> None:
-        from harness.models.hf.extra import check
-
-        check(decoding)
 
     @cached_property
     def _checkpoint(self) -> str:
@@ -109,6 +104,7 @@ class HFModel(Model):
             _LOADED[key] = self._load()
         self.model, self.prompts = _LOADED[key]
         self.view = View(self.model)
+        self._work = self.view.work
         self.view.encode, self.view.decode = self.prompts.encode, self.prompts.tokenizer.decode
         self.prompts.mark_questions = any(m.reads_question for m in steering)
         self.methods = tuple(steering)
@@ -191,7 +187,14 @@ class HFModel(Model):
         return method.calibrate(Bench(self.view, annotated, self.prompts.encode, self.prompts.tokenizer))
 
     def work(self) -> dict[str, int]:
-        return {"passes": self.view.work.passes, "positions": self.view.work.positions}
+        return {"passes": self._work.passes, "positions": self._work.positions} if self._work else {}
+
+    def close(self) -> None:
+        """Let go of the weights, so that a judge finds room; the last loaded ones are kept for a next run."""
+        for name in ("model", "prompts", "view", "thinking", "batching"):
+            if hasattr(self, name):
+                delattr(self, name)
+        self.methods = ()
 
     def prepare(self, call: Call) -> None:
         if call.request.continuations:
@@ -206,7 +209,6 @@ class HFModel(Model):
 
     def answer(self, calls: Sequence[Call], decoding: Decoding) -> list[Reply]:
         from harness.models.hf.batching import mark_shared
-        from harness.models.hf.extra import arguments
         from harness.steering import generate
 
         if any(c.request.continuations for c in calls):
@@ -230,8 +232,7 @@ class HFModel(Model):
             methods = (*methods, reader)
         try:
             stops = [c.request.stop for c in calls]
-            how = replace(decoding, extra=arguments(decoding.extra))
-            made = generate(self.view, inputs, methods, how, limit, [c.seed for c in calls], stops=stops)
+            made = generate(self.view, inputs, methods, decoding, limit, [c.seed for c in calls], stops=stops)
         except RuntimeError as e:
             raise _memory(e) from e
         each = (time.perf_counter() - began) / len(calls)
