@@ -167,6 +167,11 @@ class Board:
         return next((str(e.row["metric"]) for e in self.entries if e.row["metric"]), "")
 
     @property
+    def group(self) -> str:
+        """The split that the primary metric is stated for."""
+        return next((str(m["group"]) for e in self.entries for m in e.metrics if m["primary"]), "all")
+
+    @property
     def higher(self) -> bool:
         """Whether more is better."""
         return next((e.row["higher_is_better"] is not False for e in self.entries if e.row["metric"]), True)

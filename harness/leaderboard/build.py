@@ -11,12 +11,23 @@ from typing import Any
 
 from harness import __version__
 from harness.core.errors import HarnessError, UsageError, first_line
-from harness.leaderboard import downloads, overview, pages, pictures, published, samples
+from harness.leaderboard import (
+    downloads,
+    faults,
+    groups,
+    levels,
+    overview,
+    pages,
+    pictures,
+    published,
+    samples,
+)
 from harness.leaderboard.answers import items_of, played
 from harness.leaderboard.board import Board, BoardEntry, boards, entries
 from harness.leaderboard.folder import LOCK, MARK, fresh
+from harness.leaderboard.ranking import ranking
 from harness.leaderboard.render import Renderer, source
-from harness.leaderboard.versus import comparisons
+from harness.leaderboard.versus import Comparisons, comparisons
 from harness.plugins.plugin import Plugin
 from harness.plugins.registry import ROOT, Registry, folders_of
 from harness.store import Store, catch_up
@@ -113,15 +124,17 @@ def _attempt(
         _assets(site)
         if not found:
             pages.empty(site, results)
-        compared = {}
+        compared, sums = {}, {}
         for board in made:
             say(f"{board.name}: {len(board.entries)} runs")
-            compared[board.slug] = _board(site, store, board, with_pictures)
+            compared[board.slug], sums[board.slug] = _board(site, store, board, with_pictures)
     series = pages.history(site, results, made)
     if found:
-        ranked = {(b.slug, m): pages.ranking(b, m, compared[b.slug]) for b in made for m in b.models}
+        ranked = {
+            (b.slug, m): ranking(b, m, compared[b.slug], levels.of_board(b, figures)) for b in made for m in b.models
+        }
         overview.overviews(site, made, compared, series)
-        pages.tasks(site, made, ranked, figures)
+        pages.tasks(site, made, ranked, figures, found, sums)
         pages.methods(site, found, made, ranked, figures)
         pages.models(site, found, made, ranked)
     pages.compare(site, made)
@@ -143,21 +156,21 @@ def _cards(folders: Sequence[str], configs: Iterable[Any], say: Callable[[str], 
     return Registry(good).groups
 
 
-def _board(site: Renderer, store: Store, board: Board, with_pictures: bool) -> Any:
+def _board(site: Renderer, store: Store, board: Board, with_pictures: bool) -> tuple[Comparisons, pages.BoardSums]:
     items = items_of(store, board)
     files = pictures.export(board, site) if with_pictures else {}
     samples.items(site, board, items, files)
-    runs = {}
+    runs, broken = {}, faults.faults(store, board)
     for entry in board.entries:
         with _of(entry):
             run = played(store, entry, items)
             samples.answers(site, board, entry, run)
-            pages.run(site, board, entry, items, run, files)
+            pages.run(site, board, entry, items, run, files, broken.get(entry.run, []))
         run.rows = []  # a million answers need not stay in memory
         runs[entry.run] = run
     found = comparisons(board, items, runs)
     samples.comparisons(site, board, found)
-    return found
+    return found, pages.BoardSums(groups.summed(board, items, runs), faults.summed(broken))
 
 
 def _assets(site: Renderer) -> None:

@@ -36,23 +36,45 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.{digits}f}"
 
 
+Line = tuple[str, float]
+"""A reference level in a bar: its class of the style sheet, and where it lies."""
+BAR, EDGE = 240, 10
+"""Width of a bar, and its margin on both sides."""
+
+
+def _along(v: float, span: tuple[float, float]) -> str:
+    return f"{EDGE + (BAR - 2 * EDGE) * (min(max(v, span[0]), span[1]) - span[0]) / ((span[1] - span[0]) or 1):.1f}"
+
+
 def bar(
-    value: float | None, low: float | None, high: float | None, span: tuple[float, float], lines: Sequence[float] = ()
+    value: float | None, low: float | None, high: float | None, span: tuple[float, float], lines: Sequence[Line] = ()
 ) -> Markup:
-    """A value with its interval on a common scale; `lines` are reference levels."""
-    width, height = 180, 18
-
-    def at(v: float) -> str:
-        return f"{4 + (width - 8) * (min(max(v, span[0]), span[1]) - span[0]) / ((span[1] - span[0]) or 1):.1f}"
-
+    """A value with its interval on a common scale; site/assets/metrics.js draws the same for other metrics."""
     if value is None or value != value:
         return Markup("")
-    parts = [f'<line class="track" x1="4" x2="{width - 4}" y1="9" y2="9"/>']
-    parts += [f'<line class="level" x1="{at(v)}" x2="{at(v)}" y1="1" y2="17"/>' for v in lines]
+    parts = [f'<line class="track" x1="{EDGE}" x2="{BAR - EDGE}" y1="11" y2="11"/>']
+    parts += [
+        f'<line class="level {kind}" x1="{_along(v, span)}" x2="{_along(v, span)}" y1="0" y2="22"/>'
+        for kind, v in lines
+        if span[0] <= v <= span[1]
+    ]
     if low is not None and high is not None:
-        parts.append(f'<line class="interval" x1="{at(low)}" x2="{at(high)}" y1="9" y2="9"/>')
-    parts.append(f'<circle class="point" cx="{at(value)}" cy="9" r="4"/>')
-    return _svg(width, height, parts, "bar", "")
+        parts.append(f'<line class="interval" x1="{_along(low, span)}" x2="{_along(high, span)}" y1="11" y2="11"/>')
+    parts.append(f'<circle class="point" cx="{_along(value, span)}" cy="11" r="4"/>')
+    return _svg(BAR, 22, parts, "bar", "")
+
+
+def axis(span: tuple[float, float]) -> Markup:
+    """The scale of a column of bars; its ends are round."""
+    marks = ticks(*span, 3)
+    parts = [f'<line class="axis" x1="{EDGE}" x2="{BAR - EDGE}" y1="19" y2="19"/>']
+    digits = _digits(marks)
+    for v in marks:
+        anchor = "start" if v == marks[0] else "end" if v == marks[-1] else "middle"
+        x = {"start": 0, "end": BAR}.get(anchor, _along(v, span))
+        parts.append(f'<line class="axis" x1="{_along(v, span)}" x2="{_along(v, span)}" y1="15" y2="22"/>')
+        parts.append(f'<text class="tick" x="{x}" y="11" text-anchor="{anchor}">{number(v, digits)}</text>')
+    return _svg(BAR, 22, parts, "bar", "")
 
 
 def both(draw: Callable[[int], Markup]) -> Markup:
@@ -62,18 +84,24 @@ def both(draw: Callable[[int], Markup]) -> Markup:
     return Markup('<div class="wide">{}</div><div class="narrow">{}</div>').format(wide, draw(NARROW))
 
 
-def scatter(dots: Sequence[Dot], x_name: str, y_name: str, up: bool = True) -> Markup:
-    """Score against cost; the front (nothing cheaper is better) is joined."""
-    return both(lambda width: _scatter(dots, x_name, y_name, up, width))
+def scatter(dots: Sequence[Dot], x_name: str, y_name: str, up: bool = True, lines: Sequence[Line] = ()) -> Markup:
+    """Score against cost; the front (nothing cheaper is better) is joined. `lines`: reference levels in sight."""
+    return both(lambda width: _scatter(dots, x_name, y_name, up, lines, width)) if dots else Markup("")
 
 
-def _scatter(dots: Sequence[Dot], x_name: str, y_name: str, up: bool, width: int) -> Markup:
+def _scatter(dots: Sequence[Dot], x_name: str, y_name: str, up: bool, lines: Sequence[Line], width: int) -> Markup:
     height, left, bottom, top, right = (390, 56, 46, 34, 120) if width == WIDE else (350, 46, 44, 34, 84)
     xs, ys = [d.x for d in dots], [v for d in dots for v in (d.y, d.low, d.high) if v is not None]
     x, x_ticks = _axis(xs, left, width - right, 5 if width == WIDE else 3)
     y, y_ticks = _axis(ys, height - bottom, top)
     parts = _grid(x_ticks, y_ticks, x, y, (left, width - right), (top, height - bottom))
     parts += _titles(x_name, y_name, width, height, left, right)
+    parts += [
+        f'<line class="level {kind}" x1="{left}" x2="{width - right}" y1="{y(v):.1f}" y2="{y(v):.1f}">'
+        f"<title>{escape(kind)}: {number(v)}</title></line>"
+        for kind, v in lines
+        if y_ticks[0] <= v <= y_ticks[-1]
+    ]
     front = pareto(dots, up)
     steps = " ".join(f"{x(d.x):.1f},{y(d.y):.1f}" for d in front)
     if len(front) > 1:
@@ -202,8 +230,14 @@ def _axis(values: Sequence[float], start: float, end: float, count: int = 5):
     return (lambda v: start + (end - start) * (v - low) / (high - low)), marks
 
 
+def _digits(marks: Sequence[float]) -> int:
+    """Two, or as many more as the step needs."""
+    step = marks[1] - marks[0] if len(marks) > 1 else 1.0
+    return next((n for n in (2, 3) if abs(step * 10**n - round(step * 10**n)) < 1e-6), 4)
+
+
 def _grid(x_ticks, y_ticks, x, y, across, down) -> list[str]:
-    digits = 3 if len(y_ticks) > 1 and y_ticks[1] - y_ticks[0] < 0.01 else 2
+    digits = _digits(y_ticks)
     parts = []
     for v in y_ticks:
         parts.append(f'<line class="grid" x1="{across[0]}" x2="{across[1]}" y1="{y(v):.1f}" y2="{y(v):.1f}"/>')
@@ -232,10 +266,29 @@ def _svg(width: int, height: int, parts: Sequence[str], kind: str, label: str) -
 
 
 def span(values: Sequence[float | None]) -> tuple[float, float]:
-    """A common scale for bars."""
+    """A common scale for bars, with round ends."""
     known = [v for v in values if v is not None and v == v]
-    if not known:
-        return 0.0, 1.0
-    low, high = min(known), max(known)
-    pad = 0.05 * (high - low) or 0.05
-    return low - pad, high + pad
+    marks = ticks(min(known), max(known), 3) if known else [0.0, 1.0]
+    return marks[0], marks[-1]
+
+
+def spark(values: Sequence[tuple[float, str]], label: str) -> Markup:
+    """Small columns up and down from zero: (value, class), on a scale of its own."""
+    if not values:
+        return Markup("")
+    step, height = 9, 28
+    most = max(abs(v) for v, _ in values) or 1.0
+    up = max(0.0, *(v for v, _ in values)) / most
+    down = max(0.0, *(-v for v, _ in values)) / most
+    unit = (height - 4) / ((up + down) or 1)
+    zero = 2 + up * unit
+    parts = [f'<line class="axis" x1="0" x2="{step * len(values)}" y1="{zero:.1f}" y2="{zero:.1f}"/>']
+    for i, (v, kind) in enumerate(values):
+        tall = max(1.0, abs(v) / most * unit)
+        top = zero - tall if v > 0 else zero
+        parts.append(f'<rect class="{kind}" x="{i * step + 1}" y="{top:.1f}" width="{step - 2}" height="{tall:.1f}"/>')
+    width = step * len(values)  # drawn at its own size: a method on three tasks is not as wide as one on thirty
+    return Markup(
+        f'<svg class="spark" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" '
+        f'aria-label="{escape(label)}" xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>'
+    )

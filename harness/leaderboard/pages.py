@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,17 @@ from harness.core.errors import HarnessError
 from harness.gate.history import Series, read_marks
 from harness.gate.history import history as series_of
 from harness.judge.report import lines as judge_lines
-from harness.leaderboard import figures
+from harness.leaderboard import figures, levels
 from harness.leaderboard.answers import WORDS, BoardRun, Items, page_rows, target
-from harness.leaderboard.board import Board, BoardEntry, slug, tidy
+from harness.leaderboard.board import REFERENCES, Board, BoardEntry, slug, tidy
+from harness.leaderboard.cited import tables
+from harness.leaderboard.faults import Fault, FaultSum
+from harness.leaderboard.groups import GroupSum
+from harness.leaderboard.lines import MethodLine, MethodRow, ModelLine
 from harness.leaderboard.published import Figure, plain
+from harness.leaderboard.ranking import Ranking, choices
 from harness.leaderboard.render import Renderer
-from harness.leaderboard.versus import Comparisons, against_vanilla, cost_ratio, ranks
+from harness.leaderboard.reproduce import command, versions
 from harness.plugins.cards import bibtex
 from harness.plugins.plugin import Plugin
 
@@ -26,10 +32,22 @@ SHOWN = 10
 """Samples on a run's own page, which reads without JavaScript."""
 LISTED = 200
 """Published rows on one page; the CSV has all."""
+FEW = 3
+"""More versions than these are not listed."""
+LISTED_FAULTS = 20
+"""Kinds of errors of one run that are shown in full."""
 
 Cards = Mapping[str, Mapping[str, Plugin]]
-Rankings = Mapping[tuple[str, str], dict[str, Any]]
+Rankings = Mapping[tuple[str, str], Ranking]
 """(board, model) -> what `ranking` made."""
+
+
+@dataclass(frozen=True)
+class BoardSums:
+    """What a board's runs get right and wrong together: by group, and by kind of error."""
+
+    groups: list[GroupSum]
+    faults: list[FaultSum]
 
 
 def shared(found: Sequence[BoardEntry], made: Sequence[Board], cards: Cards) -> dict[str, Any]:
@@ -63,61 +81,54 @@ def samples(site: Renderer) -> None:
     site.page("samples.html", "samples.html")
 
 
-def tasks(site: Renderer, made: Sequence[Board], ranked: Rankings, published: Sequence[Figure]) -> None:
+def tasks(
+    site: Renderer,
+    made: Sequence[Board],
+    ranked: Rankings,
+    published: Sequence[Figure],
+    found: Sequence[BoardEntry],
+    sums: Mapping[str, BoardSums],
+) -> None:
     site.page("tasks.html", "tasks.html")
     for board in made:
         parts = [ranked[board.slug, model] for model in board.models]
-        chance, oracle = board.reference("chance"), board.reference("oracle")
-        others = [e for e in board.entries if e.flaws]
-        stated = [f for f in published if f.task == board.task and board.tier == "official" and f.data == board.data]
+        stated = levels.of_board(board, published)
+        cited, left_out = tables(stated, found, lambda f: f.source, LISTED)
+        site.json(f"data/metrics/{board.slug}.json", choices(board, stated))
+        entries = [r.entry for p in parts for r in p.rows]
+        commands = [command(e, site.shared["cards"]["model"]) for e in entries]
         site.page(
             f"task/{board.slug}.html",
             "task.html",
             board=board,
             card=_card(site, "task", board.task),
             parts=parts,
-            chance=chance,
-            oracle=oracle,
-            others=others,
-            published=stated[:LISTED],
+            choices=_choices(board),
+            chance=board.reference("chance"),
+            oracle=board.reference("oracle"),
+            others=[e for e in board.entries if e.flaws],
+            sums=sums[board.slug],
+            names={e.run: f"{e.method} on {e.model}" for e in board.entries},
+            pages={e.run: e.page for e in board.entries},
+            commands=list(dict.fromkeys(filter(None, commands))),
+            how=_versions(entries),
+            cited=cited,
+            left_out=left_out,
         )
 
 
-def ranking(board: Board, model: str, found: Comparisons) -> dict[str, Any]:
-    """Rows with ranges of ranks, splits and the figure of one model on one board."""
-    members = sorted(board.of(model), key=lambda e: (-(e.value or 0) if board.higher else (e.value or 0), e.run))
-    vanilla, placed = against_vanilla(board, model, found), ranks(board, members, found)
-    base = board.newest(model).get("vanilla")
-    levels = [e.value for e in (board.reference("chance"),) if e and e.value is not None]
-    span = figures.span([v for e in members for v in (e.row["low"], e.row["high"], e.value)])
-    rows = [
-        {
-            "entry": e,
-            "rank": placed[e.run],
-            "pair": vanilla.get(e.run),
-            "sign": vanilla[e.run].sign(board.higher) if e.run in vanilla else 0,
-            "cost": cost_ratio(e, base),
-            "bar": figures.bar(
-                e.value, e.row["low"], e.row["high"], span, [v for v in levels if span[0] <= v <= span[1]]
-            ),
-        }
-        for e in members
-    ]
-    groups = list(dict.fromkeys(m["group"] for e in members for m in e.metrics if m["name"] == board.metric))
-    splits = [(e, {m["group"]: m for m in e.metrics if m["name"] == board.metric}) for e in members if len(groups) > 1]
-    dots = [
-        figures.Dot(x=ratio, y=e.value, name=e.method, low=e.row["low"], high=e.row["high"], kind=_kind(e.method))
-        for e in board.newest(model).values()
-        if (ratio := cost_ratio(e, base)) is not None and e.value is not None
-    ]
-    plot = (
-        figures.scatter(dots, "cost of a sample, times vanilla's", board.metric, board.higher) if len(dots) > 1 else ""
-    )
-    return {"model": model, "rows": rows, "groups": groups, "splits": splits, "plot": plot}
+def _versions(entries: Sequence[BoardEntry]) -> str:
+    found = sorted({versions(e) for e in entries} - {""})
+    return ", ".join(found) if len(found) <= FEW else "several versions, which each run's page names"
 
 
-def _kind(method: str) -> str:
-    return "base" if method == "vanilla" else ""
+def _choices(board: Board) -> dict[str, list[str]]:
+    """Metric -> its splits, the primary metric first."""
+    out: dict[str, dict[str, None]] = {board.metric: {board.group: None}}
+    for e in board.ranked:
+        for m in e.metrics:
+            out.setdefault(m["name"], {})[m["group"]] = None
+    return {name: list(groups) for name, groups in out.items()}
 
 
 def _card(site: Renderer, group: str, name: str) -> dict[str, Any]:
@@ -142,52 +153,45 @@ def methods(
     ranked: Rankings,
     published: Sequence[Figure],
 ) -> None:
-    site.page("methods.html", "methods.html", counts={m: sum(e.method == m for e in found) for m in names(found)})
+    """The table of all methods, and a page each."""
+    lines = []
     for name in names(found):
         rows = [
-            {"board": b, **row}
-            for b in made
-            for model in b.models
-            for row in ranked[b.slug, model]["rows"]
-            if row["entry"].method == name
+            MethodRow(board, row)
+            for board in made
+            for model in board.models
+            for row in ranked[board.slug, model].rows
+            if row.entry.method == name
         ]
+        lines.append(MethodLine.of(name, sum(e.method == name for e in found), rows))
         parts = [_card(site, "method", part) for part in name.split("+")]
-        stated = [{"figure": f, "agrees": _agrees(f, found)} for f in published if plain(f.method) == plain(name)]
+        stated = [f for f in published if plain(f.method) == plain(name)]
+        cited, left_out = tables(stated, found, lambda f: f"{f.task} / {f.data}", LISTED)
         site.page(
             f"method/{slug(name)}.html",
             "method.html",
             name=name,
             parts=[p for p in parts if p],
             rows=rows,
-            published=stated[:LISTED],
-            left_out=max(0, len(stated) - LISTED),
+            cited=cited,
+            left_out=left_out,
         )
+    lines.sort(key=lambda x: (x.name != "vanilla", -x.wins + x.losses, x.name))
+    site.page("methods.html", "methods.html", lines=lines)
 
 
 def names(found: Sequence[BoardEntry]) -> list[str]:
     return sorted({e.method for e in found})
 
 
-def _agrees(stated: Figure, found: Sequence[BoardEntry]) -> str:
-    """Whether a measured run of the same thing has the published value in its interval."""
-    for e in reversed(found):
-        if (e.task, e.data) != (stated.task, stated.data) or plain(e.method) != plain(stated.method):
-            continue
-        if plain(e.model) != plain(stated.model) or e.flaws or e.row["limit"] is not None:
-            continue
-        for m in e.metrics:
-            if m["name"] == stated.metric and m["group"] == stated.group and m["low"] is not None:
-                inside = m["low"] <= stated.value <= m["high"]
-                return f"{'agrees' if inside else 'differs'}: measured {figures.number(m['value'])}"
-    return ""
-
-
 def models(site: Renderer, found: Sequence[BoardEntry], made: Sequence[Board], ranked: Rankings) -> None:
-    site.page("models.html", "models.html", counts={m: sum(e.model == m for e in found) for m in site.shared["models"]})
-    for name in site.shared["models"]:
+    """The table of all models, and a page each."""
+    lines = []
+    for name in sorted(site.shared["models"], key=lambda m: (m in REFERENCES, m)):
         parts = [(b, ranked[b.slug, name]) for b in made if b.of(name)]
-        rest = [e for e in found if e.model == name and e.flaws]
-        facts = next((e.row["model_facts"] for e in reversed(found) if e.model == name and e.row["model_facts"]), {})
+        own = [e for e in found if e.model == name]
+        facts = next((e.row["model_facts"] for e in reversed(own) if e.row["model_facts"]), {})
+        lines.append(ModelLine.of(name, own, [(b, r) for b, r in parts if not b.partial], tidy(facts or {})))
         site.page(
             f"model/{slug(name)}.html",
             "model.html",
@@ -195,15 +199,21 @@ def models(site: Renderer, found: Sequence[BoardEntry], made: Sequence[Board], r
             card=_card(site, "model", name),
             facts=tidy(facts or {}),
             parts=parts,
-            rest=rest,
+            rest=[e for e in own if e.flaws],
         )
+    site.page("models.html", "models.html", lines=lines)
 
 
 def run(
-    site: Renderer, board: Board, entry: BoardEntry, items: Items, played: BoardRun, files: Mapping[str, list[str]]
+    site: Renderer,
+    board: Board,
+    entry: BoardEntry,
+    items: Items,
+    played: BoardRun,
+    files: Mapping[str, list[str]],
+    faults: Sequence[Fault],
 ) -> None:
     latencies = [r["latency"] for r in played.rows if r and r["latency"]]
-    faults = [(items.rows[i], r) for i, r in enumerate(played.rows) if r and r["message"] is not None]
     shown = [
         (item, answer, files.get(item["id"], []), played.state[i])
         for i, (item, answer) in enumerate(zip(items.rows[:SHOWN], page_rows(played, 0, SHOWN), strict=True))
@@ -223,8 +233,10 @@ def run(
         packages=sorted((entry.row["packages"] or {}).items()),
         hardware=entry.row["hardware"] or {},
         latency=figures.histogram(latencies, "seconds a sample"),
-        faults=faults[:20],
-        fault_count=len(faults),
+        faults=faults[:LISTED_FAULTS],
+        more_faults=faults[LISTED_FAULTS:],
+        reproduce=command(entry, site.shared["cards"]["model"]),
+        versions=versions(entry),
         shown=shown,
         words=WORDS,
         counts={k: played.state.count(k) for k in WORDS},

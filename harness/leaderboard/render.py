@@ -44,6 +44,7 @@ class Renderer:
             lstrip_blocks=True,
         )
         made.filters |= {"number": figures.number, "signed": signed, "ratio": ratio, "slug": slug, "percent": percent}
+        made.filters |= {"abbreviated": abbreviated}
         made.globals |= {"bar": figures.bar, "policy": POLICY, "levels": LEVELS}
         return made
 
@@ -76,3 +77,13 @@ def ratio(value: float | None) -> str:
 
 def percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def abbreviated(value: float | None) -> str:
+    """7.1B, 135M, 1.9M, 820: how many, in three characters or so."""
+    if value is None:
+        return "–"
+    for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.1f}{unit}" if value < 10 * size else f"{value / size:.0f}{unit}"
+    return f"{value:.0f}"

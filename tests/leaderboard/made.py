@@ -9,6 +9,10 @@ from pathlib import Path
 from harness.store import ingest
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)> \" ' & {{ 7*7 }} \u202e \x00"
+FAULT = {
+    "type": "Unusable",
+    "traceback": 'Traceback:\n  File "/home/someone/harness/play.py", line 7, in ask\nUnusable\n',
+}
 GROUPS = ("random", "popular", "adversarial")
 
 
@@ -53,7 +57,7 @@ def run(
             "verdict": None if i == 1 else "yes",
             "scores": None if failed else scores,
             "details": {"question": question, "image": f"{i // 6}.png"},
-            "error": {"type": "Unusable", "message": f"no picture {HOSTILE}", "traceback": ""} if failed else None,
+            "error": {**FAULT, "message": f"no picture {i} {HOSTILE}"} if failed else None,
             "prompt": f"{i:064x}",
             "prompt_tokens": 9,
             "new_tokens": 2,

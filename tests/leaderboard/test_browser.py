@@ -161,6 +161,21 @@ def test_filtering_and_columns_are_kept_in_the_address(page, address):
     assert methods(page) == ["vista"] and page.get_by_role("columnheader").count() == 4
 
 
+def test_another_metric_of_a_ranking(page, address):
+    see(page, address, "task/quiz-embedded.html")
+    row = page.locator("table.ranking[data-model=tiny] tbody tr").filter(has_text="vista")
+    before = row.inner_text()
+    page.locator("select[name=metric]").select_option("accuracy|popular")
+    playwright.expect(row.locator("[data-rank]")).to_have_text("–")
+    assert "not tested" in row.inner_text() and "metric=accuracy" in page.url
+    assert page.locator("table.ranking[data-model=tiny] [data-title]").inner_text() == "accuracy, popular ↑"
+    page.reload()
+    playwright.expect(row.locator("[data-rank]")).to_have_text("–")
+    page.locator("select[name=metric]").select_option("accuracy|all")
+    playwright.expect(row).to_have_text(before, use_inner_text=True)
+    assert "metric=" not in page.url
+
+
 def test_keyboard(page, address):
     see(page, address, "index.html")
     page.keyboard.press("Tab")

@@ -175,6 +175,44 @@ def test_no_directory_of_the_machine_is_published(site):
     assert not [p for p in pages(site) if "/home/someone" in p.read_text()]
 
 
+def test_a_task_offers_every_metric_with_levels(site):
+    text = (site / "task" / "quiz-embedded.html").read_text()
+    chosen = re.findall(r'<option value="([^"]+)"', text)
+    found = json.loads((site / "data/metrics/quiz-embedded.json").read_text())
+    assert chosen == ["accuracy|all", *(f"accuracy|{g}" for g in ("random", "popular", "adversarial"))]
+    assert set(found) == set(chosen) and len(found["accuracy|popular"]["runs"]) == 14
+    (line, *_), *_ = found["accuracy|all"]["levels"].values()
+    assert line[0] == "chance" and f"chance, measured: {line[1]:.3f}" in text
+    assert text.count('class="level chance"') > 8 and 'class="axis"' in text
+
+
+def test_errors_are_grouped_with_traceback_and_first_sample(site):
+    (path,) = (site / "run").glob("quiz-embedded-dola-tiny-*.html")
+    text = path.read_text()
+    assert "12 samples have no score, for 1 kind of reason" in text and "<strong>12 ×</strong> Unusable" in text
+    assert "show=e&amp;find=q0" in text and "File &#34;.../play.py&#34;" in text and "/home/someone" not in text
+    task = (site / "task" / "quiz-embedded.html").read_text()
+    assert re.search(r"<td>12</td><td><strong>Unusable</strong>", task)
+
+
+def test_how_to_reproduce(site):
+    task = (site / "task" / "quiz-embedded.html").read_text()
+    assert "harness eval task=quiz method=pai method.pai.alpha=0.9\n" in task
+    task = (site / "task" / "captions-embedded.html").read_text()
+    assert "harness eval task=captions method=vista\n" in task and "played with commit aaaaaaaaaa" in task
+
+
+def test_groups_are_summed_up(site):
+    text = (site / "task" / "quiz-embedded.html").read_text()
+    table = re.search(r'data-table="groups">.*?</table>', text, re.DOTALL)
+    assert table and re.findall(r'<th scope="row">(\w+)</th><td>(\d+)</td>', table[0]) == [
+        ("all", "240"),
+        ("random", "80"),
+        ("popular", "80"),
+        ("adversarial", "80"),
+    ]
+
+
 def test_downloads(site):
     rows = list(csv.DictReader((site / "data" / "leaderboard.csv").read_text().splitlines()))
     table = pq.read_table(site / "data" / "leaderboard.parquet")
@@ -297,7 +335,7 @@ def test_methods_show_how_far_they_are_verified(workdir):
         assert f'href="{link}" rel="noreferrer" class="source code">LzVv123456/VISTA@dc62252</a>' in text
     assert badges(page) == ["end to end", "formulas only"]
     assert "largest difference: " in page and "32-layer model" in page
-    assert badges(Path("out/methods.html").read_text()) == ["function", "none", "end to end", "formulas only"]
+    assert badges(Path("out/methods.html").read_text()) == ["none", "function", "end to end", "formulas only"]
     assert badges(Path("out/method/gone.html").read_text()) == []
     mine = Path("out/method/mine.html").read_text()
     assert badges(mine) == ["function"] and "<script>document" not in mine and "<i>" not in mine
