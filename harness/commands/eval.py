@@ -58,11 +58,7 @@ def run(given: Any) -> int:
 def job(config: dict[str, Any]) -> int:
     """One composed run."""
     from harness.engine.evaluate import evaluate
+    from harness.loggers.choice import logged
     from harness.loggers.console import Console
 
-    console = Console(quiet=config["logger"]["name"] == "quiet")
-    if config["logger"]["name"] != "wandb":
-        return evaluate(config, console)
-    from harness.loggers.weights_and_biases import WeightsAndBiases
-
-    return evaluate(config, WeightsAndBiases(console, config))
+    return evaluate(config, logged(config, Console(quiet=config["logger"]["name"] == "quiet")))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shlex
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import INTERRUPTED, NO, HarnessError, Missing, first_line
-from harness.core.types import Metric
-from harness.runs.record import RunRecord
+from harness.core.errors import NO, HarnessError, Missing, first_line
 from harness.runs.stored import StoredRun, named
 
 
@@ -23,6 +22,7 @@ def current(words: Sequence[str], results: Path) -> StoredRun:
 
     Raises Missing where there is none, with the reason; Crashed where it failed.
     """
+    from harness.api.playing import each
     from harness.engine.changes import since
     from harness.engine.plan import compose
 
@@ -33,7 +33,8 @@ def current(words: Sequence[str], results: Path) -> StoredRun:
         composed.append((plan.directory.name, since(plan) if plan.directory.record() is None else ""))
         return 0
 
-    _each(words, results, job)
+    with _crashes(words):
+        each(_quietly(words, results), job)
     (name, reason) = composed[-1]
     run = named(results, name)
     if run is None or not run.record.status.ended:
@@ -44,20 +45,11 @@ def current(words: Sequence[str], results: Path) -> StoredRun:
 
 def play(words: Sequence[str], results: Path) -> StoredRun:
     """`harness eval` with these words. Raises HarnessError where it cannot start, Crashed where it fails."""
-    from harness.engine.evaluate import evaluate
+    from harness.api.playing import played
     from harness.loggers.console import Console
 
-    names: list[str] = []
-
-    class Watched(Console):
-        def ended(self, record: RunRecord, metrics: list[Metric], *, from_store: bool) -> None:
-            names.append(record.run)
-            super().ended(record, metrics, from_store=from_store)
-
-    code = _each(words, results, lambda config: evaluate(config, Watched(quiet=True)))
-    run = named(results, names[-1]) if names else None
-    if run is None:
-        raise Crashed(f"{_command(words)} ended with {code} and left no run")
+    with _crashes(words):
+        run = played(_quietly(words, results), lambda _: Console(quiet=True))
     return _scored(run)
 
 
@@ -70,31 +62,21 @@ def timings(words: Sequence[str], repeats: int) -> list[dict[str, float]]:
     return found
 
 
-def _each(words: Sequence[str], results: Path, job: Callable[[dict[str, Any]], int]) -> int:
-    """`job` with the configuration that the words compose. Whatever it raises is one error: Crashed unless a user can
-    fix it."""
-    from harness.config.compose import run
+def _quietly(words: Sequence[str], results: Path) -> list[str]:
+    return [*words, f"results={results}", "logger=quiet"]
 
-    faults: list[Exception] = []
 
-    def guarded(config: dict[str, Any]) -> int:
-        try:
-            return job(config)
-        except HarnessError as e:
-            faults.append(e)
-            return e.exit_code
-        except Exception as e:  # code of anybody's plug-in
-            faults.append(e)
-            return NO
-
-    code = run([*words, f"results={results}", "logger=quiet"], guarded)
-    if code == INTERRUPTED:
-        raise KeyboardInterrupt
-    for fault in faults:
-        if isinstance(fault, HarnessError) and fault.exit_code != NO:
-            raise fault
-        raise Crashed(f"{type(fault).__name__}: {first_line(fault)}: {_command(words)}") from fault
-    return code
+@contextmanager
+def _crashes(words: Sequence[str]) -> Iterator[None]:
+    """Whatever is raised is one error: Crashed unless a user can fix it."""
+    try:
+        yield
+    except HarnessError as e:
+        if e.exit_code != NO:
+            raise
+        raise Crashed(f"{type(e).__name__}: {first_line(e)}: {_command(words)}") from e
+    except Exception as e:  # code of anybody's plug-in
+        raise Crashed(f"{type(e).__name__}: {first_line(e)}: {_command(words)}") from e
 
 
 def _scored(run: StoredRun) -> StoredRun:

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.core.errors import Missing
 from harness.core.sinks import line
 
 if TYPE_CHECKING:
@@ -22,12 +21,9 @@ def say(text: object, *, err: bool = False) -> None:
 
 def results_folder(name: str) -> Path:
     """The results folder. Raises Missing if it holds no runs."""
-    path = Path(name)
-    if not (path / "runs").is_dir():
-        raise Missing(
-            f"{path} holds no runs: harness eval makes the first one, or name another folder by --results DIR"
-        )
-    return path
+    from harness.runs.stored import folder
+
+    return folder(name)
 
 
 def importable(records: Iterable[RunRecord]) -> None:

@@ -108,8 +108,15 @@ def check_names(overrides: Sequence[str], registry: Registry) -> None:
         raise UsageError(f"name a task, for example task=pope (there are: {', '.join(choices(registry, 'task'))})")
 
 
-def run(words: Sequence[str] | Asked, job: Callable[[Any], int]) -> int:
-    """Compose the configuration(s) that `words` name and call `job` with each. Returns the worst exit code."""
+def _tell(error: HarnessError) -> None:
+    print(line(f"harness: {error}"), file=sys.stderr)
+
+
+def run(words: Sequence[str] | Asked, job: Callable[[Any], int], failed: Callable[[HarnessError], None] = _tell) -> int:
+    """Compose the configuration(s) that `words` name and call `job` with each. Returns the worst exit code.
+
+    `failed` is told of the error that a run of these ended in.
+    """
     asked = words if isinstance(words, Asked) else read(words)
     registry = Registry(plugin_folders(asked.words))
     overrides = lengthened(asked.words, registry, (*GROUPS, *KEYS))
@@ -151,7 +158,7 @@ def run(words: Sequence[str] | Asked, job: Callable[[Any], int]) -> int:
             _check(plain, registry)
             codes.append(job(plain))
         except HarnessError as e:
-            print(line(f"harness: {e}"), file=sys.stderr)
+            failed(e)
             codes.append(e.exit_code)
         if away and codes[-1]:
             raise SweepFailed(codes[-1])

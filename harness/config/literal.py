@@ -69,20 +69,21 @@ def _json(key: str, value: str, allowed: Sequence[Kinds]) -> str:
     if not all({LIST, MAPPING, ANY} & a.values for a in allowed):
         return ""
     try:
-        return _grammar(key, json.loads(value))
+        return grammar(key, json.loads(value))
     except ValueError:
         return ""
 
 
-def _grammar(key: str, value: Any) -> str:
+def grammar(key: str, value: Any) -> str:
+    """A value of JSON's types as Hydra's grammar writes it. Raises UsageError for a name that it cannot write."""
     if isinstance(value, dict):
         if odd := next((name for name in value if not KEY.fullmatch(name)), None):
             raise UsageError(
                 f"{key}: the name {odd!r} cannot be written on the command line: put it into a plug-in's YAML"
             )
-        return "{" + ",".join(f"{name}:{_grammar(key, v)}" for name, v in value.items()) + "}"
+        return "{" + ",".join(f"{name}:{grammar(key, v)}" for name, v in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(_grammar(key, v) for v in value) + "]"
+        return "[" + ",".join(grammar(key, v) for v in value) + "]"
     return quoted(value) if isinstance(value, str) else json.dumps(value)
 
 

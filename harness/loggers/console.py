@@ -28,10 +28,10 @@ LINE_EVERY = 15.0
 
 
 class Console:
-    """Progress goes to stderr, the final table to stdout."""
+    """Progress goes to stderr, the final table to stdout. `tables`: False where the caller shows the run itself."""
 
-    def __init__(self, *, quiet: bool = False):
-        self.quiet = quiet
+    def __init__(self, *, quiet: bool = False, tables: bool = True):
+        self.quiet, self.tables = quiet, tables
         self.err = Terminal(stderr=True, highlight=False, emoji=False, soft_wrap=True)
         self.out = terminal()
         self._bar: Progress | None = None
@@ -90,11 +90,15 @@ class Console:
     def say(self, message: str) -> None:
         self.err.print(text(f"harness: {message}"))
 
-    def ended(self, record: RunRecord, metrics: list[Metric], *, from_store: bool) -> None:
+    def stop(self) -> None:
+        """Ends the progress bar, also of a run that an error ended."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-        if metrics:
+
+    def ended(self, record: RunRecord, metrics: list[Metric], *, from_store: bool) -> None:
+        self.stop()
+        if metrics and self.tables:
             self.out.print(metrics_table(record, metrics))
         for told in lines(record.judge) if record.judge and record.status.ended else ():
             self.out.print(text(f"  {told}"))
@@ -108,6 +112,8 @@ class Console:
             self.say(f"stopped: {record.stopped}; debug=true shows the first one whole")
         if record.status == Status.INTERRUPTED:
             self.say(f"stopped after {counts.done} of {counts.samples} samples; the same command continues there")
+            return
+        if not self.tables:
             return
         how = "from the store" if from_store else f"{record.wall_seconds or 0.0:.1f} s"
         if not from_store and not counts.asked and record.rescored_from:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import shutil
 import sys
 
 from rich.console import Console, Group, RenderableType
@@ -104,3 +106,14 @@ def number(value: float) -> str:
     if float(value).is_integer() and abs(value) > 1:
         return f"{value:.0f}"
     return f"{value:.3f}" if abs(value) < 100 else f"{value:.1f}"
+
+
+def drawn(shown: RenderableType) -> str:
+    """As text of the terminal's width, without colours: for a `repr`."""
+    width = shutil.get_terminal_size((100, 24)).columns
+    console = Console(
+        file=io.StringIO(), width=width, highlight=False, emoji=False, force_jupyter=False, force_terminal=False
+    )
+    with console.capture() as captured:
+        console.print(shown)
+    return "\n".join(row.rstrip() for row in captured.get().rstrip().split("\n"))

@@ -24,6 +24,7 @@ their own modules."""
 OF_TASKS = {"harness/core/task.py", "harness/core/score.py"}
 """Models and methods also import these, but they only matter to what is asked and how it is scored."""
 INERT = {
+    "harness/__init__.py",
     "harness/core/files.py",
     "harness/core/secrets.py",
     "harness/core/sinks.py",
@@ -31,7 +32,8 @@ INERT = {
     "harness/plugins/plugin.py",
     "harness/plugins/registry.py",
 }
-"""They find plug-ins, cards and files, and what they find is in the identity; or they redact messages."""
+"""They find plug-ins, cards and files, and what they find is in the identity; they redact messages, or name what
+`import harness` offers."""
 
 
 def digest(parts: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from harness.core.errors import UsageError, nearest
+from harness.core.errors import Missing, UsageError, nearest
 from harness.core.score import primary
 from harness.core.types import Metric, Result
 from harness.plugins.registry import unknown
@@ -67,6 +67,14 @@ class StoredRun:
     def faults(self) -> list[str]:
         """One phrase for each damaged line of its journal, whose samples are not among its results."""
         return journal.scan(self.directory.journal)[1]
+
+
+def folder(name: str | Path) -> Path:
+    """The results folder. Raises Missing if it holds no runs."""
+    path = Path(name)
+    if not (path / "runs").is_dir():
+        raise Missing(f"{path} holds no runs: harness eval makes the first one, or name another folder by results=DIR")
+    return path
 
 
 def stored(results: Path, damaged: Callable[[str], None] = lambda _: None) -> list[StoredRun]:

@@ -1,0 +1,136 @@
+"""One run: its metrics, its samples, and what a notebook shows of it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.api import html
+from harness.core.errors import HarnessError, UsageError, nearest
+from harness.core.types import Metric, Result
+from harness.runs.record import RunRecord
+from harness.runs.stored import StoredRun
+
+if TYPE_CHECKING:
+    from harness.api.sample import Recorded, SampleView
+    from harness.api.table import Table
+
+
+class Run:
+    """A run in a results folder. What is asked of it is read from its files; nothing is played."""
+
+    def __init__(self, stored: StoredRun):
+        self.stored = stored
+
+    @property
+    def name(self) -> str:
+        return self.stored.name
+
+    @property
+    def record(self) -> RunRecord:
+        """Everything that run.json says: configuration, environment, commit, costs, errors."""
+        return self.stored.record
+
+    @property
+    def folder(self) -> Path:
+        return self.stored.directory.path
+
+    @property
+    def status(self) -> str:
+        """ "done", "partial" (over, with error rows), "failed" (nothing but error rows), "interrupted", "running"."""
+        return self.record.status.value
+
+    @property
+    def task(self) -> str:
+        return self.record.task
+
+    @property
+    def method(self) -> str:
+        """The methods' names joined by "+"; "vanilla" for none."""
+        return self.record.method
+
+    @property
+    def model(self) -> str:
+        return self.record.model
+
+    @property
+    def primary(self) -> Metric | None:
+        """The metric that the run is told by; None where it has no scores."""
+        return self.stored.primary
+
+    def metric(self, name: str, group: str = "all") -> Metric:
+        """One metric. Raises UsageError with the nearest names."""
+        found = {(m.name, m.group): m for m in self.stored.metrics}
+        if (name, group) not in found:
+            names = {n for n, _ in found}
+            which = nearest(name, names) if name not in names else nearest(group, {g for n, g in found if n == name})
+            raise UsageError(f"{self.name} has no metric {name} of {group}: {which}")
+        return found[name, group]
+
+    def metrics(self) -> Table:
+        """One row a metric in a group, with its interval."""
+        from harness.api.table import metrics
+
+        return metrics([self.stored])
+
+    def samples(self) -> Table:
+        """One row a sample: answer, verdict, a column for each score, error, tokens, latency."""
+        from harness.api.table import samples
+
+        return samples([self.stored])
+
+    def results(self) -> list[Result]:
+        """The samples as objects, in the order in which they were played."""
+        return self.stored.results()
+
+    def cost(self) -> dict[str, float]:
+        """What a sample cost: see `StoredRun.cost`."""
+        return self.stored.cost()
+
+    def show(self, id: str) -> SampleView:  # noqa: A002
+        """One sample with its picture, prompt, answer and scores. Raises UsageError with the nearest ids."""
+        from harness.api.sample import view
+
+        if id not in self._by_id:
+            raise UsageError(f"{self.name} has no sample {id}: {nearest(str(id), self._by_id)}")
+        return view(self.stored, self._by_id[id], self._samples)
+
+    @cached_property
+    def _by_id(self) -> dict[str, Result]:
+        return {r.id: r for r in self.results()}
+
+    @cached_property
+    def _samples(self) -> Recorded:
+        from harness.api.sample import recorded
+
+        return recorded(self.record)
+
+    def _line(self) -> str:
+        counts = self.record.counts
+        errors = f", {counts.errors} errors" if counts.errors else ""
+        return f"run {self.name} ({self.status}, {counts.done} of {counts.samples} samples{errors})"
+
+    def __repr__(self) -> str:
+        from harness.loggers.tables import drawn, metrics_table
+
+        try:
+            table = drawn(metrics_table(self.record, self.stored.metrics)) if self.stored.metrics else ""
+        except HarnessError as e:
+            table = str(e)
+        return "\n".join(filter(None, [table, self._line()]))
+
+    def _repr_html_(self) -> str:
+        from harness.loggers.tables import plain_interval
+
+        try:
+            found = self.stored.metrics
+        except HarnessError as e:
+            return f"<p>{html.text(e)}</p><p>{html.text(self._line())}</p>"
+        names, groups = (list(dict.fromkeys(getattr(m, k) for m in found)) for k in ("name", "group"))
+        cells = {(m.name, m.group): plain_interval(m.value, m.low, m.high) for m in found}
+        rows = [(name, *(cells.get((name, group), "") for group in groups)) for name in names]
+        record = self.record
+        caption = f"{record.task} ({record.data}), {record.method}, {record.model}; value [95 % interval]"
+        made = html.table(["metric", *groups], rows, caption=caption) if rows else ""
+        return f"{made}<p>{html.text(self._line())}</p>"

@@ -1,0 +1,102 @@
+"""A comparison as a table: the rows and the lines below it, for the terminal, Markdown and notebooks alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.comparison.compare import Comparison
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+COLUMNS = ("score", "group", "a", "b", "difference", "p", "flips", "MDE")
+UNITS = {
+    "seconds": "seconds a sample",
+    "tokens_per_second": "tokens a second",
+    "thinking_tokens": "tokens of thinking a sample",
+    "thinking_seconds": "seconds of thinking a sample",
+    "passes": "decoder passes a sample",
+    "positions": "decoder positions a sample",
+    "peak_memory_gib": "GiB at the peak",
+}
+"""What a cost counts."""
+
+
+def heads(comparison: Comparison) -> list[str]:
+    """The columns, `a` and `b` under their runs' labels."""
+    labels = dict(zip("ab", comparison.labels, strict=True))
+    return [labels.get(column, column) for column in COLUMNS]
+
+
+def cells(comparison: Comparison) -> list[tuple[str, ...]]:
+    """One a score in a group, under `heads`."""
+    from harness.loggers.tables import number, plain_interval
+
+    rows = []
+    for row in comparison.rows:
+        d = row.difference
+        rows.append(
+            (
+                row.score,
+                row.group,
+                number(row.a),
+                number(row.b),
+                plain_interval(d.value, d.low, d.high),
+                "" if d.p is None else f"{d.p:.3f}",
+                "" if d.right_to_wrong is None else f"{d.right_to_wrong}/{d.wrong_to_right}",
+                "" if d.mde is None else number(d.mde),
+            )
+        )
+    return rows
+
+
+def notes(comparison: Comparison, count: int = 1, flips: int = 0) -> list[str]:
+    """What else there is to say. `count`: comparisons made at once; `flips`: samples that got worse to name."""
+    base, other = comparison.cost
+    lines = [f"also differs: {'; '.join(comparison.also)}"] if comparison.also else []
+    lines += [
+        f"cost: {other[key]:.3g} {unit}, {other[key] / base[key]:.2f} times that of {comparison.labels[0]}"
+        for key, unit in UNITS.items()
+        if base.get(key) and other.get(key)
+    ]
+    judged = comparison.judged
+    if count > 1 and comparison.holm is not None:
+        lines.append(f"{judged.score}: p = {comparison.holm:.3f}, Holm-corrected for {count} comparisons")
+    if judged.difference.design_effect:
+        lines.append(f"{judged.score}: design effect {judged.difference.design_effect:.2f}")
+    if comparison.left_out:
+        lines.append(f"left out: {comparison.left_out} samples that only one of the runs has scored")
+    if not comparison.scored_alike:
+        lines.append(f"scored by different code of the task: harness rescore {comparison.a} {comparison.b}")
+    for a, b in comparison.worse[:flips]:
+        said = [r.outcome.answer if r.outcome else "" for r in (a, b)]
+        lines.append(f"worse: {a.id} wants {a.target!r}: {said[0]!r} before, {said[1]!r} now")
+    return lines
+
+
+def caption(comparison: Comparison) -> str:
+    """What the columns mean."""
+    return (
+        f"{comparison.paired} samples paired; difference [95 % interval], by cluster; "
+        "flips: samples worse / better; MDE: smallest difference found with 80 % power"
+    )
+
+
+def drawing(comparison: Comparison) -> RenderableType:
+    """The table for a terminal."""
+    from rich.table import Table
+
+    from harness.loggers.tables import text
+
+    a, b = comparison.labels
+    table = Table(
+        title=text(f"{b} against {a}"),
+        caption=text(caption(comparison)),
+        title_justify="left",
+        caption_justify="left",
+    )
+    for head, column in zip(heads(comparison), COLUMNS, strict=True):
+        table.add_column(text(head), justify="left" if column in ("score", "group") else "right", no_wrap=True)
+    for row in cells(comparison):
+        table.add_row(*map(text, row))
+    return table
