@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.api.run import Run
 from harness.api.words import Choice, Choices, check, pairs
+from harness.config.kinds import annotated
 from harness.core.errors import UsageError
+from harness.plugins.registry import forget
 
 if TYPE_CHECKING:
     from harness.engine.listener import Listener
@@ -47,7 +49,8 @@ def evaluate(
         seed: Of `limit`, sampling and noise.
         decoding: `"greedy"`, `"beam"`, `"nucleus"`, or `{name: {setting: value}}`; the task's own otherwise.
         results: The folder of `runs/` and `harness.duckdb`; $HARNESS_RESULTS, or `results`, otherwise.
-        plugins: Folders with tasks and methods of your own.
+        plugins: Folders with tasks and methods of your own. Their files are imported anew by each call, so that an
+            edit counts.
         settings: Every other setting of `harness eval`, by its name: `batch_size=8`, `retry="errors"`, `lam=0.1` where
             one of the chosen plug-ins has that setting, `**{"method.vista.lam": 0.1}` in full.
 
@@ -73,6 +76,8 @@ def evaluate(
         return logged(config, console)
 
     with _turn():
+        forget()
+        annotated.cache_clear()
         try:
             return Run(played(Asked([word for word, _ in given]), listener))
         finally:

@@ -57,8 +57,8 @@ def run(given: Any) -> int:
 
 def job(config: dict[str, Any]) -> int:
     """One composed run."""
+    from harness.api.playing import logged
     from harness.engine.evaluate import evaluate
-    from harness.loggers.choice import logged
     from harness.loggers.console import Console
 
-    return evaluate(config, logged(config, Console(quiet=config["logger"]["name"] == "quiet")))
+    return evaluate(config, logged(config, Console()))

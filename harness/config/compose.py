@@ -166,6 +166,8 @@ def run(words: Sequence[str] | Asked, job: Callable[[Any], int], failed: Callabl
             raise _SweepEnds
         return codes[-1]
 
+    callers = GlobalHydra.instance().hydra  # of a notebook that uses Hydra itself
+    GlobalHydra.instance().clear()
     try:
         with initialize_config_module("harness.config", job_name="eval", version_base="1.3"):
             hydra = GlobalHydra.instance().hydra
@@ -183,6 +185,8 @@ def run(words: Sequence[str] | Asked, job: Callable[[Any], int], failed: Callabl
         codes.append(e.exit_code)
     except (HydraException, OmegaConfBaseException) as e:
         raise _fault(e) from e
+    finally:
+        GlobalHydra.instance().hydra = callers
     return max(codes, default=0)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib import metadata, util
+from importlib import invalidate_caches, metadata, util
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,9 @@ from harness.plugins.plugin import Plugin
 
 ROOT = Path(__file__).resolve().parents[2]
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+PLACES: dict[str, bool] = {}
+"""Folders of plug-ins that this process has read, and whether they were put on the path for it."""
 
 
 class Registry:
@@ -55,8 +58,10 @@ class Registry:
         for folder in map(Path, extra):
             if not folder.is_dir():
                 raise UsageError(f"plugins: {folder} is not a folder: give the folder that holds the YAML files")
-            if str(folder.resolve()) not in sys.path:
-                sys.path.append(str(folder.resolve()))
+            place = str(folder.resolve())
+            PLACES[place] = PLACES.get(place) or place not in sys.path
+            if place not in sys.path:
+                sys.path.append(place)
             yield folder
 
     def _add(self, path: Path) -> None:
@@ -97,6 +102,21 @@ class Registry:
         if name not in known:
             raise UsageError(unknown(group, name, known))
         return known[name]
+
+
+def forget() -> None:
+    """Take what was imported from folders of plug-ins out of memory, so that the next run imports the files as they are
+    by then, and not a module of the same name in another folder. Nothing is taken that lies deeper, as in a .venv."""
+    for name, module in list(sys.modules.items()):
+        file, inner = getattr(module, "__file__", None) or "", name.replace(".", os.sep)
+        own = {str(Path(place, tail)) for place in PLACES for tail in (f"{inner}.py", str(Path(inner, "__init__.py")))}
+        if name.partition(".")[0] not in ("harness", "__main__") and file and str(Path(file).resolve()) in own:
+            del sys.modules[name]
+    for place, added in PLACES.items():
+        if added and place in sys.path:
+            sys.path.remove(place)
+    PLACES.clear()
+    invalidate_caches()
 
 
 def folders_of(configs: Iterable[Mapping[str, Any] | None]) -> list[str]:
