@@ -18,6 +18,7 @@ from transformers.masking_utils import sdpa_mask
 
 from harness.core.errors import UsageError
 from harness.steering.batch import Batch
+from harness.steering.eviction import Sparse
 from harness.steering.guard import Point
 from harness.steering.method import Steering
 from harness.steering.view import STEERED
@@ -54,14 +55,17 @@ def steered_attention(
     if kwargs.get("softcap") is not None or kwargs.get("s_aux") is not None:
         names = ", ".join(m.name for m in methods)
         raise UsageError(f"method={names} edits attention, but this model caps its scores or has sinks: not covered")
-    length, columns = query.shape[2], key.shape[2]
+    sparse = batch.cache.layers[layer] if batch.cache is not None else None
+    length, columns = query.shape[2], sparse.seen if sparse else key.shape[2]
     batch.guard.attended(point, columns, batch.total, attention_mask, batch.view.window is not None)
-    every = any(m.attention_rows == "all" for m in methods) and length > 1
-    first = 0 if every else length - 1
+    first = max(0, length - max(_rows(m, length) for m in methods))
     rows = batch.rows("all" if any(m.scope == "all" for m in methods) else "main")
     batch.columns, batch.where = columns, query.device
+    if sparse and key.shape[2] < columns:
+        return _from_sparse(sparse, query, key, value, attention_mask, scaling, layer, methods, batch), None
 
     q, k, v = query[rows, :, first:], key[rows], value[rows]
+    batch.keys = k
     scores = _grouped(q, k.transpose(2, 3)) * (scaling if scaling is not None else query.shape[-1] ** -0.5)
     scores, edited = _chain(scores, "attention_logits", layer, methods, batch)
     mask = _mask(attention_mask, rows, first, length, columns, query.device)
@@ -69,6 +73,9 @@ def steered_attention(
         scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min) if mask.dtype == torch.bool else scores + mask
     weights = F.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
     weights, edited_after = _chain(weights, "attention_weights", layer, methods, batch)
+    batch.keys = None
+    if sparse:
+        _drop(sparse, layer, methods, batch)
     if not (edited or edited_after):
         return stock(), None
     new = _grouped(weights, v).transpose(1, 2)
@@ -77,6 +84,38 @@ def steered_attention(
     out = stock().clone()
     out[rows, first:] = new
     return out, None
+
+
+def _rows(method: Steering, length: int) -> int:
+    """How many of `length` query rows, counted from the last, a method's attention points see."""
+    return length if method.attention_rows == "all" else min(length, method.attention_rows)
+
+
+def _from_sparse(
+    sparse: Sparse,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    scaling: float | None,
+    layer: int,
+    methods: Sequence[Steering],
+    batch: Batch,
+) -> Tensor:
+    """Attention of one new row over a cache from which entries are gone; output [B, 1, H, D]."""
+    scores = _grouped(query, key.transpose(2, 3)) * (scaling if scaling is not None else query.shape[-1] ** -0.5)
+    scores = scores.masked_fill(~sparse.mask(mask, query.shape[1]), torch.finfo(scores.dtype).min)
+    weights = F.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
+    _chain(sparse.spread(weights), "attention_weights", layer, methods, batch)
+    out = _grouped(weights, value).transpose(1, 2).contiguous()
+    _drop(sparse, layer, methods, batch)
+    return out
+
+
+def _drop(sparse: Sparse, layer: int, methods: Sequence[Steering], batch: Batch) -> None:
+    for method in methods:
+        if method.drops and (kept := method.kept(layer, batch)) is not None:
+            sparse.drop(kept)
 
 
 def _grouped(left: Tensor, right: Tensor) -> Tensor:
@@ -104,8 +143,8 @@ def _chain(x: Tensor, point: str, layer: int, methods: Sequence[Steering], batch
         if not method.has(point):
             continue
         own = batch.rows(method.scope)
-        last = method.attention_rows == "last"
-        new = getattr(method, point)(layer, x[own, :, -1:] if last else x[own], batch)
+        count = _rows(method, x.shape[2])
+        new = getattr(method, point)(layer, x[own, :, -count:], batch)
         if new is None:
             continue
         edited = True
@@ -113,7 +152,7 @@ def _chain(x: Tensor, point: str, layer: int, methods: Sequence[Steering], batch
             x = new.to(x.dtype)
         else:
             x = x.clone()
-            x[own, :, -1 if last else 0 :] = new.to(x.dtype)
+            x[own, :, -count:] = new.to(x.dtype)
     return x, edited
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from harness.steering.eviction import SparseCache
 from harness.steering.guard import Guard
 from harness.steering.inputs import Inputs, arrange
 from harness.steering.view import View
@@ -60,6 +61,10 @@ class Batch:
         self.shows = False
         """Whether the prompts are given with pixels (with a shared prefix they are not)."""
         self.where: Any = view.device
+        self.keys: Tensor | None = None
+        """Inside attention points: keys of this layer [b, Hk, k, D]."""
+        self.cache: SparseCache | None = None
+        """The cache of which a method drops entries; None where none does."""
         self.cuts: Sequence[int] = (0,)
         self._raw: Tensor | None = None
         self._kept: dict[str, Tensor] = {}
@@ -132,6 +137,17 @@ class Batch:
         """Inside attention points: which key columns hold generated tokens, bool [b, k]."""
         columns = torch.arange(self.total - self.columns, self.total, device=self.where)
         return (columns >= self.length).expand(len(self._mask("prompt")[self.rows(method.scope)]), -1)
+
+    def present(self, method: Edits) -> Tensor:
+        """Inside attention points: which key columns hold tokens, prompt or generated, bool [b, k]."""
+        return self.prompt(method) | self.generated(method)
+
+    def positions(self, method: Edits) -> Tensor:
+        """Inside attention points: the number of each key column's token in its row, counted from 0, [b, k]. Columns of
+        padding have that of the token before them, or -1."""
+        mask = self._mask("prompt")[self.rows(method.scope)].to(self.where).long()
+        grown = torch.nn.functional.pad(mask, (0, self.total - mask.shape[1]), value=1)
+        return grown.cumsum(-1)[:, self.total - self.columns :] - 1
 
     def peek(self, samples: Sequence[Inputs]) -> Tensor:
         """Last-position output of every decoder layer [len(samples), L, d] in a plain forward pass. Methods that

@@ -14,6 +14,7 @@ from transformers import DynamicCache, GenerationConfig, LogitsProcessor, Stoppi
 
 from harness.steering.batch import Batch
 from harness.steering.compat import keeps_logits, with_cache
+from harness.steering.eviction import SparseCache
 from harness.steering.guard import Guard, broken
 from harness.steering.hooks import attached
 from harness.steering.inputs import Inputs, collate
@@ -57,6 +58,8 @@ def forward(
     batch.shows = "pixel_values" in tensors
     batch.guard = Guard(expected=batch.length, padded=bool((tensors["attention_mask"] == 0).any()))
     model = view.model if not view.needs_picture or batch.shows else view.text_model
+    if cache is None and any(m.drops for m in batch.methods):
+        cache = batch.cache = SparseCache(view.depth)
     extra: dict[str, Any] = with_cache(cache)
     if processor is not None:
         extra["logits_processor"] = [processor]

@@ -34,6 +34,8 @@ class Generated:
     """With `keep_scores`: the logits [steps of the batch, V] from which each token was picked."""
     likelihood: Likelihood | None = None
     """With `forced`: of the forced tokens."""
+    measures: dict[str, float] = field(default_factory=dict)
+    """What methods measured on the way (`Steering.measured`)."""
 
 
 def check(view: View, methods: Sequence[Steering], decoding: Decoding) -> None:
@@ -173,4 +175,14 @@ def _play(
         likelihood = Likelihood(select.logp[i], select.greedy[i]) if select and select.forced else None
         reason = "stop" if end < len(row) or (ending and ending.ended[i]) else "length"
         made.append(Generated(row[:end], reason, None if scores is None else scores[i], likelihood))
+    _measure(batch, made, len(tokens[0]))
     return made
+
+
+def _measure(batch: Batch, made: Sequence[Generated], passes: int) -> None:
+    """Hand out what the methods measured: a sample takes part until it ends, its end-of-sequence token included."""
+    own = [min(passes, len(one.tokens) + (one.finish == "stop")) for one in made]
+    for method in batch.methods:
+        for name, values in method.measured(batch, own).items():
+            for one, value in zip(made, values, strict=True):
+                one.measures[name] = float(value)

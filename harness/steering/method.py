@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor
@@ -42,8 +42,11 @@ class Steering(Method):
     """False: not valid in beam search. A method that `contrasts` never is."""
     scope: Literal["main", "all"] = "main"
     """Whose rows the edits touch: the samples', or the contrast streams' too."""
-    attention_rows: Literal["last", "all"] = "last"
-    """Query rows that the attention points need. `all` costs an explicit attention over the whole prompt."""
+    attention_rows: int | Literal["all"] = 1
+    """Query rows that the attention points need, counted from the last one. `all` costs an explicit attention over the
+    whole prompt."""
+    drops = False
+    """Whether entries of the key-value cache that the method does not keep (`kept`) are dropped for real."""
     conflicts: Sequence[str] = ()
     """Names of methods that cannot run beside this one."""
     calibrated_by: Sequence[str] = ()
@@ -104,6 +107,19 @@ class Steering(Method):
 
     def attention_weights(self, l: int, w: Tensor, batch: Batch) -> Tensor | None:
         """Attention weights after softmax, [b, H, rows, k]."""
+
+    def attention_input(self, l: int, x: Tensor, batch: Batch) -> Tensor | None:
+        """What the attention block of layer l reads: states behind its norm, [b, t, d]."""
+
+    def kept(self, l: int, batch: Batch) -> Tensor | None:
+        """Where the method `drops`: after this pass, which columns of layer l stay in the cache, bool [b, Hk, k]."""
+
+    def measured(self, batch: Batch, passes: Sequence[int]) -> Mapping[str, Sequence[float]]:
+        """Once per batch, after it: numbers about each sample, by name, which become scores of the samples.
+
+        `passes`: how many passes each sample took part in, the prompt's included.
+        """
+        return {}
 
     def decode(self, loop: Loop) -> list[int]:
         """The method's own decoding of one sample: new tokens, without end-of-sequence. Where it is overridden the

@@ -15,12 +15,14 @@ def require(view: View, methods: Sequence[Steering]) -> None:
         for l in method.layers(view):
             if method.has("mlp"):
                 view.mlp(l)
-            if method.has("attention_output", *ATTENTION):
+            if method.has("attention_output", "attention_input", *ATTENTION):
                 view.attention(l)
             if method.has("heads"):
                 view.projection(l)
         if method.has(*ATTENTION):
             _require_attention(view, method)
+        if method.drops:
+            _require_dropping(view, method, methods)
 
 
 def _require_attention(view: View, method: Steering) -> None:
@@ -31,3 +33,18 @@ def _require_attention(view: View, method: Steering) -> None:
         raise UsageError(f"method={method.name} edits attention, but {name} has attention sinks: not covered")
     if view.implementation not in ("sdpa", STEERED):
         raise UsageError(f"method={method.name} edits attention, which needs model.attention=sdpa")
+
+
+def _require_dropping(view: View, method: Steering, methods: Sequence[Steering]) -> None:
+    """Positions of the cache are gone for all who look at them, and contrast streams would keep theirs."""
+    other = next((m for m in methods if m is not method and (m.contrasts or m.has(*ATTENTION))), None)
+    if other:
+        raise UsageError(
+            f"method.{method.name}.cache=evict cannot run beside method={other.name}, which reads attention or runs "
+            f"another stream: give method.{method.name}.cache=mask"
+        )
+    if view.window is not None:
+        raise UsageError(
+            f"method.{method.name}.cache=evict: {type(view.model).__name__} drops entries by itself (sliding window): "
+            f"give method.{method.name}.cache=mask"
+        )
