@@ -227,6 +227,8 @@ class Reply:
     """What `Request.capture` asked for. Never journaled."""
     thinking_tokens: int = field(default=0, compare=False)
     """New tokens that were thinking and not answer, where the model counts them. Journaled as a sum of the sample."""
+    measures: Mapping[str, float] = field(default_factory=dict, compare=False)
+    """What methods measured while it was made. Journaled as scores of the sample: their means over its replies."""
 
     @cached_property
     def likelihoods(self) -> list[Likelihood]:
@@ -316,6 +318,8 @@ class Result:
     """SHA-256 of what the episode asked, where a pipeline asked the model something else (`prompt`)."""
     thinking_tokens: int = 0
     """How many of `new_tokens` were thinking, where the model counts them."""
+    measures: tuple[str, ...] = ()
+    """Names of those of the outcome's scores that methods measured: scoring anew keeps them."""
 
     def __post_init__(self) -> None:
         """Whoever made the row, its errors hold no secrets: what is stored, shown and published comes from here."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from dataclasses import dataclass, replace
 from harness.core.task import Task
 from harness.core.types import Metric, Result
 from harness.runs.record import Counts, RunRecord, Status
+from harness.stats import mean
 
 
 @dataclass(frozen=True)
@@ -34,5 +36,16 @@ def concluded(task: Task, results: Sequence[Result], total: int, *, interrupted:
         Status.INTERRUPTED if interrupted else ended,
         Counts(total, len(results), len(errors), 0, 0),
         Counter(f"{e['type']}: {e['message']}" for e in errors).most_common(20),
-        [] if none else task.metrics(results),
+        [] if none else [*task.metrics(results), *measured(results)],
     )
+
+
+def measured(results: Sequence[Result]) -> list[Metric]:
+    """The means of what methods measured on the way, with intervals over clusters."""
+    found = []
+    for name in dict.fromkeys(name for r in results for name in r.measures):
+        given = [(r.outcome.scores[name], r.cluster) for r in results if r.outcome and name in r.outcome.scores]
+        values, clusters = zip(*given, strict=True)
+        bounds = (0.0, 1.0) if min(values) >= 0 and max(values) <= 1 else (-math.inf, math.inf)
+        found.append(mean(values, clusters, binary=False, bounds=bounds).metric(name, higher_is_better=None))
+    return found

@@ -110,7 +110,7 @@ def again(task: Task, sample: Sample, row: Result, *, exact: bool = True, reason
     place = {"cluster": sample.cluster, "group": sample.group, "target": sample.target}
     if result is None:  # it waits for the reply that it did not get
         return replace(row, **place) if row.error and not exact else None
-    outcome, error = result.outcome, result.error
+    outcome, error = _with_measures(result.outcome, row), result.error
     if not exact and row.outcome and (outcome is None or outcome.answer != row.outcome.answer):
         return None
     if error and row.error and all(error[k] == row.error[k] for k in ("type", "message")):
@@ -119,6 +119,13 @@ def again(task: Task, sample: Sample, row: Result, *, exact: bool = True, reason
     if told is None and row.outcome and (outcome is None or outcome.answer != row.outcome.answer):
         told = (_reply(row, row.outcome),)
     return replace(row, **place, outcome=outcome, error=error, replies=told)
+
+
+def _with_measures(outcome: Outcome | None, row: Result) -> Outcome | None:
+    """The outcome with what methods measured then: they do not run again."""
+    if outcome is None or row.outcome is None or not row.measures:
+        return outcome
+    return replace(outcome, scores={**outcome.scores, **{m: row.outcome.scores[m] for m in row.measures}})
 
 
 def _replies(row: Result) -> list[Reply | Exception]:

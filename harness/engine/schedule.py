@@ -75,6 +75,7 @@ class Episode:
     thinking_tokens: int = 0
     latency: float = 0.0
     finish: str = ""
+    measures: dict[str, list[float]] = field(default_factory=dict)
 
     def advance(self, answer: Reply | Exception | None) -> Result | None:
         """Hand over a reply (or throw its error in); returns the result once the episode has ended."""
@@ -89,6 +90,8 @@ class Episode:
                 self.thinking_tokens += answer.thinking_tokens
                 self.latency += answer.latency
                 self.finish = answer.finish
+                for name, value in answer.measures.items():
+                    self.measures.setdefault(name, []).append(value)
                 self.request = self.play.send(self._answered(answer))
             self.prompts.append(self.request.key)
         except StopIteration as end:
@@ -113,10 +116,18 @@ class Episode:
         try:
             if not isinstance(value, Outcome):
                 raise TypeError(f"episode returned {type(value).__name__}, not an Outcome")
-            outcome = checked(value)
+            outcome = self._measured(checked(value))
         except Exception as e:
             return self._result(None, e)
         return self._result(outcome, None)
+
+    def _measured(self, outcome: Outcome) -> Outcome:
+        """The outcome with what methods measured among its scores. Raises ValueError where the task has one of that
+        name."""
+        if taken := sorted(self.measures.keys() & outcome.scores.keys()):
+            raise ValueError(f"score {taken[0]} is the task's own, and a method measures one of that name")
+        means = {name: sum(values) / len(values) for name, values in self.measures.items()}
+        return replace(outcome, scores={**outcome.scores, **means}) if means else outcome
 
     def _result(self, outcome: Outcome | None, error: Exception | None) -> Result:
         sample = self.sample
@@ -138,6 +149,7 @@ class Episode:
             replies=self._replies(outcome),
             asked=together(asked) if (asked := self.transcript.asked) and asked != self.prompts else "",
             thinking_tokens=self.thinking_tokens,
+            measures=tuple(self.measures) if outcome else (),
         )
 
     def _replies(self, outcome: Outcome | None) -> tuple[Reply | Mapping[str, str], ...] | None:
@@ -259,7 +271,7 @@ class Scheduler:
             except Exception as e:
                 transcript.told.append({k: v for k, v in _error(e).items() if k != "traceback"})
                 raise
-            transcript.told.append(replace(transcript.given(reply), latency=0.0, attention=None))
+            transcript.told.append(replace(transcript.given(reply), latency=0.0, attention=None, measures={}))
             return reply
 
         return Episode(sample, _drive(self.task.episode(sample), ask), transcript, self.model.reasoning, self.debug)

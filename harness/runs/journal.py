@@ -58,6 +58,7 @@ def encode(result: Result) -> str:
         **({"steps": [s.as_json() for s in outcome.steps]} if outcome and outcome.steps else {}),
         **({"asked": result.asked} if result.asked else {}),
         **({"thinking_tokens": result.thinking_tokens} if result.thinking_tokens else {}),
+        **({"measures": list(result.measures)} if result.measures else {}),
     }
     return sealed(row)
 
@@ -90,6 +91,7 @@ def decode(row: dict[str, Any]) -> Result:
     told = row.get("replies")
     replies = None if told is None else tuple(r if isinstance(r, dict) else Reply(*r[:3], finish=r[3]) for r in told)
     more = {"replies": replies, "asked": row.get("asked", ""), "thinking_tokens": row.get("thinking_tokens", 0)}
+    more["measures"] = tuple(map(str, row.get("measures", ())))
     return Result(row["id"], row["cluster"], row["group"], row["target"], outcome, row["error"], **costs, **more)
 
 

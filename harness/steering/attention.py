@@ -114,7 +114,7 @@ def _from_sparse(
 
 def _drop(sparse: Sparse, layer: int, methods: Sequence[Steering], batch: Batch) -> None:
     for method in methods:
-        if method.drops and (kept := method.kept(layer, batch)) is not None:
+        if method.drops and (kept := method.stays(layer, batch)) is not None:
             sparse.drop(kept)
 
 

@@ -46,7 +46,7 @@ class Steering(Method):
     """Query rows that the attention points need, counted from the last one. `all` costs an explicit attention over the
     whole prompt."""
     drops = False
-    """Whether entries of the key-value cache that the method does not keep (`kept`) are dropped for real."""
+    """Whether entries of the key-value cache that the method does not keep (`stays`) are dropped for real."""
     conflicts: Sequence[str] = ()
     """Names of methods that cannot run beside this one."""
     calibrated_by: Sequence[str] = ()
@@ -111,7 +111,7 @@ class Steering(Method):
     def attention_input(self, l: int, x: Tensor, batch: Batch) -> Tensor | None:
         """What the attention block of layer l reads: states behind its norm, [b, t, d]."""
 
-    def kept(self, l: int, batch: Batch) -> Tensor | None:
+    def stays(self, l: int, batch: Batch) -> Tensor | None:
         """Where the method `drops`: after this pass, which columns of layer l stay in the cache, bool [b, Hk, k]."""
 
     def measured(self, batch: Batch, passes: Sequence[int]) -> Mapping[str, Sequence[float]]:

@@ -121,7 +121,7 @@ class Eviction(Steering):
         """Whether any row has more entries than its budget."""
         return bool((entries.length > entries.budget).any())
 
-    def kept(self, l: int, batch: Batch) -> Tensor | None:
+    def stays(self, l: int, batch: Batch) -> Tensor | None:
         return None if self.budget is None else self._kept[l] & self.entries(batch).present[:, None]
 
     def entries(self, batch: Batch) -> Entries:

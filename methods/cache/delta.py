@@ -24,17 +24,17 @@ class Delta(Steering):
     conflicts = tuple(n for n in CACHES if n != "delta")
 
     def __init__(self, budget: float | None, page: int, recent: int, layers: list[int], ratio: float):
-        """`budget`: tokens that a sparse layer reads, a share of the prompt up to 1 or a number; null for all. `page`: tokens of a
-        page. `recent`: last pages, always among them. `layers`: of 28, those that read everything; one whose next is not
-        listed selects. `ratio`: pages over chosen pages from which layers are sparse.
+        """`budget`: tokens that a sparse layer reads, a share of the prompt up to 1 or a number; null for all. `page`:
+        tokens of a page. `recent`: last pages, always among them. `layers`: of 28, those that read everything; one
+        whose next is not listed selects. `ratio`: pages over chosen pages from which layers are sparse.
         """
         check_budget(f"method.{self.name}.budget", budget)
         if page < 1 or recent < 1:
             raise UsageError(f"method.{self.name} needs page and recent from 1 on")
         if not layers or min(layers) != 0 or max(layers) >= DEPTH:
             raise UsageError(
-                f"method.{self.name}.layers={layers} must be layers of {DEPTH}, 0 among them: a sparse layer reads what "
-                "one in front of it selects"
+                f"method.{self.name}.layers={layers} must be layers of {DEPTH}, 0 among them: a sparse layer reads "
+                "what one in front of it selects"
             )
         self.budget, self.page, self.recent, self.full, self.ratio = budget, page, recent, layers, ratio
         self._pages = torch.empty(0)

@@ -1,4 +1,4 @@
-"""GUI-KV: SnapKV that knows screenshots: salient patches of the last one, redundant ones of older (arXiv 2510.00536)."""
+"""GUI-KV: SnapKV that knows which patches of screenshots are salient or redundant (arXiv 2510.00536)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from harness.core.errors import UsageError
 from harness.methods._shared.eviction import Entries
 from harness.methods.cache.snapkv import SnapKV
 from harness.steering import Batch
-
 
 ROUNDING = 1e-5
 

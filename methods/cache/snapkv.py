@@ -41,12 +41,9 @@ class SnapKV(Eviction):
     def choose(self, l: int, kept: Tensor, entries: Entries, batch: Batch) -> Tensor:
         if not batch.prefill:
             return kept
-        last, width = self._last(entries), self._width(entries)
-        return last | best(self.scores(l, batch), entries.present[:, None] & ~last.expand_as(kept), entries.budget - width)
-
-    def scores(self, l: int, batch: Batch) -> Tensor:
-        """What entries are ranked by [n, Hk, k]."""
-        return self._seen[l]
+        last = self._last(entries)
+        among = entries.present[:, None] & ~last.expand_as(kept)
+        return last | best(self._seen[l], among, entries.budget - self._width(entries))
 
     def _width(self, entries: Entries) -> Tensor:
         return (entries.budget - 1).clamp(max=self.window)

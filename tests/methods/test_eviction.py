@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from hypothesis import given
@@ -79,10 +81,10 @@ def test_dropping_saves_memory(name):
 
 @every
 def test_entries_that_left_stay_away(name):
-    method, record = watched(name, [text()], budget=0.3)
+    _, record = watched(name, [text()], budget=0.3)
     for l in range(4):
         steps = [record.by[p, l] for p in range(2, 7)]
-        for before, after in zip(steps, steps[1:], strict=False):
+        for before, after in itertools.pairwise(steps):
             assert not (after[:, : before.shape[1]] & ~before).any()
     assert (record.by[1, 0]).all(), "the prompt is read in full"
 
@@ -257,7 +259,7 @@ def test_dropping_is_refused_where_others_look_or_windows_slide():
     for other in ("pai", "vcd"):
         with pytest.raises(UsageError, match=f"method.h2o.cache=evict cannot run beside method={other}"):
             play(v, inputs, [made("h2o", cache="evict"), made(other)])
-    with pytest.raises(UsageError, match="method.h2o.cache=evict: Gemma3.* drops entries by itself"):
+    with pytest.raises(UsageError, match=r"method.h2o.cache=evict: Gemma3.* drops entries by itself"):
         play(view("gemma3"), [sample("gemma3", 0)], [made("h2o", cache="evict")])
     with pytest.raises(UsageError, match="method=h2o cannot run beside method=snapkv"):
         play(v, inputs, [made("h2o"), made("snapkv")])

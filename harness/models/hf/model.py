@@ -248,7 +248,7 @@ class HFModel(Model):
             seen = reader.attention(given, len(tokens) + ended, self.prompts.processor) if reader else None
             text = text if call.request.plain else text.strip(" ")
             length, thought = given.tensors["input_ids"].shape[1], self.thinking.count(text, len(tokens))
-            replies.append(Reply(text, length, len(tokens), each, finish, seen, thought))
+            replies.append(Reply(text, length, len(tokens), each, finish, seen, thought, out.measures))
         return replies
 
     def _beyond(self, tokens: int) -> None:
