@@ -6,7 +6,7 @@ from harness.records.folder import Folder, beside
 from harness.records.package import packaged, packaged_pictures
 from harness.records.pictures import LATER, Absent, Named, Stored, facts, mark, place_of, shown, table_pictures
 from harness.records.questions import Question, QuestionTask, questions
-from harness.records.rows import Broken, hub, hub_lists, read_text, rows, unreadable
+from harness.records.rows import Broken, hub, hub_lists, hub_table, read_text, rows, unreadable
 from harness.records.settings import Settings
 from harness.records.source import Source, gathered
 from harness.records.task import RecordTask, digest, with_record
@@ -31,6 +31,7 @@ __all__ = [
     "has",
     "hub",
     "hub_lists",
+    "hub_table",
     "mark",
     "packaged",
     "packaged_pictures",

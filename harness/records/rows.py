@@ -8,6 +8,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,24 +53,56 @@ def hub(
 
     `feature` is the column's type where it is not one image. Raises Missing in one line where it cannot be loaded.
     """
-    import logging
+    from datasets import Image
 
-    from datasets import Image, load_dataset
-
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries are ten lines; our error is one
-    try:
-        found: Any = load_dataset(name, config, split=split, revision=revision)
+    with loading(name, "or use task.data=embedded") as load:
+        found: Any = load(name, config, split=split, revision=revision)
         if image not in found.column_names:
             return found.to_list()
         pixels = found.cast_column(image, feature or Image(decode=False))
         texts = found.remove_columns(image).to_list()
+    return [{**row, image: lambda i=i, t=pixels: t[i][image]} for i, row in enumerate(texts)]
+
+
+@contextmanager
+def loading(name: str, instead: str) -> Iterator[Any]:
+    """`datasets.load_dataset`, with whose errors one line ends. Raises Missing."""
+    import logging
+
+    from datasets import load_dataset
+
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries are ten lines; our error is one
+    try:
+        yield load_dataset
     except Exception as e:
         why = first_line(e, 160)
         raise Missing(
             f"dataset {name} could not be loaded ({type(e).__name__}: {why}): connect to the hub once, give the "
-            "official files by task.root=DIR, or use task.data=embedded"
+            f"official files by task.root=DIR, {instead}"
         ) from e
-    return [{**row, image: lambda i=i, t=pixels: t[i][image]} for i, row in enumerate(texts)]
+
+
+def hub_table(name: str, config: str | None, split: str, revision: str | None) -> list[dict[str, Any]]:
+    """As `hub`, whichever columns hold pictures: each of them, also in a list, is a function that fetches its cell."""
+    from datasets import Image, Sequence
+
+    with loading(name, "or check its name, task.config and task.split") as load:
+        found: Any = load(name, config, split=split, revision=revision)
+        pictured: dict[str, bool] = {}
+        for column, feature in found.features.items():
+            inner = feature[0] if isinstance(feature, list) else getattr(feature, "feature", None)
+            if isinstance(feature, Image) or isinstance(inner, Image):
+                pictured[column] = isinstance(inner, Image)
+                plain: Any = Image(decode=False)
+                found = found.cast_column(column, Sequence(plain) if pictured[column] else plain)
+        texts = found.remove_columns(list(pictured)).to_list()
+
+    def cell(i: int, column: str) -> Any:
+        if not pictured[column]:
+            return lambda: found[i][column]
+        return [lambda k=k: found[i][column][k] for k in range(len(found[i][column] or ()))]
+
+    return [{**row, **{column: cell(i, column) for column in pictured}} for i, row in enumerate(texts)]
 
 
 def hub_lists(name: str, config: str | None, split: str, revision: str | None, images: str) -> list[dict[str, Any]]:

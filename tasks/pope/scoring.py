@@ -86,13 +86,14 @@ def aggregate(results: Sequence[Result]) -> list[Metric]:
     scored = {s: rows for s, rows in scored.items() if rows}
     metrics: list[Metric] = []
     for split, rows in scored.items():
-        metrics += _split(split, rows)
+        metrics += confused(split, rows)
     if scored:
         metrics += _mean(scored)
     return metrics + _failed(results)
 
 
-def _split(split: str, rows: Sequence[Result]) -> list[Metric]:
+def confused(split: str, rows: Sequence[Result]) -> list[Metric]:
+    """The five metrics and the flags of scored rows, whose targets and verdicts are yes or no."""
     clusters = [r.cluster for r in rows]
     table = totals(_one_hot(rows), clusters)
     total = table.sum(0)

@@ -72,14 +72,34 @@ def seeclick(text: str, size: Size) -> Reading:
 def point_or_box(text: str, size: Size) -> Reading:
     """The rules of `lmms_v2`, but four numbers are a box, whose centre counts: in brackets, as two adjacent corners,
     or alone. `.5` is read like `0.5`."""
-    text = re.sub(r"(?<![\d.])\.(?=\d)", "0.", text)
+    text = _zeros(text)
     amounts = re.findall(AMOUNT, text)
+    if box := corners(text):
+        return _clicked(("box", _centre(box)), len(amounts), size)
+    return _clicked(_found(text, amounts), len(amounts), size)
+
+
+def corners(text: str) -> list[float] | None:
+    """The four numbers of a box: in brackets, as two adjacent corners, in a <bbox>, alone, or behind a word for a box.
+    None where the answer has a point, or neither."""
+    text = _zeros(text)
     if found := QUAD.search(text) or CORNERS.search(text):
-        return _clicked(("box", _centre([_amount(v) for v in found.groups()])), len(amounts), size)
-    form, read = _found(text, amounts)
-    if form == "point" and len(amounts) == 4 and not PAIR.search(text) and not KEYS[0].search(text):
-        form, read = "box", _centre([_amount(v) for v in amounts])
-    return _clicked((form, read), len(amounts), size)
+        return [_amount(v) for v in found.groups()]
+    tagged = TAG.search(text)
+    inside = re.findall(AMOUNT, tagged[1]) if tagged else []
+    if len(inside) >= 4:
+        return [_amount(v) for v in inside[:4]]
+    amounts = re.findall(AMOUNT, text)
+    if PAIR.search(text) or ((x := KEYS[0].search(text)) and KEYS[1].search(text, x.end())):
+        return None
+    named = len(amounts) >= 4 and any(word in text.lower() for word in BOXES)
+    alone = len(amounts) == 4 and not KEYS[0].search(text)
+    return [_amount(v) for v in amounts[:4]] if named or alone else None
+
+
+def _zeros(text: str) -> str:
+    """`.5` as `0.5`."""
+    return re.sub(r"(?<![\d.])\.(?=\d)", "0.", text)
 
 
 def lmms_v2(text: str, size: Size) -> Reading:
@@ -178,6 +198,18 @@ thousand = _plain(1000.0)
 """Two numbers or four in 0..1000."""
 pixel = _plain(None)
 """Two numbers or four in pixels of the screenshot."""
+
+
+def written(x: float, y: float, parser: str) -> str:
+    """A click as a parser reads it: of pixels for `pixel`, else of fractions of the sides."""
+    if parser in ("thousand", "ui_tars"):
+        return f"({round(1000 * x)},{round(1000 * y)})"
+    if parser == "lmms_v1":
+        return f"[{x:.4f}, {y:.4f}, {x:.4f}, {y:.4f}]"
+    if parser == "pro_gpt":
+        return f"[[{x:.4f},{y:.4f}]]"
+    return f"[{x:.4f}, {y:.4f}]"
+
 
 EITHER = ("point_or_box", "lmms_v2")
 """Parsers that take values above 1 for pixels, and others for fractions."""

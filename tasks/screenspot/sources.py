@@ -114,7 +114,7 @@ def _records(table: Iterable[Any], where: str, data: str, convention: str, folde
         image = str(named or f"{where}#{number}")
         picture = folder(image) if cell is None or isinstance(cell, str) else stored(image, cell)
         cluster = f"{data}:{picture.place if named else image}"
-        fault, box = _box(row.get("bbox"), convention)
+        fault, box = box_of(row.get("bbox"), convention)
         instruction = row.get("instruction")
         if not isinstance(instruction, str) or not instruction.strip():
             fault = fault or "has no text in field instruction"
@@ -136,7 +136,7 @@ def _size(row: dict[str, Any]) -> Size:
     return (stated[0], stated[1]) if whole else None
 
 
-def _box(value: Any, convention: str) -> tuple[str, Box]:
+def box_of(value: Any, convention: str) -> tuple[str, Box]:
     """("", box as x0, y0, x1, y1), or what is wrong."""
     none = (0.0, 0.0, 0.0, 0.0)
     if not isinstance(value, list | tuple) or len(value) != 4 or not all(isinstance(v, int | float) for v in value):

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.core import Mark, Outcome, Picture, Request, Sample, Unusable
 from harness.records import RecordTask, Source
-from harness.tasks.screenspot.parsers import EITHER, PARSERS, Size
+from harness.tasks.screenspot.parsers import EITHER, PARSERS, Size, written
 from harness.tasks.screenspot.scoring import SCORES, Box, aggregate, hit
 from harness.tasks.screenspot.settings import PROMPTS, Settings
 from harness.tasks.screenspot.sources import Target, load
@@ -41,7 +41,7 @@ class ScreenSpot(RecordTask[Settings, Target]):
 
     def score(self, record: Target, answer: str) -> Outcome:
         size = self._size(record)
-        box = _pixels(record, size)
+        box = pixels(record.box, record.normalized, size)
         read = PARSERS[self.settings.parser](answer, size)
         if size is UNIT and self.settings.parser in EITHER and read.point and max(read.point) > 1:
             raise Unusable(f"the answer is in pixels, and the size of {record.image[:200]} is not known")
@@ -76,7 +76,7 @@ class ScreenSpot(RecordTask[Settings, Target]):
         size = self._size(record) if record else None
         if record is None or size is None:
             return ()
-        (x0, y0, x1, y1), (w, h) = _pixels(record, size), size
+        (x0, y0, x1, y1), (w, h) = pixels(record.box, record.normalized, size), size
         found = [Mark("target", "target", box=(x0 / w, y0 / h, x1 / w, y1 / h))]
         read = PARSERS[self.settings.parser](outcome.answer, size) if outcome else None
         if read and read.point:
@@ -101,13 +101,7 @@ class ScreenSpot(RecordTask[Settings, Target]):
             x, y = x / size[0], y / size[1]
         if record.normalized and parser == "pixel" and size:
             x, y = x * size[0], y * size[1]
-        if parser in ("thousand", "ui_tars"):
-            return f"({round(1000 * x)},{round(1000 * y)})"
-        if parser == "lmms_v1":
-            return f"[{x:.4f}, {y:.4f}, {x:.4f}, {y:.4f}]"
-        if parser == "pro_gpt":
-            return f"[[{x:.4f},{y:.4f}]]"
-        return f"[{x:.4f}, {y:.4f}]"
+        return written(x, y, parser)
 
     def examples(self, each: int) -> Iterator[tuple[Request, str, str]]:
         from harness.tasks.screenspot.examples import examples
@@ -118,10 +112,10 @@ class ScreenSpot(RecordTask[Settings, Target]):
         return {**super().describe(), "prompt": self.wording}
 
 
-def _pixels(record: Target, size: Size) -> Box:
-    """The target in pixels. Raises Unusable for a box that leaves the screenshot by more than a pixel."""
-    x0, y0, x1, y1 = record.box
-    if record.normalized:
+def pixels(box: Box, normalized: bool, size: Size) -> Box:
+    """A target in pixels. Raises Unusable for a box that leaves the screenshot by more than a pixel."""
+    x0, y0, x1, y1 = box
+    if normalized:
         if size is None:
             raise Unusable("the screenshot is needed to place a normalised box")
         x0, x1, y0, y1 = x0 * size[0], x1 * size[0], y0 * size[1], y1 * size[1]

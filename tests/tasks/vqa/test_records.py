@@ -1,0 +1,297 @@
+"""A user's tables of every form: columns and kinds found, bad rows and doubtful tables named in one line."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+import random
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.core import HarnessError, Missing, UsageError
+from harness.records import shown
+from tests.tasks.vqa.made import faults, outcome, picture, played, row, vqa, written
+
+
+def kind(task) -> tuple[str, str]:
+    found = task.describe()
+    return found["kind"], found["parser"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        ([row("yes"), row("No")], ("yesno", "word")),
+        ([row(True), row(False)], ("yesno", "word")),
+        ([row(3), row("4,000"), row("12%")], ("number", "last")),
+        ([row("B", options=["red", "blue"]), row("red", options=["red", "blue"])], ("choice", "vlmevalkit")),
+        ([row("B", A="red", B="blue"), row("A", A="red", B="blue", C="green")], ("choice", "vlmevalkit")),
+        ([row("B", question="Which?\n(A) red\n(B) blue")], ("choice", "vlmevalkit")),
+        ([row("red"), row("a big dog")], ("short", "")),
+        ([row(["red", "crimson"]), row(["blue"])], ("short", "")),
+    ],
+)
+def test_kinds_are_found(tmp_path, rows, found):
+    written(tmp_path / "rows.jsonl", rows)
+    task = vqa(tmp_path)
+    assert kind(task) == found and faults(task) == [""] * len(rows)
+    samples = list(task.samples())
+    assert all(task.score(s.data["record"], task.oracle(s, None)).scores for s in samples)  # pyright: ignore
+    assert task.chance(samples[0], None, random.Random(0))
+
+
+@pytest.mark.parametrize(
+    ("rows", "more", "says"),
+    [
+        ([row("yes")] * 9 + [row("maybe")], {}, "9 of 10 rows of rows.jsonl are answered by yes or no, but not"),
+        ([row("A"), row("B")], {}, "are letters, but no row has options: name their column by task.columns.options="),
+        ([row(" ".join("abcdefgh"))], {}, "an answer of 8 words: choose task.kind=short"),
+        ([row([1, 2, 3, 4])], {}, "are boxes: choose task.kind=box"),
+        ([{"image": "a.png", "question": "Where?", "bbox": [1, 2, 3, 4]}], {}, "gives boxes: choose task.kind=box"),
+        ([{"image": "a.png", "question": "Which?"}], {}, "no column for the answer (answer, answers"),
+        ([{"image": "a.png", "asked": "Which?", "answer": "red"}], {}, "no column for the question (question, prompt"),
+        ([{"question": "Which?", "answer": "red"}], {}, "or ask without pictures by task.columns.image=none"),
+        ([row("red", label="blue")], {}, "has columns answer and label, and both could hold the answer: choose by"),
+        ([row("red", prompt="Why?")], {}, "has columns question and prompt, and both could hold the question"),
+        ([row(1, options=["a", "b", "c"]), row(2, options=["a", "b", "c"])], {}, "counted from 0 or from 1: say"),
+        ([row("1", options=["1", "2"])], {}, "could be options or numbers of options"),
+        ([row("red")], {"columns": {"answer": "anser"}}, "answer=anser is not a column of rows.jsonl: did"),
+        ([row("red")], {"columns": {"anser": "answer"}}, "unknown setting task.columns.anser: did you mean answer"),
+        ([row("red")], {"prompt": "What?"}, "asks the same of every record: write {question}"),
+        ([row("red")], {"prompt": "{qestion}"}, "task.prompt: {qestion} is no column of rows.jsonl: did you"),
+        ([row("red")], {"parser": "mmmu"}, "task.parser=mmmu does not read answers of kind short: leave it out"),
+        ([row("yes")], {"parser": "mmmu"}, "not read answers of kind yesno: choose one of word, official, opera"),
+        ([row("yes")], {"metric": "anls"}, "task.metric=anls is of short answers, and these are of kind yesno"),
+        ([row("red")], {"metric": "vqa"}, "has 1 of the 4 answers or more that VQA accuracy counts"),
+        ([row("red")], {"kind": "number"}, "no row of rows.jsonl can be asked; the first: rows.jsonl, row 1"),
+        ([row("red")], {"data": "calibration"}, "give task.calibration=0.2 here and in every run"),
+        ([row("red")], {"hub": "a/b"}, "both bring questions: give one of them"),
+        ([row(box=[5, 5, 20, 20])], {"kind": "box"}, "say task.bbox=xyxy_pixels or task.bbox=xywh_pixels"),
+        (["[1, 2"], {}, "is not"),
+        ([""], {}, "has no rows"),
+    ],
+)  # fmt: skip
+def test_what_is_open_is_refused_in_one_line(tmp_path, rows, more, says):
+    written(tmp_path / "rows.jsonl", rows)
+    with pytest.raises(UsageError) as e:
+        vqa(tmp_path, **more).source
+    assert says in str(e.value) and "\n" not in str(e.value)
+
+
+def test_nothing_and_too_much_to_read(tmp_path):
+    with pytest.raises(UsageError, match=r"name their folder or file by task.root=PATH, or a dataset"):
+        vqa(None)
+    with pytest.raises(Missing, match="holds no table: it needs"):
+        vqa(tmp_path).source
+    for name in ("train", "test"):
+        written(tmp_path / f"{name}.jsonl", [row(name)])
+    with pytest.raises(
+        UsageError, match=r"2 tables \(test.jsonl, train.jsonl\): name one by task.root=.*test.jsonl, or"
+    ):
+        vqa(tmp_path).source
+    assert [len(vqa(tmp_path, files=f).source.records) for f in ("test.*", ["*.jsonl"])] == [1, 2]
+    for site in ("x", "y"):
+        written(tmp_path / "sites" / site / "rows.jsonl", [row("red")])
+    (tmp_path / "sites" / "results" / "runs" / "r").mkdir(parents=True)
+    (tmp_path / "sites" / "results" / "harness.duckdb").touch()
+    written(tmp_path / "sites" / "results" / "runs" / "r" / "samples.jsonl", [row("red")])
+    sites = vqa(tmp_path / "sites")
+    assert [s.id for s in sites.samples()] == ["x/rows:1", "y/rows:1"]
+    assert [s.cluster for s in sites.samples()] == ["local:x/a", "local:y/a"]
+
+
+def test_bad_rows_cost_themselves(tmp_path):
+    rows = [
+        row("red", id=1), row("", id=2), row(None, id=3), {"id": 4, "image": "a.png", "answer": "red"},
+        row("red", id=5, image=""), row("red", id=1), "{broken", row({"x": 1}, id=8),
+        row("red", id=9, image="gone.png"),
+        row("red", id=10, question="Which <image 2>?"), row("red", id=11, image="data:image/png;base64,@@"),
+    ]  # fmt: skip
+    written(tmp_path / "rows.jsonl", rows)
+    task = vqa(tmp_path, kind="short")
+    found = faults(task)
+    assert not found[0] and not found[8], "a missing picture is a fault of its sample alone, when it is looked at"
+    wanted = {
+        1: "rows.jsonl, row 2: the answer is empty", 2: "the answer is empty", 3: "the question is empty",
+        4: "column image is empty", 5: "id 1 occurs twice", 6: "rows.jsonl, row 7: is not JSON",
+        7: "the answer is empty", 9: "shows picture 2, and the row has 1", 10: "holds a picture that is not base64",
+    }  # fmt: skip
+    assert all(says in found[i] for i, says in wanted.items()), found
+    assert task.describe()["images_not_found"] == 1 and task.describe()["faulty_rows"] == len(wanted)
+    with pytest.raises(HarnessError, match=r"image gone.png is not in"):
+        next(task.episode(list(task.samples())[8])).pictures[0].load()
+
+
+def test_csv_of_other_programs(tmp_path):
+    written(tmp_path / "none.jsonl", [])
+    (tmp_path / "none.jsonl").unlink()
+    table = tmp_path / "Fragen.csv"
+    table.write_bytes("Image;Question;Answer\r\na.png;Größe?;7\r\n\r\nb.png;Größe?;\r\n".encode("utf-8-sig"))
+    task = vqa(tmp_path)
+    assert kind(task)[0] == "number" and faults(task) == ["", "Fragen.csv, row 2 (line 4): the answer is empty"]
+    for data, says in (
+        ("Image,Question,Answer\na.png,Größe?,7\n".encode("latin-1"), "line 2: byte 0xf6 is not UTF-8: save the file"),
+        (b"image,question,answer\na.png,How, many?,7\n", r"row 1 \(line 2\): 4 of the header's 3 cells: put a cell"),
+        (b'image,question,answer\na.png,"How,7\n', "not a row of a table"),
+        (b"image,question,answer,answer\na.png,x,1,2\n", "two columns 'answer'"),
+        (b"image,question,answer\n", "has no rows"),
+    ):
+        table.write_bytes(data)
+        with pytest.raises(UsageError, match=says):
+            vqa(tmp_path).source
+
+
+def test_a_table_of_vlmevalkit(tmp_path):
+    """Base64 longer than any limit of the csv module, references to another row, names, lists, circular options."""
+    noise = picture(size=(300, 300)) + random.Random(0).randbytes(150_000)
+    big, small = (base64.b64encode(b).decode() for b in (noise, picture("blue")))
+    header = [
+        "index",
+        "question",
+        "A",
+        "B",
+        "C",
+        "answer",
+        "category",
+        "l2-category",
+        "split",
+        "image",
+        "image_path",
+        "hint",
+    ]
+    rows = [
+        [0, "Which?", "red", "blue", "", "A", "colour", "x", "dev", big, "one.png", "Look."],
+        [1, "Which?", "red", "blue", "green", "B", "colour", "x", "dev", "0", "one.png", ""],
+        [2, "Which?", "red", "blue", "", "B", "shape", "x", "dev", f"['{small}', '{small}']", "['p.png', 'q.png']", ""],
+    ]
+    with (tmp_path / "bench.tsv").open("w", newline="") as file:
+        csv.writer(file, delimiter="\t").writerows([header, *rows])
+    task = vqa(tmp_path)
+    first, second, third = task.samples()
+    assert faults(task) == [""] * 3 and len(big) > 131072
+    assert (first.id, first.group, first.target, third.group) == ("0", "colour", "A", "shape")
+    assert first.cluster == second.cluster != third.cluster
+    asked = next(task.episode(first)).messages[0].content
+    assert asked[0].size == (300, 300) and asked[1].startswith("Look.\nWhich?\nA. red\nB. blue\nAnswer with")
+    assert len(next(task.episode(third)).pictures) == 2 and task.source.records[2].images == ("p.png", "p.png")
+
+
+def test_pictures_in_parquet_and_in_columns(tmp_path):
+    def asked(question: str, answer: str, *cells: tuple[str, str | None]) -> dict:
+        pictures = {f"image_{i}": {"bytes": picture(colour), "path": p} for i, (colour, p) in enumerate(cells, 1)}
+        return {"question": question, "answers": [answer] * 10, "image_1": None, "image_2": None, **pictures}
+
+    rows = [
+        asked("Same?", "no", ("red", "1"), ("blue", "2")),
+        asked("<image 2> or <image 1>?", "x", ("red", "7"), ("blue", None)),
+        asked("Alone?", "x", ("red", "9")),
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "part-0.parquet")
+    pq.write_table(pa.Table.from_pylist(rows[2:]), tmp_path / "part-1.parquet")
+    task = vqa(tmp_path)
+    samples = list(task.samples())
+    assert [s.id for s in samples] == ["part-0:1", "part-0:2", "part-0:3", "part-1:1"]
+    assert samples[0].cluster == samples[1].cluster != samples[2].cluster == samples[3].cluster
+    content = next(task.episode(samples[1])).messages[0].content
+    assert [p if isinstance(p, str) else p.load().getpixel((0, 0)) for p in content[:3]] == [
+        (0, 0, 255),
+        " or ",
+        (255, 0, 0),
+    ]
+    assert task.kind.primary == "vqa_accuracy" and outcome(task, "No.").scores["vqa_accuracy"] == 1
+    assert len(shown(samples[0].data)) == 2
+
+
+def test_data_urls_and_annotations_as_objects(tmp_path):
+    url = "data:image/png;base64," + base64.b64encode(picture()).decode()
+    answers = [{"answer": "red", "answer_id": i} for i in range(10)]
+    written(tmp_path / "rows.jsonl", [row(answers, image=url), row(answers, image=url, question="Again?")])
+    task = vqa(tmp_path)
+    assert len({s.cluster for s in task.samples()}) == 1 and task.kind.primary == "vqa_accuracy"
+    assert task.source.records[0].images == ("rows:1",)
+
+
+def test_options_by_number(tmp_path):
+    rows = [row(n, choices=["red", "blue", "green"]) for n in (0, 2)]
+    written(tmp_path / "rows.jsonl", rows)
+    assert [s.target for s in vqa(tmp_path).samples()] == ["A", "C"]
+    assert [bool(f) for f in faults(vqa(tmp_path, counted_from=1))] == [True, False]
+    written(tmp_path / "rows.jsonl", [row(n, choices="['red', 'blue']") for n in (1, 2)])
+    assert [s.target for s in vqa(tmp_path).samples()] == ["A", "B"]
+
+
+@pytest.mark.parametrize("form", ["box", "point"])
+def test_places(tmp_path, form):
+    rows = [
+        {"image": "a.png", "question": "Where?", "bbox": [10, 5, 10, 5]},
+        {"image": "a.png", "question": "Where?", "bbox": [10, 5]},
+    ]
+    written(tmp_path / "rows.jsonl", rows)
+    task = vqa(tmp_path, kind=form)
+    assert [bool(f) for f in faults(task)] == [False, True] and task.describe()["faulty_rows"] == 1
+    (sample, _) = task.samples()
+    assert sample.target == [10, 5, 20, 10]
+    for parser in type(task.kind).parsers:
+        own = vqa(tmp_path, kind=form, parser=parser)
+        best = outcome(own, own.oracle(sample, None)).scores
+        assert best["acc@0.5" if form == "box" else "correct"] == 1, parser
+        assert outcome(own, "nothing").scores["unparsed"] == 1 or parser == "lmms_v1"
+    assert outcome(task, "[0.25, 0.25, 0.5, 0.5]").scores["acc@0.5" if form == "box" else "correct"] == 1
+
+
+def test_free_text_is_stored_and_measured(tmp_path):
+    written(
+        tmp_path / "rows.jsonl",
+        [row("A long reference.", question="Describe."), {"image": "a.png", "question": "Why?"}],
+    )
+    task = vqa(tmp_path, kind="free")
+    results = played(task, ["three words here", ""])
+    assert [r.outcome.scores for r in results] == [{"length": 3}, {"length": 0}]
+    assert results[0].outcome.details["answers"] == ["A long reference."]
+    assert [(m.name, m.primary, m.value) for m in task.metrics(results)] == [
+        ("length", False, 1.5),
+        ("failed", False, 0),
+    ]
+
+
+def test_groups_clusters_and_prompts_by_any_column(tmp_path):
+    rows = [
+        row("yes", patient=p, ward=w, image=f"{i}.png") for p, w, i in (("p1", 1, "a"), ("p1", 1, "b"), ("p2", 2, "a"))
+    ]
+    written(tmp_path / "rows.jsonl", rows)
+    task = vqa(tmp_path, columns={"cluster": "patient", "group": "ward"}, prompt="Ward {ward}: {question}\\nYes or no?")
+    assert [(s.cluster, s.group) for s in task.samples()] == [("local:p1", "1"), ("local:p1", "1"), ("local:p2", "2")]
+    assert next(task.episode(list(task.samples())[2])).messages[0].content[1] == "Ward 2: Which colour?\nYes or no?"
+    found = task.metrics(played(task, ["yes", "no", "Yes."]))
+    accuracy = {m.group: (m.value, m.primary) for m in found if m.name == "accuracy"}
+    assert accuracy == {"all": (pytest.approx(2 / 3), True), "1": (0.5, False), "2": (1, False)}
+
+
+def test_questions_without_pictures(tmp_path):
+    written(tmp_path / "rows.jsonl", [{"question": "2 + 3?", "answer": 5}, {"question": "1 + 1?", "answer": 2}])
+    task = vqa(tmp_path, columns={"image": "none"})
+    requests = [next(task.episode(s)) for s in task.samples()]
+    assert [r.pictures for r in requests] == [(), ()] and task.describe()["pictures"] == 0
+    assert len({s.cluster for s in task.samples()}) == 2
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 99), st.floats(0.1, 0.6))
+def test_the_calibration_share_is_disjoint_and_stays(tmp_path_factory, seed, share):
+    root = tmp_path_factory.mktemp("drawn")
+    rows = [row("yes", image=f"{i % 40}.png", question=f"{i}?") for i in range(80)]
+    (root / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    how = {"calibration": share, "calibration_seed": seed}
+    local, own = (vqa(root, data=d, **how) for d in ("local", "calibration"))
+    asked, kept = ([s.id for s in t.samples()] for t in (local, own))
+    assert sorted(asked + kept) == sorted(f"rows:{n}" for n in range(1, 81))
+    assert not {s.cluster for s in local.samples()} & {s.cluster for s in own.samples()}
+    assert local.describe()["set_aside"] == len(kept)
+    rows += [row("yes", image="new.png")]
+    (root / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert set(kept) <= {s.id for s in vqa(root, data="calibration", **how).samples()}
