@@ -13,10 +13,9 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
 
 .PHONY: demo test check format install install-dev lmms compat compat-oldest compat-newest lock site wheel clean
 
-demo: install            ## set up, evaluate VISTA and vanilla on embedded POPE, print the comparison
-	$(BIN)/harness eval method=vanilla task=pope
-	$(BIN)/harness eval method=vista task=pope
-	$(BIN)/harness compare method=vanilla method=vista task=pope
+demo: install            ## set up, evaluate vanilla, VISTA and VCD on embedded POPE, compare them
+	$(BIN)/harness eval -m task=pope method=vanilla,vista,vcd
+	$(BIN)/harness compare method=vanilla method=vista method=vcd task=pope
 
 test: install-dev        ## set up and pass the tests (no network beyond the installation, no GPU)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)

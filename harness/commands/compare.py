@@ -32,6 +32,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(given: Any) -> int:
     from harness.comparison.compare import compare
+    from harness.comparison.said import sentence
 
     base, *others = _runs(results_folder(given.results), given.runs)
     found = compare(base, others)
@@ -40,6 +41,7 @@ def run(given: Any) -> int:
         return 0
     for comparison in found:
         (_markdown if given.markdown else _print)(comparison, len(found), given.flips)
+    say(cell(sentence(found)) if given.markdown else sentence(found))
     return 0
 
 

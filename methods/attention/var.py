@@ -10,9 +10,11 @@ from torch import Tensor
 from harness.core.errors import UsageError
 from harness.steering import Batch, Inputs, Steering, View
 
-WIDTH = 4096
-"""Hidden width of the smaller model in the paper. Below it tau shrinks with the square root of the width, which is the
-largest |x| / RMS that there can be."""
+TAU, WIDTH = 20.0, 4096
+"""The authors' threshold of |x| / RMS, and the hidden width of the smaller model that it was chosen for."""
+ORDINARY, BEHIND = 48, 8
+"""Tokens, spread over the vocabulary, that tell how large ordinary values are; how far from the start they stand, as
+the first few tokens of a text can be sinks themselves."""
 
 EPSILON = 1e-6
 """What the released code adds to the attention of each image token where it divides by their sum."""
@@ -26,11 +28,11 @@ class Var(Steering):
     prefix = "with"  # rows behind the picture are edited, by sinks that are found on the way
     conflicts = ("flowcut",)  # sinks are what pruning drops
 
-    def __init__(self, p: float, rho: float, tau: float, share: float, dims: list[int] | None, form: str):
+    def __init__(self, p: float, rho: float, tau: float | None, share: float, dims: list[int] | None, form: str):
         """`p`: fraction of the sinks' attention; the code keeps it, the paper moves it. `rho`: an image-centric head
         spends at least this part of its image attention outside sinks (code: at most this part on them). `tau`: what a
-        sink exceeds, from width 4096 on. `share`: least attention to the picture. `dims`: sink dimensions, null to find
-        them. `form`: code or paper.
+        sink exceeds; null: see `thresholds`. `share`: least attention to the picture. `dims`: sink dimensions, null to
+        find them. `form`: code or paper.
         """
         if form not in ("code", "paper"):
             raise UsageError(f"method.var.form={form} is unknown: choose code or paper")
@@ -41,7 +43,7 @@ class Var(Steering):
         self.tau, self.share, self.dims, self.form = tau, share, dims, form
         self._sinks: dict[int, Tensor] = {}
         self._shared: dict[int, Tensor] = {}
-        self._found: tuple[int, list[int]] | None = None
+        self._found: tuple[int, list[int], list[float]] | None = None
 
     def layers(self, view: View) -> Sequence[int]:
         if not self.q:
@@ -54,14 +56,16 @@ class Var(Steering):
     def prepare(self, batch: Batch) -> None:
         self._shared, self._sinks = self._sinks, {}  # what the last pass found, in case it read the shared prefixes
         if self.q and (self._found is None or self._found[0] != id(batch.view.model)):
-            self._found = (id(batch.view.model), self.dims or sink_dims(batch, self._threshold(batch.view)))
-
-    def _threshold(self, view: View) -> float:
-        return self.tau * min(1.0, view.head.weight.shape[-1] / WIDTH) ** 0.5
+            dims = self.dims or sink_dims(batch, least(batch.view) if self.tau is None else self.tau)
+            taus = [self.tau or 0.0] * batch.view.depth
+            if dims and self.tau is None:
+                taus = thresholds(batch, dims)
+            self._found = (id(batch.view.model), dims, taus)
 
     def residual(self, l: int, h: Tensor, batch: Batch) -> Tensor | None:
         if batch.prefill and self._found and self._found[1]:
-            found = sink_value(h, self._found[1]) > self._threshold(batch.view)
+            _, dims, taus = self._found
+            found = sink_value(h, dims) > taus[l]
             if max(batch.cuts) > 0:  # this pass continues the prefixes, one row each
                 head = self._shared[l + 1].to(h.device)
                 found = torch.cat([batch.tile(self, head[prefixes(batch)]), found], 1)
@@ -99,10 +103,55 @@ def sink_value(h: Tensor, dims: Sequence[int]) -> Tensor:
 def sink_dims(batch: Batch, threshold: float) -> list[int]:
     """Hidden dimensions in which the first token of the prompt is extreme, in any layer from 2 on. It sees only itself,
     so one token tells."""
-    first = batch.samples[0].tensors["input_ids"][:, :1]
-    states = batch.peek([Inputs({"input_ids": first, "attention_mask": torch.ones_like(first)})])[0, 1:-1].float()
+    states = _states(batch)[0, 1:-1]
     extreme = states.abs() / states.square().mean(-1, keepdim=True).add(1e-6).sqrt() > threshold
     return extreme.any(0).nonzero()[:, 0].tolist()
+
+
+def least(view: View) -> float:
+    """The authors' tau; below their width smaller by the square root, as the largest possible |x| / RMS is."""
+    return TAU * min(1.0, view.head.weight.shape[-1] / WIDTH) ** 0.5
+
+
+def thresholds(batch: Batch, dims: Sequence[int]) -> list[float]:
+    """tau for the output of each layer: the authors' from their width on; below it `least`, or more where ordinary
+    tokens come close to it: then midway between them and the first token.
+
+    Looked up once per model, in no sample: ordinary is the median of tokens that are spread over the vocabulary, each
+    behind the first token and a few others.
+    """
+    view, floor = batch.view, least(batch.view)
+    width = view.head.weight.shape[-1]
+    if width >= WIDTH:
+        return [floor] * view.depth
+    size = view.head.weight.shape[0]  # special tokens stand at either end of a vocabulary
+    spread = torch.linspace(size // 8, size // 2, ORDINARY).long()
+    others = torch.stack([spread.roll(n)[:BEHIND] for n in range(ORDINARY)])
+    first = sink_value(_states(batch)[0, 1:-1], dims).max()
+    ordinary = sink_value(_states(batch, others), dims).median(0).values
+    return midway(first, ordinary, width).clamp(min=floor).tolist()
+
+
+def midway(a: Tensor, b: Tensor, width: int) -> Tensor:
+    """The |x_k| / RMS at which |x_k| / |the rest of x| is the geometric mean of those at a and b.
+
+    |x_k| / RMS itself can reach no more than sqrt(width), where all sinks of a narrow model crowd together.
+    """
+
+    def beside_rest(phi: Tensor) -> Tensor:
+        return phi / (width - phi.square()).clamp(min=1e-4 * width).sqrt()
+
+    middle = (beside_rest(a) * beside_rest(b)).sqrt()
+    return middle * (width / (1 + middle.square())).sqrt()
+
+
+def _states(batch: Batch, others: Tensor | None = None) -> Tensor:
+    """Outputs [n, L, d] of the last of other tokens [n, t], which follow the prompt's first token; of that one alone
+    where there are none."""
+    first = batch.samples[0].tensors["input_ids"][:, :1]
+    rows = first if others is None else torch.cat([first.expand(len(others), 1), others.to(first)], 1)
+    inputs = [Inputs({"input_ids": r[None], "attention_mask": torch.ones_like(r[None])}) for r in rows]
+    return batch.peek(inputs).float()
 
 
 def redistribute(

@@ -27,7 +27,7 @@ families = pytest.mark.parametrize("family", NAMES)
 
 
 LIVELY = {
-    "var": {"share": 0.0, "rho": 1.0, "tau": 17.0},
+    "var": {"share": 0.0, "rho": 1.0, "tau": 1.5},
     "lazyeviction": {"window": 2},
     "delta": {"budget": 4, "page": 2, "recent": 1},
     "powerattention": {"block": 2, "window": 1},

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from harness.core import Decoding, UsageError
-from harness.methods.attention.var import Var, redistribute, sink_dims, sink_value
+from harness.methods.attention.var import Var, least, midway, redistribute, sink_dims, sink_value, thresholds
 from harness.steering import Batch
 from harness.steering.forward import peek
 from tests.methods.made import made
@@ -84,7 +84,7 @@ def test_paper_and_code_agree_where_they_should():
     assert made("var", form="paper", rho=0.8).least == 0.8 and made("var", rho=0.8).least == pytest.approx(0.2)
 
 
-LIVELY = {"share": 0.0, "rho": 1.0, "tau": 17.0}
+LIVELY = {"share": 0.0, "rho": 1.0, "tau": 1.5}
 """Values under which there are sinks, and heads that are edited, in a random model."""
 
 
@@ -160,13 +160,78 @@ def test_no_sink_dimension_is_vanilla():
     same(play(v, inputs, [made("var", tau=1e9, share=0.0, rho=1.0)]), play(v, inputs), 0)
 
 
-def test_tau_shrinks_only_where_it_could_not_be_reached():
-    class Wide:
-        def __init__(self, width: int):
-            self.head = torch.nn.Linear(width, 1)
+class Wide:
+    def __init__(self, width: int):
+        self.head = torch.nn.Linear(width, 8, device="meta")
+        self.depth, self.device = 3, torch.device("cpu")
 
-    method = made("var")
-    assert [round(method._threshold(Wide(d)), 2) for d in (128, 1024, 4096, 5120)] == [3.54, 10.0, 20.0, 20.0]
+
+def test_tau_shrinks_only_where_it_could_not_be_reached():
+    assert [round(least(Wide(d)), 2) for d in (128, 1024, 4096, 5120)] == [3.54, 10.0, 20.0, 20.0]
+
+
+def test_the_authors_models_keep_their_tau():
+    """No look at the model is needed: this one could not be looked at."""
+    for width in (4096, 5120):
+        assert thresholds(Batch(Wide(width), [], [sample("llava", 0)]), [3]) == [20.0] * 3
+
+
+def test_midway_by_hand():
+    # 3-4-5: beside a rest of 4, values of 3 and 48 (geometric mean 12).
+    a, b = (value / (value**2 + 16) ** 0.5 * 10 for value in (3, 48))
+    got = midway(torch.tensor(a), torch.tensor([b, a]), 100)
+    torch.testing.assert_close(got, torch.tensor([12 / (12**2 + 16) ** 0.5 * 10, a]))
+
+
+def test_midway_parts_the_values_of_smol_llava():
+    """Measured in layers 3, 6, 15 and 24: median tokens, the most outlying image token, the weakest true sink."""
+    for ordinary, image, sink in ((9.3, 12.2, 23.2), (8.3, 10.7, 23.3), (9.9, 14.5, 23.8), (14.5, 18.2, 23.8)):
+        assert image < midway(torch.tensor(23.8), torch.tensor(ordinary), 576) < sink
+
+
+@pytest.mark.parametrize("family", ["llava", "qwen2_5_vl", "internvl", "gemma3"])
+@pytest.mark.parametrize("visual", [False, True])
+def test_true_sinks_are_marked_and_ordinary_tokens_are_not(family, visual, monkeypatch):
+    """All tokens are large in one dimension, so that 20 by the square root of the width would mark them; the first
+    token, and one image token if `visual`, are a hundred times larger there."""
+    v, inputs = view(family), [sample(family, 0)]
+    embedding = v.model.get_input_embeddings()
+    weight = crowded(torch.randn(embedding.weight.shape, generator=torch.Generator().manual_seed(1)))
+    first = int(inputs[0].tensors["input_ids"][0, 0])
+    weight[first, 3] *= 100
+    monkeypatch.setattr(embedding.weight, "data", weight)
+    images = inputs[0].tensors["input_ids"][0] == v.image_token_id
+    sinks = torch.zeros(len(images), dtype=torch.bool)
+    sinks[0], sinks[images.nonzero()[1, 0]] = True, visual
+
+    seen = crowded(torch.randn(int(images.sum()), weight.shape[1], generator=torch.Generator().manual_seed(2)))
+
+    def enter(_module, args, kwargs):
+        states = kwargs["inputs_embeds"].clone()
+        if states.shape[1] == len(images):  # the prompt, not a look at two tokens, nor a later step
+            states[0, images] = seen
+            states[0, sinks, 3] *= 100 if visual else 1
+            states[0, 0, 3] = kwargs["inputs_embeds"][0, 0, 3]
+        return args, kwargs | {"inputs_embeds": states}
+
+    hook = v.decoder.register_forward_pre_hook(enter, with_kwargs=True)
+    try:
+        assert least(v) < 2.8  # of a most 5.66; ordinary tokens are at half of that
+        method = made("var", share=0.0, rho=1.0)
+        before, after = play(v, inputs), play(v, inputs, [method])
+        assert method._found[1] == [3] and max(method._found[2]) > 3
+        assert all(torch.equal(found[0, : len(sinks)], sinks) for found in method._sinks.values())
+        (differ if visual else same)(after, before, 1e-4)
+    finally:
+        hook.remove()
+
+
+def crowded(x: torch.Tensor) -> torch.Tensor:
+    """States that hold a quarter of their energy in dimension 3."""
+    x *= 30  # above what random layers add
+    x[..., 3] = 0
+    x[..., 3] = x.norm(dim=-1) * (1 / 3) ** 0.5
+    return x
 
 
 def test_q_former_models_are_refused_by_name():

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from harness.methods.attention.var import WIDTH
 from tests.methods.made import made
 from tests.parity.geometry_common import agrees, answer, cases, differs
-from tests.parity.geometry_models import WIDTH as OWN
 
 
 def var(case, **changes):
-    tau = case["tau"] / (OWN / WIDTH) ** 0.5  # theirs does not shrink with the width
-    values = {"tau": tau, "rho": case["rho"], "share": case["share"], "p": case["p"], "form": "code", "dims": [7, 30]}
+    values = {"form": "code", "dims": [7, 30], **{k: case[k] for k in ("tau", "rho", "share", "p")}}
     return [made("var", **(values | changes))]
 
 

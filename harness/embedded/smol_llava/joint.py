@@ -8,6 +8,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from harness.embedded.encoder import Encoder
+from harness.embedded.scenes import CATEGORIES
 from harness.embedded.smol_llava import align
 from harness.embedded.smol_llava.align import WordHead
 from harness.embedded.smol_llava.architecture import Parts
@@ -22,12 +24,53 @@ from harness.models.smol.assemble import IMAGE
 
 PROBED = 8
 """Layer whose output before the answer the auxiliary presence probe reads; the last one where there are fewer."""
-CAPTIONS, EXAMPLES = 0.5, 0.15
+CAPTIONS, EXAMPLES = 0.75, 0.15
 """Share of batches in which scenes are described; of those that are examples of other tasks, where there are any."""
 HELD_OUT = 40
 """Number of examples that are validated."""
 YES_NO, PROBE, WORDS = 2.0, 0.5, 0.1
 """Weight of Yes and No among answer tokens; of the probe; of the distance between patches and words."""
+REPEATED = 1.0
+"""Weight of naming a category again, which captions never do: -log(1 - p) beside -log p of the right token."""
+
+
+def first_tokens(encoder: Encoder) -> dict[int, tuple[int, ...]]:
+    """The tokens with which a category's name or plural begins inside a sentence, by each of them."""
+    found: dict[int, set[int]] = {}
+    for category in CATEGORIES:
+        begins = {encoder.encode(f" {name}")[0] for name in (category.name, category.plural)}
+        for token in begins:
+            found.setdefault(token, set()).update(begins)
+    return {token: tuple(sorted(begins)) for token, begins in found.items()}
+
+
+def again(logits: torch.Tensor, text: dict[str, torch.Tensor], names: dict[int, tuple[int, ...]]) -> torch.Tensor:
+    """-log(1 - p) of each category that the answer has named before (unlikelihood training, arXiv 1908.04319).
+
+    Args:
+        logits: (n, vocabulary) of the n answer tokens, row after row.
+        text: Of `Packer.batch`.
+        names: Of `first_tokens`.
+
+    Returns:
+        (m,), a value for each answer token and each token that would name a category again; m may be 0.
+    """
+    rows: list[int] = []
+    tokens: list[int] = []
+    n = 0
+    for labels, turns in zip(text["labels"].tolist(), text["turn"].tolist(), strict=True):
+        turn, named = None, set()
+        for label, of in zip(labels, turns, strict=True):
+            if label == IGNORED:
+                continue
+            if of != turn:
+                turn, named = of, set()
+            rows += [n] * len(named - {label})
+            tokens += named - {label}
+            named.update(names.get(label, ()))
+            n += 1
+    p = (logits[rows, tokens] - logits.logsumexp(-1)[rows]).exp()
+    return -torch.log1p(-p.clamp(max=1 - 1e-6))
 
 
 class JointObjective:
@@ -48,6 +91,7 @@ class JointObjective:
         language.layers[min(PROBED, len(language.layers) - 1)].register_forward_hook(self._remember)
         self.weights = torch.ones(language.config.vocab_size)
         self.weights[[self.packer.yes, self.packer.no]] = YES_NO
+        self.names = first_tokens(self.packer)
 
     def _remember(self, _module: torch.nn.Module, _inputs: tuple, output: torch.Tensor | tuple) -> None:
         self.hidden = output[0] if isinstance(output, tuple) else output
@@ -88,7 +132,8 @@ class JointObjective:
         labels = text["labels"][answered]
         logits = (states[:, :-1][answered] @ self.parts.embedding.T).float()
         each, weight = F.cross_entropy(logits, labels, reduction="none"), self.weights[labels]
-        answers, probe = (each * weight).sum() / weight.sum(), self._probed(text)
+        repeated = again(logits, text, self.names).sum()
+        answers, probe = ((each * weight).sum() + REPEATED * repeated) / weight.sum(), self._probed(text)
         distance = self.head.distance(tokens, align.wanted(self.train, rows))
         binary = labels.eq(self.packer.yes) | labels.eq(self.packer.no)
         right = (logits.argmax(-1) == labels).float()
@@ -96,6 +141,7 @@ class JointObjective:
             "yes_no_loss": each[binary].mean().item(),
             "yes_no": right[binary].mean().item(),
             "other_loss": each[~binary].mean().item(),
+            "repeated": repeated.item() / batch,
             "probe": probe.item(),
             "words": distance.item(),
         }

@@ -15,6 +15,7 @@ from harness.embedded.smol_llava.architecture import Parts
 from harness.embedded.smol_llava.conversations import conversation
 from harness.embedded.smol_llava.export import write
 from harness.embedded.smol_llava.forward import behind, described, yes_margins
+from harness.embedded.smol_llava.joint import again
 from harness.embedded.smol_llava.packing import IGNORED, Packer
 from harness.embedded.smol_llava.train import DECAY, KEPT, Plan, _resume, run, steady
 from harness.embedded.tiny_llava import cache
@@ -54,6 +55,21 @@ def test_packing_learns_answers_only(drawn, parts):
     assert asked == [int(t.answer == "Yes") for t in turns if t.task == "presence"]
     short = Packer(parts.tokenizer).pack(turns, 60)
     assert 0 < len(short["ids"]) <= 60 and {len(v) for v in short.values()} == {len(short["ids"])}
+
+
+def test_naming_a_category_again_costs_what_its_probability_is():
+    x = IGNORED
+    names = {4: (4, 5), 5: (4, 5), 7: (7,)}  # 4 and 5: a category's name and its plural
+    text = {
+        # A question, "4 9 7" as its answer; another turn, whose answer begins anew, with "5 4".
+        "labels": torch.tensor([[x, 4, 9, 7, x, 5, 4], [x, 7, 9, x, x, x, x]]),
+        "turn": torch.tensor([[0, 0, 0, 0, 1, 1, 1], [0, 0, 0, -1, -1, -1, -1]]),
+    }
+    p = torch.full((7, 10), 0.05)
+    p[:, 4], p[:, 5], p[:, 7] = 0.1, 0.2, 0.35
+    # Behind 4: 4 and 5 for each of "9 7"; behind 5: 5 alone, as 4 is right; behind 7 in the second row: 7.
+    got = sorted(again(p.log() + 3, text, names).exp().tolist())
+    assert got == pytest.approx(sorted(1 / (1 - v) for v in (0.1, 0.2, 0.1, 0.2, 0.2, 0.35)))
 
 
 def test_a_turn_behind_others_is_asked_as_a_first_turn_of_the_stock_model(base, drawn, parts):
