@@ -33,6 +33,7 @@ settings:
   retry=errors      ask again for the samples of a finished run that ended in an error row
   debug=true        raise the first error with its whole traceback, in place of an error row
   max_equal_errors=20   end a run after so many equal errors and no success; 0: never
+  decoding.extra.NAME=VALUE   more arguments of generation, e.g. decoding.extra.repetition_penalty=1.2
   results=DIR       the folder of runs/ and harness.duckdb, also as --results DIR (default: HARNESS_RESULTS or results)
   plugins=[DIR]     folders with tasks and methods of your own
 

@@ -154,7 +154,7 @@ def run(words: Sequence[str] | Asked, job: Callable[[Any], int], failed: Callabl
             except OmegaConfBaseException as e:
                 raise UsageError(_one_line(e)) from e
             plain: Any = OmegaConf.to_container(config)
-            plain["overrides"] = [typed.get(w, w) for w in HydraConfig.get().overrides.task]  # type: ignore[index]
+            plain["overrides"] = [typed.get(w, w.removeprefix("++")) for w in HydraConfig.get().overrides.task]  # type: ignore[index]
             _check(plain, registry)
             codes.append(job(plain))
         except HarnessError as e:

@@ -16,6 +16,7 @@ from harness.core.errors import UsageError
 QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
 SWEPT = re.compile(r"(choice|range|interval|glob|shuffle|sort|tag)\(.*\)", re.DOTALL)
 """Hydra's functions that list the values of a sweep."""
+EXTRA = "decoding.extra"
 KEY = re.compile(r"[A-Za-z0-9_/.+*@?|%$-]+")
 """Names in a mapping that Hydra's grammar can write."""
 
@@ -29,6 +30,8 @@ def literal(word: str, known: Mapping[str, Sequence[Setting]], *, sweep: bool) -
     """
     key, equals, value = word.partition("=")
     allowed = [s.kinds for s in known.get(key, ())]
+    if equals and key.startswith(f"{EXTRA}."):
+        return {f"++{word}": word}  # whichever names the model takes
     if not equals or not allowed:
         return {word: word}
     if not value and all(s.default != "" for s in known[key]):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from harness.core.errors import UsageError
 
@@ -12,7 +13,8 @@ from harness.core.errors import UsageError
 class Decoding:
     """How tokens are chosen. `temperature`, `top_p`, `top_k` matter for `nucleus` alone, `num_beams` for `beam`.
 
-    `max_new_tokens` (tokens) overrides the task's own limit when it is not None.
+    `max_new_tokens` (tokens) overrides the task's own limit when it is not None. `extra` are further arguments of the
+    model's: of transformers' `generate()`, or fields of a server's request.
     """
 
     strategy: Literal["greedy", "beam", "nucleus"] = "greedy"
@@ -21,6 +23,7 @@ class Decoding:
     top_p: float = 1.0
     top_k: int = 0
     max_new_tokens: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.strategy not in ("greedy", "beam", "nucleus"):
@@ -33,6 +36,10 @@ class Decoding:
             raise UsageError(f"decoding.top_p={self.top_p} must lie in (0, 1]")
         if self.max_new_tokens is not None and self.max_new_tokens < 1:
             raise UsageError(f"decoding.max_new_tokens={self.max_new_tokens} must be at least 1")
+
+    def facts(self) -> dict[str, Any]:
+        """What a run's identity and record hold."""
+        return {k: v for k, v in asdict(self).items() if k != "extra" or v}
 
     @property
     def sampled(self) -> bool:

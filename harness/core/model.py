@@ -63,6 +63,11 @@ class Model(ABC):
             f"method={method.name} calibrates itself on a Hugging Face model; model={self.name} is not one"
         )
 
+    def accept(self, decoding: Decoding) -> None:
+        """Raises UsageError where it cannot decode like this. Loads nothing."""
+        if decoding.extra:
+            raise UsageError(f"model={self.name} generates nothing that decoding.extra could change: leave it out")
+
     def bind(self, task: Task) -> None:
         """Learn which task is asked. For models that answer from the task's own records."""
 

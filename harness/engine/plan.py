@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,7 @@ def compose(config: dict[str, Any]) -> Plan:
     task = build_task(config["task"])
     model = build_model(config["model"])
     decoding = build_decoding(config["decoding"], task)
+    model.accept(decoding)
     model.bind(task)
     judge = build_judge(config.get("judge"))
     if judge:
@@ -66,7 +67,7 @@ def compose(config: dict[str, Any]) -> Plan:
     how = {
         "model": {"name": model.name, "fingerprint": model.fingerprint()},
         "methods": [_method(name, config, model) for name in named(config)],
-        "decoding": asdict(decoding),
+        "decoding": decoding.facts(),
         "seed": config["seed"],
         "limit": config["limit"],
         "code": digest(code["answers"]),

@@ -6,7 +6,7 @@ import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.engine.executors.executor import Executor
@@ -61,7 +61,7 @@ def begun(plan: Plan, total: int, taken: Mapping[str, Any]) -> RunRecord:
         model_fingerprint=plan.identity["model"]["fingerprint"],
         method=plan.label,
         methods=plan.names,
-        decoding=asdict(build_decoding(plan.config["decoding"], plan.task)),
+        decoding=build_decoding(plan.config["decoding"], plan.task).facts(),
         seed=plan.config["seed"],
         limit=plan.config["limit"],
         identity=plan.identity,

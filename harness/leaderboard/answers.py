@@ -6,18 +6,22 @@ import json
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from harness.core.score import Score
+from harness.core.types import Outcome, Result
 from harness.leaderboard.board import Board, BoardEntry, Row
+from harness.leaderboard.seen import Seen, beside
+from harness.runs import journal
 from harness.store import Store
 from harness.store.database import sql
 
 RIGHT, WRONG, ERROR, ABSENT, UNCOUNTED = "1", "0", "e", "-", "n"
 WORDS = {RIGHT: "right", WRONG: "wrong", ERROR: "error", ABSENT: "missing", UNCOUNTED: "not counted"}
-"""As pages name them; site/assets/samples.js has the same. Not counted: the judged score does not cover the sample."""
+"""As pages name them; site/assets/filter.js has the same. Not counted: the judged score does not cover the sample."""
 
 
 @dataclass
@@ -82,8 +86,32 @@ def played(store: Store, entry: BoardEntry, items: Items) -> BoardRun:
     return BoardRun(rows, "".join(state), values)
 
 
+def details_of(store: Store, board: Board, items: Items) -> list[dict[str, Any]]:
+    """What some run noted about each item."""
+    rows = store.query(sql("queries/board_details.sql"), {"runs": [e.run for e in board.entries]})
+    by = {row["id"]: row["details"] for row in rows}
+    return [json.loads(by.get(row["id"]) or "{}") or {} for row in items.rows]
+
+
+def extras(items: Items, run: BoardRun, seen: Seen, folder: Path) -> list[dict[str, Any] | None]:
+    """What a sample's own page adds to each answer: from the journal where that says more than the database."""
+    journaled: dict[str, Result] = {}
+    if (seen.task or journal.holds(folder / journal.FILE, "replies", "steps")) and (folder / journal.FILE).exists():
+        journaled = {r.id: r for r in journal.read(folder / journal.FILE)}
+    out: list[dict[str, Any] | None] = []
+    for item, row in zip(items.rows, run.rows, strict=True):
+        result = journaled.get(item["id"])
+        if result is None and row and row["scores"] and (seen.task or row["details"]):
+            noted = json.loads(row["details"] or "{}")
+            outcome = Outcome(row["answer"] or "", row["scores"], row["verdict"], noted)
+            result = Result(item["id"], item["cluster"], item["group"], None, outcome)
+        out.append(beside(seen, result, folder) or None if result and row else None)
+    return out
+
+
 def page_rows(run: BoardRun, start: int, stop: int) -> list[list[Any]]:
-    """[answer, verdict, scores, error, seconds, tokens] of each item, null where the run has none."""
+    """[answer, verdict, scores, error, seconds, tokens, prompt tokens, why it ended] of each item, null where the run
+    has none."""
     out: list[Any] = []
     for row in run.rows[start:stop]:
         if row is None:
@@ -92,7 +120,8 @@ def page_rows(run: BoardRun, start: int, stop: int) -> list[list[Any]]:
         error = f"{row['fault']}: {row['message']}" if row["message"] is not None else None
         seconds = _rounded(row["latency"])
         scores = {k: v if v is not None and math.isfinite(v) else None for k, v in (row["scores"] or {}).items()}
-        out.append([row["answer"], row["verdict"], scores, error, seconds, row["new_tokens"]])
+        cost = [seconds, row["new_tokens"], row["prompt_tokens"], row["finish"]]
+        out.append([row["answer"], row["verdict"], scores, error, *cost])
     return out
 
 

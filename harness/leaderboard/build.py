@@ -11,22 +11,15 @@ from typing import Any
 
 from harness import __version__
 from harness.core.errors import HarnessError, UsageError, first_line
-from harness.leaderboard import (
-    downloads,
-    faults,
-    groups,
-    levels,
-    overview,
-    pages,
-    pictures,
-    published,
-    samples,
-)
-from harness.leaderboard.answers import items_of, played
+from harness.leaderboard import downloads, faults, groups, levels, overview, pages, published, samples
+from harness.leaderboard.answers import details_of, extras, items_of, played
 from harness.leaderboard.board import Board, BoardEntry, boards, entries
 from harness.leaderboard.folder import LOCK, MARK, fresh
+from harness.leaderboard.pictures import Files, Nowhere, Pictures, Private
+from harness.leaderboard.places import places
 from harness.leaderboard.ranking import ranking
 from harness.leaderboard.render import Renderer, source
+from harness.leaderboard.seen import seen as seen_of
 from harness.leaderboard.versus import Comparisons, comparisons
 from harness.plugins.plugin import Plugin
 from harness.plugins.registry import ROOT, Registry, folders_of
@@ -53,13 +46,15 @@ def build(
     *,
     plugin_folders: Sequence[str] = (),
     with_pictures: bool = True,
+    private: Private | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Built:
-    """Raises UsageError where `out` is a folder that no build made."""
+    """`private`: where this process serves the pictures of all records from, none of which is written. Raises
+    UsageError where `out` is a folder that no build made."""
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MARK).exists())):
         raise UsageError(f"--out {out} exists and is not a site of harness: name a new or empty folder")
     with fresh(out) as folder:
-        site, runs = _write(results, folder, plugin_folders, with_pictures, say)
+        site, runs = _write(results, folder, plugin_folders, private or with_pictures, say)
         (folder / MARK).write_text(f"{__version__}\n")
     return Built(out, len(site.written), sum(site.written.values()), runs)
 
@@ -73,13 +68,13 @@ class _Broken(Exception):
 
 
 def _write(
-    results: Path, out: Path, folders: Sequence[str], with_pictures: bool, say: Callable[[str], None]
+    results: Path, out: Path, folders: Sequence[str], shown: Private | bool, say: Callable[[str], None]
 ) -> tuple[Renderer, int]:
     """All pages. A run whose pages cannot be made is named and left out, unless that is so of most of them."""
     left: set[str] = set()
     while True:
         try:
-            return _attempt(results, out, folders, with_pictures, say, left)
+            return _attempt(results, out, folders, shown, say, left)
         except _Broken as e:
             cause = e.__cause__
             assert cause is not None
@@ -102,7 +97,7 @@ def _of(entry: BoardEntry) -> Iterator[None]:
 
 
 def _attempt(
-    results: Path, out: Path, folders: Sequence[str], with_pictures: bool, say: Callable[[str], None], left: set[str]
+    results: Path, out: Path, folders: Sequence[str], shown: Private | bool, say: Callable[[str], None], left: set[str]
 ) -> tuple[Renderer, int]:
     figures = published.read(_published(results))
     if (results / "runs").is_dir():
@@ -125,9 +120,11 @@ def _attempt(
         if not found:
             pages.empty(site, results)
         compared, sums = {}, {}
+        private = isinstance(shown, Private)
+        where = shown if isinstance(shown, Private) else Files(site) if shown else Nowhere()
         for board in made:
             say(f"{board.name}: {len(board.entries)} runs")
-            compared[board.slug], sums[board.slug] = _board(site, store, board, with_pictures)
+            compared[board.slug], sums[board.slug] = _board(site, store, board, results, where, private)
     series = pages.history(site, results, made)
     if found:
         ranked = {
@@ -156,16 +153,20 @@ def _cards(folders: Sequence[str], configs: Iterable[Any], say: Callable[[str], 
     return Registry(good).groups
 
 
-def _board(site: Renderer, store: Store, board: Board, with_pictures: bool) -> tuple[Comparisons, pages.BoardSums]:
+def _board(
+    site: Renderer, store: Store, board: Board, results: Path, shown: Pictures, private: bool
+) -> tuple[Comparisons, pages.BoardSums]:
     items = items_of(store, board)
-    files = pictures.export(board, site) if with_pictures else {}
-    samples.items(site, board, items, files)
+    seen = seen_of(board, items.position, shown, private=private)
+    map_ = places(seen.places, details_of(store, board, items)) if seen.places else None
+    samples.items(site, board, items, seen, map_)
     runs, broken = {}, faults.faults(store, board)
     for entry in board.entries:
         with _of(entry):
             run = played(store, entry, items)
-            samples.answers(site, board, entry, run)
-            pages.run(site, board, entry, items, run, files, broken.get(entry.run, []))
+            more = extras(items, run, seen, results / "runs" / entry.run)
+            samples.answers(site, board, entry, run, more)
+            pages.run(site, board, entry, items, run, seen, broken.get(entry.run, []))
         run.rows = []  # a million answers need not stay in memory
         runs[entry.run] = run
     found = comparisons(board, items, runs)

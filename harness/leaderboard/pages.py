@@ -25,6 +25,7 @@ from harness.leaderboard.published import Figure, plain
 from harness.leaderboard.ranking import Ranking, choices
 from harness.leaderboard.render import Renderer
 from harness.leaderboard.reproduce import command, versions
+from harness.leaderboard.seen import Seen
 from harness.plugins.cards import bibtex
 from harness.plugins.plugin import Plugin
 
@@ -78,7 +79,9 @@ def compare(site: Renderer, made: Sequence[Board]) -> None:
 
 
 def samples(site: Renderer) -> None:
+    """The list of samples, and the page of one; what they show is loaded from data/."""
     site.page("samples.html", "samples.html")
+    site.page("sample.html", "sample.html")
 
 
 def tasks(
@@ -210,12 +213,12 @@ def run(
     entry: BoardEntry,
     items: Items,
     played: BoardRun,
-    files: Mapping[str, list[str]],
+    seen: Seen,
     faults: Sequence[Fault],
 ) -> None:
     latencies = [r["latency"] for r in played.rows if r and r["latency"]]
     shown = [
-        (item, answer, files.get(item["id"], []), played.state[i])
+        (item, answer, seen.files(item["id"]), played.state[i])
         for i, (item, answer) in enumerate(zip(items.rows[:SHOWN], page_rows(played, 0, SHOWN), strict=True))
         if answer is not None
     ]

@@ -1,49 +1,71 @@
-"""Pictures of the samples, from the records that the package ships. Official pictures are not ours to publish."""
+"""Where pages get pictures from: files of the site, or, on this machine only, the records themselves."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from pathlib import Path
+from typing import Protocol
 
 from harness.core.errors import HarnessError
 from harness.core.types import Picture
-from harness.leaderboard.board import TIERS, Board
 from harness.leaderboard.render import Renderer
-from harness.records import shown
+
+FOLDER = "pictures"
 
 
-def export(board: Board, out: Renderer) -> dict[str, list[str]]:
-    """Sample id -> its pictures' files, written once each. Empty for official records and unknown tasks."""
-    if board.data not in TIERS or board.tier == "own records":
-        return {}
-    found: dict[str, list[str]] = {}
-    try:
-        task = _task(board)
-        for sample in task.samples():
-            files = [f for p in shown(sample.data) if (f := _write(p, out))]
-            if files:
-                found[sample.id] = files
-    except (HarnessError, ImportError, AttributeError, TypeError, KeyError):
-        return {}  # another version of the task, or none: the samples are shown without pictures
-    return found
+class Pictures(Protocol):
+    """Gives a picture an address."""
+
+    def link(self, picture: Picture) -> str | None:
+        """Relative to the site's top; None for a picture that cannot be shown."""
+        ...
 
 
-def _task(board: Board) -> Any:
-    from harness.plugins.build import build_task, target
+class Files:
+    """Written once each below `pictures/`, named by their bytes."""
 
-    config = (board.entries[-1].row["config"] or {})["task"]
-    if not target(config).startswith("harness.tasks."):
-        raise KeyError(target(config))  # a plug-in's code is not run for a page
-    return build_task(config)
+    def __init__(self, site: Renderer):
+        self.site = site
+
+    def link(self, picture: Picture) -> str | None:
+        try:
+            kind, data = picture.portable()
+        except HarnessError:
+            return None
+        suffix = kind.removeprefix("image/").replace("jpeg", "jpg")
+        path = f"{FOLDER}/{hashlib.sha256(data).hexdigest()[:16]}.{suffix}"
+        if path not in self.site.written:
+            self.site.bytes(path, data)
+        return path
 
 
-def _write(picture: Picture, out: Renderer) -> str | None:
-    try:
-        kind, data = picture.portable()
-    except HarnessError:
+class Nowhere:
+    """Pictures are left out."""
+
+    def link(self, picture: Picture) -> str | None:
         return None
-    suffix = kind.removeprefix("image/").replace("jpeg", "jpg")
-    path = f"pictures/{hashlib.sha256(data).hexdigest()[:16]}.{suffix}"
-    if path not in out.written:
-        out.bytes(path, data)
-    return path
+
+
+class Private:
+    """Read from the records when a reader on this machine asks for one; nothing is written."""
+
+    def __init__(self) -> None:
+        self._held: list[Picture] = []
+        self._known: dict[Picture | Path, str] = {}
+
+    def link(self, picture: Picture) -> str | None:
+        key = picture.source if isinstance(picture.source, Path) else picture
+        if key not in self._known:
+            self._known[key] = f"private/{len(self._held)}"
+            self._held.append(picture)
+        return self._known[key]
+
+    def read(self, path: str) -> tuple[str, bytes] | None:
+        """(MIME type, bytes) of an address that `link` gave; None for any other, or a picture that is not there."""
+        number = path.removeprefix("private/")
+        if path == number or not number.isascii() or not number.isdigit() or int(number) >= len(self._held):
+            return None
+        try:
+            return self._held[int(number)].portable()
+        except HarnessError:
+            return None

@@ -1,16 +1,19 @@
-"""harness site serve: a preview on this machine that is rebuilt when results change."""
+"""Pages on this machine only: a preview that is rebuilt when results change."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from functools import partial
+from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from harness.core.errors import HarnessError, UsageError
 from harness.core.sinks import line
+from harness.leaderboard.pictures import Private
 from harness.leaderboard.render import POLICY, source
 from harness.store.database import database
 
@@ -19,7 +22,30 @@ PAUSE = 2.0
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Files below one folder, never cached, with the policy also sent as a header."""
+    """Files below one folder, never cached, with the policy also sent as a header; and what `made` answers."""
+
+    made: Callable[[str], tuple[str, bytes] | None] = staticmethod(lambda _: None)
+    """(MIME type, bytes) of an address that is no file, by its path without the first slash; None: look for a file."""
+
+    def do_GET(self) -> None:
+        if not self._own_host():
+            self.send_error(HTTPStatus.FORBIDDEN, "this server answers to its own address only")
+            return
+        path = unquote(urlsplit(self.path).path).removeprefix("/")
+        found = self.made(path)
+        if found is None:
+            super().do_GET()
+            return
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", found[0])
+        self.send_header("Content-Length", str(len(found[1])))
+        self.end_headers()
+        self.wfile.write(found[1])
+
+    def _own_host(self) -> bool:
+        """Whether it was asked for by this machine's name, so that no page of elsewhere reads what lies here."""
+        name = self.headers.get("Host", "").rpartition(":")[0] or self.headers.get("Host", "")
+        return name in ("", "127.0.0.1", "localhost", "[::1]")
 
     def end_headers(self) -> None:
         self.send_header("Cache-Control", "no-store")
@@ -34,17 +60,18 @@ class Handler(SimpleHTTPRequestHandler):
 Handler.extensions_map = {**SimpleHTTPRequestHandler.extensions_map, ".js": "text/javascript", ".webp": "image/webp"}
 
 
-def server(folder: Path, port: int) -> ThreadingHTTPServer:
+def server(folder: Path, port: int, handler: type[Handler] = Handler) -> ThreadingHTTPServer:
     """Bound to 127.0.0.1. Raises UsageError if the port is taken."""
     try:
-        return ThreadingHTTPServer(("127.0.0.1", port), partial(Handler, directory=str(folder)))
+        return ThreadingHTTPServer(("127.0.0.1", port), partial(handler, directory=str(folder)))
     except OSError as e:
         raise UsageError(f"--port {port} cannot be used ({e.strerror}): choose another one, or 0") from e
 
 
-def serve(folder: Path, results: Path, port: int, rebuild: Callable[[], None]) -> None:
-    """Until interrupted."""
-    with server(folder, port) as made:
+def serve(folder: Path, results: Path, port: int, rebuild: Callable[[], None], private: Private | None = None) -> None:
+    """Until interrupted. `private`: where pictures are that the folder does not hold."""
+    handler = type("PrivateHandler", (Handler,), {"made": staticmethod(private.read)}) if private else Handler
+    with server(folder, port, handler) as made:
         threading.Thread(target=made.serve_forever, daemon=True).start()
         seen, wait, told = _state(results), threading.Event(), ""  # before anybody is told the address
         print(f"http://127.0.0.1:{made.server_port}/  (Ctrl-C ends it)", flush=True)  # noqa: T201

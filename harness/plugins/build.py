@@ -21,7 +21,7 @@ def _make(node: dict[str, Any], what: str) -> Any:
 
     Raises UsageError in one sentence where the class or an argument does not exist, or a value is refused.
     """
-    cls = _class(node, what)
+    cls = class_of(node, what)
     name = cls.__name__
     values = {k: v for k, v in node.items() if k not in ("_target_", "card")}
     form = getattr(cls, "Settings", None)  # a task over records takes its settings as one object
@@ -52,7 +52,8 @@ def target(node: Mapping[str, Any]) -> str:
     return next((new + named.removeprefix(old) for old, new in MOVED.items() if named.startswith(old)), named)
 
 
-def _class(node: dict[str, Any], what: str) -> Any:
+def class_of(node: dict[str, Any], what: str) -> Any:
+    """Raises UsageError where it does not exist."""
     module, _, name = target(node).rpartition(".")
     try:
         return getattr(importlib.import_module(module), name)
@@ -64,7 +65,7 @@ def _class(node: dict[str, Any], what: str) -> Any:
 
 def build_task(node: dict[str, Any]) -> Task:
     """Named as its plug-in. A bridge's class takes `name` itself: whose task it is, and it makes its own name of it."""
-    cls = _class(node, "task")
+    cls = class_of(node, "task")
     declared = node.get(DECLARED) or {}
     if cls.version != Task.version and cls.version != declared.get("version", cls.version):
         raise UsageError(
@@ -114,5 +115,7 @@ def build_decoding(node: dict[str, Any], task: Task) -> Decoding:
     if values.get("strategy") == "task":
         own = task.decoding
         limit = values.get("max_new_tokens", own.max_new_tokens)
-        return Decoding(own.strategy, own.num_beams, own.temperature, own.top_p, own.top_k, limit)
+        return Decoding(
+            own.strategy, own.num_beams, own.temperature, own.top_p, own.top_k, limit, values.get("extra", {})
+        )
     return Decoding(**values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,10 +41,11 @@ def forward(
     cache: DynamicCache | None = None,
     criteria: StoppingCriteria | None = None,
     keep: int = 1,
+    more: Mapping[str, Any] | None = None,
 ) -> Tensor:
     """Generate for all rows of a run: token ids [rows (without beams), new tokens], padded on the right.
 
-    `keep`: positions of the prompt whose logits are computed, counted from its end.
+    `keep`: positions of the prompt whose logits are computed, counted from its end. `more`: arguments of `generate()`.
     """
     view, rows = batch.view, batch.inputs
     batch.cuts = prefix.cuts if prefix else [0] * len(rows)
@@ -67,7 +68,7 @@ def forward(
         extra["stopping_criteria"] = StoppingCriteriaList([criteria])
     if keep > 1 and any(keeps_logits(m) for m in (view.model, view.text_model)):
         extra["logits_to_keep"] = keep
-    config = _config(view, max_new_tokens, batch.beams)
+    config = _config(view, max_new_tokens, batch.beams, more or {})
     with attached(batch), _neutral(view):
         out = model.generate(**tensors, **extra, generation_config=config)
     if batch.methods and processor is not None and batch.step != batch.guard.passes:
@@ -77,21 +78,22 @@ def forward(
     return out[:, batch.length :]
 
 
-def _config(view: View, max_new_tokens: int, beams: int) -> GenerationConfig:
+def _config(view: View, max_new_tokens: int, beams: int, more: Mapping[str, Any]) -> GenerationConfig:
     """Decoding is the harness's; of the checkpoint's own generation config only the special tokens count."""
-    return GenerationConfig(
-        max_new_tokens=max_new_tokens,
-        num_beams=beams,
-        do_sample=False,
-        repetition_penalty=1.0,
-        no_repeat_ngram_size=0,
-        num_return_sequences=1,
-        eos_token_id=list(view.eos) or None,
-        bos_token_id=view.bos,
-        pad_token_id=view.pad,
-        use_cache=True,
-        return_dict_in_generate=False,
-    )
+    ours: dict[str, Any] = {
+        "max_new_tokens": max_new_tokens,
+        "num_beams": beams,
+        "do_sample": False,
+        "repetition_penalty": 1.0,
+        "no_repeat_ngram_size": 0,
+        "num_return_sequences": 1,
+        "eos_token_id": list(view.eos) or None,
+        "bos_token_id": view.bos,
+        "pad_token_id": view.pad,
+        "use_cache": True,
+        "return_dict_in_generate": False,
+    }
+    return GenerationConfig(**{**ours, **more})
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -49,6 +49,8 @@ def check(view: View, methods: Sequence[Steering], decoding: Decoding) -> None:
                 raise UsageError(f"method={method.name} decodes by itself: it cannot run beside method={others}")
             if decoding.strategy != "greedy":
                 raise UsageError(f"method={method.name} decodes by itself: use decoding=greedy, the default")
+            if decoding.extra:
+                raise UsageError(f"method={method.name} decodes by itself: leave decoding.extra out")
         for other in sorted(names.intersection(method.conflicts)):
             raise UsageError(f"method={method.name} cannot run beside method={other}: choose one of them")
         if decoding.sampled and not method.sampling:
@@ -84,7 +86,8 @@ def generate(
             return [_own(methods[0], s, view, max_new_tokens) for s in inputs]
         inputs = [_rewritten(methods, s, view) for s in inputs]
         streams = [_streams(methods, s, view) for s in inputs]
-        for members, shared in _batches(view, inputs, streams, methods, max_new_tokens):
+        alike = bool(decoding.extra)
+        for members, shared in _batches(view, inputs, streams, methods, max_new_tokens, alike):
             present = {key: [streams[i][key] for i in members] for key in streams[members[0]]}
             beams = decoding.num_beams if decoding.strategy == "beam" else 1
             batch = Batch(view, methods, [inputs[i] for i in members], present, beams, peek)
@@ -92,7 +95,7 @@ def generate(
             ending = None
             if stops and beams == 1 and any(stops[i] for i in members):
                 ending = Ending(batch, [stops[i] for i in members])
-            made = _play(batch, shared, max_new_tokens, select, ending)
+            made = _play(batch, shared, max_new_tokens, select, ending, decoding.extra)
             for i, one in zip(members, made, strict=True):
                 out[i] = one
     return [one for one in out if one is not None]
@@ -130,17 +133,21 @@ def _batches(
     streams: Sequence[Mapping[Stream, Inputs]],
     methods: Sequence[Steering],
     max_new_tokens: int,
+    alike: bool = False,
 ) -> list[tuple[list[int], bool]]:
-    """Samples that can run as one batch, and whether they share prefixes. The strictest method decides."""
+    """Samples that can run as one batch, and whether they share prefixes. The strictest method decides. `alike`: only
+    prompts of equal length go together, because arguments of `generate()` that read the prompt would read its padding.
+    """
     if not inputs:
         return []
     rows = [[s, *extra.values()] for s, extra in zip(inputs, streams, strict=True)]
-    may = all(m.prefix != "none" for m in methods) and all(m.batch for m in methods)
+    may = not alike and all(m.prefix != "none" for m in methods) and all(m.batch for m in methods)
     shared = sharing(view, rows, max_new_tokens) if may else [False] * len(rows)
     groups: dict[tuple, list[int]] = {}
     for i, extra in enumerate(streams):
         alone = i if not all(m.batch for m in methods) else -1
-        groups.setdefault((shared[i], alone, *extra), []).append(i)
+        lengths = [row.length for row in rows[i]] if alike else []
+        groups.setdefault((shared[i], alone, *extra, *lengths), []).append(i)
     return [(members, key[0]) for key, members in groups.items()]
 
 
@@ -160,12 +167,18 @@ def _select(
 
 
 def _play(
-    batch: Batch, shared: bool, max_new_tokens: int, select: Select | None, ending: Ending | None
+    batch: Batch,
+    shared: bool,
+    max_new_tokens: int,
+    select: Select | None,
+    ending: Ending | None,
+    more: Mapping[str, Any],
 ) -> list[Generated]:
     prefix = encode(batch) if shared else None
     for method in batch.methods:
         method.prepare(batch)
-    tokens = forward(batch, max_new_tokens, prefix, select, criteria=ending)[: len(batch.samples)].tolist()
+    out = forward(batch, max_new_tokens, prefix, select, criteria=ending, more=more)
+    tokens = out[: len(batch.samples)].tolist()
     scores = torch.stack(select.kept, 1) if select and select.kept else None
     eos = set(batch.view.eos)
     made = []

@@ -1,5 +1,6 @@
 // Browse one run's samples, or two beside each other. Only the pages of JSON that are shown are loaded.
 import { element, failed, fill, labels, load, params, remember } from "./common.js";
+import { address, kind, matching, WORDS } from "./filter.js";
 
 const SIZE = 20;
 const form = document.querySelector("#choose");
@@ -8,7 +9,6 @@ const pager = document.querySelector("#pager");
 const summary = document.querySelector("#summary");
 const FILTERS = [["", "all"], ["1", "right"], ["0", "wrong"], ["e", "errors"], ["n", "not counted"]];
 const FLIPS = [["01", "wrong, right beside"], ["10", "right, wrong beside"], ["flip", "flips, both ways"], ["11", "both right"], ["00", "both wrong"]];
-const WORDS = { 1: "right", 0: "wrong", e: "error", n: "not counted", "-": "missing" };
 
 async function start() {
   const boards = await load("data/boards.json");
@@ -45,26 +45,6 @@ async function choose(changed) {
   await show();
 }
 
-async function matching(index) {
-  const state = (await load(`data/runs/${params.get("run")}/index.json`)).state;
-  const other = params.get("vs") ? (await load(`data/runs/${params.get("vs")}/index.json`)).state : null;
-  const wanted = params.get("show") ?? "";
-  const group = params.get("group") ? String.fromCharCode(48 + index.groups.indexOf(params.get("group"))) : null;
-  const find = params.get("find");
-  const out = [];
-  for (let i = 0; i < index.count; i += 1) {
-    if (group !== null && index.group[i] !== group) continue;
-    const pair = other === null ? state[i] : state[i] + other[i];
-    if (wanted === "flip" ? pair !== "01" && pair !== "10" : wanted.length === 2 ? pair !== wanted : wanted && state[i] !== wanted) continue;
-    if (find) {
-      const rows = await load(`data/boards/${params.get("board")}/${Math.floor(i / index.page)}.json`);
-      if (!rows[i % index.page][0].toLowerCase().includes(find.toLowerCase())) continue;
-    }
-    out.push(i);
-  }
-  return { found: out, state, other };
-}
-
 let latest = 0; // a slow answer to an older choice must not overwrite a newer one
 
 async function show() {
@@ -97,16 +77,15 @@ async function show() {
 
 function card([id, , group, target, question, pictures], answer, state, beside, other) {
   const body = element("div", {},
-    element("p", { class: "id" }, id, " ", element("span", { class: "tag" }, group ?? "")),
+    element("p", { class: "id" }, element("a", { href: address(id) }, id), " ", element("span", { class: "tag" }, group ?? "")),
     element("p", { class: "question" }, question),
     element("p", {}, "Key: ", element("strong", {}, target)),
     ...said(answer, state, other === undefined ? "" : name("run")),
     ...(other === undefined ? [] : said(beside, other, name("vs"))));
-  const images = pictures.map((file) => element("img", { src: file, alt: `Picture of sample ${id}`, loading: "lazy", width: "144", height: "144" }));
+  const images = pictures.slice(0, 4).map((file) => element("img", { src: file, alt: `Picture of sample ${id}`, loading: "lazy", width: "144", height: "144" }));
   return element("li", { class: `sample s-${kind(state)}` }, ...images, body);
 }
 
-const kind = (state) => WORDS[state].replace(" ", "-");
 const name = (key) => form.elements[key].selectedOptions[0]?.textContent ?? "";
 
 function said(answer, state, whose) {

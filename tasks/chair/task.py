@@ -53,9 +53,9 @@ class Chair(RecordTask[Settings, Scene]):
             Mark(name, "right" if name in names else "target", box=box, words=names.get(name, ()))
             for name, box in there
         ]
-        placed = {name for name, _ in there}
-        rest = ((n, "right" if n in (sample.target or ()) else "wrong") for n in names if n not in placed)
-        return [*found, *(Mark(name, role, words=names[name]) for name, role in rest)]
+        placed, known = {name for name, _ in there}, set(sample.target or ())
+        rest = [n for n in names if n not in placed]
+        return [*found, *(Mark(n, "right" if n in known else "wrong", words=names[n]) for n in rest)]
 
     def oracle(self, sample: Sample, request: Request) -> str:
         """Names every object once, each in a sentence that the reader understands."""

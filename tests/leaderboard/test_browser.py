@@ -29,6 +29,7 @@ KINDS = (
     "model/tiny.html",
     "RUN",
     "samples.html",
+    "sample.html?board=quiz-embedded&id=q1",
     "compare.html",
     "history.html",
     "history/quiz.html",

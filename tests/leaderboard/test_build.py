@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.error
 import urllib.request
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,6 +20,7 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from harness.cli import main
 from harness.core.errors import HarnessError
@@ -26,6 +28,7 @@ from harness.core.verified import LEVELS
 from harness.leaderboard import figures, serve
 from harness.leaderboard.answers import WORDS
 from harness.leaderboard.build import build
+from harness.leaderboard.pictures import Private
 from harness.stats import paired_mean
 from harness.store import Store, ingest
 from tests.leaderboard.made import board, run
@@ -109,7 +112,7 @@ def test_numbers_are_those_of_the_statistics(site):
 
 
 def test_the_page_of_samples_names_states_as_the_build_does(site):
-    found = re.search(r"const WORDS = \{(.*?)\};", (site / "assets" / "samples.js").read_text())
+    found = re.search(r"const WORDS = \{(.*?)\};", (site / "assets" / "filter.js").read_text())
     assert found and dict(re.findall(r'"?([\w-])"?: "([^"]+)"', found[1])) == WORDS
 
 
@@ -306,6 +309,84 @@ def test_real_runs_come_with_their_pictures(workdir):
     assert "vista" in Path("out/index.html").read_text()
     assert main(["site", "build", "--out", "out", "--no-pictures"]) == 0
     assert not Path("out/pictures").exists()
+
+
+def asked(folder: str, part: str = "boards", chunk: int = 0):
+    (path,) = Path("out/data", part).glob(f"{folder}/seen/{chunk}.json")
+    return json.loads(path.read_text())
+
+
+def test_a_sample_comes_with_its_prompt_what_is_drawn_and_its_steps(workdir):
+    assert main(["eval", "task=screenspot", "model=oracle", "limit=4", "logger=quiet"]) == 0
+    assert main(["eval", "task=vic_bench", "task.stages=[3]", "model=oracle", "limit=4", "logger=quiet"]) == 0
+    assert main(["eval", "task=niah", "model=oracle", "limit=40", "logger=quiet"]) == 0
+    assert main(["site", "build", "--out", "out"]) == 0
+    (role, (picture, text)), marks = asked("screenspot-embedded-4")[0][0][0], asked("screenspot-embedded-4")[0][1]
+    assert (role, picture) == ("user", 0) and "Instruction: " in text and marks[0]["label"] == "target"
+    answer = asked("screenspot-embedded-vanilla-oracle-*", "runs")[0]
+    assert [m["role"] for m in answer["marks"]] == ["target", "right"] and answer["details"]["format"]
+    index = json.loads(next(Path("out/data/runs").glob("screenspot*/index.json")).read_text())
+    assert index["chunks"] == [0]
+    steps = next(r for r in asked("vic_bench-embedded-vanilla-oracle-*", "runs") if len(r["steps"]) > 2)["steps"]
+    assert all(s["action"].startswith(("ACTION: ", "FINAL: ")) and Path("out", s["picture"]).is_file() for s in steps)
+    assert len({s["picture"] for s in steps}) > 2 and steps[1]["told"] == "Done."
+    board = json.loads(Path("out/data/boards/niah-embedded-40/index.json").read_text())
+    assert board["places"]["names"] == ["length", "depth"] and board["places"]["columns"][0] == "512"
+    assert len(board["places"]["at"]) == 2 * board["count"] and board["first"][0]
+
+
+def test_thinking_is_shown_as_the_model_gave_it(tmp_path):
+    name = run(tmp_path / "results", "vanilla", 0.6, n=30)
+    journal = tmp_path / "results" / "runs" / name / "samples.jsonl"
+    rows = [json.loads(line) for line in journal.read_text().splitlines()]
+    rows[25]["replies"] = [["<think>a dog?</think>yes", 9, 7, "stop"]]
+    journal.write_text("".join(json.dumps(r) + "\n" for r in rows))
+    build(tmp_path / "results", tmp_path / "out")
+    data = tmp_path / "out" / "data" / "runs" / name
+    assert json.loads((data / "index.json").read_text())["chunks"] == [1]
+    assert json.loads((data / "seen" / "1.json").read_text())[5] == {"raw": ["<think>a dog?</think>yes"]}
+
+
+def test_private_pictures_are_served_and_never_written(workdir):
+    """Own records: a site leaves their pictures and prompts out."""
+    Path("own").mkdir()
+    for i in range(3):
+        Image.new("RGB", (8, 8), (i, 0, 0)).save(f"own/{i}.png")
+    row = {"category": "random", "question": "Is there a dog in the image?", "label": "yes"}
+    lines = [json.dumps({**row, "question_id": i, "image": f"{i}.png"}) for i in range(3)]
+    Path("own/questions.jsonl").write_text("\n".join(lines))
+    words = ["task=pope", "task.data=local", "task.root=own/questions.jsonl", "task.images=own", "task.splits=[random]"]
+    assert main(["eval", *words, "model=oracle", "logger=quiet"]) == 0
+    build(Path("results"), Path("out"))
+    assert not Path("out/pictures").exists() and not list(Path("out").rglob("seen"))
+    private = Private()
+    build(Path("results"), Path("out"), private=private)
+    assert not Path("out/pictures").exists() and not Path("out/private").exists()
+    (page,) = Path("out/data/boards").glob("*/0.json")
+    links = [files[0] for *_, files in json.loads(page.read_text())]
+    assert [private.read(link) for link in links] == [
+        ("image/png", Path(f"own/{i}.png").read_bytes()) for i in range(3)
+    ]
+    assert (
+        private.read("private/3") is None and private.read("private/x") is None and private.read("index.html") is None
+    )
+    handler = type("H", (serve.Handler,), {"made": staticmethod(private.read)})
+    with serve.server(Path("out"), 0, handler) as made:
+        threading.Thread(target=made.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{made.server_port}"
+        with urllib.request.urlopen(f"{address}/{links[1]}") as answer:
+            assert answer.headers["Content-Type"] == "image/png" and answer.read() == Path("own/1.png").read_bytes()
+        with urllib.request.urlopen(f"{address}/sample.html") as answer:
+            assert answer.headers["Content-Security-Policy"]
+        elsewhere = urllib.request.Request(f"{address}/{links[1]}", headers={"Host": "evil.example:80"})
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(elsewhere)
+        made.shutdown()
+
+
+def test_private_pictures_go_with_serve_alone(workdir, capsys):
+    assert main(["site", "build", "--private-pictures"]) == 2
+    assert "--private-pictures goes with harness site serve" in capsys.readouterr().err
 
 
 THIRD = """_target_: mine.Mine

@@ -6,6 +6,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,11 @@ class HFModel(Model):
         facts += ["partial"] if self.partial else []
         facts += ["trusted"] if self.trust else []  # its own code runs in place of transformers'
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+    def accept(self, decoding: Decoding) -> None:
+        from harness.models.hf.extra import check
+
+        check(decoding)
 
     @cached_property
     def _checkpoint(self) -> str:
@@ -209,6 +215,7 @@ class HFModel(Model):
 
     def answer(self, calls: Sequence[Call], decoding: Decoding) -> list[Reply]:
         from harness.models.hf.batching import mark_shared
+        from harness.models.hf.extra import arguments
         from harness.steering import generate
 
         if any(c.request.continuations for c in calls):
@@ -232,7 +239,8 @@ class HFModel(Model):
             methods = (*methods, reader)
         try:
             stops = [c.request.stop for c in calls]
-            made = generate(self.view, inputs, methods, decoding, limit, [c.seed for c in calls], stops=stops)
+            how = replace(decoding, extra=arguments(decoding.extra))
+            made = generate(self.view, inputs, methods, how, limit, [c.seed for c in calls], stops=stops)
         except RuntimeError as e:
             raise _memory(e) from e
         each = (time.perf_counter() - began) / len(calls)

@@ -9,6 +9,11 @@ from harness.core.decoding import Decoding
 from harness.core.model import Call
 from harness.core.types import Picture, Request
 
+SET = {
+    *("model", "messages", "max_tokens", "max_completion_tokens", "temperature", "top_p", "seed", "stop", "n", "stream")
+}
+"""Fields that are the harness's to set, or to leave out."""
+
 
 def body(name: str, call: Call, decoding: Decoding) -> dict[str, Any]:
     """What is posted to /chat/completions, without fields of the user's."""

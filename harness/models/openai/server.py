@@ -18,7 +18,7 @@ from harness.core.errors import FATAL, Missing, Unusable, UsageError
 from harness.core.model import Call, Model
 from harness.core.types import Reply
 from harness.models.openai.client import Client
-from harness.models.openai.messages import body
+from harness.models.openai.messages import SET, body
 from harness.models.openai.replies import Fault
 
 ENOUGH = 4
@@ -72,6 +72,12 @@ class Server(Model):
         """Address, name and extra fields: what the server loaded behind them cannot be known."""
         facts = [self.base_url, self.name, self.extra]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+    def accept(self, decoding: Decoding) -> None:
+        for name in decoding.extra:
+            if name in SET or name in self.extra:
+                other = "model.extra" if name in self.extra else "the harness"
+                raise UsageError(f"decoding.extra.{name} is set by {other}: leave it out, or change it there")
 
     def load(self, methods: Sequence[Any]) -> None:
         super().load(methods)
@@ -136,7 +142,7 @@ class Server(Model):
             return self._faults[0]
         began = time.monotonic()
         try:
-            posted = body(self.name, call, decoding) | self.extra
+            posted = {**body(self.name, call, decoding), **decoding.extra, **self.extra}
             found = self._client.ask(posted)
         except Fault as fault:
             self._count(requests=1, failed=1, retries=fault.tries - 1)
