@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from harness.core.types import Picture, Request, user
 from harness.steering.inputs import Inputs
@@ -27,22 +26,15 @@ class Bench:
     view: View
     pictures: Sequence[Annotated]
     encode: Callable[[Request], Inputs]
-    tokenizer: Any
 
     def ask(self, picture: Picture, text: str) -> Inputs:
         """The prompt of one question about one picture, as the model gets it in an evaluation."""
         return self.encode(Request(user(picture, text), 1))
 
-    @cached_property
+    @property
     def yes(self) -> tuple[int, ...]:
         """Tokens that begin the answer "Yes", in either case, with and without a blank before it."""
-        found = set()
-        for text in ("Yes", " Yes", "yes", " yes"):
-            ids = self.tokenizer.encode(text, add_special_tokens=False)
-            words = [i for i in ids if self.tokenizer.decode([i]).strip()]
-            if words and "yes".startswith(self.tokenizer.decode([words[0]]).strip().lower()):
-                found.add(words[0])
-        return tuple(sorted(found))
+        return self.view.begins("yes")
 
     @cached_property
     def categories(self) -> tuple[str, ...]:

@@ -72,6 +72,9 @@ class View:
         """Makes inputs of a request as the task's own were made; None outside a run."""
         self.decode: Callable[[Sequence[int]], str] = lambda ids: " ".join(map(str, ids))
         """Token ids as text: the checkpoint's tokenizer in a run."""
+        self.tokenizer: Any = None
+        """The checkpoint's tokenizer, of transformers, in a run."""
+        self._begins: dict[str, tuple[int, ...]] = {}
 
     # -- parts
 
@@ -187,6 +190,26 @@ class View:
             raise UsageError(f"method={method.name} asks in other words, but this prompt is known as tokens only")
         other = self.encode(sample.request.changed(**changed))
         return beside(sample, other) if "picture" not in changed else other
+
+    def tokens(self, text: str) -> list[int]:
+        """Ids of a text, without special tokens; `decode` is the way back. Raises UsageError where the model is known
+        without its tokenizer."""
+        if self.tokenizer is None:
+            raise UsageError(f"{type(self.model).__name__} is known by token ids alone: set view.tokenizer")
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def begins(self, word: str) -> tuple[int, ...]:
+        """Ids of the tokens by which an answer can begin with the word, ascending: in either case, with and without a
+        blank before it. Where the word is several tokens these are its first ones, which other words may share."""
+        if word not in self._begins:
+            small, found = word.strip().lower(), set[int]()
+            for text in {f"{blank}{form}" for blank in ("", " ") for form in (word.strip(), small, small.capitalize())}:
+                said = ((i, self.tokenizer.decode([i]).strip().lower()) for i in self.tokens(text))
+                first, piece = next(((i, piece) for i, piece in said if piece), (-1, ""))  # some tokens are blanks
+                if piece and small.startswith(piece):
+                    found.add(first)
+            self._begins[word] = tuple(sorted(found))
+        return self._begins[word]
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """What each token adds to the text, so that the pieces together are the text."""

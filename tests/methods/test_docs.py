@@ -1,4 +1,4 @@
-"""The method of docs/add-a-method.md is complete and passes the tests that it promises; the table of docs/methods.md is
+"""The methods of docs/add-a-method.md are complete and pass the tests that it promises; the table of docs/methods.md is
 that of the cards. `python -m tests.methods.test_docs` writes the table anew."""
 
 from __future__ import annotations
@@ -7,9 +7,14 @@ import re
 import textwrap
 from functools import partial
 
+import pytest
+import torch
+
 from harness.core.verified import LEVELS, Verified
 from harness.plugins.registry import ROOT, Registry
 from tests.methods import test_every_method as checks
+from tests.steering.common import play
+from tests.steering.zoo import sample, view
 
 PAGE = ROOT / "docs/methods.md"
 START, END = "<!-- From the cards: python -m tests.methods.test_docs -->\n", "<!-- end -->\n"
@@ -39,21 +44,41 @@ def test_the_table_of_verified_methods_is_that_of_the_cards():
     assert _parts()[1] == verified(), "docs/methods.md is not what the cards say: python -m tests.methods.test_docs"
 
 
-def test_the_example_is_a_method(tmp_path, monkeypatch):
-    text = (ROOT / "docs/add-a-method.md").read_text()
-    for kind, name in (("python", "look.py"), ("yaml", "look.yaml")):
-        block = re.search(rf"```{kind}\n# mine/{name}\n(.*?)```", text, re.DOTALL)
-        assert block
-        (tmp_path / name).write_text(block[1])
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """Both methods of docs/add-a-method.md in a folder, and among the methods that are checked."""
+    text = (ROOT / "docs/add-a-method.md").read_text(encoding="utf-8")
+    for name, block in re.findall(r"```(?:python|yaml)\n# mine/(\S+)\n(.*?)```", text, re.DOTALL):
+        (tmp_path / name).write_text(block)
+    assert {p.name for p in tmp_path.iterdir()} == {f"{n}.{kind}" for n in ("look", "prior") for kind in ("py", "yaml")}
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(checks, "REGISTRY", Registry([tmp_path]))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["look", "prior"])
+def test_the_examples_are_methods(mine, name):
     for family in checks.NAMES:
-        checks.test_neutral_strength_is_vanilla("look", family)
-        checks.test_defaults_change_something_and_leave_no_trace("look", family)
-        checks.test_batch_and_shared_prefix_equal_singles("look", family)
+        checks.test_neutral_strength_is_vanilla(name, family)
+        checks.test_defaults_change_something_and_leave_no_trace(name, family)
+        checks.test_batch_and_shared_prefix_equal_singles(name, family)
     for other in ("vista", "vcd"):
-        checks.test_composition_runs_or_is_refused_by_name("look", other)
-    checks.test_text_alone_is_left_alone_or_refused("look", "llava")
+        checks.test_composition_runs_or_is_refused_by_name(name, other)
+    checks.test_beam_search_runs_unless_a_contrast_is_on(name, "llava")
+    checks.test_text_alone_is_left_alone_or_refused(name, "llava")
+
+
+def test_the_decoding_example_divides_by_the_answer_without_a_picture(mine):
+    """Two words alone: softmax(z - alpha log p_blind), and the mean over them is kept."""
+    v, inputs = view("llava"), [sample("llava", 0)]
+    ids = [10, 20]
+    assert [v.begins(word) for word in ("yes", "no")] == [(10,), (20,)]
+    (plain,), (blind,) = play(v, inputs, steps=1), play(v, [v.without_image(inputs[0])], steps=1)
+    (got,) = play(v, inputs, [checks.make("prior", alpha=0.5)], steps=1)
+    z, prior = plain.scores[0, ids], blind.scores[0].log_softmax(-1)[ids]
+    torch.testing.assert_close(got.scores[0, ids], z - 0.5 * (prior - prior.mean()), atol=2e-4, rtol=1e-4)
+    others = [i for i in range(len(plain.scores[0])) if i not in ids]
+    torch.testing.assert_close(got.scores[0, others], plain.scores[0, others], atol=2e-4, rtol=1e-4)
 
 
 if __name__ == "__main__":

@@ -82,6 +82,13 @@ def test_answers_equal_stock_generate_in_any_batch(model, requests):
     assert all(r.finish == "stop" and r.new_tokens >= 1 and r.prompt_tokens > 60 for r in replies)
 
 
+def test_the_view_knows_the_words_of_the_model(model, requests):
+    yes, no = model.view.begins("yes"), model.view.begins("no")
+    for reply in model.answer(calls(requests[:12]), GREEDY):
+        assert model.view.tokens(f" {reply.text}")[0] in (yes if reply.text == "Yes" else no)
+    assert model.view.decode(model.view.tokens("Is there a dog?")) == "Is there a dog?"
+
+
 def test_captured_attention_has_the_step_that_ended_the_answer(model, requests):
     looks = [replace(request, capture=Capture((1, 2))) for request in requests[:3]]
     for reply in model.answer(calls(looks), GREEDY):

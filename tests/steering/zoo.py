@@ -10,6 +10,9 @@ from typing import Any
 
 import torch
 import transformers as T
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
 from torch import Tensor
 
 from harness.core.types import Message, Picture, Request
@@ -208,7 +211,17 @@ def view(name: str) -> View:
     model.generation_config.pad_token_id = 0
     made = View(model)
     made.encode = functools.partial(encode, name)
+    made.tokenizer = tokenizer()
     return made
+
+
+@functools.cache
+def tokenizer() -> Any:
+    """One word a token: "w12" is token 12, but for "yes" and "no"."""
+    names = {10: "yes", 20: "no"}
+    made = Tokenizer(WordLevel({names.get(i, f"w{i}"): i for i in range(TEXT["vocab_size"])}, unk_token="w0"))
+    made.pre_tokenizer = WhitespaceSplit()
+    return T.PreTrainedTokenizerFast(tokenizer_object=made)
 
 
 def words(n: int, seed: int) -> list[int]:

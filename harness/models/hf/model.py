@@ -112,6 +112,7 @@ class HFModel(Model):
         self.view = View(self.model)
         self._work = self.view.work
         self.view.encode, self.view.decode = self.prompts.encode, self.prompts.tokenizer.decode
+        self.view.tokenizer = self.prompts.tokenizer
         self.prompts.mark_questions = any(m.reads_question for m in steering)
         self.methods = tuple(steering)
         require(self.view, steering)
@@ -190,7 +191,7 @@ class HFModel(Model):
 
         assert isinstance(method, Steering)
         annotated = [Annotated(*p) for p in pictures]
-        return method.calibrate(Bench(self.view, annotated, self.prompts.encode, self.prompts.tokenizer))
+        return method.calibrate(Bench(self.view, annotated, self.prompts.encode))
 
     def work(self) -> dict[str, int]:
         return {"passes": self._work.passes, "positions": self._work.positions} if self._work else {}
