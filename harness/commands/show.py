@@ -181,7 +181,7 @@ def _played(run: Any) -> dict[str, str]:
         "model": f"{record.model} {json.dumps(record.model_facts)}",
         "task": f"{record.task} version {record.task_version}, data {record.data}",
         "decoding": json.dumps(record.decoding),
-        "seed": f"{record.seed}, limit {record.limit}",
+        "seed": ", ".join([f"{record.seed}", f"limit {record.limit}", *_selection(record)]),
         "time": f"{record.started}, {record.wall_seconds} s wall, {record.cpu_seconds} s CPU",
         "cost": _cost(run.cost()),
         "on": f"{hardware.get('cpu')}, {hardware.get('cores')} cores, {gpu}; Python {record.environment.get('python')}",
@@ -190,6 +190,10 @@ def _played(run: Any) -> dict[str, str]:
         "commit": f"{git.get('commit')}{' (changed)' if git.get('dirty') else ''}" if git else "outside a git checkout",
         "command": record.command,
     }
+
+
+def _selection(record: RunRecord) -> list[str]:
+    return [*([f"offset {record.offset}"] if record.offset else []), *([record.ids] if record.ids else [])]
 
 
 def _cost(cost: dict[str, float]) -> str:

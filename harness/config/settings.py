@@ -25,6 +25,7 @@ JUDGE: dict[str, Any] = {"prompt": "correctness", "max_new_tokens": 256, "pictur
 DECODING = f"{Decoding.__module__}.{Decoding.__qualname__}"
 STATED = {
     "limit": "int | None",
+    "ids": "str | None",
     "batch_size": "int | str",
     "stop_early": "bool | str",
     "retry": "str | None",

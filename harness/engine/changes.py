@@ -25,9 +25,10 @@ def since(plan: Plan) -> str:
         "method": plan.label,
         **{k: plan.identity[k] for k in ("decoding", "seed", "limit")},
     }
+    keys = [k for k in SETTINGS if k != "limit" or not plan.selected]  # a record's limit then counts the selected
     for old in stored(Path(plan.config["results"])):
         record = old.record
-        if not record.status.ended or any(getattr(record, k) != wanted[k] for k in SETTINGS):
+        if not record.status.ended or any(getattr(record, k) != wanted[k] for k in keys):
             continue
         before = record.identity
         if not _same_settings(before, plan.identity):
@@ -71,5 +72,5 @@ def _same_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
         (before.get("task") or {}).get("fingerprint") == now["task"]["fingerprint"]
         and (before.get("model") or {}).get("fingerprint") == now["model"]["fingerprint"]
         and methods(before) == methods(now)
-        and before.get("stop_early") == now.get("stop_early")
+        and all(before.get(k) == now.get(k) for k in ("stop_early", "ids", "offset"))
     )

@@ -128,7 +128,7 @@ def _other(plan: Plan, config: Mapping[str, Any]) -> StoredRun:
     if isinstance(config["stop_early"], str):
         other = find(results, config["stop_early"])
     else:
-        data, keys = str(config["task"].get("data") or "default"), ("seed", "limit")
+        data = str(config["task"].get("data") or "default")
         fitting = [
             r
             for r in stored(results)
@@ -136,7 +136,7 @@ def _other(plan: Plan, config: Mapping[str, Any]) -> StoredRun:
             and not r.record.sequential
             and (r.record.task, r.record.data, r.record.model) == (plan.task.name, data, plan.model.name)
             and r.record.method == "vanilla"
-            and all(getattr(r.record, k) == config[k] for k in keys)
+            and all(r.record.identity.get(k) == plan.identity.get(k) for k in ("seed", "limit", "offset", "ids"))
         ]
         if not fitting:
             raise UsageError(

@@ -14,6 +14,7 @@ from harness.core.model import Model
 from harness.core.task import Task
 from harness.engine import artefacts
 from harness.judge import Judge, build_judge
+from harness.engine.selection import ids_of
 from harness.plugins.build import VANILLA, build_decoding, build_methods, build_model, build_task, target
 from harness.runs import sources
 from harness.runs.directory import RunDir
@@ -43,6 +44,11 @@ class Plan:
     def label(self) -> str:
         return "+".join(self.names) or VANILLA
 
+    @property
+    def selected(self) -> bool:
+        """Whether `ids=` or `offset=` leaves samples out."""
+        return "ids" in self.identity or "offset" in self.identity
+
     @cached_property
     def methods(self) -> list[Method]:
         """Built when they are first asked for: their modules import torch, and a run in the store needs none.
@@ -54,6 +60,7 @@ class Plan:
 
 def compose(config: dict[str, Any]) -> Plan:
     """Build the parts and the identity of the run; loads no weights, and methods only where they calibrate."""
+    config = {**config, "ids": ids_of(config.get("ids"))}
     task = build_task(config["task"])
     model = build_model(config["model"])
     decoding = build_decoding(config["decoding"], task)
@@ -73,6 +80,10 @@ def compose(config: dict[str, Any]) -> Plan:
         "code": digest(code["answers"]),
         "packages": versions(model.packages),
     }
+    if config["ids"] is not None:
+        how["ids"] = {"count": len(config["ids"]), "digest": digest({"ids": sorted(config["ids"])})}
+    if config.get("offset"):
+        how["offset"] = config["offset"]
     if model.reasoning != "strip":
         how["reasoning"] = model.reasoning
     if config["stop_early"]:

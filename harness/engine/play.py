@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.core.errors import HarnessError
+from harness.core.errors import HarnessError, UsageError
 from harness.core.method import Method, Pipeline
 from harness.core.task import Task
 from harness.core.types import Result, Sample
-from harness.engine.limit import by_cluster, subset
+from harness.engine.limit import by_cluster, named, subset
 from harness.engine.schedule import Scheduler
 from harness.plugins.build import build_decoding
 
@@ -26,7 +26,11 @@ def planned(task: Task, config: Mapping[str, Any]) -> list[Sample]:
     twice = [id_ for id_, n in Counter(s.id for s in samples).items() if n > 1]
     if twice:
         raise HarnessError(f"task={task.name}: sample id {twice[0]!r} occurs twice: ids must be unique")
-    return by_cluster(subset(samples, config["limit"], config["seed"]))
+    offset = config.get("offset") or 0
+    drawn = subset(named(samples, config.get("ids")), config["limit"], config["seed"], offset)
+    if not drawn:
+        raise UsageError(f"offset={offset} leaves nothing of {len(samples)} samples: give a smaller one")
+    return by_cluster(drawn)
 
 
 def steering(methods: Sequence[Method]) -> list[Method]:

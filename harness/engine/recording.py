@@ -63,7 +63,8 @@ def begun(plan: Plan, total: int, taken: Mapping[str, Any]) -> RunRecord:
         methods=plan.names,
         decoding=build_decoding(plan.config["decoding"], plan.task).facts(),
         seed=plan.config["seed"],
-        limit=plan.config["limit"],
+        # A selection is a partial draw to whatever asks the record for one.
+        limit=total if plan.config["limit"] is None and plan.selected else plan.config["limit"],
         identity=plan.identity,
         code=plan.code,
         config=plan.config,

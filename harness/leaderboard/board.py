@@ -95,6 +95,14 @@ class BoardEntry:
         return " ".join(re.sub(r"^method\.\w+\.", "", w) for w in kept if not w.startswith("task.data"))
 
     @property
+    def apart(self) -> str:
+        """What else than a `limit` makes it another draw of the records than whole runs play; "" for nothing."""
+        identity = self.row["identity"] or {}
+        ids = identity.get("ids") or {}
+        parts = [f"ids {str(ids.get('digest'))[:6]}"] if ids else []
+        return ", ".join([*parts, *([f"offset {identity['offset']}"] if identity.get("offset") else [])])
+
+    @property
     def flaws(self) -> list[str]:
         """Why it is not ranked; empty if it is."""
         row, out = self.row, []
@@ -216,16 +224,15 @@ def boards(found: Iterable[BoardEntry]) -> list[Board]:
     for e in found:
         rules = str(((e.row["identity"] or {}).get("task") or {}).get("fingerprint", ""))
         rules += f" {e.judge}" if e.judge else ""
-        key = (e.task, e.data, str(e.row["task_version"] or ""), e.row["limit"], rules)
+        key = (e.task, e.data, str(e.row["task_version"] or ""), e.row["limit"], rules, e.apart)
         groups.setdefault(key, []).append(e)
     made, taken = [], set()
     for key, members in sorted(groups.items(), key=lambda kv: (-len(kv[1]), str(kv[0]))):
-        judge = members[0].judge
-        plain = (key[0], key[1], key[3], judge)
+        plain = (key[0], key[1], key[3], members[0].judge, key[5])
         version = f"v{key[2]} {key[4][:6]}".strip() if plain in taken else ""
-        mark = " ".join(filter(None, [judge, version]))
+        mark = ", ".join(filter(None, [key[5], " ".join(filter(None, [members[0].judge, version]))]))
         taken.add(plain)
-        made.append(Board(*key, entries=members, mark=mark))
+        made.append(Board(*key[:5], entries=members, mark=mark))
     return sorted(made, key=lambda b: (b.task, b.data, b.limit is not None, b.limit or 0, b.mark))
 
 

@@ -132,6 +132,17 @@ class RunRecord:
         return _mapping(self.identity.get("task")) or {}
 
     @property
+    def offset(self) -> int | None:
+        """Samples that a draw left out; None for none."""
+        return _integer(self.identity.get("offset"))
+
+    @property
+    def ids(self) -> str | None:
+        """What `ids=` selected, in words that are equal for equal selections; None without a selection."""
+        found = _mapping(self.identity.get("ids"))
+        return f"{found.get('count')} samples by id {str(found.get('digest'))[:6]}" if found else None
+
+    @property
     def fingerprint(self) -> str | None:
         """Of the task's records and settings."""
         return self.asked.get("fingerprint")

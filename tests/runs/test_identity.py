@@ -439,6 +439,11 @@ def _(w):
     return settings(w, {"seed": 1})
 
 
+@line("`ids`, `offset`")
+def _(w):
+    return settings(w, {"ids": "random:1,random:2"}, {"offset": 18})
+
+
 @line("`limit`")
 def _(w):
     return settings(w, {"limit": 36}, {"limit": None})
