@@ -13,8 +13,8 @@ from harness.core.method import Method, Pipeline
 from harness.core.model import Model
 from harness.core.task import Task
 from harness.engine import artefacts
-from harness.judge import Judge, build_judge
 from harness.engine.selection import ids_of
+from harness.judge import Judge, build_judge
 from harness.plugins.build import VANILLA, build_decoding, build_methods, build_model, build_task, target
 from harness.runs import sources
 from harness.runs.directory import RunDir
