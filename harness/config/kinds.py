@@ -6,9 +6,12 @@ import ast
 import importlib
 import inspect
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+from harness.config.signatures import Unclear, stated
 
 TEXT, WHOLE, NUMBER, SWITCH, NOTHING = "text", "whole number", "number", "true or false", "null"
 LIST, MAPPING, ANY = "list", "mapping", "anything"
@@ -74,9 +77,11 @@ def reads_as(text: str, kind: str) -> bool:
 @cache
 def annotated(target: str) -> dict[str, Any]:
     """The annotated arguments of the class at this dotted path, and those that it hands on to the classes that it is
-    made of (`**options`); none where it cannot be imported."""
+    made of (`**options`); none where it cannot be imported. It is only imported where its source does not tell."""
     module, _, name = target.rpartition(".")
     found: dict[str, Any] = {}
+    with suppress(Unclear):
+        return dict(stated(target))
     try:
         own = getattr(importlib.import_module(module), name)
         if form := getattr(own, "Settings", None):

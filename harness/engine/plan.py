@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from harness.core.files import DIGESTS
 from harness.core.method import Method, Pipeline
 from harness.core.model import Model
 from harness.core.task import Task
-from harness.engine import artefacts
+from harness.engine import artefacts, remembered
 from harness.engine.selection import ids_of
 from harness.judge import Judge, build_judge
 from harness.plugins.build import VANILLA, build_decoding, build_methods, build_model, build_task, target
@@ -120,7 +120,13 @@ def _method(name: str, config: dict[str, Any], model: Model) -> dict[str, Any]:
     node = config["method"][name]
     found: dict[str, Any] = {"name": name, "values": {k: v for k, v in node.items() if not k.startswith("_")}}
     if sources.defines(target(node).rpartition(".")[0], "needs_artefact"):
-        (method,) = build_methods({name: node})
-        if artefacts.calibrated(method):
-            found["calibration"] = digest(artefacts.identity(method, model, config["calibration"]))
+        needs = partial(_calibration, name, node, model, config["calibration"])
+        if key := remembered.calibration(name, node, model, config["calibration"], needs):
+            found["calibration"] = key
     return found
+
+
+def _calibration(name: str, node: dict[str, Any], model: Model, data: str) -> str | None:
+    """Digest of what the method's artefact depends on; None where it needs none."""
+    (method,) = build_methods({name: node})
+    return digest(artefacts.identity(method, model, data)) if artefacts.calibrated(method) else None

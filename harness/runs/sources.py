@@ -102,6 +102,13 @@ def located(module: str) -> bool:
     return any(name == module for name, _, _ in _reached([module]))
 
 
+def file(module: str) -> Path | None:
+    """Where the source of a module of ours lies; None where there is none."""
+    spec = _find(module, {*PROJECT, module.partition(".")[0]}, {})
+    path = Path(spec.origin) if spec is not None and spec.origin else None
+    return path if path is not None and path.suffix == ".py" and path.is_file() else None
+
+
 def defines(root: str, name: str) -> bool:
     """Whether a plug-in's module, or a plug-in's module that it imports, defines that name at any level."""
     return any(
