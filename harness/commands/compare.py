@@ -14,6 +14,7 @@ from harness.core.sinks import cell
 
 if TYPE_CHECKING:
     from harness.comparison.compare import Comparison
+    from harness.runs.record import RunRecord
 
 HELP = "runs paired by sample: what changed, and by how much more than chance"
 
@@ -34,7 +35,7 @@ def run(given: Any) -> int:
     from harness.comparison.compare import compare
     from harness.comparison.said import sentence
 
-    base, *others = _runs(results_folder(given.results), given.runs)
+    (base, *others), note = _runs(results_folder(given.results), given.runs)
     found = compare(base, others)
     if given.json:
         print(json.dumps([c.as_json() for c in found], indent=1))
@@ -42,24 +43,45 @@ def run(given: Any) -> int:
     for comparison in found:
         (_markdown if given.markdown else _print)(comparison, len(found), given.flips)
     say(cell(sentence(found)) if given.markdown else sentence(found))
+    if note:
+        say(cell(note) if given.markdown else note)
     return 0
 
 
-def _runs(results: Path, words: Sequence[str]) -> list[Any]:
+def _runs(results: Path, words: Sequence[str]) -> tuple[list[Any], str]:
+    """The runs that are named, and a line where the words could mean others as well."""
     from harness.runs.stored import find, select
 
     names = [w for w in words if "=" not in w]
     filters = [w for w in words if "=" in w and not w.startswith("method=")]
     methods = [w for w in words if w.startswith("method=")]
     runs = [find(results, name) for name in names]
-    for method in methods:
-        fitting = [r for r in select(results, [*filters, method]) if r.record.status.scored]
-        if not fitting:
+    fitting = [[r for r in select(results, [*filters, m]) if r.record.status.scored] for m in methods]
+    for method, found in zip(methods, fitting, strict=True):
+        if not found:
             raise UsageError(f"no finished run has {' '.join([method, *filters])}: harness ls lists the runs")
-        runs.append(fitting[0])
-    if len(runs) < 2:
+    if len(runs) + len(methods) < 2:
         raise UsageError("name two runs or more, for example: harness compare method=vanilla method=vista task=pope")
-    return runs
+    chosen, others = _alike(runs, fitting)
+    note = f"{others} other draws, data or models have runs of these methods, too: choose by task=, model=, limit= ..."
+    return [*runs, *chosen], note if others else ""
+
+
+def _alike(runs: Sequence[Any], fitting: Sequence[Sequence[Any]]) -> tuple[list[Any], int]:
+    """The newest run of each list, of those that asked the same model the same; how many other such sets there are.
+    Where there is none, the newest of each: what differs is then refused, or said."""
+    by = [{_asked(r.record): r for r in reversed(found)} for found in fitting]
+    first = [_asked(r.record) for r in runs[:1]] or list(dict.fromkeys(_asked(r.record) for r in fitting[0]))
+    shared = [key for key in first if all(key in found for found in by)]
+    if not shared:
+        return [found[0] for found in fitting], 0
+    return [found[shared[0]] for found in by], len(shared) - 1
+
+
+def _asked(record: RunRecord) -> str:
+    """What was asked of which model, and how."""
+    parts = (record.task, record.data, record.task_version, record.fingerprint, record.model, record.model_fingerprint)
+    return json.dumps([*parts, record.limit, record.seed, record.decoding], sort_keys=True, default=str)
 
 
 def _print(comparison: Comparison, count: int, flips: int) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from harness.commands.words import share_cores
+from harness.commands.heading import heading, quiet
+from harness.commands.sweep import Sweep
+from harness.commands.words import say, share_cores
 from harness.config.parser import Parser, add_hydra, add_settings
+
+if TYPE_CHECKING:
+    from harness.plugins.registry import Registry
 
 HELP = "run a method on a task"
 USAGE = "harness eval task=NAME [method=NAME] [model=NAME] [KEY=VALUE ...] [-m] [--cfg job]"
@@ -55,13 +61,25 @@ def run(given: Any) -> int:
     from harness.config.compose import asked, run
 
     share_cores()
-    return run(asked(given), job)
+    what = asked(given)
+    if not what.sweep:
+        return run(what, job, announce=partial(_announce, sweep=False))
+    sweep = Sweep()
+    code = run(what, sweep.job(partial(job, sweep=sweep)), announce=partial(_announce, sweep=True))
+    sweep.print()
+    return code
 
 
-def job(config: dict[str, Any]) -> int:
-    """One composed run."""
+def _announce(words: list[str], registry: Registry, *, sweep: bool) -> None:
+    if not quiet(words):
+        for text in heading(words, registry, sweep=sweep):
+            say(text)
+
+
+def job(config: dict[str, Any], sweep: Sweep | None = None) -> int:
+    """One composed run; of a sweep, whose table ends with it."""
     from harness.api.playing import logged
     from harness.engine.evaluate import evaluate
     from harness.loggers.console import Console
 
-    return evaluate(config, logged(config, Console()))
+    return evaluate(config, logged(config, Console(sweep=sweep)))

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from harness.commands.words import results_folder, say, warn
 from harness.config.parser import Parser
+from harness.core.sinks import line
+from harness.core.width import columns, listed
 
+if TYPE_CHECKING:
+    from harness.runs.stored import StoredRun
+
+HEADS = ["run", "status", "samples", "score", "started (UTC)", "differs from others of its label"]
 HELP = "runs in the results folder, newest first"
 
 
@@ -24,25 +31,29 @@ def run(given: Any) -> int:
     if given.json:
         print(json.dumps([_row(r) for r in found], indent=1))
         return 0
-    from rich.table import Table
-
-    from harness.loggers.tables import plain_interval, terminal, text
-
-    table = Table(box=None, pad_edge=False)
-    for column in ("run", "status", "samples", "score", "started"):
-        table.add_column(column, no_wrap=True)
-    for run in found:
-        metric = _primary(run)
-        score = f"{metric.name} {plain_interval(metric.value, metric.low, metric.high)}" if metric else ""
-        record, counts = run.record, run.record.counts
-        cells = (run.name, record.status, f"{counts.done}/{counts.samples}", score, record.started or "")
-        table.add_row(*map(text, cells))
-    terminal().print(table)
+    for text in listed(HEADS, rows(found), columns()):
+        print(text)
     if not given.filters:
         for made in records(results_folder(given.results)):
             pictures = f"{made['pictures']} pictures, {made['seconds']} s"
             say(f"{made['directory']}  {pictures}  {made['finished']}")
     return 0
+
+
+def rows(runs: Sequence[StoredRun]) -> list[list[str]]:
+    """What is listed of these runs: one cell for each of `HEADS`."""
+    from harness.comparison.distinct import by_label
+
+    return [_cells(run, differs) for run, differs in zip(runs, by_label([r.record for r in runs]), strict=True)]
+
+
+def _cells(run: StoredRun, differs: str) -> list[str]:
+    from harness.loggers.tables import plain_interval
+
+    metric, record, counts = _primary(run), run.record, run.record.counts
+    score = f"{metric.name} {plain_interval(metric.value, metric.low, metric.high)}" if metric else ""
+    started = (record.started or "")[:19].replace("T", " ")
+    return list(map(line, (run.name, record.status, f"{counts.done}/{counts.samples}", score, started, differs)))
 
 
 def _primary(run: Any) -> Any:

@@ -63,18 +63,21 @@ def run(given: Any) -> int:
 
 
 def _print(tuning: Any, preset: dict[str, Any]) -> None:
-    from rich.table import Table
+    from harness.loggers.tables import Stacked, number, plain_interval, terminal, text
 
-    from harness.loggers.tables import number, plain_interval, terminal, text
-
-    table = Table(title=text(f"{tuning.plugin.name} on {tuning.where}"), title_justify="left")
-    for column in (*tuning.names, tuning.metric, "against vanilla", ""):
-        table.add_column(column, no_wrap=True)
-    for values, value, d in tuning.rows():
-        chosen = "chosen" if values == preset["values"] else ""
-        cells = (*values.values(), number(value), plain_interval(d.value, d.low, d.high), chosen)
-        table.add_row(*map(text, cells))
-    terminal().print(table)
+    heads = (*tuning.names, tuning.metric, "against vanilla", "")
+    rows = [
+        (
+            *values.values(),
+            number(value),
+            plain_interval(d.value, d.low, d.high),
+            ("", "chosen")[values == preset["values"]],
+        )
+        for values, value, d in tuning.rows()
+    ]
+    cells = [(head, [text(row[i]) for row in rows]) for i, head in enumerate(heads)]
+    say(f"{tuning.plugin.name} on {tuning.where}")
+    terminal().print(Stacked("point", [str(i) for i, _ in enumerate(rows, 1)], cells))
     say(f"vanilla: {number(tuning.vanilla.value)}")
 
 

@@ -9,14 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.sinks import line
+from harness.core.width import columns, fitted
 
 if TYPE_CHECKING:
     from harness.runs.record import RunRecord
 
 
 def say(text: object, *, err: bool = False) -> None:
-    """One line on stdout, or stderr, whatever names and messages are part of it."""
-    print(line(text), file=sys.stderr if err else sys.stdout, flush=True)
+    """One line on stdout, or stderr, whatever names and messages are part of it. On stdout it is broken where the
+    terminal ends."""
+    said = line(text)
+    if err:
+        print(said, file=sys.stderr, flush=True)
+    else:
+        print(*fitted(said, columns()), sep="\n", flush=True)
 
 
 def results_folder(name: str) -> Path:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from harness.comparison.composites import figures
+from harness.comparison.distinct import LABEL, distinct, phrases
 from harness.comparison.pairing import Played, judged, meanings, pair
 from harness.core.score import Score
 from harness.core.types import Result
@@ -18,7 +20,7 @@ ALSO = ("model", "limit", "offset", "ids", "seed", "decoding")
 
 @dataclass(frozen=True)
 class Row:
-    """One score in one group: both means, and their paired difference."""
+    """One score or metric in one group: of both runs, and the paired difference."""
 
     score: str
     group: str
@@ -26,6 +28,9 @@ class Row:
     a: float
     b: float
     difference: Difference
+    of: str = "score"
+    """"score": the mean, or the ratio of the sums, of samples' scores. "metric": what the task makes of all samples
+    (F1, recall), by the paired jackknife; its groups may be others ("mean")."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ class Comparison:
     """Whether both runs were scored by the same code."""
     also: tuple[str, ...] = ()
     """What else than the method differs, one phrase each: "limit 18 and none"."""
+    without: str = ""
+    """Why the task's own metrics are not among the rows."""
 
     @property
     def judged(self) -> Row:
@@ -80,10 +87,12 @@ def _compare(a: Played, b: Played) -> Comparison:
         for group in groups:
             part = pairs.of(group)
             rows.append(Row(score.name, group, score.higher_is_better, *part.level(score), part.difference(score)))
+    metrics, why = figures(a, pairs)
+    rows += [Row(m.name, m.group, m.higher_is_better, m.a, m.b, m.difference, of="metric") for m in metrics]
     return Comparison(
         a.name,
         b.name,
-        (_label(a, b), _label(b, a)),
+        labels(a, b),
         len(pairs.left),
         pairs.left_out,
         rows,
@@ -92,6 +101,7 @@ def _compare(a: Played, b: Played) -> Comparison:
         pairs.flips(first, 1),
         scored_alike=a.record.scored_by == b.record.scored_by,
         also=tuple(_also(a, b)),
+        without=why,
     )
 
 
@@ -102,12 +112,29 @@ def _also(a: Played, b: Played) -> Iterator[str]:
             if isinstance(one, dict) and isinstance(two, dict):
                 one, two = ({k: v for k, v in x.items() if one.get(k) != two.get(k)} for x in (one, two))
             yield f"{key} {'none' if one is None else one} and {'none' if two is None else two}"
+    told = distinct([a.record, b.record])
+    for key in told[0]:
+        if not (_labels(key, told[0]) or key in LABEL or key == "scorer" or key.split(".")[0] in (*ALSO, "method")):
+            yield f"{key} {told[0][key]} and {told[1].get(key, 'none')}"
 
 
-def _label(run: Played, other: Played) -> str:
-    one, two = run.record, other.record
-    keys = [k for k in ("method", "model", "seed") if getattr(one, k) != getattr(two, k)] or ["method"]
-    return ", ".join(str(getattr(one, k)) for k in keys)
+def labels(a: Played, b: Played) -> tuple[str, str]:
+    """What the runs are called beside each other: by the method, and whatever else of it, of the model or of the draw
+    tells them apart; else by all that does, or by their names."""
+    told = distinct([a.record, b.record])
+    for every in (False, True):
+        kept = [{k: v for k, v in t.items() if k != "method" and (every or _labels(k, told[0]))} for t in told]
+        one, two = (", ".join(filter(None, (r.record.method, p))) for r, p in zip((a, b), phrases(kept), strict=True))
+        if one != two:
+            return one, two
+    return (a.name, b.name) if a.name != b.name else (a.record.method, b.record.method)
+
+
+def _labels(key: str, told: Mapping[str, str]) -> bool:
+    """Whether a label names it: settings of the model only where the models are called alike."""
+    if key == "weights" or key.startswith("model."):
+        return "model" not in told
+    return key in ("model", "seed", "code") or key.startswith("method.")
 
 
 def _flip(a: Result, b: Result) -> dict[str, Any]:

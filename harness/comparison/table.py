@@ -20,6 +20,8 @@ UNITS = {
     "peak_memory_gib": "GiB at the peak",
 }
 """What a cost counts."""
+LONGEST = 16
+"""Characters of a label that heads a column."""
 
 
 def heads(comparison: Comparison) -> list[str]:
@@ -54,6 +56,7 @@ def notes(comparison: Comparison, count: int = 1, flips: int = 0) -> list[str]:
     """What else there is to say. `count`: comparisons made at once; `flips`: samples that got worse to name."""
     base, other = comparison.cost
     lines = [f"also differs: {'; '.join(comparison.also)}"] if comparison.also else []
+    lines += [comparison.without] if comparison.without else []
     lines += [
         f"cost: {other[key]:.3g} {unit}, {other[key] / base[key]:.2f} times that of {comparison.labels[0]}"
         for key, unit in UNITS.items()
@@ -83,20 +86,19 @@ def caption(comparison: Comparison) -> str:
 
 
 def drawing(comparison: Comparison) -> RenderableType:
-    """The table for a terminal."""
-    from rich.table import Table
+    """The table for a terminal. Its columns are headed a and b where a label is long."""
+    from rich.console import Group
 
-    from harness.loggers.tables import text
+    from harness.loggers.tables import Stacked, text
 
     a, b = comparison.labels
-    table = Table(
-        title=text(f"{b} against {a}"),
-        caption=text(caption(comparison)),
-        title_justify="left",
-        caption_justify="left",
-    )
-    for head, column in zip(heads(comparison), COLUMNS, strict=True):
-        table.add_column(text(head), justify="left" if column in ("score", "group") else "right", no_wrap=True)
-    for row in cells(comparison):
-        table.add_row(*map(text, row))
-    return table
+    short = max(len(a), len(b)) <= LONGEST
+    rows = cells(comparison)
+    values = [
+        (head, [text(row[i]) for row in rows])
+        for i, head in enumerate(heads(comparison) if short else COLUMNS)
+        if i  # the first is the names'
+    ]
+    title = f"{b} against {a}" if short else f"b: {b}; against a: {a}"
+    table = Stacked(COLUMNS[0], [row[0] for row in rows], values, least=1)
+    return Group(text(title), table, text(caption(comparison)))

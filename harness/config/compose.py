@@ -112,10 +112,16 @@ def _tell(error: HarnessError) -> None:
     print(line(f"harness: {error}"), file=sys.stderr)
 
 
-def run(words: Sequence[str] | Asked, job: Callable[[Any], int], failed: Callable[[HarnessError], None] = _tell) -> int:
+def run(
+    words: Sequence[str] | Asked,
+    job: Callable[[Any], int],
+    failed: Callable[[HarnessError], None] = _tell,
+    announce: Callable[[list[str], Registry], None] | None = None,
+) -> int:
     """Compose the configuration(s) that `words` name and call `job` with each. Returns the worst exit code.
 
-    `failed` is told of the error that a run of these ended in.
+    `failed` is told of the error that a run of these ended in. `announce` is called with the words in full once they
+    are known to name what there is: before anything heavy is imported, and not where a configuration is only shown.
     """
     asked = words if isinstance(words, Asked) else read(words)
     registry = Registry(plugin_folders(asked.words))
@@ -125,6 +131,8 @@ def run(words: Sequence[str] | Asked, job: Callable[[Any], int], failed: Callabl
     check_keys(overrides, known, registry)
     spelled = [literal(word, known, sweep=asked.sweep) for word in overrides]
     typed = {made: word for parts in spelled for made, word in parts.items()}
+    if announce and not asked.show:
+        announce(overrides, registry)
     overrides = [joined(parts) for parts in spelled]
 
     from hydra import initialize_config_module

@@ -1,4 +1,4 @@
-"""The annotated arguments of a class, read from its source: the modules of methods import torch, and nothing here does."""
+"""The annotated arguments of a class, read from its source: methods import torch, and nothing here does."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from rich.console import Console as Terminal
 from rich.progress import (
@@ -15,10 +16,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from harness.core.score import primary
 from harness.core.sinks import line
 from harness.core.types import Metric, Result, Sample
 from harness.judge.report import lines
-from harness.loggers.tables import metrics_table, terminal, text
+from harness.loggers.tables import metrics_table, plain_interval, terminal, text
 from harness.runs.record import RunRecord, Status
 
 SCORE_EVERY = 2.0
@@ -27,11 +29,18 @@ LINE_EVERY = 15.0
 """Seconds between two progress lines where the output is not a terminal."""
 
 
-class Console:
-    """Progress goes to stderr, the final table to stdout. `tables`: False where the caller shows the run itself."""
+class Ending(Protocol):
+    """Who is told how the runs of a sweep end."""
 
-    def __init__(self, *, quiet: bool = False, tables: bool = True):
-        self.quiet, self.tables = quiet, tables
+    def note(self, record: RunRecord, metrics: list[Metric]) -> None: ...
+
+
+class Console:
+    """Progress goes to stderr, the final table to stdout. `tables`: False where the caller shows the run itself. Of a
+    run in a `sweep` a line takes the place of its table: the sweep ends with one of them all."""
+
+    def __init__(self, *, quiet: bool = False, tables: bool = True, sweep: Ending | None = None):
+        self.quiet, self.tables, self.sweep = quiet, tables and sweep is None, sweep
         self.err = Terminal(stderr=True, highlight=False, emoji=False, soft_wrap=True)
         self.out = terminal()
         self._bar: Progress | None = None
@@ -100,6 +109,8 @@ class Console:
         self.stop()
         if metrics and self.tables:
             self.out.print(metrics_table(record, metrics))
+        if self.sweep is not None:
+            self.sweep.note(record, metrics)
         for told in lines(record.judge) if record.judge and record.status.ended else ():
             self.out.print(text(f"  {told}"))
         counts = record.counts
@@ -118,4 +129,6 @@ class Console:
         how = "from the store" if from_store else f"{record.wall_seconds or 0.0:.1f} s"
         if not from_store and not counts.asked and record.rescored_from:
             how = f"rescored from {record.rescored_from}, no model asked"
-        self.out.print(text(f"run {record.run} ({record.status}, {how})"))
+        best = primary(metrics) if self.sweep is not None else None
+        score = f": {best.name} {plain_interval(best.value, best.low, best.high)}" if best else ""
+        self.out.print(text(f"run {record.run} ({record.status}, {how}){score}"), soft_wrap=True)

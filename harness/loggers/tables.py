@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import shutil
-import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from rich.console import Console, Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from harness.core.sinks import line
 from harness.core.types import Metric
+from harness.core.width import columns
 from harness.runs.record import RunRecord
 
 
@@ -23,14 +26,18 @@ class Terminal(Console):
 
 
 def terminal() -> Console:
-    """Where tables go: as wide as the terminal, and wide enough for every column in a file or pipe."""
-    return Terminal(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 240)
+    """Where tables go: as wide as the terminal, and without an end in a file or pipe."""
+    return Terminal(highlight=False, emoji=False, width=columns() or ENDLESS)
 
 
 CELL = "cell"
 """Metrics of this name, with groups `A x B`, are drawn as a heat map."""
 WIDE = 6
 """With more groups than this the groups are the rows."""
+ENDLESS = 10_000
+"""Columns of a file."""
+SHORTEST = 8
+"""Columns that names in a table's first column have at least; longer ones are folded."""
 
 
 def metrics_table(record: RunRecord, metrics: list[Metric]) -> RenderableType:
@@ -42,48 +49,92 @@ def metrics_table(record: RunRecord, metrics: list[Metric]) -> RenderableType:
     n = max((m.n for m in metrics), default=0)
     clusters = max((m.clusters for m in metrics), default=0)
     shared = f" ({record.cluster})" if record.cluster else ""
-    table = Table(
-        title=text(f"{record.task} ({record.data}), {record.method}, {record.model}"),
-        caption=text(f"{n} samples in {clusters} clusters{shared}; value [95 % interval]"),
-        title_justify="left",
-        caption_justify="left",
-    )
     turned = len(groups) > WIDE
-    table.add_column("group" if turned else "metric")
-    for column in names if turned else groups:
-        table.add_column(text(column), justify="right", no_wrap=True)
-    for row in groups if turned else names:
-        keys = [(name, row) for name in names] if turned else [(row, group) for group in groups]
-        table.add_row(text(row), *(_cell(by.get(key)) for key in keys))
-    return Group(table, "score by length (across) and depth (down)", _heat_map(cells)) if cells else table
+    values = [
+        (column, [_cell(by.get((column, row) if turned else (row, column))) for row in (groups if turned else names)])
+        for column in (names if turned else groups)
+    ]
+    table = Stacked("group" if turned else "metric", groups if turned else names, values)
+    heat = ["score by length (across) and depth (down)", _heat_map(cells)] if cells else []
+    return Group(
+        text(f"{record.task} ({record.data}), {record.method}, {record.model}"),
+        table,
+        text(f"{n} samples in {clusters} clusters{shared}; value [95 % interval]"),
+        *heat,
+    )
 
 
-def _heat_map(cells: list[Metric]) -> Table:
+@dataclass(frozen=True)
+class Stacked:
+    """A table with a first column of names, which becomes several below each other where its columns do not fit. Rows
+    in which one of them would say nothing are left out of it.
+
+    Args:
+        values: (head, cells) of each column.
+        least: Columns that every table begins with: what tells its rows apart beside their names.
+    """
+
+    head: str
+    names: Sequence[str]
+    values: Sequence[tuple[str, Sequence[Text]]]
+    least: int = 0
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
+        width = options.max_width
+        sizes = [max(cell_len(line(h)), *(c.cell_len for c in cells), 0) for h, cells in self.values]
+        kept, rest = sizes[: self.least], sizes[self.least :]
+        taken = 4 + sum(kept) + 3 * len(kept)
+        first = max(len(self.head), *(cell_len(line(n)) for n in self.names), 0)
+        first = min(first, max(SHORTEST, width - taken - max((s + 3 for s in rest), default=0)))
+        for part in _parts(rest, width - taken - first):
+            yield self._table(first, sizes, [*range(self.least), *(self.least + i for i in part)])
+
+    def _table(self, first: int, sizes: Sequence[int], shown: Sequence[int]) -> Table:
+        table = Table()
+        table.add_column(self.head, max_width=first, overflow="fold")
+        for i in shown:
+            side = "left" if i < self.least else "right"
+            table.add_column(text(self.values[i][0]), justify=side, no_wrap=True, min_width=sizes[i])
+        for row, name in enumerate(self.names):
+            if any(self.values[i][1][row].plain for i in shown[self.least :]):
+                table.add_row(text(name), *(self.values[i][1][row] for i in shown))
+        return table
+
+
+def _parts(sizes: Sequence[int], width: int) -> list[list[int]]:
+    """The columns of each table: as few tables as hold them, with about as many columns each."""
+
+    def dealt(most: int) -> list[list[int]]:
+        found: list[list[int]] = [[]]
+        for i, size in enumerate(sizes):
+            full = sum(sizes[j] + 3 for j in found[-1]) + size + 3 > width
+            if found[-1] and (full or len(found[-1]) == most):
+                found.append([])
+            found[-1].append(i)
+        return found
+
+    tables = len(dealt(len(sizes)))
+    return next(made for most in range(1, len(sizes) + 1) if len(made := dealt(most)) == tables) if sizes else [[]]
+
+
+def _heat_map(cells: list[Metric]) -> Stacked:
     """Columns A, rows B of the groups `A x B`; colours go from 0 to 1 whatever the values."""
     at = {tuple(m.group.split(" x ")): m.value for m in cells}
-    columns, rows = (list(dict.fromkeys(key[i] for key in at)) for i in (0, 1))
-    table = Table()
-    table.add_column("")
-    for column in columns:
-        table.add_column(text(column), justify="right")
-    for row in rows:
-        table.add_row(text(row), *(_shade(at.get((column, row))) for column in columns))
-    return table
+    across, down = (list(dict.fromkeys(key[i] for key in at)) for i in (0, 1))
+    return Stacked("", down, [(c, [_shade(at.get((c, row))) for row in down]) for c in across])
 
 
-def _shade(value: float | None) -> str:
+def _shade(value: float | None) -> Text:
     if value is None:
-        return ""
+        return Text()
     red, green = round(200 * (1 - value)), round(150 * value)
-    return f"[white on rgb({red},{green},60)] {value:.2f} [/]"
+    return Text(f" {value:.2f} ", style=f"white on rgb({red},{green},60)")
 
 
-def _cell(metric: Metric | None) -> str:
+def _cell(metric: Metric | None) -> Text:
     if metric is None:
-        return ""
-    star = "[bold]" if metric.primary else ""
-    end = "[/bold]" if metric.primary else ""
-    return f"{star}{interval(metric.value, metric.low, metric.high)}{end}"
+        return Text()
+    return Text(plain_interval(metric.value, metric.low, metric.high), style="bold" if metric.primary else "")
 
 
 def text(value: object) -> Text:
@@ -94,11 +145,6 @@ def text(value: object) -> Text:
 def plain_interval(value: float, low: float | None, high: float | None) -> str:
     """0.91 [0.89, 0.93]; the value alone where there is no interval."""
     return number(value) if low is None or high is None else f"{number(value)} [{number(low)}, {number(high)}]"
-
-
-def interval(value: float, low: float | None, high: float | None) -> str:
-    """The same in rich's markup."""
-    return plain_interval(value, low, high).replace("[", "\\[")
 
 
 def number(value: float) -> str:

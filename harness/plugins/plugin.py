@@ -49,13 +49,18 @@ class Plugin:
 
         A preset may leave `task` or `model` out; the most specific one that fits wins.
         """
-        best, value = -1, self.defaults[key]
+        return self.tuned(family, task).get(key, self.defaults[key])
+
+    def tuned(self, family: str | None, task: str) -> dict[str, Any]:
+        """The numbers that presets give for a model family and task."""
+        found: dict[str, tuple[int, Any]] = {}
         for entry in self.presets:
             fits = all(entry.get(k) in (None, have) for k, have in (("model", family), ("task", task)))
             weight = sum(entry.get(k) is not None for k in ("model", "task"))
-            if fits and key in entry["values"] and weight > best:
-                best, value = weight, entry["values"][key]
-        return value
+            for key, value in entry["values"].items() if fits else ():
+                if weight > found.get(key, (-1, None))[0]:
+                    found[key] = weight, value
+        return {key: value for key, (_, value) in found.items()}
 
     def build(self, **changes: Any) -> Any:
         """The task, method or model with the values of its YAML, some of them changed.

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from harness.stats.composites import note_table
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
@@ -51,7 +53,9 @@ def totals(rows: ArrayLike, clusters: Sequence[Hashable] | NDArray[Any]) -> Floa
     if table.ndim != 2:
         raise ValueError(f"rows must have shape [n, k], not {table.shape}")
     code, count = codes(clusters, len(table))
-    return np.stack([sums(column(c, "rows"), code, count) for c in table.T], axis=1)
+    found = np.stack([sums(column(c, "rows"), code, count) for c in table.T], axis=1)
+    note_table(found, tuple(dict.fromkeys(clusters)))
+    return found
 
 
 def clustered_error(scores: Floats, code: Ints, count: int, centre: float) -> float | None:

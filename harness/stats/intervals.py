@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from harness.core.types import Metric
 from harness.stats.clusters import clustered_error, codes, column
+from harness.stats.composites import Composite, note_metric
 
 MIN_CLUSTERS = 10
 """Below this many clusters no interval is honest."""
@@ -33,11 +34,14 @@ class Estimate:
     n: int
     clusters: int
     note: str = ""
+    made_of: Composite | None = field(default=None, repr=False, compare=False)
+    """The sums behind it, where somebody asks (see `harness.stats.composites`)."""
 
     def metric(
         self, name: str, group: str = "all", *, primary: bool = False, higher_is_better: bool | None = True
     ) -> Metric:
         """The same number as a metric of a run. Without an interval its standard error is also left out."""
+        note_metric(name, group, self.made_of, higher_is_better)
         stderr = None if self.low is None else self.stderr
         return Metric(
             name=name,

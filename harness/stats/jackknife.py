@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.stats.clusters import Floats, canonical, codes
+from harness.stats.composites import composite
 from harness.stats.intervals import MIN_CLUSTERS, TOO_FEW, Estimate, ratio, student
 
 Statistic = Callable[[Floats], Any]
@@ -24,6 +26,10 @@ def jackknife(
     `counts` [G, k]: one row per cluster (see `totals`), for example TP, FP, FN, TN. `n`: rows behind them, by
     default the sum of all counts, which is right where each row falls into one cell.
     """
+    return replace(_estimate(counts, f, bounds, n), made_of=composite(counts, f))
+
+
+def _estimate(counts: ArrayLike, f: Statistic, bounds: tuple[float, float], n: int | None) -> Estimate:
     table = matrix(counts)
     count = len(table)
     total = column_sums(table)

@@ -1,0 +1,64 @@
+"""How wide the output may be, and lines that fit into it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import textwrap
+
+NARROWEST = 20
+"""Columns that are used at least."""
+HANGING = 40
+"""Continued lines are indented to the last column of their first line that begins left of this."""
+
+
+def columns() -> int | None:
+    """$COLUMNS, else those of the terminal that standard output is. None in a file or a pipe: there lines are as long
+    as what they say."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return max(int(given), NARROWEST)
+    try:
+        found = os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else 0
+    except (OSError, ValueError, AttributeError):
+        return None
+    return max(found, NARROWEST) if found else None
+
+
+def fitted(line: str, width: int | None) -> list[str]:
+    """The line in parts of at most `width` columns, broken at spaces; a longer word stays whole. What follows the first
+    part stands below the last column of a list (`  name     text`), or is indented by two."""
+    if width is None or len(line) <= width:
+        return [line]
+    starts = [m.end() for m in re.finditer(r"(?:^|(?<=\S)) {2,}(?=\S)", line[:HANGING])]
+    indent = min(max(starts, default=0) or 2, width // 2)
+    made = textwrap.TextWrapper(
+        width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False, replace_whitespace=False
+    )
+    return made.wrap(line) or [line]
+
+
+def listed(heads: list[str], rows: list[list[str]], width: int | None) -> list[str]:
+    """Rows under their heads, where they fit; else each row's first cell on a line of its own, and the others below it.
+    Columns without any text are left out, and nothing is cut."""
+    kept = [i for i in range(len(heads)) if i == 0 or any(row[i] for row in rows)]
+    sizes = {i: max(len(heads[i]), *(len(row[i]) for row in rows)) if rows else len(heads[i]) for i in kept}
+    if width is None or sum(sizes.values()) + 2 * (len(kept) - 1) <= width:
+        return ["  ".join(f"{row[i]:<{sizes[i]}}" for i in kept).rstrip() for row in (heads, *rows)]
+    out: list[str] = []
+    for row in rows:
+        out.append(row[0])
+        out += _packed([row[i] for i in kept[1:] if row[i]], width)
+    return out
+
+
+def _packed(cells: list[str], width: int) -> list[str]:
+    """Indented lines with as many cells as fit, two spaces apart."""
+    lines: list[str] = []
+    for cell in cells:
+        if lines and len(lines[-1]) + 2 + len(cell) <= width:
+            lines[-1] += f"  {cell}"
+        else:
+            lines.append(f"  {cell}")
+    return [part for line in lines for part in fitted(line, width)]

@@ -1,0 +1,142 @@
+"""What the commands print: at 60, 80 and 200 columns, in a pipe, of runs with one label, and of a sweep."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from harness.commands.heading import heading
+from harness.plugins.registry import Registry
+
+PLUGINS = f"plugins=[{Path(__file__).parents[1] / 'plugins'}]"
+SUMS = ("eval", "task=sums", PLUGINS)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Four runs of one label, one of another."""
+    place = tmp_path_factory.mktemp("runs")
+    for words in ((), ("seed=1", "limit=20"), ("task.n=48",), ("decoding.max_new_tokens=9",), ("model=chance",)):
+        assert main([*SUMS, *words, f"results={place}", "logger=quiet"]) == 0
+    return place
+
+
+def said(capsys, *words):
+    capsys.readouterr()
+    assert main([*words]) == 0
+    return capsys.readouterr().out
+
+
+def names(results):
+    return sorted(p.name for p in (results / "runs").iterdir())
+
+
+@pytest.mark.parametrize("width", ["60", "80", "200", ""])
+def test_no_command_cuts_what_it_prints(results, capsys, monkeypatch, width):
+    """Every value of the narrow output is in the wide one, and the other way round."""
+    runs = names(results)
+    chance = next(r for r in runs if "chance" in r)
+    listed = json.loads(said(capsys, "ls", "--json", "--results", str(results)))
+    whole = next(r["run"] for r in listed if r["limit"] is None and r["model"] != "chance")
+    history = ("history", "sums")
+    for words in (("ls",), ("show", whole), ("compare", chance, whole), history, (*history, "--plot")):
+        monkeypatch.delenv("COLUMNS", raising=False)
+        wide = said(capsys, *words, "--results", str(results))
+        monkeypatch.setenv("COLUMNS", width)
+        narrow = said(capsys, *words, "--results", str(results))
+        lines = narrow.splitlines()
+        if width and "--plot" not in words:
+            long = [line for line in lines if len(line) > int(width)]
+            assert all(len(max(line.split(), key=len)) > int(width) - 12 for line in long), long
+        letters = {c: "".join(t.split()) for c, t in (("wide", wide), ("narrow", narrow))}
+        for value in {w for w in wide.split() if any(c.isdigit() for c in w)}:
+            assert value in letters["narrow"], (words, value)
+
+
+def test_ls_says_what_runs_of_one_label_differ_in(results, capsys):
+    rows = said(capsys, "ls", "--results", str(results)).splitlines()
+    told = {line.split()[0]: line for line in rows[1:]}
+    assert rows[0].endswith("differs from others of its label")
+    assert sum("limit=20, seed=1" in line for line in told.values()) == 1
+    assert sum("n=48" in line for line in told.values()) == 1
+    assert sum("max_new_tokens=9" in line for line in told.values()) == 1
+    (chance,) = [line for line in told.values() if "chance" in line]
+    assert "=" not in chance
+
+
+def test_compare_by_methods_takes_runs_that_belong_together(workdir, capsys):
+    """The newest vanilla run asked another model; the newest of both that asked one model are compared."""
+    for words in (("seed=1",), ("model=chance", "seed=1"), ("model=chance",)):
+        assert main([*SUMS, *words, "logger=quiet"]) == 0
+    Path("mine").mkdir()
+    Path("mine/same.yaml").write_text("_target_: same.Same\nkind: pipeline\ncard: {title: Same}\ndefaults: {k: 1}\n")
+    Path("mine/same.py").write_text(
+        "from harness.core import Pipeline\n\nclass Same(Pipeline):\n    def __init__(self, k: int): ...\n"
+    )
+    both = PLUGINS.replace("]", ",mine]")
+    for words in (("seed=1",), ("seed=1", "k=2"), ("seed=2",)):
+        assert main(["eval", "task=sums", both, "method=same", *words, "logger=quiet"]) == 0
+    out = said(capsys, "compare", "method=vanilla", "method=same")
+    assert out.startswith("same against vanilla\n") and "also differs" not in out
+    assert main([*SUMS, "seed=2", "logger=quiet"]) == 0
+    out = said(capsys, "compare", "method=vanilla", "method=same")
+    assert "1 other draws, data or models have runs of these methods, too" in out
+    out = said(capsys, "compare", "method=vanilla", "method=same", "seed=1", "model=oracle")
+    assert "have runs of these" not in out
+    out = said(capsys, "compare", *(n for n in names(workdir / "results") if "same" in n and _seed(n) == 1))
+    assert "same, k=" in out.splitlines()[0]
+
+
+def _seed(name):
+    return json.loads(Path("results/runs", name, "run.json").read_text())["seed"]
+
+
+def test_a_sweep_ends_with_a_table_of_its_runs(workdir, capsys):
+    assert main([*SUMS, "-m", "limit=0,4", "seed=0,1"]) == 2
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    at = lines.index("4 runs of this sweep")
+    assert len(lines) == at + 6 and lines[at + 1].split() == ["run", "differs", "score", "samples", "status"]
+    assert [line.partition("  ")[0] for line in lines[at + 2 : at + 4]] == ["-", "-"]
+    assert "limit=0, seed=1" in lines[at + 3] and "not run (exit 2)" in lines[at + 3]
+    assert "limit=4, seed=1  accuracy 1.000  4/4      done" in lines[at + 5]
+    assert err.count("limit=0 leaves nothing to do") == 2
+    assert "metric" not in out  # one table, not one a run
+
+
+def test_the_first_line_names_what_runs_and_its_preset(capsys):
+    def head(*words, sweep=False):
+        return heading(words, Registry(), sweep=sweep)
+
+    what, preset = head("task=pope", "method=vista", "model=llava-1.5-7b")
+    assert what == "pope, method vista, model llava-1.5-7b"
+    assert preset.startswith("  vista: preset for llava-1.5 on pope: lam=") and "; defaults gamma=" in preset
+    (_, given) = head("task=pope", "method=vista", "method.vista.window=3")
+    assert given.startswith("  vista: preset for tiny-llava on pope: lam=") and "window" not in given
+    (_, none) = head("task=chair", "method=vista", "model.family=mine")
+    assert none.startswith("  vista: no preset for the family mine on chair: defaults lam=")
+    (_, none) = head("task=chair", "method=vista", "model=oracle")
+    assert "no preset for model oracle, which names no family" in none
+    assert head("task=pope") == ["pope, method vanilla, model tiny-llava"]
+    sweep = head("task=pope,chair", "method=vanilla,[vista,vcd]", "method.vista.lam=0.1", sweep=True)
+    assert sweep[0] == "sweep of pope, chair, method vanilla, vista+vcd, model tiny-llava"
+    assert not any("lam=" in line for line in sweep[1:])
+
+
+def test_the_heading_comes_before_anything_heavy(workdir, capsys, monkeypatch):
+    """Also before Hydra; not where a configuration is printed, words are wrong, or the logger is quiet."""
+    import harness.config.compose
+
+    seen = []
+    monkeypatch.setattr(harness.config.compose, "_store", lambda _: seen.append(capsys.readouterr().out) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main([*SUMS])
+    assert seen == ["sums, method vanilla, model oracle\n"]
+    for words in (["--cfg", "job"], ["logger=quiet"]):
+        with pytest.raises(ZeroDivisionError):
+            main([*SUMS, *words])
+        assert seen[-1] == ""
+    assert main([*SUMS, "model=nobody"]) == 2 and capsys.readouterr().out == ""
