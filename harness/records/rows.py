@@ -84,7 +84,7 @@ def loading(name: str, instead: str) -> Iterator[Any]:
 
 def hub_table(name: str, config: str | None, split: str, revision: str | None) -> list[dict[str, Any]]:
     """As `hub`, whichever columns hold pictures: each of them, also in a list, is a function that fetches its cell."""
-    from datasets import Image, Sequence
+    from datasets import Image
 
     with loading(name, "or check its name, task.config and task.split") as load:
         found: Any = load(name, config, split=split, revision=revision)
@@ -93,16 +93,28 @@ def hub_table(name: str, config: str | None, split: str, revision: str | None) -
             inner = feature[0] if isinstance(feature, list) else getattr(feature, "feature", None)
             if isinstance(feature, Image) or isinstance(inner, Image):
                 pictured[column] = isinstance(inner, Image)
-                plain: Any = Image(decode=False)
-                found = found.cast_column(column, Sequence(plain) if pictured[column] else plain)
-        texts = found.remove_columns(list(pictured)).to_list()
+        texts, raw = found.remove_columns(list(pictured)).to_list(), found.with_format("arrow")
+
+    def fetched(i: int, column: str) -> Any:
+        return raw[i][column][0].as_py()
 
     def cell(i: int, column: str) -> Any:
         if not pictured[column]:
-            return lambda: found[i][column]
-        return [lambda k=k: found[i][column][k] for k in range(len(found[i][column] or ()))]
+            return lambda: _cached(fetched(i, column))
+        return [lambda k=k: _cached(fetched(i, column)[k]) for k in range(len(fetched(i, column) or ()))]
 
     return [{**row, **{column: cell(i, column) for column in pictured}} for i, row in enumerate(texts)]
+
+
+def _cached(cell: Any) -> Any:
+    """A picture's cell with its bytes, also where they are a file of the hub's cache."""
+    from datasets import config
+
+    if isinstance(cell, dict) and cell.get("bytes") is None and isinstance(cell.get("path"), str):
+        path = Path(cell["path"]).resolve()
+        if path.is_relative_to(Path(config.HF_CACHE_HOME).resolve()) and path.is_file():
+            return {**cell, "bytes": path.read_bytes()}
+    return cell
 
 
 def hub_lists(name: str, config: str | None, split: str, revision: str | None, images: str) -> list[dict[str, Any]]:

@@ -57,14 +57,15 @@ class Finder:
             if not holds(text):
                 return self.folder(text)
             return self._kept(decoded(text), named or where)
-        data = _fetched(cell)
-        path = cell.get("path") if isinstance(cell, dict) else None
+        there = cell() if callable(cell) else cell
+        data, path = (there.get("bytes"), there.get("path")) if isinstance(there, dict) else (there, None)
         if data is None and isinstance(path, str):
             return self.folder(path)
         if not isinstance(data, bytes):
-            raise Bad(f"holds {type(cell).__name__} where a picture's name or bytes should be")
-        lazy = cell if callable(cell) else data
-        return self._kept(data, named or path or where, lazy)
+            raise Bad(
+                f"holds {'nothing' if data is None else type(data).__name__} where a picture's name or bytes belong"
+            )
+        return self._kept(data, named or path or where, cell if callable(cell) else data)
 
     def _kept(self, data: bytes, name: str, cell: Any = None) -> Stored:
         """One picture per content: questions about it are one cluster, whatever their rows call it."""
@@ -118,11 +119,6 @@ def listed(cell: Any) -> list[Any]:
     if isinstance(cell, list | tuple):
         return [c for c in cell if c is not None and c != ""]
     return [] if cell is None or cell == "" else [cell]
-
-
-def _fetched(cell: Any) -> Any:
-    found = cell() if callable(cell) else cell
-    return found.get("bytes") if isinstance(found, dict) else found
 
 
 MARK = re.compile(r"<image(?:[ _]?(\d+))?>")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from harness.core import Metric, Outcome, Picture, Request, Result, Sample, Score
+from harness.core import Mark, Metric, Outcome, Picture, Request, Result, Sample, Score
 from harness.records import RecordTask, Source
 from harness.tasks.vqa.kinds import Kind
 from harness.tasks.vqa.record import Question
@@ -51,6 +51,10 @@ class Vqa(RecordTask[Settings, Question]):
 
     def aggregate(self, results: Sequence[Result]) -> list[Metric]:
         return aggregate(self.kind, results)
+
+    def marks(self, sample: Sample, outcome: Outcome | None = None) -> Sequence[Mark]:
+        record: Question | None = sample.data.get("record")
+        return self.kind.marks(record, outcome.answer if outcome else None) if record else ()
 
     def oracle(self, sample: Sample, request: Request) -> str:
         record: Question = sample.data["record"]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from harness.core import Metric, Outcome, Result, Score
+from harness.core import Mark, Metric, Outcome, Result, Score
 from harness.records.means import means
 from harness.tasks.vqa.record import Question
 
@@ -58,6 +58,10 @@ class Kind(ABC):
     def chance(self, record: Question, rng: random.Random) -> str | None:
         """A blind answer; None where it is drawn from the answers of all records."""
         return None
+
+    def marks(self, record: Question, answer: str | None) -> Sequence[Mark]:
+        """What pages of samples draw over the picture: what is right, and with an answer what it says."""
+        return ()
 
     def metrics(self, results: Sequence[Result]) -> list[Metric]:
         """Of all results: the mean of each score. Their groups are the caller's."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from harness.core import Outcome, Score, Unusable
-from harness.tasks.screenspot.parsers import EITHER, PARSERS, Size, corners, written
+from harness.core import Mark, Outcome, Score, Unusable
+from harness.tasks.screenspot.parsers import EITHER, PARSERS, Point, Size, corners, written
 from harness.tasks.screenspot.scoring import Box, hit
 from harness.tasks.screenspot.task import pixels
 from harness.tasks.vqa.kinds.kind import Kind, outcome
 from harness.tasks.vqa.record import Question
 
 UNIT = (1, 1)
+Numbers = TypeVar("Numbers", Box, Point)
 ENOUGH = 0.5
 """IoU from which on a box is right."""
 
@@ -72,6 +73,12 @@ def goal(record: Question, size: Size) -> Box:
     return pixels(record.box, record.normalized, size)
 
 
+def _part(numbers: Numbers, size: tuple[int, int]) -> Numbers:
+    """Pixels as parts of the sides."""
+    made: Any = tuple(n / size[i % 2] for i, n in enumerate(numbers))
+    return made
+
+
 class _Place(Kind):
     answered = False
     prompt = "{hint}{question}"
@@ -89,6 +96,20 @@ class _Place(Kind):
         if record.normalized and self.how.parser not in ("pixel", *EITHER):
             return UNIT
         raise Unusable(f"the size of {', '.join(record.images)[:200] or 'the picture'} is needed, and it is not here")
+
+    def _marks(self, record: Question, *said: Box | Point | None) -> list[Mark]:
+        """The right box, and a box or a point of an answer, as parts of the picture's sides."""
+        size = size_of(record)
+        if size is None or record.box is None:
+            return []
+        right = goal(record, size)
+        out = [Mark("target", "target", box=_part(right, size))]
+        for one in filter(None, said):
+            if len(one) == 2:
+                out.append(Mark("point", "right" if hit(one, right) else "wrong", point=_part(one, size)))
+            else:
+                out.append(Mark("answer", "right" if iou(one, right) >= ENOUGH else "wrong", box=_part(one, size)))
+        return out
 
     def _fractions(self, record: Question, *numbers: float) -> list[float]:
         """Pixels as the parser wants them."""
@@ -111,12 +132,18 @@ class BoxKind(_Place):
 
     def score(self, record: Question, answer: str) -> Outcome:
         size = self._size(record)
-        right, numbers = goal(record, size), corners(answer)
-        read = SPACES[self.how.parser](numbers, size) if numbers else None
+        right, read = goal(record, size), self._read(answer, size)
         found = iou(read, right) if read else 0.0
         scores = {"acc@0.5": float(found >= ENOUGH), "iou": found, "unparsed": float(read is None)}
         verdict = ", ".join(f"{n:.1f}" for n in read) if read else None
         return outcome(record, answer, scores, verdict, box=list(right))
+
+    def _read(self, answer: str, size: Size) -> Box | None:
+        numbers = corners(answer)
+        return SPACES[self.how.parser](numbers, size) if numbers else None
+
+    def marks(self, record: Question, answer: str | None) -> Sequence[Mark]:
+        return self._marks(record, None if answer is None else self._read(answer, size_of(record)))
 
     def oracle(self, record: Question) -> str:
         return self._said(record, goal(record, self._size(record)))
@@ -152,6 +179,10 @@ class PointKind(_Place):
         }
         verdict = f"{read.point[0]:.1f}, {read.point[1]:.1f}" if read.point else None
         return outcome(record, answer, scores, verdict, box=list(right), format=read.form)
+
+    def marks(self, record: Question, answer: str | None) -> Sequence[Mark]:
+        read = None if answer is None else PARSERS[self.how.parser](answer, size_of(record)).point
+        return self._marks(record, read)
 
     def oracle(self, record: Question) -> str:
         x0, y0, x1, y1 = goal(record, self._size(record))

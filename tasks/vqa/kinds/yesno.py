@@ -27,7 +27,7 @@ def word(answer: str, label: str = "") -> str | None:
 class YesNo(Kind):
     name = "yesno"
     parsers = ("word", *PARSERS)
-    prompt = "{hint}{question}"
+    prompt = "{hint}{question}\nAnswer yes or no."
     scores = (Score("correct", primary=True), *(Score(flag, higher_is_better=False) for flag in FLAGS))
 
     def read(self, values: Sequence[Any], record: Question) -> Question:

@@ -38,10 +38,9 @@ def test_from_a_folder_to_a_site(workdir, capsys):
     assert "    image,question,answer,category\n" in PAGE
     shown = False
     for words in COMMANDS:
-        if words[0] == "tune":
-            continue  # test_tuning.py plays it
-        once = [] if words[0] != "eval" or "-m" in words or "model=oracle" in words else ["model=oracle"]
-        assert main([*words, *once]) == 0, words
+        more = ["model=oracle"] if words[0] == "eval" and "-m" not in words and "model=oracle" not in words else []
+        more = ["limit=6", "method.vcd.alpha=1.0"] if words[0] == "tune" else more
+        assert main([*words, *more]) == 0, words
         shown |= "vcd against vanilla" in capsys.readouterr().out
     assert shown and (workdir / "results" / "site" / "index.html").is_file()
     runs = {p.parent: json.loads(p.read_text()) for p in (workdir / "results" / "runs").glob("*/run.json")}
@@ -50,7 +49,11 @@ def test_from_a_folder_to_a_site(workdir, capsys):
         ("vanilla", "tiny-llava"),
         ("vcd", "tiny-llava"),
     }
+    tuned = [r for r in runs.values() if r["data"] == "calibration"]
+    assert {r["method"] for r in tuned} == {"vanilla", "vcd"} and all(r["task_facts"]["set_aside"] == 0 for r in tuned)
     for place, record in runs.items():
+        if record in tuned:
+            continue
         value = next(m["value"] for m in json.loads((place / "metrics.json").read_text()) if m["primary"])
         assert record["status"] == "done" and value == 1 if record["model"] == "oracle" else 0.6 < value < 1
         facts = record["task_facts"]

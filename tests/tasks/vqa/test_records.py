@@ -7,6 +7,7 @@ import csv
 import json
 import random
 
+import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -241,7 +242,11 @@ def test_places(tmp_path, form):
         best = outcome(own, own.oracle(sample, None)).scores
         assert best["acc@0.5" if form == "box" else "correct"] == 1, parser
         assert outcome(own, "nothing").scores["unparsed"] == 1 or parser == "lmms_v1"
-    assert outcome(task, "[0.25, 0.25, 0.5, 0.5]").scores["acc@0.5" if form == "box" else "correct"] == 1
+    said = outcome(task, "[0.25, 0.25, 0.5, 0.5]")
+    target, answer = task.marks(sample, said)
+    assert (target.box, target.role, answer.role) == ((0.25, 0.25, 0.5, 0.5), "target", "right")
+    assert answer.box == target.box if form == "box" else answer.point == (0.375, 0.375)
+    assert task.marks(sample) == [target] and said.scores["acc@0.5" if form == "box" else "correct"] == 1
 
 
 def test_free_text_is_stored_and_measured(tmp_path):
@@ -295,3 +300,42 @@ def test_the_calibration_share_is_disjoint_and_stays(tmp_path_factory, seed, sha
     rows += [row("yes", image="new.png")]
     (root / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
     assert set(kept) <= {s.id for s in vqa(root, data="calibration", **how).samples()}
+
+
+def test_a_dataset_of_the_hub(tmp_path, monkeypatch):
+    """Pictures stay where they are until they are looked at; equal ones are one cluster, whatever they are called."""
+    cells = [{"bytes": picture(c), "path": f"{i}.png"} for i, c in enumerate(("red", "red", "blue"))]
+    table = datasets.Dataset.from_dict(
+        {
+            "question": ["Which?"] * 3,
+            "answer": ["red", "crimson", "blue"],
+            "photo": cells,
+            "more": [[c, c] for c in cells],
+        },
+        features=datasets.Features(
+            {
+                "question": datasets.Value("string"),
+                "answer": datasets.Value("string"),
+                "photo": datasets.Image(),
+                "more": datasets.Sequence(datasets.Image()),
+            }
+        ),
+    )
+    asked = []
+    monkeypatch.setattr(datasets, "load_dataset", lambda *a, **k: asked.append((a, k)) or table)
+    task = vqa(None, hub="some/bench", config="en", split="val", revision="abc", columns={"image": ["photo"]})
+    first, second, third = task.samples()
+    assert first.cluster == second.cluster != third.cluster
+    assert task.source.records[2].images == ("2.png",)
+    assert asked == [(("some/bench", "en"), {"split": "val", "revision": "abc"})]
+    assert next(task.episode(third)).pictures[0].load().getpixel((0, 0)) == (0, 0, 255)
+    both = vqa(None, hub="some/bench", columns={"image": "more"})
+    assert len(next(both.episode(next(iter(both.samples())))).pictures) == 2
+    assert task.describe()["revision"] == "abc" and task.describe()["source"] == "some/bench"
+
+    def gone(*_, **__):
+        raise ValueError("Unknown split \"test\". Should be one of ['train'].")
+
+    monkeypatch.setattr(datasets, "load_dataset", gone)
+    with pytest.raises(Missing, match=r"Unknown split .*check its name, task.config and task.split"):
+        vqa(None, hub="some/bench").source
