@@ -32,7 +32,7 @@ class Folder:
 
     def __init__(self, folders: Sequence[Path], within: Path | None = None):
         self.folders = [f for f in dict.fromkeys(folders) if kind(f) == "folder"]
-        self.where = str(folders[0]) if folders else "these records"
+        self.where = str(within or next(iter(self.folders or folders), "these records"))
         self._allowed = [p for f in ([within] if within else self.folders) for p in allowed(f)]
         self._known: dict[str, Named] = {}
         self._real: dict[Path, str] = {}

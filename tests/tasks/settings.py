@@ -11,7 +11,8 @@ TASKS = Registry().tasks
 
 
 def settings_of(name: str, **changes: Any) -> Any:
-    """Those of the embedded records, with changes."""
+    """Those of the embedded records, or of the user's where there are none, with changes."""
     module, _, cls = TASKS[name].target.rpartition(".")
     form = getattr(importlib.import_module(module), cls).Settings
-    return form(**{**TASKS[name].defaults, "data": "embedded", **changes})
+    own = {"root": "."} if name == "vqa" else {"data": "embedded"}
+    return form(**{**TASKS[name].defaults, **own, **changes})
