@@ -215,38 +215,6 @@ Finish = Literal["stop", "length", "given", "tool_calls", "content_filter", "ref
 
 
 @dataclass(frozen=True)
-class Reply:
-    """What a model answered. `latency` is seconds of the batch divided by its rows; `finish` tells why it ended."""
-
-    text: str
-    prompt_tokens: int = 0
-    new_tokens: int = 0
-    latency: float = 0.0
-    finish: Finish = "stop"
-    attention: Attention | None = field(default=None, repr=False, compare=False)
-    """What `Request.capture` asked for. Never journaled."""
-    thinking_tokens: int = field(default=0, compare=False)
-    """New tokens that were thinking and not answer, where the model counts them. Journaled as a sum of the sample."""
-    measures: Mapping[str, float] = field(default_factory=dict, compare=False)
-    """What methods measured while it was made. Journaled as scores of the sample: their means over its replies."""
-
-    @cached_property
-    def likelihoods(self) -> list[Likelihood]:
-        """The answer to `Request.continuations`, in their order, read from the text. Raises Unusable."""
-        try:
-            return [
-                Likelihood(float(value), bool(greedy), int(count)) for value, greedy, count in json.loads(self.text)
-            ]
-        except (ValueError, TypeError) as e:
-            raise Unusable(f"this is not an answer to a question for likelihoods: {self.text[:80]!r}") from e
-
-    @staticmethod
-    def said(likelihoods: Sequence[Likelihood]) -> str:
-        """The text of a reply that gives these likelihoods."""
-        return json.dumps([list(x) for x in likelihoods])
-
-
-@dataclass(frozen=True)
 class Step:
     """One step of an episode: what was seen, what was done, and what came of it.
 
@@ -278,6 +246,40 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Reply:
+    """What a model answered. `latency` is seconds of the batch divided by its rows; `finish` tells why it ended."""
+
+    text: str
+    prompt_tokens: int = 0
+    new_tokens: int = 0
+    latency: float = 0.0
+    finish: Finish = "stop"
+    attention: Attention | None = field(default=None, repr=False, compare=False)
+    """What `Request.capture` asked for. Never journaled."""
+    thinking_tokens: int = field(default=0, compare=False)
+    """New tokens that were thinking and not answer, where the model counts them. Journaled as a sum of the sample."""
+    measures: Mapping[str, float] = field(default_factory=dict, compare=False)
+    """What methods measured while it was made. Journaled as scores of the sample: their means over its replies."""
+    steps: Sequence[Step] = field(default=(), repr=False, compare=False)
+    """What a pipeline did on the way to it. Journaled with the outcome."""
+
+    @cached_property
+    def likelihoods(self) -> list[Likelihood]:
+        """The answer to `Request.continuations`, in their order, read from the text. Raises Unusable."""
+        try:
+            return [
+                Likelihood(float(value), bool(greedy), int(count)) for value, greedy, count in json.loads(self.text)
+            ]
+        except (ValueError, TypeError) as e:
+            raise Unusable(f"this is not an answer to a question for likelihoods: {self.text[:80]!r}") from e
+
+    @staticmethod
+    def said(likelihoods: Sequence[Likelihood]) -> str:
+        """The text of a reply that gives these likelihoods."""
+        return json.dumps([list(x) for x in likelihoods])
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What an episode ends with.
 
@@ -290,7 +292,8 @@ class Outcome:
     verdict: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     steps: Sequence[Step] = field(default=(), repr=False, compare=False)
-    """Of an episode that acts on something outside, for readers; others are played again to see their steps."""
+    """Of an episode that acts on something outside or of a pipeline, for readers; others are played again to see their
+    steps."""
 
 
 @dataclass(frozen=True)

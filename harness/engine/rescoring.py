@@ -122,10 +122,11 @@ def again(task: Task, sample: Sample, row: Result, *, exact: bool = True, reason
 
 
 def _with_measures(outcome: Outcome | None, row: Result) -> Outcome | None:
-    """The outcome with what methods measured then: they do not run again."""
-    if outcome is None or row.outcome is None or not row.measures:
+    """The outcome with what methods measured and did then: they do not run again."""
+    if outcome is None or row.outcome is None:
         return outcome
-    return replace(outcome, scores={**outcome.scores, **{m: row.outcome.scores[m] for m in row.measures}})
+    measures = {m: row.outcome.scores[m] for m in row.measures}
+    return replace(outcome, scores={**outcome.scores, **measures}, steps=outcome.steps or row.outcome.steps)
 
 
 def _replies(row: Result) -> list[Reply | Exception]:

@@ -28,7 +28,7 @@ from harness.core.reasoning import answered
 from harness.core.score import checked
 from harness.core.secrets import redacted
 from harness.core.task import Task
-from harness.core.types import Outcome, Reply, Request, Result, Sample
+from harness.core.types import Outcome, Reply, Request, Result, Sample, Step
 
 WINDOW = 4096
 """Samples alive at once. Requests wait for each other only inside a window."""
@@ -52,6 +52,10 @@ class Transcript:
     told: list[Reply | Mapping[str, str]] = field(default_factory=list)
     thought: list[tuple[Reply, Reply]] = field(default_factory=list)
     """Replies without their thinking, and as the model gave them."""
+    steps: list[Step] = field(default_factory=list)
+    """What pipelines did."""
+    measures: dict[str, list[float]] = field(default_factory=dict)
+    """What pipelines measured."""
 
     def given(self, reply: Reply) -> Reply:
         """The reply as the model gave it; one that a pipeline made is what it is."""
@@ -122,12 +126,14 @@ class Episode:
         return self._result(outcome, None)
 
     def _measured(self, outcome: Outcome) -> Outcome:
-        """The outcome with what methods measured among its scores. Raises ValueError where the task has one of that
-        name."""
+        """The outcome with what methods measured among its scores, and with the steps of pipelines. Raises ValueError
+        where the task has a score of that name."""
+        self.measures = self.transcript.measures | self.measures  # a pipeline may hand on what the model's reply had
         if taken := sorted(self.measures.keys() & outcome.scores.keys()):
             raise ValueError(f"score {taken[0]} is the task's own, and a method measures one of that name")
         means = {name: sum(values) / len(values) for name, values in self.measures.items()}
-        return replace(outcome, scores={**outcome.scores, **means}) if means else outcome
+        steps = outcome.steps or tuple(self.transcript.steps)
+        return replace(outcome, scores={**outcome.scores, **means}, steps=steps)
 
     def _result(self, outcome: Outcome | None, error: Exception | None) -> Result:
         sample = self.sample
@@ -271,7 +277,11 @@ class Scheduler:
             except Exception as e:
                 transcript.told.append({k: v for k, v in _error(e).items() if k != "traceback"})
                 raise
-            transcript.told.append(replace(transcript.given(reply), latency=0.0, attention=None, measures={}))
+            for name, value in reply.measures.items() if self.pipelines else ():
+                transcript.measures.setdefault(name, []).append(value)
+            transcript.steps += reply.steps
+            plain = {"latency": 0.0, "attention": None, "measures": {}, "steps": ()}
+            transcript.told.append(replace(transcript.given(reply), **plain))
             return reply
 
         return Episode(sample, _drive(self.task.episode(sample), ask), transcript, self.model.reasoning, self.debug)
