@@ -82,6 +82,7 @@ class DeepEyes(Pipeline):
         turn = request.changed(text=lambda q: q + USER, system=SYSTEM)
         turn = replace(turn, max_new_tokens=self.tokens, stop=())
         shown, steps, calls, bad = picture, [], 0, 0
+        reply = Reply("")
         for n in range(self.turns):
             reply = yield turn
             step = Step(reply.text, "", shown)
