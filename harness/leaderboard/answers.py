@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -67,8 +68,13 @@ def items_of(store: Store, board: Board) -> Items:
 
 
 def played(store: Store, entry: BoardEntry, items: Items) -> BoardRun:
+    return told(store.query(sql("queries/board_answers.sql"), {"run": entry.run}), items)
+
+
+def told(found: Iterable[Row], items: Items) -> BoardRun:
+    """A run's answers, given in any order."""
     rows: list[Row | None] = [None] * len(items.rows)
-    for row in store.query(sql("queries/board_answers.sql"), {"run": entry.run}):
+    for row in found:
         rows[items.position[row["id"]]] = row
     first, below = items.score.parts
     values = np.full((len(rows), 2) if below else len(rows), np.nan)

@@ -43,6 +43,19 @@ Rankings = Mapping[tuple[str, str], Ranking]
 """(board, model) -> what `ranking` made."""
 
 
+NAV = (
+    ("index.html", "Overview"),
+    ("tasks.html", "Tasks"),
+    ("methods.html", "Methods"),
+    ("models.html", "Models"),
+    ("compare.html", "Compare"),
+    ("samples.html", "Samples"),
+    ("history.html", "History"),
+    ("downloads.html", "Data"),
+    ("about.html", "About the numbers"),
+)
+
+
 @dataclass(frozen=True)
 class BoardSums:
     """What a board's runs get right and wrong together: by group, and by kind of error."""
@@ -61,6 +74,8 @@ def shared(found: Sequence[BoardEntry], made: Sequence[Board], cards: Cards) -> 
         "cards": cards,
         "newest": max(ends).strftime("%Y-%m-%d") if ends else "",
         "runs": len(found),
+        "nav": NAV,
+        "live": False,
     }
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
 MOST = 8
-"""Columns or rows; more values than that are gathered into this many ranges of equal width."""
+"""Columns or rows; more numbers than that are gathered into ranges of equal width, of which empty ones are left out."""
 
 
 def places(names: Sequence[str], details: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
@@ -44,10 +43,11 @@ def _side(values: Sequence[float | str | None]) -> tuple[list[str], dict[float |
         order: list[float | str] = [*numbers, *words]
         return [f"{v:g}" if not isinstance(v, str) else v for v in order], {v: chr(48 + i) for i, v in enumerate(order)}
     low, width = numbers[0], (numbers[-1] - numbers[0]) / MOST
-    edges = [low + width * i for i in range(MOST + 1)]
-    labels = [f"{_round(a, width)} to {_round(b, width)}" for a, b in pairwise(edges)]
-    of: dict[float | str | None, str] = {v: chr(48 + min(MOST - 1, int((v - low) / width))) for v in numbers}
-    return [*labels, *words], of | {w: chr(48 + MOST + i) for i, w in enumerate(words)}
+    ranges = {v: min(MOST - 1, int((v - low) / width)) for v in numbers}
+    used = sorted(set(ranges.values()))
+    labels = [f"{_round(low + width * i, width)} to {_round(low + width * (i + 1), width)}" for i in used]
+    of: dict[float | str | None, str] = {v: chr(48 + used.index(i)) for v, i in ranges.items()}
+    return [*labels, *words], of | {w: chr(48 + len(used) + i) for i, w in enumerate(words)}
 
 
 def _round(value: float, width: float) -> str:

@@ -29,6 +29,7 @@ def board_index(board: Board, found: Items, seen: Seen, places: dict[str, Any] |
     group = "".join(chr(48 + g) for g in found.group.tolist()) if len(found.groups) <= 60 else ""
     return {
         "name": board.name,
+        "about": f"task/{board.slug}.html",
         "task": board.task,
         "tier": board.tier,
         "page": PAGE,

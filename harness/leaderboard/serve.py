@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -66,6 +67,16 @@ def server(folder: Path, port: int, handler: type[Handler] = Handler) -> Threadi
         return ThreadingHTTPServer(("127.0.0.1", port), partial(handler, directory=str(folder)))
     except OSError as e:
         raise UsageError(f"--port {port} cannot be used ({e.strerror}): choose another one, or 0") from e
+
+
+def until_interrupted(
+    folder: Path, port: int, made: Callable[[str], tuple[str, bytes] | None], told: Callable[[str], None]
+) -> None:
+    """Serve a folder and what `made` answers; `told` hears the address."""
+    with server(folder, port, type("MadeHandler", (Handler,), {"made": staticmethod(made)})) as serving:
+        told(f"http://127.0.0.1:{serving.server_port}/")
+        with suppress(KeyboardInterrupt):
+            serving.serve_forever()
 
 
 def serve(folder: Path, results: Path, port: int, rebuild: Callable[[], None], private: Private | None = None) -> None:

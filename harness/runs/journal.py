@@ -206,6 +206,16 @@ def lines(path: Path) -> Iterator[tuple[int, bytes | None]]:
                 yield number_, None
 
 
+def decoded(line: bytes) -> Result | None:
+    """The row of one whole line with its end; None for a damaged one."""
+    if _seal(line) is False:
+        return None
+    try:
+        return decode(json.loads(line))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
 def _seal(line: bytes) -> bool | None:
     """Whether a line's checksum is right; None where it has none."""
     seal = line[-SEAL:]

@@ -4,6 +4,9 @@ import { load, params } from "./common.js";
 export const WORDS = { 1: "right", 0: "wrong", e: "error", n: "not counted", "-": "missing" };
 export const kind = (state) => WORDS[state].replace(" ", "-");
 
+// Text that its box may cut off can be reached, and scrolled, with the keyboard.
+export const reachable = (text) => (text.length > 280 || text.split("\n").length > 6 ? { tabindex: "0" } : {});
+
 export async function matching(index) {
   const state = (await load(`data/runs/${params.get("run")}/index.json`)).state;
   const other = params.get("vs") ? (await load(`data/runs/${params.get("vs")}/index.json`)).state : null;
@@ -44,6 +47,7 @@ export function before(a, b) {
 
 // The position of an id in its board, or -1: the first ids of all chunks lead to one chunk.
 export async function position(board, index, id) {
+  if (index.ids) return index.ids.indexOf(id); // while runs are going, in the order in which they came
   let chunk = index.first.length - 1;
   while (chunk > 0 && before(id, index.first[chunk])) chunk -= 1;
   if (chunk < 0) return -1;

@@ -1,7 +1,7 @@
 // One sample: its picture with what is drawn over it, the prompt, what was answered and how that was read, its steps,
 // and the same sample under other methods. Only the chunks that hold it are loaded.
 import { element, failed, fill, labels, load, params, remember } from "./common.js";
-import { address, kind, matching, position, WORDS } from "./filter.js";
+import { address, kind, matching, position, reachable, WORDS } from "./filter.js";
 import { heat } from "./map.js";
 import { drawn, meaning, stage } from "./stage.js";
 
@@ -18,7 +18,7 @@ async function start() {
   const index = await load(`data/boards/${board}/index.json`);
   const run = index.runs.find((r) => r.slug === params.get("run")) ?? index.runs.find((r) => r.ranked) ?? index.runs[0];
   remember({ run: run.slug });
-  const id = params.get("id") ?? index.first[0];
+  const id = params.get("id") ?? (index.ids ?? index.first)[0];
   const at = await position(board, index, id);
   if (at < 0) { summary.textContent = `There is no sample ${id} in ${index.name}.`; return; }
   document.title = `${id} · ${index.task} · harness`;
@@ -34,7 +34,7 @@ async function neighbours(board, index, id, at) {
   query.delete("id");
   list.href = `samples.html?${query}`;
   const narrowed = found.length < index.count;
-  summary.replaceChildren(element("a", { href: `task/${board}.html` }, index.name), here < 0
+  summary.replaceChildren(index.about ? element("a", { href: index.about }, index.name) : index.name, here < 0
     ? ` · sample ${at + 1} of ${index.count}` : ` · ${here + 1} of ${found.length}${narrowed ? " that are shown" : ""}`);
   const next = here < 0 ? found.find((i) => i > at) : found[here + 1];
   const last = here < 0 ? found.findLast((i) => i < at) : found[here - 1];
@@ -68,9 +68,9 @@ async function show(board, index, run, i) {
     left.append(element("p", { class: "note" }, "Pictures of these records are not published. Whoever has them sees them with ", element("code", {}, "harness site serve --private-pictures"), "."));
   }
   if (marks.length) left.append(legend(marks));
-  left.append(...asked(prompt, files, marks));
   const right = element("div", { class: "told" }, facts({ question, target, group, cluster }), ...said(run, own, marks));
-  const parts = [left, right];
+  const parts = [...(left.childElementCount ? [left] : []), right, ...asked(prompt, files, marks)];
+  place.className = `whole${left.childElementCount || prompt.length ? "" : " alone"}`;
   if (own.more.steps?.length) parts.push(strip(own.more.steps));
   if (index.places) parts.push(section("Where it lies", heat(index.places, own.whole, i, (first) => { jump(board, index, first).catch(failed); })));
   place.replaceChildren(...parts);
@@ -124,14 +124,12 @@ function asked(prompt, files, marks) {
     ...parts.map((part) => typeof part === "string" ? element("p", { class: "text" }, ...worded(part, marks.filter((m) => !m.box && !m.point)))
       : part === null ? element("p", { class: "small" }, "[a picture that is not shown]")
         : element("img", { src: files[part], alt: `Picture ${part + 1} of the prompt`, loading: "lazy" }))));
-  return [section("Prompt as sent", element("div", { class: "prompt", tabindex: "0", role: "region", "aria-label": "Prompt" }, ...messages))];
+  return [element("section", { class: "asked" }, element("h2", {}, "Prompt as sent"), element("div", { class: "prompt", tabindex: "0", role: "region", "aria-label": "Prompt" }, ...messages))];
 }
 
 const number = (v) => (v === null || v === undefined ? "undefined" : String(Math.round(v * 1000) / 1000));
 
 const counted = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
-// Text that may be cut off by its box can be reached with the keyboard.
-const reachable = (text) => (text.length > 300 || text.split("\n").length > 6 ? { tabindex: "0" } : {});
 
 function verdict({ state, row }, run) {
   const words = [element("strong", { class: `verdict v-${kind(state)}` }, WORDS[state])];

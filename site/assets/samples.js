@@ -1,6 +1,6 @@
 // Browse one run's samples, or two beside each other. Only the pages of JSON that are shown are loaded.
 import { element, failed, fill, labels, load, params, remember } from "./common.js";
-import { address, kind, matching, WORDS } from "./filter.js";
+import { address, kind, matching, reachable, WORDS } from "./filter.js";
 
 const SIZE = 20;
 const form = document.querySelector("#choose");
@@ -77,12 +77,12 @@ async function show() {
 
 function card([id, , group, target, question, pictures], answer, state, beside, other) {
   const body = element("div", {},
-    element("p", { class: "id" }, element("a", { href: address(id) }, id), " ", element("span", { class: "tag" }, group ?? "")),
+    element("p", { class: "id" }, element("a", { href: address(id) }, id), " ", element("span", { class: "tag" }, group ?? ""), ...(pictures.length > 1 ? [" ", element("span", { class: "tag" }, `${pictures.length} pictures`)] : [])),
     element("p", { class: "question" }, question),
     element("p", {}, "Key: ", element("strong", {}, target)),
     ...said(answer, state, other === undefined ? "" : name("run")),
     ...(other === undefined ? [] : said(beside, other, name("vs"))));
-  const images = pictures.slice(0, 4).map((file) => element("img", { src: file, alt: `Picture of sample ${id}`, loading: "lazy", width: "144", height: "144" }));
+  const images = pictures.slice(0, 1).map((file) => element("img", { src: file, alt: `Picture of sample ${id}`, loading: "lazy", width: "144", height: "144" }));
   return element("li", { class: `sample s-${kind(state)}` }, ...images, body);
 }
 
@@ -94,7 +94,7 @@ function said(answer, state, whose) {
   const [text, verdict, scores, error] = answer;
   const numbers = Object.entries(scores).map(([k, v]) => `${k} ${v === null ? "undefined" : Math.round(v * 1000) / 1000}`).join(", ");
   return [
-    element("p", { class: "answer" }, error ?? text ?? ""),
+    element("p", { class: "answer", ...reachable(error ?? text ?? "") }, error ?? text ?? ""),
     element("p", { class: `verdict v-${kind(state)}`, title: numbers }, words + (verdict ? `, read as ${verdict}` : "")),
   ];
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from harness.core import Outcome, Picture, Request, Sample
+from harness.core import Mark, Outcome, Picture, Request, Sample
 from harness.records import RecordTask, Source, digest
 from harness.tasks.niah.haystack import MAKE
 from harness.tasks.niah.scoring import MATCHES, SCORES, aggregate, said_in
@@ -44,6 +44,11 @@ class Niah(RecordTask[Settings, Haystack]):
             "depth": record.depth,
         }
         return Outcome(answer, {"string_match": score}, ", ".join(found) or None, details)
+
+    def marks(self, sample: Sample, outcome: Outcome | None = None) -> Sequence[Mark]:
+        """The values that are asked for, wherever they stand: in the haystack and in the answer."""
+        said = said_in(outcome.answer, self.settings.style).lower() if outcome else ""
+        return [Mark(a, "right" if a.lower() in said else "target", words=(a,)) for a in sample.target or ()]
 
     def fingerprint(self) -> str:
         rows = [r.row for r in self.source.records]

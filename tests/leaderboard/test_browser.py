@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli import main
 from harness.leaderboard.build import build
-from harness.leaderboard.serve import server
+from harness.leaderboard.serve import Handler, server
+from harness.leaderboard.view import View, write
 from tests.leaderboard.made import board
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -267,3 +269,76 @@ def test_a_first_page_is_small(page, address):
     page.on("response", lambda r: sizes.append(len(r.body())))
     see(page, address, "index.html")
     assert sum(sizes) < 150_000
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory):
+    """Runs of the package's own records, as `harness view` shows them and as a site; the oracle answers both."""
+    place = tmp_path_factory.mktemp("real")
+    results = f"results={place / 'results'}"
+    assert main(["eval", "task=screenspot", "model=oracle", "limit=6", "logger=quiet", results]) == 0
+    assert main(["eval", "task=screenspot", "model=chance", "limit=6", "logger=quiet", results]) == 0
+    assert main(["eval", "task=vic_bench", "task.stages=[3]", "model=oracle", "limit=3", "logger=quiet", results]) == 0
+    build(place / "results", place / "site")
+    write(place / "pages", place / "results")
+    view = type("Viewer", (Handler,), {"made": staticmethod(View(place / "results").answer)})
+    with server(place / "site", 0) as built, server(place / "pages", 0, view) as live:
+        for made in (built, live):
+            threading.Thread(target=made.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{built.server_port}/", f"http://127.0.0.1:{live.server_port}/"
+        built.shutdown()
+        live.shutdown()
+
+
+def test_a_sample_has_a_page_of_its_own(page, real):
+    see(page, real[0], "samples.html?board=screenspot-embedded-6")
+    page.locator("li.sample .id a").first.click()
+    page.locator(".stage img").first.wait_for()
+    first = page.url
+    assert page.locator(".stage .d-box").count() == 1 and page.locator(".stage .d-point").count() == 1
+    box, sheet = (page.locator(s).bounding_box() for s in (".stage .d-box", ".stage .sheet"))
+    assert sheet["x"] <= box["x"] and box["x"] + box["width"] <= sheet["x"] + sheet["width"] + 2
+    assert "Instruction:" in page.locator(".prompt").inner_text()
+    assert page.locator(".beside li.sample").count() == 1
+    page.get_by_role("button", name="Larger").click()
+    assert page.locator(".stage .sheet").bounding_box()["width"] > 1.9 * sheet["width"]
+    page.get_by_label("boxes and clicks").uncheck()
+    assert page.locator(".stage .drawn").count() == 0
+    page.locator("h1").click()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url(lambda url: url != first)
+    page.locator(".stage img").first.wait_for()
+    page.keyboard.press("k")
+    page.wait_for_url(first)
+
+
+def test_an_episode_is_a_strip_of_steps(page, real):
+    see(page, real[0], "sample.html?board=vic_bench-embedded-3")
+    steps = page.locator(".episode li")
+    assert steps.count() > 2 and steps.locator("img").count() == steps.count()
+    assert steps.first.locator(".action").inner_text().startswith(("ACTION:", "FINAL:"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_samples_and_in_the_view(browser, real, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    context = browser.new_context(color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    built, live = real
+    for address in (
+        f"{built}sample.html?board=screenspot-embedded-6",
+        f"{built}sample.html?board=vic_bench-embedded-3",
+        f"{live}index.html",
+        f"{live}sample.html?board=screenspot-embedded-6",
+        "RUN",
+    ):
+        if address == "RUN":
+            page.goto(f"{live}index.html")
+            page.locator("#runs a").first.click()
+            page.locator("li.sample").first.wait_for()
+        else:
+            see(page, address, "")
+        found = Axe().run(page)
+        assert not found.response["violations"], f"{address}: {found.generate_report()}"
+    context.close()

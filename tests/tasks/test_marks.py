@@ -57,3 +57,11 @@ def test_screenspot_draws_the_click():
         assert target.box == box and click.role == role and click.point
         assert (box[0] <= click.point[0] <= box[2] and box[1] <= click.point[1] <= box[3]) == (role == "right")
     assert len(made.marks(sample, score(made, sample, "nothing"))) == 1
+
+
+def test_niah_marks_its_needles():
+    made = task("niah")
+    sample = next(iter(made.samples()))
+    (value, *_) = sample.target
+    assert [m.role for m in made.marks(sample)] == ["target"] * len(sample.target)
+    assert made.marks(sample, score(made, sample, f"It is {value}."))[0].role == "right"

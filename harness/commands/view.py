@@ -1,0 +1,33 @@
+"""harness view: runs and their samples in a browser, while they are going."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from harness.commands.words import say
+from harness.config.parser import Parser
+
+HELP = "runs and their samples in a browser on this machine, also while they are going; reads only"
+
+
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument("run", nargs="?", metavar="RUN", help="a run by name or beginning: the page that is named")
+    parser.add_argument("--port", type=int, default=8001, metavar="N", help="on 127.0.0.1 (8001; 0: any free one)")
+
+
+def run(given: Any) -> int:
+    from harness.leaderboard.board import slug
+    from harness.leaderboard.serve import until_interrupted
+    from harness.leaderboard.view import View, write
+    from harness.runs.stored import find
+
+    results = Path(given.results)
+    page = f"run.html?run={slug(find(results, given.run).name)}" if given.run else ""
+    with tempfile.TemporaryDirectory(prefix="harness-view-") as folder:
+        write(Path(folder), results)
+        until_interrupted(
+            Path(folder), given.port, View(results).answer, lambda address: say(f"{address}{page}  (Ctrl-C ends it)")
+        )
+    return 0
