@@ -34,6 +34,8 @@ settings:
   limit=N           at most N samples: whole clusters, balanced over groups, drawn with seed
   offset=N          leaves out what limit=N draws: limit= and the rest come from the other samples
   ids=A,B           these samples alone; ids=@FILE: one id a line, a JSON list, or a table with a column id
+  system=TEXT       a system message in front of every question, or system=@FILE
+  fewshot=N         so many answered examples of the task's calibration split in front of every question
   seed=0            of limit, sampling and noise
   batch_size=auto   rows given to the model at once
   calibration=auto  pictures for methods that calibrate themselves: embedded, or a .jsonl or .parquet file

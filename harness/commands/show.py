@@ -182,6 +182,8 @@ def _played(run: Any) -> dict[str, str]:
         "task": f"{record.task} version {record.task_version}, data {record.data}",
         "decoding": json.dumps(record.decoding),
         "seed": ", ".join([f"{record.seed}", f"limit {record.limit}", *_selection(record)]),
+        **({"system": json.dumps(record.system, ensure_ascii=False)} if record.system else {}),
+        **({"examples": f"{record.fewshot} of the calibration split"} if record.fewshot else {}),
         "time": f"{record.started}, {record.wall_seconds} s wall, {record.cpu_seconds} s CPU",
         "cost": _cost(run.cost()),
         "on": f"{hardware.get('cpu')}, {hardware.get('cores')} cores, {gpu}; Python {record.environment.get('python')}",

@@ -14,7 +14,7 @@ from harness.core.types import Result
 from harness.stats import Difference
 from harness.stats.corrections import holm
 
-ALSO = ("model", "limit", "offset", "ids", "seed", "decoding")
+ALSO = ("model", "limit", "offset", "ids", "system", "fewshot", "seed", "decoding")
 """What may differ between runs that are compared, and is said if it does."""
 
 

@@ -26,6 +26,7 @@ DECODING = f"{Decoding.__module__}.{Decoding.__qualname__}"
 STATED = {
     "limit": "int | None",
     "ids": "str | None",
+    "system": "str | None",
     "batch_size": "int | str",
     "stop_early": "bool | str",
     "retry": "str | None",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.core.decoding import Decoding
+from harness.core.dress import Dress
 from harness.core.errors import UsageError
 from harness.core.method import Method
 from harness.core.types import Picture, Reply, Request, Sample
@@ -67,6 +68,10 @@ class Model(ABC):
         """Raises UsageError where it cannot decode like this. Loads nothing."""
         if decoding.extra:
             raise UsageError(f"model={self.name} generates nothing that decoding.extra could change: leave it out")
+
+    def admit(self, dress: Dress) -> None:
+        """Raises UsageError where its prompts cannot hold a system message, or examples with their pictures. Called
+        once after `load`, where there is any of them."""
 
     def bind(self, task: Task) -> None:
         """Learn which task is asked. For models that answer from the task's own records."""

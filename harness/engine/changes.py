@@ -72,5 +72,5 @@ def _same_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
         (before.get("task") or {}).get("fingerprint") == now["task"]["fingerprint"]
         and (before.get("model") or {}).get("fingerprint") == now["model"]["fingerprint"]
         and methods(before) == methods(now)
-        and all(before.get(k) == now.get(k) for k in ("stop_early", "ids", "offset"))
+        and all(before.get(k) == now.get(k) for k in ("stop_early", "ids", "offset", "system", "fewshot"))
     )

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 DELTA = 0.01
 """Differences inside of this margin, in the score's unit, end the run as "equal"."""
+PLAYED = ("seed", "limit", "offset", "ids", "system", "fewshot")
+"""What the other run must have in common with this one, beside task, data and model."""
 LOOK = 10
 """Clusters between two looks."""
 
@@ -136,7 +138,7 @@ def _other(plan: Plan, config: Mapping[str, Any]) -> StoredRun:
             and not r.record.sequential
             and (r.record.task, r.record.data, r.record.model) == (plan.task.name, data, plan.model.name)
             and r.record.method == "vanilla"
-            and all(r.record.identity.get(k) == plan.identity.get(k) for k in ("seed", "limit", "offset", "ids"))
+            and all(r.record.identity.get(k) == plan.identity.get(k) for k in PLAYED)
         ]
         if not fitting:
             raise UsageError(

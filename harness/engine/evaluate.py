@@ -41,6 +41,8 @@ def evaluate(config: dict[str, Any], listener: Listener) -> int:
         raise UsageError(f"retry={config['retry']} is unknown: give retry=errors or leave it out")
     if config["limit"] is not None and (not isinstance(config["limit"], int) or config["limit"] < 1):
         raise UsageError(f"limit={config['limit']} leaves nothing to do: give 1 or more, or leave it out")
+    if config.get("fewshot", 0) < 0:
+        raise UsageError(f"fewshot={config['fewshot']} is negative: give the number of examples")
     if config.get("offset", 0) < 0:
         raise UsageError(f"offset={config['offset']} is negative: give the number of samples to leave out")
     if config.get("debug") and config["executor"]["name"] != "local":

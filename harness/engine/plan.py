@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from harness.core.dress import Dress
 from harness.core.errors import UsageError
 from harness.core.files import DIGESTS
 from harness.core.method import Method, Pipeline
 from harness.core.model import Model
 from harness.core.task import Task
 from harness.engine import artefacts, remembered
-from harness.engine.selection import ids_of
+from harness.engine.examples import examples, facts
+from harness.engine.selection import ids_of, system_of
 from harness.judge import Judge, build_judge
 from harness.plugins.build import VANILLA, build_decoding, build_methods, build_model, build_task, target
 from harness.runs import sources
@@ -34,6 +36,8 @@ class Plan:
     directory: RunDir
     judge: Judge | None = None
     """Who grades the answers once they are journaled."""
+    dress: Dress = field(default_factory=Dress)
+    """What is put in front of every question."""
 
     @property
     def names(self) -> list[str]:
@@ -55,12 +59,18 @@ class Plan:
 
         Raises UsageError where a value is refused, or methods and model do not go together.
         """
-        return _built(self.config, self.model)
+        methods = _built(self.config, self.model)
+        asking = [m.name for m in methods if isinstance(m, Pipeline)]
+        if self.dress.examples and asking:
+            raise UsageError(
+                f"method={asking[0]} asks questions of its own, which fewshot= has no examples for: leave one out"
+            )
+        return methods
 
 
 def compose(config: dict[str, Any]) -> Plan:
     """Build the parts and the identity of the run; loads no weights, and methods only where they calibrate."""
-    config = {**config, "ids": ids_of(config.get("ids"))}
+    config = {**config, "ids": ids_of(config.get("ids")), "system": system_of(config.get("system"))}
     task = build_task(config["task"])
     model = build_model(config["model"])
     decoding = build_decoding(config["decoding"], task)
@@ -84,6 +94,11 @@ def compose(config: dict[str, Any]) -> Plan:
         how["ids"] = {"count": len(config["ids"]), "digest": digest({"ids": sorted(config["ids"])})}
     if config.get("offset"):
         how["offset"] = config["offset"]
+    dress = Dress(config["system"] or "", examples(config) if config.get("fewshot") else ())
+    if dress.system:
+        how["system"] = dress.system
+    if dress.examples:
+        how["fewshot"] = {"count": len(dress.examples), "digest": digest({"examples": facts(dress.examples)})}
     if model.reasoning != "strip":
         how["reasoning"] = model.reasoning
     if config["stop_early"]:
@@ -94,7 +109,7 @@ def compose(config: dict[str, Any]) -> Plan:
     DIGESTS.save()
     data = str(config["task"].get("data") or "default")
     name = run_name(task.name, data, "+".join(named(config)) or VANILLA, model.name, digest(identity))
-    return Plan(config, task, model, identity, code, RunDir(Path(config["results"]), name), judge)
+    return Plan(config, task, model, identity, code, RunDir(Path(config["results"]), name), judge, dress)
 
 
 def named(config: dict[str, Any]) -> list[str]:

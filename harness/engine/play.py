@@ -48,5 +48,6 @@ def scheduler(plan: Plan, rows: int | None, report: Callable[[list[Result]], Non
         seed=plan.config["seed"],
         rows=rows,
         report=report,
+        dress=plan.dress,
         **more,
     )

@@ -29,6 +29,8 @@ def prepared(plan: Plan, say: Callable[[str], None]) -> Prepared:
     inner, config = steering(plan.methods), plan.config
     plan.model.say = say
     plan.model.load(inner)
+    if plan.dress:
+        plan.model.admit(plan.dress)
     memory.start()
     made = artefacts.provide(inner, plan.model, config["calibration"], Path(config["results"]), say)
     return Prepared(made, plan.model.describe(), hardware())

@@ -21,6 +21,7 @@ from itertools import islice
 from typing import Any
 
 from harness.core.decoding import Decoding
+from harness.core.dress import NOTHING, Dress
 from harness.core.errors import FATAL, Unusable, UsageError, first_line
 from harness.core.method import Pipeline
 from harness.core.model import Call, Model
@@ -197,6 +198,7 @@ class Scheduler:
         enough: Callable[[], bool] = lambda: False,
         hopeless: Callable[[], bool] = lambda: False,
         debug: bool = False,
+        dress: Dress = NOTHING,
     ):
         self.task, self.model, self.pipelines, self.decoding = task, model, tuple(pipelines), decoding
         self.seed, self.rows, self.report, self.stop, self.window = seed, rows, report, stop, window
@@ -205,6 +207,7 @@ class Scheduler:
         self.hopeless = hopeless
         """Asked after each batch, likewise."""
         self.debug = debug
+        self.dress = NOTHING if model.reads_samples else dress
         self.counts = Counts()
 
     def run(self, samples: Sequence[Sample], finished: Iterable[str] = ()) -> None:
@@ -288,7 +291,7 @@ class Scheduler:
 
     def _respond(self, request: Request, pipelines: Sequence[Pipeline]) -> Generator[Request, Reply, Reply]:
         if not pipelines:
-            return (yield request)
+            return (yield self.dress(request))
         if request.continuations:
             raise UsageError(
                 f"method={pipelines[0].name} asks questions of its own and cannot weigh given continuations: choose a "

@@ -1,4 +1,4 @@
-"""`ids=`: which samples a run plays, as they are typed or as a file lists them."""
+"""`ids=` and `system=`, as they are typed or as a file holds them."""
 
 from __future__ import annotations
 
@@ -27,6 +27,22 @@ def ids_of(value: Any) -> list[str] | None:
     if not ids:
         raise UsageError(f"ids={value} names no sample: give ids=A,B or ids=@FILE, or leave it out")
     return ids
+
+
+def system_of(value: Any) -> str | None:
+    """The system message, as it is typed or as "@FILE" holds it; None for none."""
+    if value is None or not str(value).startswith("@"):
+        return None if value is None else str(value)
+    path = Path(str(value)[1:]).expanduser()
+    try:
+        text = path.read_text(encoding="utf-8-sig").strip()
+    except OSError as e:
+        raise Missing(f"system=@{path} cannot be read ({e.strerror or e}): give a file with the text") from e
+    except ValueError as e:
+        raise UsageError(f"system=@{path} is not a text in UTF-8: save it as UTF-8") from e
+    if not text:
+        raise UsageError(f"system=@{path} is empty: write the text into it, or leave it out")
+    return text
 
 
 def _read(text: str) -> list[Any]:

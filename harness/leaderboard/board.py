@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -96,11 +97,17 @@ class BoardEntry:
 
     @property
     def apart(self) -> str:
-        """What else than a `limit` makes it another draw of the records than whole runs play; "" for nothing."""
+        """What else than a `limit` sets it apart from whole runs: another draw of the records, a system message or
+        examples in front of the questions; "" for nothing."""
         identity = self.row["identity"] or {}
         ids = identity.get("ids") or {}
         parts = [f"ids {str(ids.get('digest'))[:6]}"] if ids else []
-        return ", ".join([*parts, *([f"offset {identity['offset']}"] if identity.get("offset") else [])])
+        parts += [f"offset {identity['offset']}"] if identity.get("offset") else []
+        if system := identity.get("system"):
+            parts.append(f"system {hashlib.sha256(str(system).encode()).hexdigest()[:6]}")
+        if shown := identity.get("fewshot"):
+            parts.append(f"{shown.get('count')} examples {str(shown.get('digest'))[:6]}")
+        return ", ".join(parts)
 
     @property
     def flaws(self) -> list[str]:

@@ -59,6 +59,8 @@ class Console:
             return
         resumed = f", continuing after {len(finished)}" if finished else ""
         what = f"{record.task} ({record.data}), method {record.method}, model {record.model}"
+        front = [*(["a system message"] if record.system else []), *([record.fewshot] if record.fewshot else [])]
+        what += f", with {' and '.join(front)} in front" if front else ""
         self.err.print(text(f"{what}: {total} samples{resumed}"))
         if self.err.is_terminal:
             self._bar = Progress(

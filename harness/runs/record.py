@@ -143,6 +143,17 @@ class RunRecord:
         return f"{found.get('count')} samples by id {str(found.get('digest'))[:6]}" if found else None
 
     @property
+    def system(self) -> str | None:
+        """The system message in front of every question."""
+        return _text(self.identity.get("system"))
+
+    @property
+    def fewshot(self) -> str | None:
+        """The examples in front of every question, in words that are equal for equal ones; None without any."""
+        found = _mapping(self.identity.get("fewshot"))
+        return f"{found.get('count')} examples {str(found.get('digest'))[:6]}" if found else None
+
+    @property
     def fingerprint(self) -> str | None:
         """Of the task's records and settings."""
         return self.asked.get("fingerprint")

@@ -439,6 +439,11 @@ def _(w):
     return settings(w, {"seed": 1})
 
 
+@line("`system`, `fewshot`")
+def _(w):
+    return settings(w, {"system": "Be brief."}, {"fewshot": 2})
+
+
 @line("`ids`, `offset`")
 def _(w):
     return settings(w, {"ids": "random:1,random:2"}, {"offset": 18})

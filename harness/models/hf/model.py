@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.decoding import Decoding
+from harness.core.dress import Dress
 from harness.core.errors import HarnessError, UsageError, first_line
 from harness.core.method import Method
 from harness.core.model import Call, Model
@@ -80,6 +81,11 @@ class HFModel(Model):
         facts += ["partial"] if self.partial else []
         facts += ["trusted"] if self.trust else []  # its own code runs in place of transformers'
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+    def admit(self, dress: Dress) -> None:
+        from harness.models.hf.admission import admit
+
+        admit(self.prompts, dress, self.name)
 
     def accept(self, decoding: Decoding) -> None:
         from harness.models.hf.extra import check

@@ -183,6 +183,10 @@ class Prompts:
         assert self._template
         return self._template.text(request.messages)
 
+    def image_tokens(self, request: Request) -> int:
+        """Tokens that the request's pictures become."""
+        return int((self.encode(request).tensors["input_ids"] == self.image_id).sum())
+
     def count(self, request: Request) -> int:
         """Tokens of the request's text; a picture counts as its placeholder."""
         return len(self._ids(self.text(request)))
