@@ -439,16 +439,6 @@ def _(w):
     return settings(w, {"seed": 1})
 
 
-@line("`system`, `fewshot`")
-def _(w):
-    return settings(w, {"system": "Be brief."}, {"fewshot": 2})
-
-
-@line("`ids`, `offset`")
-def _(w):
-    return settings(w, {"ids": "random:1,random:2"}, {"offset": 18})
-
-
 @line("`limit`")
 def _(w):
     return settings(w, {"limit": 36}, {"limit": None})
@@ -459,6 +449,16 @@ def _(w):
     judge = {"judge": w.config("task=pope", "judge=tiny-llava")["judge"]}
     assert settings(w, {"judge": {}}) == "nothing"
     return settings(w, judge, {"judge": {**judge["judge"], "max_new_tokens": 9}})
+
+
+@line("`ids`, `offset`")
+def _(w):
+    return settings(w, {"ids": "random:1,random:2"}, {"offset": 18})
+
+
+@line("`system`, `fewshot`")
+def _(w):
+    return settings(w, {"system": "Be brief."}, {"fewshot": 2})
 
 
 @line("`model.dtype`")
