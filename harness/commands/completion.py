@@ -6,24 +6,37 @@ from typing import Any
 
 from harness.config.parser import Parser, one_of
 
-BASH = """_harness() {
-    local words=("${COMP_WORDS[@]:1:COMP_CWORD}")
-    local line="${COMP_LINE:0:COMP_POINT}"; local word="${line##* }"
-    local IFS=$'\\n'
-    local found=($(harness complete "${line#* }" 2>/dev/null))
-    # bash splits words at "=": hand back only what stands behind it
-    if [[ "$word" == *=* && "$COMP_WORDBREAKS" == *=* ]]; then found=("${found[@]#*=}"); fi
-    COMPREPLY=("${found[@]}")
-    [[ "${COMPREPLY[0]}" == *= ]] && compopt -o nospace
+BASH = r"""_harness() {
+    local line="${COMP_LINE:0:COMP_POINT}" found word strip
+    word="${line##* }"; strip=""
+    # bash splits words at = and :, and wants what stands behind the last of them
+    [[ "$word" == *[=:]* ]] && strip="${word%"${word##*[$COMP_WORDBREAKS]}"}"
+    COMPREPLY=()
+    while IFS= read -r found; do
+        found="${found#"$strip"}"
+        COMPREPLY+=("${found// /\\ }")
+        [[ "$found" == *[=/] || ( "$found" == *"["* && "$found" != *"]" ) ]] && compopt -o nospace
+    done < <("$1" complete "${line#* }" 2>/dev/null)
 }
 complete -F _harness harness
 """
-ZSH = """#compdef harness
-_harness() { local found; found=("${(@f)$(harness complete "${LBUFFER#* }" 2>/dev/null)}"); compadd -S '' -- $found }
+ZSH = r"""#compdef harness
+_harness() {
+    local -a found open
+    found=("${(@f)$(${words[1]} complete "${LBUFFER#* }" 2>/dev/null)}")
+    found=(${found:#})
+    open=(${(M)found:#*[=/]})
+    found=(${found:#*[=/]})
+    compadd -S '' -- $open
+    compadd -- $found
+}
 compdef _harness harness
 """
-FISH = """complete -c harness -f -a \\
-    '(harness complete (string replace -r "^\\\\S+\\\\s?" "" -- (commandline -cp)) 2>/dev/null)'
+FISH = r"""function __harness_complete
+    set -l words (commandline -opc)
+    command $words[1] complete (string replace -r '^\s*\S+\s' '' -- (commandline -cp)) 2>/dev/null
+end
+complete -c harness -f -a '(__harness_complete)'
 """
 SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 HELP = 'a script for the shell: eval "$(harness completion bash)"'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 
 from harness.runs import sources
@@ -23,6 +24,21 @@ def stated(target: str) -> dict[str, str]:
         found = {a.arg: ast.unparse(a.annotation) for a in arguments if a.annotation} | found
         if given.kwarg is None:
             break
+    return found
+
+
+def refused(target: str) -> dict[str, list[str]]:
+    """Argument -> the values that `__init__` of the class, or of those that it is made of, tells apart from wrong ones
+    by `if form not in ("code", "paper")`, as far as their sources say."""
+    found: dict[str, list[str]] = {}
+    with suppress(Unclear):
+        for function in _initialisers(*_split(target)):
+            for node in ast.walk(function):
+                if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.NotIn):
+                    name = getattr(node.left, "id", getattr(node.left, "attr", ""))
+                    of = node.comparators[0].elts if isinstance(node.comparators[0], ast.Tuple) else []
+                    values = [part.value for part in of if isinstance(part, ast.Constant)]
+                    found.setdefault(name, [str(v).lower() if isinstance(v, bool) else str(v) for v in values])
     return found
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from harness.cli import COMMANDS, main, usage
-from harness.commands.complete import candidates
 from harness.runs.journal import read
 
 PLUGINS = f"plugins=[{Path(__file__).parents[1] / 'plugins'}]"
@@ -185,17 +184,6 @@ def test_every_command_has_help_and_is_documented(capsys):
 def test_a_misspelt_option_is_answered_with_the_nearest(workdir, capsys, words, says):
     assert main(words) == 2
     assert says in capsys.readouterr().err
-
-
-def test_completion():
-    assert "eval" in candidates([], "ev")
-    assert candidates(["eval"], "method=vis") == ["method=vista"]
-    assert candidates(["eval"], "method=[vista,vc") == ["method=[vista,vcd"]
-    assert "method.vista.lam=" in candidates(["eval", "method=vista"], "method.vista.l")
-    assert "task.parser=" in candidates(["eval", "task=pope"], "task.p")
-    assert candidates(["list"], "m") == ["methods", "models"]
-    assert candidates(["baseline"], "--re") == ["--results", "--reason"]
-    assert candidates(["import"], "--r") == ["--results"] and candidates(["nothing"], "--r") == []
 
 
 SLOW = """
