@@ -20,6 +20,7 @@ from harness.core.score import Score, judged
 from harness.core.types import Metric, Outcome, Result
 from harness.runs.files import write_json
 from harness.stats.change_points import Step, floored, noise, steps
+from harness.stats.speed import ALPHA, MIN_REPEATS, change
 from harness.store import Store
 
 QUALITY = ("data", "model", "method", "task_version", "decoding", "seed", "limit", "metric")
@@ -129,7 +130,7 @@ def _paired(store: Store, before: str, after: Mapping[str, Any]) -> tuple[Pairs,
 
 
 def _speed(settings: dict[str, Any], rows: list[dict[str, Any]], marks: Mapping[str, Any]) -> Series:
-    """Logarithms of the seconds, with one robust standard deviation for the series."""
+    """Logarithms of the seconds, with one robust standard deviation for the series; steps between repeated timings."""
     logs = np.log([r["seconds"] for r in rows])
     spread = noise(logs)
     sigma = floored([spread] * len(rows), 0.02)
@@ -137,11 +138,19 @@ def _speed(settings: dict[str, Any], rows: list[dict[str, Any]], marks: Mapping[
         Point(r["run"], r["commit"] or "", r["moment"], r["seconds"], float(r["seconds"] * s))
         for r, s in zip(rows, sigma, strict=True)
     ]
+    found = steps(logs, sigma, math.log(1.1))
+    bounds = [0, *(step.at for step in found), len(points)]
     changes = [
         _change(settings, "seconds", points, step, step.size < 0, [], marks)
-        for step in steps(logs, sigma, math.log(1.1))
+        for step, first, last in zip(found, bounds, bounds[2:], strict=False)
+        if _repeated([p.value for p in points[first : step.at]], [p.value for p in points[step.at : last]])
     ]
     return Series("seconds", settings, points, changes)
+
+
+def _repeated(before: Sequence[float], after: Sequence[float]) -> bool:
+    """Whether a step of the speed rests on repeated timings, as the gate wants them: one slow run proves nothing."""
+    return min(len(before), len(after)) >= MIN_REPEATS and change(before, after).p < ALPHA
 
 
 def _change(

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness import __version__
 from harness.core.errors import HarnessError, UsageError, first_line
-from harness.leaderboard import downloads, faults, groups, levels, overview, pages, published, samples
+from harness.leaderboard import downloads, faults, groups, history, levels, overview, pages, published, samples, search
 from harness.leaderboard.answers import details_of, extras, items_of, played
 from harness.leaderboard.board import Board, BoardEntry, boards, entries
 from harness.leaderboard.folder import LOCK, MARK, fresh
@@ -125,7 +125,7 @@ def _attempt(
         for board in made:
             say(f"{board.name}: {len(board.entries)} runs")
             compared[board.slug], sums[board.slug] = _board(site, store, board, results, where, private)
-    series = pages.history(site, results, made)
+    series = history.history(site, results, made)
     if found:
         ranked = {
             (b.slug, m): ranking(b, m, compared[b.slug], levels.of_board(b, figures)) for b in made for m in b.models
@@ -136,6 +136,7 @@ def _attempt(
         pages.models(site, found, made, ranked)
     pages.compare(site, made)
     pages.samples(site)
+    pages.search(site)
     pages.about(site)
     downloads.write(site, found, results, cards)
     return site, len(found)
@@ -160,6 +161,7 @@ def _board(
     seen = seen_of(board, items.position, shown, private=private)
     map_ = places(seen.places, details_of(store, board, items)) if seen.places else None
     samples.items(site, board, items, seen, map_)
+    search.index(site, store, board, len(items.rows))
     runs, broken = {}, faults.faults(store, board)
     for entry in board.entries:
         with _of(entry):

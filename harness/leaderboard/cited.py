@@ -75,9 +75,13 @@ def tables(
     """A table for each title, those with measured rows first, of at most `most` rows together; and how many rows are
     left out."""
     groups: dict[str, dict[tuple[str, ...], dict[tuple[str, str], tuple[Figure, Verdict]]]] = {}
+    measured: dict[tuple[str, ...], list[BoardEntry]] = {}
+    for e in found:
+        measured.setdefault(_same(e), []).append(e)
     for f in figures:
         key = (f.method, f.model, f.decoding, f.note, f.source)
-        groups.setdefault(title(f), {}).setdefault(key, {})[f.metric, f.group] = f, verdict(f, found)
+        judged = f, verdict(f, measured.get(_same(f), []))
+        groups.setdefault(title(f), {}).setdefault(key, {})[f.metric, f.group] = judged
     made = []
     for name, rows in groups.items():
         columns = dict.fromkeys(c for cells in rows.values() for c in cells)
@@ -95,15 +99,12 @@ def tables(
     return kept, sum(len(t.rows) for t in made) - sum(len(t.rows) for t in kept)
 
 
-def verdict(stated: Figure, found: Sequence[BoardEntry]) -> Verdict:
-    """By the newest whole run of the same thing, one without settings by hand if there is one."""
-    same = [
-        e
-        for e in found
-        if (e.task, e.data) == (stated.task, stated.data)
-        and plain(e.model) == plain(stated.model)
-        and plain(e.method) == plain(stated.method)
-    ]
+def _same(what: Figure | BoardEntry) -> tuple[str, ...]:
+    return what.task, what.data, plain(what.model), plain(what.method)
+
+
+def verdict(stated: Figure, same: Sequence[BoardEntry]) -> Verdict:
+    """By the newest whole run of the `same` task, records, model and method, one without settings by hand if any."""
     if not same:
         return Verdict(UNMEASURED)
     whole = [e for e in same if not e.flaws and e.row["limit"] is None]

@@ -175,8 +175,13 @@ def histogram(values: Sequence[float], name: str, bins: int = 30) -> Markup:
 
 
 def line(dots: Sequence[Dot], y_name: str, marks: Sequence[tuple[int, str]] = ()) -> Markup:
-    """A series over commits with intervals; `marks`: (index of the first point after a step, its words)."""
-    width, height, left, bottom, top, right = 720, 240, 64, 40, 16, 16
+    """A series over commits with intervals; `marks`: (index of the first point after a step, its words). The first word
+    of a dot's name stands below it."""
+    return both(lambda width: _line(dots, y_name, marks, width))
+
+
+def _line(dots: Sequence[Dot], y_name: str, marks: Sequence[tuple[int, str]], width: int) -> Markup:
+    height, left, bottom, top, right = (250, 64, 34, 34, 16) if width == WIDE else (240, 48, 34, 34, 10)
     ys = [v for d in dots for v in (d.y, d.low, d.high) if v is not None]
     y, y_ticks = _axis(ys, height - bottom, top)
     gap = (width - left - right) / max(1, len(dots))
@@ -194,22 +199,19 @@ def line(dots: Sequence[Dot], y_name: str, marks: Sequence[tuple[int, str]] = ()
     path = " ".join(f"{x(i):.1f},{y(d.y):.1f}" for i, d in enumerate(dots))
     parts.append(f'<polyline class="series" points="{path}"/>')
     for i, d in enumerate(dots):
-        if d.low is not None and d.high is not None:
-            parts.append(
-                f'<line class="interval" x1="{x(i):.1f}" x2="{x(i):.1f}" y1="{y(d.low):.1f}" y2="{y(d.high):.1f}"/>'
-            )
-        parts.append(
-            f'<circle class="dot" cx="{x(i):.1f}" cy="{y(d.y):.1f}" r="4">'
-            f"<title>{escape(d.name)}: {number(d.y)}</title></circle>"
-        )
-    shown = range(0, len(dots), max(1, math.ceil(len(dots) / 10)))
+        parts += _whisker(d, x(i), y)
+        words = f"{escape(d.name)}: {number(d.y)}"
+        dot = f'<circle class="dot" cx="{x(i):.1f}" cy="{y(d.y):.1f}" r="5"><title>{words}</title></circle>'
+        parts.append(f'<a href="{escape(d.link)}" aria-label="{words}">{dot}</a>' if d.link else dot)
+    shown = range(0, len(dots), max(1, math.ceil(len(dots) * 80 / (width - left - right))))
     parts += [
-        f'<text class="tick" x="{x(i):.1f}" y="{height - bottom + 16}" text-anchor="middle">'
-        f"{escape(dots[i].name[:8])}</text>"
+        f'<text class="tick" x="{x(i):.1f}" y="{height - bottom + 18}" text-anchor="middle">'
+        f"{escape(dots[i].name.partition(' ')[0])}</text>"
         for i in shown
     ]
-    parts.append(f'<text class="title" x="{left}" y="{height - 4}">{escape(y_name)} by commit</text>')
-    return _svg(width, height, parts, "plot", f"{y_name} over {len(dots)} commits")
+    parts.append(f'<text class="title" x="8" y="18">{escape(y_name)}</text>')
+    label = f"{y_name} over {len(dots)} runs"
+    return _svg(width, height, parts, "plot", label, group=any(d.link for d in dots))
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
@@ -258,8 +260,8 @@ def _titles(x_name: str, y_name: str, width: int, height: int, left: int, right:
     ]
 
 
-def _svg(width: int, height: int, parts: Sequence[str], kind: str, label: str) -> Markup:
-    role = f'role="img" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
+def _svg(width: int, height: int, parts: Sequence[str], kind: str, label: str, *, group: bool = False) -> Markup:
+    role = f'role="{"group" if group else "img"}" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
     return Markup(  # every text inside was escaped where it was put in
         f'<svg class="{kind}" viewBox="0 0 {width} {height}" {role} xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>'
     )

@@ -10,9 +10,6 @@ from typing import Any
 
 import yaml
 
-from harness.core.errors import HarnessError
-from harness.gate.history import Series, read_marks
-from harness.gate.history import history as series_of
 from harness.judge.report import lines as judge_lines
 from harness.leaderboard import figures, levels
 from harness.leaderboard.answers import WORDS, BoardRun, Items, page_rows, target
@@ -23,6 +20,7 @@ from harness.leaderboard.groups import GroupSum
 from harness.leaderboard.lines import MethodLine, MethodRow, ModelLine
 from harness.leaderboard.published import Figure, plain
 from harness.leaderboard.ranking import Ranking, choices
+from harness.leaderboard.remote import repository
 from harness.leaderboard.render import Renderer
 from harness.leaderboard.reproduce import command, versions
 from harness.leaderboard.seen import Seen
@@ -50,6 +48,7 @@ NAV = (
     ("models.html", "Models"),
     ("compare.html", "Compare"),
     ("samples.html", "Samples"),
+    ("search.html", "Search"),
     ("history.html", "History"),
     ("downloads.html", "Data"),
     ("about.html", "About the numbers"),
@@ -76,6 +75,7 @@ def shared(found: Sequence[BoardEntry], made: Sequence[Board], cards: Cards) -> 
         "runs": len(found),
         "nav": NAV,
         "live": False,
+        "repository": repository(),
     }
 
 
@@ -97,6 +97,10 @@ def samples(site: Renderer) -> None:
     """The list of samples, and the page of one; what they show is loaded from data/."""
     site.page("samples.html", "samples.html")
     site.page("sample.html", "sample.html")
+
+
+def search(site: Renderer) -> None:
+    site.page("search.html", "search.html")
 
 
 def tasks(
@@ -268,30 +272,3 @@ def _by_name(metrics: Sequence[dict[str, Any]]) -> dict[str, dict[str, dict[str,
     for m in metrics:
         out.setdefault(m["name"], {})[m["group"]] = m
     return out
-
-
-def history(site: Renderer, results: Path, made: Sequence[Board]) -> dict[str, list[Series]]:
-    """Scores and speed over commits of each task that has more than one."""
-    names_ = sorted({b.task for b in made})
-    marks = read_marks(results / "baseline" / "steps.json")
-    found: dict[str, list[Series]] = {}
-    for name in names_:
-        try:
-            found[name] = [s for s in series_of(results, name, marks=marks) if len({p.commit for p in s.points}) > 1]
-        except HarnessError:
-            found[name] = []
-    site.page("history.html", "history.html", found={k: len(v) for k, v in found.items() if v})
-    for name, series in found.items():
-        if series:
-            site.page(f"history/{slug(name)}.html", "series.html", name=name, parts=[_drawn(s) for s in series])
-    return found
-
-
-def _drawn(series: Series) -> dict[str, Any]:
-    dots = [
-        figures.Dot(i, p.value, p.commit or p.run, p.value - 1.96 * p.error, p.value + 1.96 * p.error)
-        for i, p in enumerate(series.points)
-    ]
-    at = {p.run: i for i, p in enumerate(series.points)}
-    marks = [(at[c.first_bad.run], f"step {c.id}") for c in series.changes]
-    return {"series": series, "plot": figures.line(dots, series.kind, marks)}

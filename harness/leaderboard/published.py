@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from harness.core.errors import UsageError
@@ -45,6 +46,7 @@ def read(folder: Path) -> list[Figure]:
     return found
 
 
+@lru_cache(maxsize=4096)
 def plain(name: str) -> str:
     """A model's or method's name for comparing: LLaVA-1.5-7B and llava-1.5-7b are the same."""
     return "".join(c for c in name.lower() if c.isalnum() or c == ".").removesuffix("instruct")

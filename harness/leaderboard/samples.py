@@ -13,7 +13,7 @@ from harness.leaderboard.answers import BoardRun, Items, page_rows, target
 from harness.leaderboard.board import Board, BoardEntry, slug
 from harness.leaderboard.render import Renderer
 from harness.leaderboard.seen import Seen
-from harness.leaderboard.versus import Comparisons
+from harness.leaderboard.versus import Comparisons, verdicts
 
 PAGE = 200
 """Samples in one file."""
@@ -104,15 +104,21 @@ def answers(site: Renderer, board: Board, entry: BoardEntry, run: BoardRun, more
 
 
 def comparisons(site: Renderer, board: Board, found: Comparisons) -> None:
-    """data/compare/<run>.json: this run against every other of its board, by group."""
+    """data/compare/<run>.json: this run against every other of its board, by group; `corrected`: the p of the rankings,
+    and the number in `families` of what it is corrected for."""
+    judged = verdicts(board, found)
+    families = list(dict.fromkeys(words for _, words in judged.values()))
     for entry in board.ranked:
-        rows = {}
+        rows, corrected = {}, {}
         for other in board.ranked:
             if other.run != entry.run:
                 pairs = [(g, found.of(entry.run, other.run, g)) for g in found.groups]
                 rows[other.run] = [
                     [g, *map(_short, (p.value, p.low, p.high, p.p)), p.n, p.worse, p.better] for g, p in pairs if p
                 ]
+                known = judged.get((entry.run, other.run)) or judged.get((other.run, entry.run))
+                if known:
+                    corrected[other.run] = [_short(known[0]), families.index(known[1])]
         site.json(
             f"data/compare/{slug(entry.run)}.json",
             {
@@ -122,6 +128,8 @@ def comparisons(site: Renderer, board: Board, found: Comparisons) -> None:
                 "metric": board.metric,
                 "higher": board.higher,
                 "others": rows,
+                "corrected": corrected,
+                "families": families,
             },
         )
 

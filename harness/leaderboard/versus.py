@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -122,23 +123,46 @@ def against_vanilla(board: Board, model: str, found: Comparisons) -> dict[str, P
     return pairs | {n: replace(p, holm=h) for (n, p), h in zip(known.items(), corrected, strict=True)}
 
 
-def ranks(board: Board, members: list[BoardEntry], found: Comparisons) -> dict[str, tuple[int, int]]:
-    """Each entry's range of ranks: 1 + those surely better, to all minus those surely worse (Holm over all pairs)."""
-    pairs = [
-        (a, b, p)
+def all_pairs(members: Sequence[BoardEntry], found: Comparisons) -> dict[tuple[str, str], Pair]:
+    """Each two of these entries, Holm-corrected over all of them."""
+    pairs = {
+        (a, b): p
         for a, b in itertools.combinations([e.run for e in members], 2)
         if (p := found.of(a, b)) is not None and p.p is not None
-    ]
-    corrected = holm([p.p or 0.0 for *_, p in pairs])
+    }
+    corrected = holm([p.p or 0.0 for p in pairs.values()])
+    return {key: replace(p, holm=h) for (key, p), h in zip(pairs.items(), corrected, strict=True)}
+
+
+def ranks(board: Board, members: list[BoardEntry], found: Comparisons) -> dict[str, tuple[int, int]]:
+    """Each entry's range of ranks: 1 + those surely better, to all minus those surely worse (Holm over all pairs)."""
     above = {e.run: 0 for e in members}
     below = dict(above)
-    for (a, b, pair), h in zip(pairs, corrected, strict=True):
-        sign = replace(pair, holm=h).sign(board.higher)
+    for (a, b), pair in all_pairs(members, found).items():
+        sign = pair.sign(board.higher)
         if sign:
             first, second = (b, a) if sign > 0 else (a, b)
             above[second] += 1
             below[first] += 1
     return {e.run: (1 + above[e.run], len(members) - below[e.run]) for e in members}
+
+
+def verdicts(board: Board, found: Comparisons) -> dict[tuple[str, str], tuple[float, str]]:
+    """Each two ranked entries with the corrected p that the rankings judge them by, and what it is corrected for.
+
+    A run and the vanilla run of its model: over the methods of that model. Two others of one model: over its pairs.
+    Runs of two models, which share no ranking: over all pairs of the board.
+    """
+    out = {key: (p.holm, "all pairs of these records") for key, p in all_pairs(board.ranked, found).items()}
+    for model in board.models:
+        own = all_pairs(board.of(model), found)
+        out |= {key: (p.holm, f"all pairs on {model}, as in the ranking") for key, p in own.items()}
+        base = board.newest(model).get("vanilla")
+        for run, pair in against_vanilla(board, model, found).items():
+            assert base is not None
+            key = (base.run, run) if (base.run, run) in out else (run, base.run)
+            out[key] = pair.holm, f"the runs against vanilla on {model}, as in the ranking"
+    return {key: (p, words) for key, (p, words) in out.items() if p is not None}
 
 
 def midranks(board: Board, members: list[BoardEntry]) -> dict[str, float]:

@@ -5,6 +5,7 @@ const form = document.querySelector("#choose");
 const summary = document.querySelector("#summary");
 const result = document.querySelector("#result");
 const signed = (x) => (x === null ? "–" : `${x < 0 ? "−" : "+"}${Math.abs(x).toFixed(4)}`);
+const small = (p) => (p < 0.0001 ? "< 0.0001" : p.toFixed(4));
 
 async function start() {
   const boards = await load("data/boards.json");
@@ -46,16 +47,18 @@ async function choose(fresh) {
   const rows = left.others[right.run];
   const all = rows[0];
   const better = all[1] > 0 === left.higher;
-  const certain = all[4] !== null && all[4] < 0.05 && all[1] !== 0;
+  const [corrected, family] = left.corrected[right.run] ?? [null, 0];
+  const certain = corrected !== null && corrected < 0.05 && all[1] !== 0;
+  const how = corrected === null ? "" : ` p ${small(corrected)} after Holm's correction for ${left.families[family]}.`;
   summary.textContent = certain
-    ? `B (${right.label}) is ${better ? "better" : "worse"} than A (${left.label}): ${left.metric} ${signed(all[1])}.`
-    : `${all[5]} samples do not show a difference in ${left.metric} between A (${left.label}) and B (${right.label}).`;
+    ? `B (${right.label}) is ${better ? "better" : "worse"} than A (${left.label}): ${left.metric} ${signed(all[1])}.${how}`
+    : `${all[5]} samples do not show a difference in ${left.metric} between A (${left.label}) and B (${right.label}).${how}`;
   const head = ["Group", "B − A", "95 % interval", "p", "Samples", "Right to wrong", "Wrong to right"];
   const link = (group, show, count) => element("a", { href: `samples.html?${new URLSearchParams({ board: board.value, run: a.value, vs: b.value, ...(group === "all" ? {} : { group }), show })}` }, String(count));
   const body = rows.map(([group, d, low, high, p, n, worse, gain]) => element("tr", {},
     element("th", { scope: "row" }, group), element("td", {}, signed(d)),
     element("td", {}, low === null ? "too few clusters" : `[${signed(low)}, ${signed(high)}]`),
-    element("td", {}, p === null ? "–" : p < 0.0001 ? "< 0.0001" : p.toFixed(4)), element("td", {}, String(n)),
+    element("td", {}, p === null ? "–" : small(p)), element("td", {}, String(n)),
     element("td", {}, link(group, "10", worse)), element("td", {}, link(group, "01", gain))));
   const table = element("table", { class: "data" },
     element("thead", {}, element("tr", {}, ...head.map((h) => element("th", { scope: "col" }, h)))), element("tbody", {}, ...body));

@@ -6,11 +6,12 @@ import json
 import math
 import os
 import subprocess
+from datetime import datetime
 
 import pytest
 
 from harness.cli import main
-from harness.gate.history import history
+from harness.gate.history import _speed, history
 from harness.runs.environment import environment
 from harness.stats import paired_jackknife, totals
 from harness.store import Store, ingest
@@ -90,3 +91,15 @@ def test_a_ratio_of_which_less_is_better(workdir):
     assert change.first_bad.error == pytest.approx(expected / math.sqrt(2))
     moved = {r["id"] for r in rows if r["b"]["wrong"] > r["a"]["wrong"]}
     assert len(change.flipped) == 10 and set(change.flipped) <= moved
+
+
+@pytest.mark.parametrize(("before", "after", "found"), [(6, 6, True), (6, 2, False), (2, 6, False)])
+def test_a_step_of_the_speed_rests_on_repeated_timings(before, after, found):
+    """Twice as slow, over so many runs on each side."""
+    seconds = [1.0 + 0.01 * (i % 3) for i in range(before)] + [2.0 + 0.01 * (i % 4) for i in range(after)]
+    rows = [
+        {"run": f"r{i}", "commit": f"{i:040x}", "moment": datetime(2026, 1, 1 + i), "seconds": s}
+        for i, s in enumerate(seconds)
+    ]
+    series = _speed({"model": "m"}, rows, {})
+    assert [c.first_bad.run for c in series.changes] == ([f"r{before}"] if found else [])

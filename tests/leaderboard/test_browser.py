@@ -31,6 +31,7 @@ KINDS = (
     "model/tiny.html",
     "RUN",
     "samples.html",
+    "search.html?q=dog",
     "sample.html?board=quiz-embedded&id=q1",
     "compare.html",
     "history.html",
@@ -230,6 +231,20 @@ def test_flips_of_two_methods(page, site, address):
     assert page.locator("#summary").inner_text() == f"{gained} of 240 samples"
     shown = page.locator("li.sample").first
     assert "vanilla, tiny: wrong" in shown.inner_text() and "vista, tiny: right" in shown.inner_text()
+
+
+def test_search_finds_what_some_run_said(page, address):
+    see(page, address, "search.html")
+    page.get_by_label("Words").fill("owned ale")
+    playwright.expect(page.locator("#summary")).to_have_text(re.compile("[1-9] samples?$"))
+    assert page.locator("li.hit mark").first.inner_text() in ("owned", "alert")
+    assert "owned" not in page.title() and "q=owned+ale" in page.url
+    page.get_by_label("Records").select_option("quiz-embedded")
+    playwright.expect(page.locator("#summary")).to_have_text("1 sample")
+    page.locator("li.hit a").first.click()
+    page.wait_for_url("**/sample.html?*id=q1")
+    see(page, address, "search.html?q=nowhere")
+    playwright.expect(page.locator("#summary")).to_have_text("0 samples")
 
 
 def test_errors_and_what_is_not_ranked(page, site, address):

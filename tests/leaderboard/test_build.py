@@ -25,7 +25,7 @@ from PIL import Image
 from harness.cli import main
 from harness.core.errors import HarnessError
 from harness.core.verified import LEVELS
-from harness.leaderboard import figures, serve
+from harness.leaderboard import figures, search, serve
 from harness.leaderboard.answers import WORDS
 from harness.leaderboard.build import build
 from harness.leaderboard.pictures import Private
@@ -172,6 +172,57 @@ def test_partial_draws_stand_apart_and_single_columns_are_folded(tmp_path):
 def test_history_shows_the_step(site):
     text = (site / "history" / "quiz.html").read_text()
     assert "better" in text and "0.6" in text and "since" in text and "<svg" in text
+    points = re.findall(r'<a href="\.\./run/quiz-embedded-vanilla-old-0\d00\d\d\.html" aria-label="2026-01-0\d ', text)
+    assert len(points) == 2 * 2 * 6  # scores and speed, as a desk and as a phone shows them
+    names = re.findall(r"<section><h2>(.*?)</h2>", text)  # settings that have been run once have no figure
+    assert names == ["embedded vanilla old accuracy", "embedded vanilla old seconds"] and "2026-01-05" in text
+
+
+def test_commits_are_linked_where_a_remote_is_known(workdir):
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    subprocess.run(["git", "remote", "add", "origin", "git@github.com:owner/name.git"], check=True)
+    run(Path("results"), "vanilla", 0.5)
+    assert main(["ingest"]) == 0 and main(["site", "build", "--out", "out"]) == 0
+    (page,) = Path("out/run").iterdir()
+    assert f'<a href="https://github.com/owner/name/commit/{"a" * 40}" rel="noreferrer"' in page.read_text()
+
+
+def test_a_comparison_is_judged_as_in_the_ranking(site):
+    """Holm over the methods of the model, as the mark beside the method; over all pairs of the model for two others."""
+    folder = site / "data" / "compare"
+    runs = json.loads((site / "data/boards/quiz-embedded/index.json").read_text())["runs"]
+    slugs = {(r["method"], r["model"]): r for r in runs}
+    base, vista, pai = (slugs[m, "tiny"] for m in ("vanilla", "vista", "pai"))
+    found = json.loads((folder / f"{base['slug']}.json").read_text())
+    p, family = found["corrected"][pai["run"]]
+    raw = sorted(found["others"][slugs[m, "tiny"]["run"]][0][4] for m in ("vista", "vcd", "pai"))
+    assert p == pytest.approx(max((3 - i) * q for i, q in enumerate(raw[: raw.index(raw[-1]) + 1])), rel=1e-4)
+    assert found["families"][family] == "the runs against vanilla on tiny, as in the ranking"
+    back = json.loads((folder / f"{pai['slug']}.json").read_text())
+    assert back["corrected"][base["run"]][0] == p
+    assert back["families"][back["corrected"][vista["run"]][1]] == "all pairs on tiny, as in the ranking"
+    assert back["families"][back["corrected"][slugs["vcd", "large"]["run"]][1]] == "all pairs of these records"
+
+
+def test_the_index_of_words(site, tmp_path, monkeypatch):
+    """Positions are those of the items; words that most samples have narrow nothing down; files are bounded."""
+    monkeypatch.setattr(search, "SHARD", 40)
+    run(tmp_path, "vanilla", 0.5, n=12, question="Is there a dog?")
+    journal = next(tmp_path.glob("runs/*/samples.jsonl"))
+    rows = [json.loads(line) for line in journal.read_text().splitlines()]
+    for i in (3, 7):
+        rows[i]["answer"] = "Zebra, Ünal; zebra " + "x" * 41
+    journal.write_text("".join(json.dumps(r) + "\n" for r in rows))
+    ingest(tmp_path)
+    build(tmp_path, tmp_path / "out")
+    folder = tmp_path / "out/data/boards/quiz-embedded/words"
+    first = json.loads((folder / "index.json").read_text())["first"]
+    shards = [json.loads((folder / f"{n}.json").read_text()) for n in range(len(first))]
+    assert len(first) > 1 and [s[0][0] for s in shards] == first
+    words = dict(w for s in shards for w in s)
+    ids = [r[0] for r in json.loads((folder.parent / "0.json").read_text())]
+    assert [ids[3], ids[7]] == ["q3", "q7"]
+    assert words["zebra"] == words["ünal"] == [3, 4] and words["dog"] == [] and "x" * 41 not in words
 
 
 def test_no_directory_of_the_machine_is_published(site):

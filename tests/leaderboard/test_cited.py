@@ -41,7 +41,6 @@ def stated(**changes) -> Figure:
     [
         (STATED, {}, "agrees", "in [0.790, 0.830]"),
         (stated(value=0.85), {}, "differs", "outside of"),
-        (STATED, {"method": "vista"}, "not measured", ""),
         (STATED, {"limit": 36}, "not comparable", "only a draw of 36 samples here"),
         (STATED, {"status": "failed"}, "not comparable", "the run here is failed"),
         (stated(metric="f1"), {}, "not comparable", "f1 (all) is not measured"),
@@ -65,9 +64,11 @@ def test_a_paper_is_a_table_of_models_by_splits():
         stated(source="Another", value=0.9),
         stated(source="Another", value=0.7, method="vcd"),
     ]
-    made, left_out = tables(figures, [entry()], lambda f: f.source, 3)
-    assert left_out == 1 and [t.title for t in made] == ["A paper", "Another"]
+    assert tables(figures, [entry()], lambda f: f.source, 3)[1] == 1
+    made, left_out = tables(figures, [entry()], lambda f: f.source, 4)
+    assert left_out == 0 and [t.title for t in made] == ["A paper", "Another"]
     assert made[0].columns == [("accuracy", "all"), ("accuracy", "random")]
     assert [r.model for r in made[0].rows] == ["LLaVA-1.5-7B", "Qwen-VL"]
     assert [r.verdict for r in made[0].rows] == ["agrees within error", "not measured"]
+    assert made[1].rows[1].verdict == "not measured"  # vcd here is not vanilla
     assert made[1].rows[0].verdict == "differs (1 of 1 outside of the interval)"
