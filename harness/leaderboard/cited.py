@@ -51,7 +51,8 @@ class Cited:
             if agreeing == len(judged):
                 return "agrees within error" + (f" ({agreeing} of {agreeing})" if agreeing > 1 else "")
             return f"differs ({len(judged) - agreeing} of {len(judged)} outside of the interval)"
-        reasons = dict.fromkeys(v.why for _, v in self.cells.values() if v.word == INCOMPARABLE)
+        failing = [v for _, v in self.cells.values() if v.word == INCOMPARABLE]
+        reasons = dict.fromkeys(v.why for v in failing if v.value is not None) or dict.fromkeys(v.why for v in failing)
         return f"not comparable: {'; '.join(reasons)}" if reasons else UNMEASURED
 
 
@@ -62,6 +63,16 @@ class CitedTable:
     title: str
     columns: list[tuple[str, str]]
     rows: list[Cited]
+
+    @property
+    def alone(self) -> bool:
+        """Whether it has one source, which is its title."""
+        return all(r.source == self.title for r in self.rows)
+
+    @property
+    def judged(self) -> int:
+        """Rows that agree or differ."""
+        return sum(r.word in (AGREES, DIFFERS) for r in self.rows)
 
     @property
     def measured(self) -> int:
@@ -89,7 +100,7 @@ def tables(
         members.sort(key=lambda r: (r.word == UNMEASURED, plain(r.model), r.method != "vanilla", r.method))
         order = {m: i for i, m in enumerate(dict.fromkeys(m for m, _ in columns))}
         made.append(CitedTable(name, sorted(columns, key=lambda c: order[c[0]]), members))
-    made.sort(key=lambda t: (-t.measured, t.title))
+    made.sort(key=lambda t: (-t.judged, -t.measured, t.title))
     kept, room = [], most
     for table in made:
         rows_ = table.rows[: max(0, room)]
@@ -107,11 +118,13 @@ def verdict(stated: Figure, same: Sequence[BoardEntry]) -> Verdict:
     """By the newest whole run of the `same` task, records, model and method, one without settings by hand if any."""
     if not same:
         return Verdict(UNMEASURED)
-    whole = [e for e in same if not e.flaws and e.row["limit"] is None]
+    whole = [e for e in same if not (e.flaws or e.apart or e.judge) and e.row["limit"] is None]
     if not whole:
         e = same[-1]
-        flaw = e.flaws[0] if e.flaws else f"a draw of {e.row['limit']} samples"
-        return Verdict(INCOMPARABLE, f"the run here is {flaw}" if e.flaws else f"only {flaw} here", e)
+        part = (
+            f"a draw of {e.row['limit']} samples" if e.row["limit"] is not None else e.apart or f"judged by {e.judge}"
+        )
+        return Verdict(INCOMPARABLE, f"the run here is {e.flaws[0]}" if e.flaws else f"only {part} here", e)
     entry = sorted(whole, key=lambda e: not e.settings)[-1]
     other = _settings(stated, entry)
     metric = next((m for m in entry.metrics if (m["name"], m["group"]) == (stated.metric, stated.group)), None)

@@ -64,9 +64,9 @@ def bar(
     return _svg(BAR, 22, parts, "bar", "")
 
 
-def axis(span: tuple[float, float]) -> Markup:
-    """The scale of a column of bars; its ends are round."""
-    marks = ticks(*span, 3)
+def axis(marks: Sequence[float]) -> Markup:
+    """The scale of a column of bars."""
+    span = marks[0], marks[-1]
     parts = [f'<line class="axis" x1="{EDGE}" x2="{BAR - EDGE}" y1="19" y2="19"/>']
     digits = _digits(marks)
     for v in marks:
@@ -267,11 +267,10 @@ def _svg(width: int, height: int, parts: Sequence[str], kind: str, label: str, *
     )
 
 
-def span(values: Sequence[float | None]) -> tuple[float, float]:
-    """A common scale for bars, with round ends."""
+def scale(values: Sequence[float | None]) -> list[float]:
+    """Round marks that cover the values: those of a column of bars, which spans from the first to the last."""
     known = [v for v in values if v is not None and v == v]
-    marks = ticks(min(known), max(known), 3) if known else [0.0, 1.0]
-    return marks[0], marks[-1]
+    return ticks(min(known), max(known), 3) if known else [0.0, 1.0]
 
 
 def spark(values: Sequence[tuple[float, str]], label: str) -> Markup:

@@ -63,7 +63,7 @@ def ranking(board: Board, model: str, found: Comparisons, stated: Sequence[Figur
     vanilla, placed = against_vanilla(board, model, found), ranks(board, members, found)
     base = board.newest(model).get("vanilla")
     lines = levels(board, board.metric, board.group, model, stated)
-    span = figures.span(
+    scale = figures.scale(
         [v for e in members for v in (e.row["low"], e.row["high"], e.value)] + [line.value for line in lines]
     )
     marks = [(line.kind, line.value) for line in lines]
@@ -74,7 +74,7 @@ def ranking(board: Board, model: str, found: Comparisons, stated: Sequence[Figur
             pair=vanilla.get(e.run),
             sign=vanilla[e.run].sign(board.higher) if e.run in vanilla else 0,
             cost=cost_ratio(e, base),
-            bar=figures.bar(e.value, e.row["low"], e.row["high"], span, marks),
+            bar=figures.bar(e.value, e.row["low"], e.row["high"], (scale[0], scale[-1]), marks),
         )
         for e in members
     ]
@@ -85,7 +85,7 @@ def ranking(board: Board, model: str, found: Comparisons, stated: Sequence[Figur
     ]
     plot = figures.scatter(dots, "cost of a sample, times vanilla's", board.metric, board.higher, marks)
     tables = _metrics(board, members), _splits(board, members)
-    return Ranking(model, rows, figures.axis(span), lines, *tables, plot=plot if len(dots) > 1 else "")
+    return Ranking(model, rows, figures.axis(scale), lines, *tables, plot=plot if len(dots) > 1 else "")
 
 
 def _kind(method: str) -> str:

@@ -166,7 +166,7 @@ def test_partial_draws_stand_apart_and_single_columns_are_folded(tmp_path):
     build(tmp_path, tmp_path / "out")
     table, _, after = (tmp_path / "out/index.html").read_text().partition("</table>")
     assert "quiz-embedded.html" in table and "quiz-embedded-24" not in table and "lonely" not in table
-    assert "1 partial draw, of use" in after and "1 task with one method only" in after
+    assert "1 apart: parts of the records" in after and "1 task with one method only" in after
 
 
 def test_history_shows_the_step(site):
