@@ -26,6 +26,7 @@ COMMANDS = {
     "history": "scores and speed of a task over commits: harness history pope",
     "compare": "two or more runs, paired by sample: harness compare RUN_A RUN_B",
     "view": "runs and their samples in a browser, also while they are going: harness view",
+    "power": "samples that an effect takes: harness power task=pope effect=0.02",
     "site": "the leaderboard as static pages: harness site build, harness site serve",
     "submit": "check finished runs and write the files that a results pull request commits",
     "export": "finished runs as CSV, Parquet or Every Eval Ever: harness export task=pope",
