@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -25,9 +27,15 @@ def run(given: Any) -> int:
 
     results = Path(given.results)
     page = f"run.html?run={slug(find(results, given.run).name)}" if given.run else ""
-    with tempfile.TemporaryDirectory(prefix="harness-view-") as folder:
-        write(Path(folder), results)
-        until_interrupted(
-            Path(folder), given.port, View(results).answer, lambda address: say(f"{address}{page}  (Ctrl-C ends it)")
-        )
+
+    def told(address: str) -> None:
+        say(f"{address}{page}  (Ctrl-C ends it)")
+
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that no scratch folder is left
+    try:
+        with tempfile.TemporaryDirectory(prefix="harness-view-") as folder:
+            write(Path(folder), results)
+            until_interrupted(Path(folder), given.port, View(results).answer, told)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0

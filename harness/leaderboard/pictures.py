@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from secrets import token_hex
 from typing import Protocol
 
 from harness.core.errors import HarnessError
@@ -50,19 +51,21 @@ class Private:
     """Read from the records when a reader on this machine asks for one; nothing is written."""
 
     def __init__(self) -> None:
+        self._base = f"private/{token_hex(4)}/"
+        """Of this process: what a browser keeps is never taken for a picture of another one."""
         self._held: list[Picture] = []
         self._known: dict[Picture | Path, str] = {}
 
     def link(self, picture: Picture) -> str | None:
         key = picture.source if isinstance(picture.source, Path) else picture
         if key not in self._known:
-            self._known[key] = f"private/{len(self._held)}"
+            self._known[key] = f"{self._base}{len(self._held)}"
             self._held.append(picture)
         return self._known[key]
 
     def read(self, path: str) -> tuple[str, bytes] | None:
         """(MIME type, bytes) of an address that `link` gave; None for any other, or a picture that is not there."""
-        number = path.removeprefix("private/")
+        number = path.removeprefix(self._base)
         if path == number or not number.isascii() or not number.isdigit() or int(number) >= len(self._held):
             return None
         try:

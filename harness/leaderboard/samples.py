@@ -50,6 +50,7 @@ def board_index(board: Board, found: Items, seen: Seen, places: dict[str, Any] |
                 "ranked": e in board.ranked,
                 "metric": board.metric,
                 "parser": _parser(e),
+                **_before(e),
             }
             for e in board.entries
         ],
@@ -146,6 +147,14 @@ def _parser(entry: BoardEntry) -> str:
     """The setting by which answers are read."""
     facts = entry.row["task_facts"] or {}
     return str(facts.get("parser") or "")
+
+
+def _before(entry: BoardEntry) -> dict[str, Any]:
+    """What this run put in front of the task's own prompt: a system message, answered examples."""
+    identity = entry.row["identity"] or {}
+    shots = (identity.get("fewshot") or {}).get("count")
+    system = identity.get("system")
+    return {**({"system": str(system)} if system else {}), **({"fewshot": int(shots)} if shots else {})}
 
 
 def _short(value: float | None) -> float | None:

@@ -134,20 +134,23 @@ def seen(board: Board, ids: Iterable[str] | None, pictures: Pictures, *, private
 
 
 def beside(found: Seen, result: Result, run: Path) -> dict[str, Any]:
-    """What one answer adds: marks, details, raw replies, steps, thinking tokens; without what is empty."""
+    """What one answer adds: marks, details, raw replies, steps, thinking tokens, and whether a method changed what was
+    asked (`changed`); without what is empty."""
     outcome = result.outcome
     steps = found.steps(result, run)
+    marks = found.marks(result.id, outcome) if outcome else []
     raw = [r.text for r in result.replies or () if isinstance(r, Reply)]
     whole = outcome.answer if outcome else ""
     kept = [clipped(r, REPLY) for r in raw] if any(r.strip() not in ("", whole.strip()) for r in raw) else []
     return {
         k: v
         for k, v in (
-            ("marks", found.marks(result.id, outcome) if outcome else []),
+            ("marks", marks if marks != found.marks(result.id) else []),
             ("details", details(outcome.details) if outcome else {}),
             ("raw", [] if steps and not any(answered(r) != r for r in raw) else kept),
             ("steps", steps),
             ("thinking", result.thinking_tokens),
+            ("changed", bool(result.asked)),
         )
         if v
     }

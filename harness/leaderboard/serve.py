@@ -49,7 +49,8 @@ class Handler(SimpleHTTPRequestHandler):
         return name in ("", "127.0.0.1", "localhost", "[::1]")
 
     def end_headers(self) -> None:
-        self.send_header("Cache-Control", "no-store")
+        kept = self.path.startswith("/private/")  # a picture's address belongs to one picture
+        self.send_header("Cache-Control", "private, max-age=3600" if kept else "no-store")
         self.send_header("Content-Security-Policy", POLICY)
         self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()

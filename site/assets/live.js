@@ -105,9 +105,11 @@ async function look() {
   const answer = await fetch(path);
   if (!answer.ok) throw new Error(answer.status === 404 ? "there is no such run" : `${path}: ${answer.status}`);
   const text = await answer.text();
-  if (text === last || (page?.contains(document.activeElement) && last && getSelection()?.toString())) return;
+  if (text === last || (last && getSelection()?.toString())) return; // what is being marked stays
   last = text;
+  const focused = document.activeElement?.getAttribute("href");
   if (page) whole(JSON.parse(text)); else overview(JSON.parse(text));
+  if (focused) document.querySelector(`main a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
 async function keep() {

@@ -69,7 +69,7 @@ async function show(board, index, run, i) {
   }
   if (marks.length) left.append(legend(marks));
   const right = element("div", { class: "told" }, facts({ question, target, group, cluster }), ...said(run, own, marks));
-  const parts = [...(left.childElementCount ? [left] : []), right, ...asked(prompt, files, marks)];
+  const parts = [...(left.childElementCount ? [left] : []), right, ...asked(prompt, files, marks, run, own.more)];
   place.className = `whole${left.childElementCount || prompt.length ? "" : " alone"}`;
   if (own.more.steps?.length) parts.push(strip(own.more.steps));
   if (index.places) parts.push(section("Where it lies", heat(index.places, own.whole, i, (first) => { jump(board, index, first).catch(failed); })));
@@ -118,13 +118,18 @@ function worded(text, marks) {
   return [...out, text.slice(last)];
 }
 
-function asked(prompt, files, marks) {
+function asked(prompt, files, marks, run, more) {
   if (!prompt.length) return [];
-  const messages = prompt.map(([role, parts]) => element("div", { class: "message" }, element("p", { class: "role" }, role),
+  const before = run.system ? [["system", [run.system]]] : [];
+  const notes = [
+    run.fewshot ? `${counted(run.fewshot, "answered example")} of the calibration split stood before it.` : "",
+    more.changed ? `This is what the task asks; ${run.method} asked the model in its own words${more.steps ? ", see the steps" : ""}.` : "",
+  ].filter(Boolean).map((text) => element("p", { class: "small" }, text));
+  const messages = [...before, ...prompt].map(([role, parts]) => element("div", { class: "message" }, element("p", { class: "role" }, role),
     ...parts.map((part) => typeof part === "string" ? element("p", { class: "text" }, ...worded(part, marks.filter((m) => !m.box && !m.point)))
       : part === null ? element("p", { class: "small" }, "[a picture that is not shown]")
         : element("img", { src: files[part], alt: `Picture ${part + 1} of the prompt`, loading: "lazy" }))));
-  return [element("section", { class: "asked" }, element("h2", {}, "Prompt as sent"), element("div", { class: "prompt", tabindex: "0", role: "region", "aria-label": "Prompt" }, ...messages))];
+  return [element("section", { class: "asked" }, element("h2", {}, more.changed ? "Prompt of the task" : "Prompt as sent"), ...notes, element("div", { class: "prompt", tabindex: "0", role: "region", "aria-label": "Prompt" }, ...messages))];
 }
 
 const number = (v) => (v === null || v === undefined ? "undefined" : String(Math.round(v * 1000) / 1000));
