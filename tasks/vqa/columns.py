@@ -85,6 +85,8 @@ def _one(where: str, role: str, fit: Sequence[str], rows: Sequence[Mapping[str, 
     """Of several candidates the one that is meant. Raises UsageError where that is open."""
     if role == "group":
         return next((c for c in fit if len({str(r.get(c)) for r in rows}) > 1), fit[0])
+    if role == "id":
+        return next((c for c in fit if len({str(r.get(c)) for r in rows}) == len(rows)), fit[0])
     if role == "image":
         holding = [c for c in fit if any(_pixels(r.get(c)) for r in rows)]
         fit = holding[:1] or fit

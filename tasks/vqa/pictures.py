@@ -117,8 +117,13 @@ def listed(cell: Any) -> list[Any]:
                 cell = found
                 break
     if isinstance(cell, list | tuple):
-        return [c for c in cell if c is not None and c != ""]
-    return [] if cell is None or cell == "" else [cell]
+        return [c for c in cell if not _missing(c)]
+    return [] if _missing(cell) else [cell]
+
+
+def _missing(value: Any) -> bool:
+    """Nothing: null, an empty text, or the NaN that pandas writes."""
+    return value is None or value == "" or (isinstance(value, float) and value != value)
 
 
 MARK = re.compile(r"<image(?:[ _]?(\d+))?>")

@@ -64,6 +64,13 @@ def recognised(rows: Sequence[Row], where: str) -> str:
         raise UsageError(
             f"the answers of {where} are boxes: choose task.kind=box (IoU) or task.kind=point (a click inside)"
         )
+    if odd := next(
+        (row for row in rows if len(row.answers) > 1 and not any(isinstance(a, str) for a in row.answers)), None
+    ):
+        raise UsageError(
+            f"{odd.place} of {where} has a list of numbers: say task.kind=number where any of them is right, or give a "
+            "box by task.columns.box=COLUMN"
+        )
     for test in TESTS:
         fitting = sum(map(test.fits, rows))
         if fitting == len(rows):

@@ -22,14 +22,15 @@ class Row:
     options: Sequence[str] = ()
     inline: bool = False
     box: Any = None
+    fault: str = ""
     cells: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def numbers(self) -> list[float]:
         """A box: the four numbers of its own column, or of the answer. Empty where there are none."""
         found = listed(self.box) if self.box is not None else list(self.answers)
-        if len(found) == 1 and isinstance(found[0], list | tuple):
-            found = list(found[0])
+        if len(found) == 1 and isinstance(found[0], list | tuple | str):
+            found = listed(found[0])
         numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in found)
         return [float(v) for v in found] if numeric and len(found) == 4 else []
 
@@ -38,28 +39,31 @@ def row_of(place: str, cells: Mapping[str, Any], columns: Columns) -> Row:
     """The row, without a look at whether it is complete."""
     question = _cell(cells, columns, "question")
     asked = text(question) if isinstance(question, str | int | float) else ""
-    found = [text(v) for name in columns.get("options", ()) for v in listed(cells.get(name))]
+    names = columns.get("options", ())
+    filled = [bool(listed(cells.get(name))) for name in names]
+    gap = (
+        ""
+        if sorted(filled, reverse=True) == filled
+        else f"column {names[filled.index(False)]} is empty between options"
+    )
+    found = [text(v) for name in names for v in listed(cells.get(name))]
     inline = {} if found else options(asked)
     if list(inline) != [chr(ord("A") + i) for i in range(len(inline))] or len(inline) < 2:
         inline = {}
-    answers = [_annotation(v) for v in listed(_cell(cells, columns, "answer"))]
-    box = _cell(cells, columns, "box")
-    return Row(
-        place,
-        asked,
-        [a for a in answers if a not in (None, "")],
-        found or list(inline.values()),
-        bool(inline),
-        box,
-        cells,
-    )
+    answers, box = _answers(_cell(cells, columns, "answer")), _cell(cells, columns, "box")
+    return Row(place, asked, answers, found or list(inline.values()), bool(inline), box, gap, cells)
+
+
+def _answers(cell: Any) -> list[Any]:
+    """The right ones: a text that is a list of numbers is one answer, a list of texts is several."""
+    found = listed(cell)
+    if isinstance(cell, str) and not all(isinstance(v, str | Mapping) for v in found):
+        found = [cell.strip()]
+    plain = [v.get("answer") if isinstance(v, Mapping) else v for v in found]
+    stripped = [v.strip() if isinstance(v, str) else v for v in plain]
+    return [v for v in stripped if v not in (None, "")]
 
 
 def _cell(cells: Mapping[str, Any], columns: Columns, role: str) -> Any:
     names = columns.get(role, ())
     return cells.get(names[0]) if names and names[0] != NONE else None
-
-
-def _annotation(value: Any) -> Any:
-    """VQAv2 writes each annotator's answer as an object."""
-    return value.get("answer") if isinstance(value, Mapping) else value.strip() if isinstance(value, str) else value

@@ -96,6 +96,8 @@ def _part(table: Table, s: Settings) -> Part:
         raise roles.missing(table.name, "image", names, ", or ask without pictures by task.columns.image=none")
     if "answer" not in columns and "box" not in columns and s.kind in (AUTO, "yesno", "choice", "short", "number"):
         raise roles.missing(table.name, "answer", names, ", or store what models say, unscored, by task.kind=free")
+    if "id" not in s.columns and (known := columns.get("id")) and _repeats(there, known[0]):
+        del columns["id"]
     group = columns.get("group", ())
     if "group" not in s.columns and group and not 1 < len({str(r.get(group[0])) for r in there}) <= GROUPS:
         del columns["group"]
@@ -104,6 +106,11 @@ def _part(table: Table, s: Settings) -> Part:
         at = f"{table.name}, {place}"
         rows.append(f"{at}: {reason}" if (reason := unreadable(cells)) else row_of(at, cells, columns))
     return Part(table, columns, rows)
+
+
+def _repeats(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
+    """Whether a column names something else than rows (a picture): a value stands in more than two rows on average."""
+    return 2 * len({str(row.get(column)) for row in rows}) < len(rows)
 
 
 def _kind(s: Settings, rows: Sequence[Row], where: str) -> Kind:
@@ -161,6 +168,8 @@ def _questions(part: Part, s: Settings, kind: Kind, parts: Sequence[Part]) -> It
 
 def _answered(row: Row, record: Question, kind: Kind, convention: str, first: int | None) -> Question:
     """The record with what is right. Raises Bad."""
+    if row.fault:
+        raise Bad(row.fault)
     if not record.question:
         raise Bad("the question is empty or not a text")
     if kind.name in PLACED:
@@ -237,7 +246,7 @@ def _asked(row: Row, columns: Columns, prompt: str) -> str:
         known = own.get(found[1])
         return ", ".join(map(text, listed(row.cells.get(found[1])))) if known is None else known
 
-    return re.sub(r"\n{2,}", "\n", NAME.sub(fill, prompt)) if not lines else NAME.sub(fill, prompt)
+    return NAME.sub(fill, prompt if lines else prompt.replace("{options}\n", ""))
 
 
 def _convention(part: Part, s: Settings) -> str:

@@ -19,6 +19,8 @@ from harness.tasks.vqa.settings import Settings
 
 TABLES = (".csv", ".tsv", ".tab", ".xlsx")
 SUFFIXES = (".jsonl", ".json", ".parquet", *TABLES)
+SPLITS = ("train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval")
+"""Folders of these names hold other records each."""
 OURS = ("harness.duckdb", "run.json")
 """Files in folders that harness wrote itself: what lies there is no question."""
 
@@ -93,5 +95,7 @@ def _fits(path: Path, root: Path, pattern: str) -> bool:
 
 
 def _series(table: Table) -> str:
-    """What the parts of one table have in common: the name without numbers, and the suffix."""
-    return re.sub(r"\d+|-of-", "#", table.stem.lower()) + plain_suffix(Path(table.name))
+    """What the parts of one table have in common: the name without numbers, the suffix, and the split it is of."""
+    path = Path(table.name.lower())
+    split = next((p for p in path.parts[:-1] if p in SPLITS), "")
+    return split + re.sub(r"\d+|-of-", "#", table.stem.lower()) + plain_suffix(path)

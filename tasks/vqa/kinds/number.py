@@ -11,18 +11,21 @@ from harness.tasks.vqa.kinds.kind import Kind, outcome
 from harness.tasks.vqa.record import Bad, Question
 from harness.tasks.vqa.vqav2 import DIGITS
 
-NUMBER = re.compile(
-    r"(?<![\w.,])[-+−]?(?:\d{1,3}(?:,\d{3})+(?![\d,])(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?\s?%?"
-)
+GROUPED = r"\d{1,3}(?:,\d{3})+(?![\d,])(?:\.\d+)?"
+NUMBER = re.compile(rf"(?<![\w.,])[-+−]?(?:{GROUPED}|\d+(?:[.,]\d+)?|\.\d+)(?:[eE][-+]?\d+)?\s?%?")
+"""1,234.5 has thousands, 1,5 a decimal comma."""
 WORD = re.compile(rf"\b({'|'.join(w for w in DIGITS if w != 'none')})\b", re.IGNORECASE)
 
 
 def value(text: str) -> float:
     """Of a written number, per cent included. Raises ValueError."""
-    plain = text.strip().replace("−", "-")
-    part = plain.endswith("%")
-    found = float(plain.rstrip("% ").replace(",", ""))
-    return found / 100 if part else found
+    plain = text.strip()
+    if NUMBER.fullmatch(plain) is None:
+        raise ValueError(plain)
+    digits = plain.rstrip("% ").replace("−", "-")
+    grouped = re.fullmatch(rf"[-+]?{GROUPED}(?:[eE][-+]?\d+)?", digits)
+    number = float(digits.replace(",", "" if grouped else "."))
+    return number / 100 if plain.endswith("%") else number
 
 
 def found(text: str) -> list[str]:
@@ -43,11 +46,16 @@ def first(text: str) -> str:
 
 def relaxed(text: str) -> str:
     """The whole answer, as ChartQA's published figures read it: "about 5" is no number."""
+    return text.strip() if _whole(text) is not None else ""
+
+
+def _whole(text: str) -> float | None:
+    """As the official script reads a number: by Python, 5% as 0.05."""
+    plain = text.strip()
     try:
-        float(text.removesuffix("%"))
+        return float(plain.rstrip("%")) / 100 if plain.endswith("%") else float(plain)
     except ValueError:
-        return ""
-    return text
+        return None
 
 
 PARSERS: dict[str, Callable[[str], str]] = {"last": last, "first": first, "relaxed": relaxed}
@@ -63,11 +71,11 @@ def near(said: str, right: str, relative: float, absolute: float) -> bool:
 
 
 def chartqa(said: str, right: str, relative: float) -> bool:
-    """`relaxed_correctness`: 5% is 0.05; a right number of 0 is compared as text."""
-    goal = value(right)
-    if relaxed(said) and goal:
-        return abs(value(said) - goal) / abs(goal) <= relative
-    return said.lower() == right.lower()
+    """`relaxed_correctness`: a right answer of 0, or of no number, is compared as text."""
+    number, goal = _whole(said), _whole(right)
+    if number is not None and goal:
+        return abs(number - goal) / abs(goal) <= relative
+    return said.strip().lower() == right.lower()
 
 
 def _within(said: float, right: float, relative: float, absolute: float) -> bool:
@@ -85,7 +93,7 @@ class Number(Kind):
         made = super().read(values, record)
         for one in made.answers:
             try:
-                float(one.rstrip("% ").replace(",", ""))
+                value(one)
             except ValueError:
                 raise Bad(f"the answer is {one[:40]!r}, not a number") from None
         return made

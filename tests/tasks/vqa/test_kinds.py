@@ -143,6 +143,8 @@ def test_words_and_articles():
         ("none", ""),
         ("COVID19", ""),
         ("10-20", "20"),
+        ("1,5 m", "1,5"),
+        ("2, 3", "3"),
     ],
 )
 def test_numbers_in_answers(answer, read):
@@ -155,6 +157,8 @@ def test_tolerance():
     assert chartqa("0", "0", 0.05) and not chartqa("0.0", "0", 0.05)
     assert near("105", "100", 0.05, 0) and not near("106", "100", 0.05, 0) and near("106", "100", 0, 6)
     assert near("5%", "5", 0, 0) and near("5%", "0.05", 0, 0) and near("1,000", "1000", 0, 0)
+    assert near("1,5", "1.5", 0, 0) and not near("1,5", "15", 0, 0)
+    assert not chartqa("inf", "5", 0.05) and chartqa("5", "5", 0) and not chartqa("1,000", "1000", 0.05)
 
 
 @given(st.floats(-1e9, 1e9).map(lambda v: round(v, 4)), st.floats(0, 1))

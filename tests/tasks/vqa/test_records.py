@@ -59,6 +59,8 @@ def test_kinds_are_found(tmp_path, rows, found):
         ([{"question": "Which?", "answer": "red"}], {}, "or ask without pictures by task.columns.image=none"),
         ([row("red", label="blue")], {}, "has columns answer and label, and both could hold the answer: choose by"),
         ([row("red", prompt="Why?")], {}, "has columns question and prompt, and both could hold the question"),
+        ([row([12, 34])], {}, "has a list of numbers: say task.kind=number where any of them is right"),
+        ([row("B", A="x", B="", C="y")], {"kind": "choice"}, "column B is empty between options"),
         ([row(1, options=["a", "b", "c"]), row(2, options=["a", "b", "c"])], {}, "counted from 0 or from 1: say"),
         ([row("1", options=["1", "2"])], {}, "could be options or numbers of options"),
         ([row("red")], {"columns": {"answer": "anser"}}, "answer=anser is not a column of rows.jsonl: did"),
@@ -104,6 +106,20 @@ def test_nothing_and_too_much_to_read(tmp_path):
     sites = vqa(tmp_path / "sites")
     assert [s.id for s in sites.samples()] == ["x/rows:1", "y/rows:1"]
     assert [s.cluster for s in sites.samples()] == ["local:x/a", "local:y/a"]
+    for split in ("train", "test"):
+        written(tmp_path / "both" / split / "data.jsonl", [row("red")])
+    with pytest.raises(UsageError, match=r"holds 2 tables \(test/data.jsonl, train/data.jsonl\)"):
+        vqa(tmp_path / "both").source
+
+
+def test_what_pandas_and_others_write(tmp_path):
+    """NaN is nothing, a picture's id is no row's, a written list of numbers is one answer, a blank line stays."""
+    rows = [row(float("nan"), id="a"), row("[12, 34]", id="a", question="One.\n\nTwo?"), row("red", id="a")]
+    written(tmp_path / "rows.jsonl", rows)
+    task = vqa(tmp_path, kind="short")
+    assert [s.id for s in task.samples()] == ["rows:1", "rows:2", "rows:3"]
+    assert faults(task)[0].endswith("the answer is empty") and task.source.records[1].answers == ("[12, 34]",)
+    assert task.source.records[1].asked.startswith("One.\n\nTwo?\nAnswer the question")
 
 
 def test_bad_rows_cost_themselves(tmp_path):
