@@ -53,9 +53,10 @@ def load(s: Settings) -> tuple[Source[Question], Kind]:
     records = _unique([q for part in parts for q in _questions(part, s, kind, parts)])
     if all(q.fault for q in records):
         raise UsageError(f"no row of {where} can be asked; the first: {records[0].fault}")
-    kept = [q for q in records if set_aside(q.cluster, s) == (s.data == CALIBRATION)]
+    own = s.data == CALIBRATION
+    kept = [q for q in records if set_aside(q.cluster, s) == own and not (own and q.fault)]
     if not kept:
-        side = "calibration" if s.data == CALIBRATION else "evaluation"
+        side = "calibration" if own else "evaluation"
         raise UsageError(
             f"task.calibration={s.calibration:g} leaves no picture of {len({q.cluster for q in records})} for {side}: "
             "give another share, or another task.calibration_seed"
@@ -72,7 +73,7 @@ def load(s: Settings) -> tuple[Source[Question], Kind]:
         pictures=len(set(map(id, pictures))),
         images_not_found=len({p.name for p in pictures if isinstance(p, Absent)}),
         read_from={role: list(names) for role, names in parts[0].columns.items()},
-        set_aside=0 if s.data == CALIBRATION else len(records) - len(kept),
+        set_aside=0 if own else len(records) - len(kept),
     )
     return found, kind
 
