@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +84,7 @@ def loading(name: str, instead: str) -> Iterator[Any]:
 
 def hub_table(name: str, config: str | None, split: str, revision: str | None) -> list[dict[str, Any]]:
     """As `hub`, whichever columns hold pictures: each of them, also in a list, is a function that fetches its cell."""
-    from datasets import Image
+    from datasets import ClassLabel, Image
 
     with loading(name, "or check its name, task.config and task.split") as load:
         found: Any = load(name, config, split=split, revision=revision)
@@ -94,6 +94,8 @@ def hub_table(name: str, config: str | None, split: str, revision: str | None) -
             if isinstance(feature, Image) or isinstance(inner, Image):
                 pictured[column] = isinstance(inner, Image)
         texts, raw = found.remove_columns(list(pictured)).to_list(), found.with_format("arrow")
+    named = {c: f.names for c, f in found.features.items() if isinstance(f, ClassLabel)}
+    texts = [labelled(row, named) for row in texts]
 
     def fetched(i: int, column: str) -> Any:
         return raw[i][column][0].as_py()
@@ -104,6 +106,24 @@ def hub_table(name: str, config: str | None, split: str, revision: str | None) -
         return [lambda k=k: _cached(fetched(i, column)[k]) for k in range(len(fetched(i, column) or ()))]
 
     return [{**row, **{column: cell(i, column) for column in pictured}} for i, row in enumerate(texts)]
+
+
+def labelled(row: dict[str, Any], names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """The row with names of classes in place of their numbers, in these columns."""
+    own = {c: row[c] for c in names if isinstance(row.get(c), int)}
+    return {**row, **{c: names[c][n] for c, n in own.items() if 0 <= n < len(names[c])}} if own else row
+
+
+def classes(path: Path) -> dict[str, list[str]]:
+    """Column -> names of its classes, as `datasets` notes them in a Parquet file."""
+    import pyarrow.parquet as pq
+
+    try:
+        noted = json.loads((pq.read_schema(path).metadata or {}).get(b"huggingface", b"{}"))
+        features = noted["info"]["features"]
+        return {c: f["names"] for c, f in features.items() if isinstance(f, dict) and f.get("_type") == "ClassLabel"}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def _cached(cell: Any) -> Any:

@@ -11,10 +11,12 @@ from harness.core import UsageError
 from harness.core.errors import near
 from harness.tasks.vqa.pictures import holds, listed
 
+MORE = ("imgname", "img_name", "imageid", "filename", "file")
+"""Of ChartQA, GQA and others."""
 ROLES: dict[str, tuple[str, ...]] = {
     "question": ("question", "prompt", "query", "instruction", "problem", "text"),
     "answer": ("answer", "answers", "multiple_choice_answer", *LABELS),
-    "image": ("image", "images", "picture", "pictures", "img", "photo", "decoded_image", *IMAGES[1:]),
+    "image": ("image", "images", "picture", "pictures", "img", "photo", "decoded_image", *IMAGES[1:], *MORE),
     "options": ("options", "choices", "candidates"),
     "id": ("id", "question_id", "qid", "questionid", "sample_id", "pid", "index"),
     "group": ("group", "category", "l2-category", "split", "topic", "subject"),

@@ -82,6 +82,11 @@ def recognised(rows: Sequence[Row], where: str) -> str:
                 f"{fitting} of {len(rows)} rows of {where} {test.says}, but not {odd.place} (answer {said!r}): correct "
                 f"it, or {CHOOSE}"
             )
+    if count := sum(len(row.options) > 1 for row in rows):
+        raise UsageError(
+            f"{count} of {len(rows)} rows of {where} have options: choose task.kind=choice for these (the others "
+            "become error rows), or task.kind=short for all, without options"
+        )
     if all(map(_letter, rows)):
         raise UsageError(
             f"the answers of {where} are letters, but no row has options: name their column by "

@@ -29,6 +29,8 @@ from harness.tasks.vqa.tables import Table, tables
 
 ANNOTATORS = 10
 """Of VQAv2: where every row has so many answers, its accuracy is the metric."""
+FEW = 10
+"""Rows below which ids that repeat are mistakes."""
 GROUPS = 50
 """Values at most of a column that is taken for groups by its name alone."""
 PLACED = ("box", "point")
@@ -110,8 +112,8 @@ def _part(table: Table, s: Settings) -> Part:
 
 
 def _repeats(rows: Sequence[Mapping[str, Any]], column: str) -> bool:
-    """Whether a column names something else than rows (a picture): a value stands in more than two rows on average."""
-    return 2 * len({str(row.get(column)) for row in rows}) < len(rows)
+    """Whether a column names something else than rows (a picture): a value stands in two rows or more on average."""
+    return len(rows) >= FEW and 2 * len({str(row.get(column)) for row in rows}) <= len(rows)
 
 
 def _kind(s: Settings, rows: Sequence[Row], where: str) -> Kind:

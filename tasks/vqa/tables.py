@@ -13,7 +13,7 @@ from harness.answers.files import read as read_table
 from harness.core import Missing, UsageError
 from harness.records import existing, has, hub_table, plain_stem, record_files, rows
 from harness.records.files import plain_suffix
-from harness.records.rows import Broken
+from harness.records.rows import Broken, classes, labelled
 from harness.tasks.vqa.columns import ROLES
 from harness.tasks.vqa.settings import Settings
 
@@ -73,6 +73,8 @@ def _read(path: Path, root: Path) -> Table:
         found = read_table(path)
         return Table(name, found.places, found.rows)
     listed = rows(path)
+    if named := classes(path) if path.suffix == ".parquet" else {}:
+        listed = [labelled(row, named) if isinstance(row, dict) else row for row in listed]
     return Table(name, _numbered(listed), listed)
 
 

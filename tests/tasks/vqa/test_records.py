@@ -59,6 +59,7 @@ def test_kinds_are_found(tmp_path, rows, found):
         ([{"question": "Which?", "answer": "red"}], {}, "or ask without pictures by task.columns.image=none"),
         ([row("red", label="blue")], {}, "has columns answer and label, and both could hold the answer: choose by"),
         ([row("red", prompt="Why?")], {}, "has columns question and prompt, and both could hold the question"),
+        ([row("red", options=["red", "b"])] * 5 + [row("x")] * 5, {}, "5 of 10 rows of rows.jsonl have options"),
         ([row([12, 34])], {}, "has a list of numbers: say task.kind=number where any of them is right"),
         ([row("B", A="x", B="", C="y")], {"kind": "choice"}, "column B is empty between options"),
         ([row(1, options=["a", "b", "c"]), row(2, options=["a", "b", "c"])], {}, "counted from 0 or from 1: say"),
@@ -114,10 +115,10 @@ def test_nothing_and_too_much_to_read(tmp_path):
 
 def test_what_pandas_and_others_write(tmp_path):
     """NaN is nothing, a picture's id is no row's, a written list of numbers is one answer, a blank line stays."""
-    rows = [row(float("nan"), id="a"), row("[12, 34]", id="a", question="One.\n\nTwo?"), row("red", id="a")]
+    rows = [row(float("nan"), id="a"), row("[12, 34]", id="a", question="One.\n\nTwo?"), *[row("red", id="a")] * 8]
     written(tmp_path / "rows.jsonl", rows)
     task = vqa(tmp_path, kind="short")
-    assert [s.id for s in task.samples()] == ["rows:1", "rows:2", "rows:3"]
+    assert [s.id for s in task.samples()] == [f"rows:{n}" for n in range(1, 11)]
     assert faults(task)[0].endswith("the answer is empty") and task.source.records[1].answers == ("[12, 34]",)
     assert task.source.records[1].asked.startswith("One.\n\nTwo?\nAnswer the question")
 
@@ -231,6 +232,15 @@ def test_data_urls_and_annotations_as_objects(tmp_path):
     task = vqa(tmp_path)
     assert len({s.cluster for s in task.samples()}) == 1 and task.kind.primary == "vqa_accuracy"
     assert task.source.records[0].images == ("rows:1",)
+
+
+def test_classes_are_their_names(tmp_path):
+    """A label that `datasets` stores as 0 or 1 is no number."""
+    features = {"question": datasets.Value("string"), "label": datasets.ClassLabel(names=["no", "yes"])}
+    table = datasets.Dataset.from_dict({"question": ["a?", "b?"], "label": [1, 0]}, datasets.Features(features))
+    table.to_parquet(tmp_path / "rows.parquet")
+    task = vqa(tmp_path, columns={"image": "none"})
+    assert kind(task)[0] == "yesno" and [s.target for s in task.samples()] == ["yes", "no"]
 
 
 def test_options_by_number(tmp_path):
