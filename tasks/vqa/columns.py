@@ -28,7 +28,7 @@ ROLES: dict[str, tuple[str, ...]] = {
 NEEDED = ("question", "answer", "image", "box")
 """Roles whose column must be the only one with such a name: a wrong one would change every score."""
 NONE = "none"
-"""`task.columns.image=none`: questions without pictures."""
+"""The table has no such column: `task.columns.image=none` are questions without pictures."""
 LETTER = re.compile(r"(?:option[_ ]?)?([A-H])", re.IGNORECASE)
 NUMBERED = re.compile(r"(?:image|img|picture)[_ ]?(\d+)", re.IGNORECASE)
 Columns = dict[str, tuple[str, ...]]
@@ -48,7 +48,9 @@ def columns(where: str, rows: Sequence[Mapping[str, Any]], given: Mapping[str, S
     there = list(dict.fromkeys(name for row in rows for name in row))
     found: Columns = {}
     for role, names in ROLES.items():
-        if role in given:
+        if tuple(given.get(role, ())) == (NONE,) and NONE not in there:
+            found |= {role: (NONE,)} if role == "image" else {}
+        elif role in given:
             found[role] = tuple(given[role])
             _check(where, role, found[role], there)
         elif role == "options" and (letters := lettered(there)):
@@ -78,7 +80,7 @@ def missing(where: str, role: str, there: Sequence[str], more: str = "") -> Usag
 
 def _check(where: str, role: str, names: Sequence[str], there: Sequence[str]) -> None:
     for name in names:
-        if name not in there and not (name == NONE and role == "image"):
+        if name not in there:
             hint = near(name, there) or f"its columns are {', '.join(there[:20])}"
             raise UsageError(f"task.columns.{role}={name} is not a column of {where}: {hint}")
 

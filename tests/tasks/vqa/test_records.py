@@ -297,6 +297,8 @@ def test_groups_clusters_and_prompts_by_any_column(tmp_path):
     written(tmp_path / "rows.jsonl", rows)
     task = vqa(tmp_path, columns={"cluster": "patient", "group": "ward"}, prompt="Ward {ward}: {question}\\nYes or no?")
     assert [(s.cluster, s.group) for s in task.samples()] == [("local:p1", "1"), ("local:p1", "1"), ("local:p2", "2")]
+    plain = vqa(tmp_path, columns={"id": "none", "group": "none", "answer": ["none"]}, kind="free")
+    assert {s.group for s in plain.samples()} == {"all"} and not any(s.target for s in plain.samples())
     assert next(task.episode(list(task.samples())[2])).messages[0].content[1] == "Ward 2: Which colour?\nYes or no?"
     found = task.metrics(played(task, ["yes", "no", "Yes."]))
     accuracy = {m.group: (m.value, m.primary) for m in found if m.name == "accuracy"}
