@@ -64,6 +64,13 @@ def recognised(rows: Sequence[Row], where: str) -> str:
         raise UsageError(
             f"the answers of {where} are boxes: choose task.kind=box (IoU) or task.kind=point (a click inside)"
         )
+    said = {text(a).lower() for row in rows for a in row.answers}
+    for pair, other in ((("false", "true"), "short (as words)"), (("0", "1"), "number")):
+        if said <= {*pair} and len(rows) > 1:
+            raise UsageError(
+                f"the answers of {where} are {' and '.join(pair)}: say task.kind=yesno if they mean no and yes, or "
+                f"task.kind={other}"
+            )
     if odd := next(
         (row for row in rows if len(row.answers) > 1 and not any(isinstance(a, str) for a in row.answers)), None
     ):

@@ -15,6 +15,6 @@ def aggregate(kind: Kind, results: Sequence[Result]) -> list[Metric]:
     groups = list(dict.fromkeys(r.group for r in results))
     for group in groups if len(groups) > 1 else ():
         own = [r for r in results if r.group == group and r.outcome]
-        found = kind.metrics(own) if own else []
-        out += [replace(m, group=group, primary=False) for m in found if m.name != "failed"]
+        found = kind.metrics(own, group) if own else []
+        out += [replace(m, primary=False) for m in found if m.name != "failed"]
     return out

@@ -63,9 +63,9 @@ class Kind(ABC):
         """What pages of samples draw over the picture: what is right, and with an answer what it says."""
         return ()
 
-    def metrics(self, results: Sequence[Result]) -> list[Metric]:
-        """Of all results: the mean of each score. Their groups are the caller's."""
-        return means(results, self.scores, self.primary)
+    def metrics(self, results: Sequence[Result], group: str = "all") -> list[Metric]:
+        """Of these results, as metrics of a group: the mean of each score."""
+        return [replace(m, group=group) for m in means(results, self.scores, self.primary)]
 
 
 def outcome(record: Question, answer: str, scores: Mapping[str, float], verdict: str | None, **more: Any) -> Outcome:

@@ -16,6 +16,8 @@ from harness.tasks.vqa.kinds.kind import Kind, outcome, text
 from harness.tasks.vqa.record import Bad, Question
 
 WORDS = ("yes", "no")
+MEANT = {"true": "yes", "1": "yes", "false": "no", "0": "no"}
+"""What a table may say instead, where the user says that its answers are yes and no."""
 
 
 def word(answer: str, label: str = "") -> str | None:
@@ -31,7 +33,8 @@ class YesNo(Kind):
     scores = (Score("correct", primary=True), *(Score(flag, higher_is_better=False) for flag in FLAGS))
 
     def read(self, values: Sequence[Any], record: Question) -> Question:
-        label = text(values[0]).lower().rstrip(".")
+        said = text(values[0]).lower().rstrip(".")
+        label = MEANT.get(said, said)
         if len(values) != 1 or label not in WORDS:
             raise Bad(f"the answer is {', '.join(map(text, values))[:40]!r}, not yes or no")
         return replace(record, answers=(label,))
@@ -49,7 +52,7 @@ class YesNo(Kind):
     def chance(self, record: Question, rng: random.Random) -> str:
         return rng.choice(WORDS)
 
-    def metrics(self, results: Sequence[Result]) -> list[Metric]:
+    def metrics(self, results: Sequence[Result], group: str = "all") -> list[Metric]:
         scored = [r for r in results if r.outcome]
-        found = confused("all", scored) if scored else []
+        found = confused(group, scored) if scored else []
         return [*(replace(m, primary=m.name == "accuracy") for m in found), failed(results)]

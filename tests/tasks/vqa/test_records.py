@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from harness.core import HarnessError, Missing, UsageError
 from harness.records import shown
+from harness.stats.composites import noting
 from tests.tasks.vqa.made import faults, outcome, picture, played, row, vqa, written
 
 
@@ -60,6 +61,8 @@ def test_kinds_are_found(tmp_path, rows, found):
         ([row("red", label="blue")], {}, "has columns answer and label, and both could hold the answer: choose by"),
         ([row("red", prompt="Why?")], {}, "has columns question and prompt, and both could hold the question"),
         ([row("red", options=["red", "b"])] * 5 + [row("x")] * 5, {}, "5 of 10 rows of rows.jsonl have options"),
+        ([row(0), row(1)], {}, "are 0 and 1: say task.kind=yesno if they mean no and yes, or task.kind=number"),
+        ([row("TRUE"), row("FALSE")], {}, "are false and true: say task.kind=yesno if they mean no and yes"),
         ([row([12, 34])], {}, "has a list of numbers: say task.kind=number where any of them is right"),
         ([row("B", A="x", B="", C="y")], {"kind": "choice"}, "column B is empty between options"),
         ([row(1, options=["a", "b", "c"]), row(2, options=["a", "b", "c"])], {}, "counted from 0 or from 1: say"),
@@ -234,6 +237,12 @@ def test_data_urls_and_annotations_as_objects(tmp_path):
     assert task.source.records[0].images == ("rows:1",)
 
 
+def test_zeros_and_ones_that_mean_no_and_yes(tmp_path):
+    written(tmp_path / "rows.jsonl", [row(0), row("TRUE"), row("No."), row(2)])
+    task = vqa(tmp_path, kind="yesno")
+    assert [s.target for s in task.samples()] == ["no", "yes", "no", None]
+
+
 def test_classes_are_their_names(tmp_path):
     """A label that `datasets` stores as 0 or 1 is no number."""
     features = {"question": datasets.Value("string"), "label": datasets.ClassLabel(names=["no", "yes"])}
@@ -300,7 +309,9 @@ def test_groups_clusters_and_prompts_by_any_column(tmp_path):
     plain = vqa(tmp_path, columns={"id": "none", "group": "none", "answer": ["none"]}, kind="free")
     assert {s.group for s in plain.samples()} == {"all"} and not any(s.target for s in plain.samples())
     assert next(task.episode(list(task.samples())[2])).messages[0].content[1] == "Ward 2: Which colour?\nYes or no?"
-    found = task.metrics(played(task, ["yes", "no", "Yes."]))
+    with noting() as noted:
+        found = task.metrics(played(task, ["yes", "no", "Yes."]))
+    assert {("f1", g) for g in ("all", "1", "2")} <= noted.made.keys(), "comparisons know each group's own"
     accuracy = {m.group: (m.value, m.primary) for m in found if m.name == "accuracy"}
     assert accuracy == {"all": (pytest.approx(2 / 3), True), "1": (0.5, False), "2": (1, False)}
 
