@@ -147,7 +147,7 @@ function verdict({ state, row }, run) {
 function costs(row, more) {
   const [, , , , seconds, tokens, prompted, finish] = row;
   return [
-    seconds === null ? "" : `${number(seconds)} s`, tokens === null ? "" : counted(tokens, "new token"),
+    seconds ? `${number(seconds)} s` : "", tokens ? counted(tokens, "new token") : "",
     more.thinking ? `${more.thinking} of them thinking` : "", prompted ? `${counted(prompted, "token")} of prompt` : "",
     finish && finish !== "stop" ? `ended by ${finish}` : "",
   ].filter(Boolean).join(" · ");

@@ -1,12 +1,14 @@
 // Browse one run's samples, or two beside each other. Only the pages of JSON that are shown are loaded.
 import { element, failed, fill, labels, load, params, remember } from "./common.js";
 import { address, kind, matching, reachable, WORDS } from "./filter.js";
+import { heat } from "./map.js";
 
 const SIZE = 20;
 const form = document.querySelector("#choose");
 const list = document.querySelector("#list");
 const pager = document.querySelector("#pager");
 const summary = document.querySelector("#summary");
+const map = document.querySelector("#map");
 const FILTERS = [["", "all"], ["1", "right"], ["0", "wrong"], ["e", "errors"], ["n", "not counted"]];
 const FLIPS = [["01", "wrong, right beside"], ["10", "right, wrong beside"], ["flip", "flips, both ways"], ["11", "both right"], ["00", "both wrong"]];
 
@@ -66,6 +68,8 @@ async function show() {
   }));
   if (ticket !== latest) return;
   list.replaceChildren(...rows);
+  map.hidden = !index.places;
+  if (index.places) map.replaceChildren(map.firstElementChild, heat(index.places, state, null, (i) => { open(index, i).catch(failed); }));
   summary.textContent = `${found.length} of ${index.count} samples`;
   pager.hidden = pages < 2;
   pager.querySelector("span").textContent = `Page ${page + 1} of ${pages}`;
@@ -73,6 +77,11 @@ async function show() {
   back.disabled = page === 0;
   on.disabled = page === pages - 1;
   remember({ page: page ? String(page) : "" });
+}
+
+async function open(index, i) {
+  const rows = await load(`data/boards/${params.get("board")}/${Math.floor(i / index.page)}.json`);
+  location.href = address(rows[i % index.page][0]);
 }
 
 function card([id, , group, target, question, pictures], answer, state, beside, other) {

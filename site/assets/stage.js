@@ -1,8 +1,8 @@
 // A picture with what is drawn over it, and a way to come closer. Places are fractions of the picture's sides.
 import { element } from "./common.js";
 
-const ROLES = { target: "the key", right: "said, rightly", wrong: "said, wrongly", other: "" };
-export const meaning = (mark) => [mark.label, ROLES[mark.role] ?? "", mark.box || mark.point ? "" : "no place known"].filter(Boolean).join(", ");
+const ROLES = { target: "in the key", right: "right", wrong: "wrong", other: "" };
+export const meaning = (mark) => [mark.label, ROLES[mark.role] ?? ""].filter(Boolean).join(": ");
 
 export function drawn(marks) {
   return marks.map((mark, i) => [mark, i]).filter(([mark]) => mark.box || mark.point).map(([mark, i]) => {
