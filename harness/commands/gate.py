@@ -12,6 +12,7 @@ from harness.commands.playing import current, play, timings
 from harness.commands.words import say, share_cores
 from harness.config.parser import Parser
 from harness.core.errors import HarnessError, UsageError
+from harness.core.width import columns, fitted
 
 if TYPE_CHECKING:
     from harness.gate.baseline import BaselineRun
@@ -55,7 +56,8 @@ def run(given: Any) -> int:
         _check(policy, baselines, given)
         repeats = [_timings(b, c, given.timings) for b, c in zip(baselines, candidates, strict=True)]
         made = verdicts(baselines, candidates, policy, repeats)
-    print(write.text(made))
+    for line in write.text(made).split("\n"):
+        print(*fitted(line, columns()), sep="\n")
     manifest = str(Path(given.baseline) / "manifest.json")
     _files(made, given, manifest)
     if os.environ.get("GITHUB_ACTIONS") == "true":
@@ -63,8 +65,8 @@ def run(given: Any) -> int:
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(write.markdown(made))
-    for line in send(made, policy.alerts, write.markdown(made), results / "alerts.json"):
-        say(line)
+    for sent in send(made, policy.alerts, write.markdown(made), results / "alerts.json"):
+        say(sent)
     return made.exit_code
 
 

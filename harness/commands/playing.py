@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -49,7 +50,7 @@ def play(words: Sequence[str], results: Path) -> StoredRun:
     from harness.loggers.console import Console
 
     with _crashes(words):
-        run = played(_quietly(words, results), lambda _: Console(quiet=True))
+        run = played(_quietly(words, results), lambda _: Console(quiet=True, tables=False))
     return _scored(run)
 
 
@@ -72,11 +73,18 @@ def _crashes(words: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except HarnessError as e:
-        if e.exit_code != NO:
+        if e.exit_code != NO and not _of_code(e):
             raise
         raise Crashed(f"{type(e).__name__}: {first_line(e)}: {_command(words)}") from e
-    except Exception as e:  # code of anybody's plug-in
+    except (Exception, SystemExit) as e:  # code of anybody's plug-in
         raise Crashed(f"{type(e).__name__}: {first_line(e)}: {_command(words)}") from e
+
+
+def _of_code(error: HarnessError) -> bool:
+    """Whether a task, a model or a method of these words can no longer be made: its module does not import, or its
+    `__init__` fails with values that it took before."""
+    cause = isinstance(error.__cause__, ImportError | AttributeError | TypeError | ValueError)
+    return cause and re.match(r"(method\.\S+|task|model): ", str(error)) is not None
 
 
 def _scored(run: StoredRun) -> StoredRun:

@@ -11,7 +11,8 @@ from harness.stats.decision import Verdict
 
 @dataclass(frozen=True)
 class Entry:
-    """One check of one run. `state` is the gate's, or missing, incomparable, incomplete, over, within."""
+    """One check of one run. `state` is the gate's, or missing, incomparable, incomplete, unjudged, over,
+    within."""
 
     run: str
     check: str

@@ -63,6 +63,7 @@ def verdicts(
         base.verify()
         rules = [r for r in policy.checks if r.fits(base.record)]
         if not rules:
+            entries.append(Entry(base.name, "run", "unjudged", False, "no check of gate.yaml fits it"))
             continue
         blocking = any(r.blocking for r in rules)
         if isinstance(new, HarnessError):

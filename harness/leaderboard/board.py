@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +27,9 @@ TIERS = {
 }
 """Kinds of records; every other variant is official. Different kinds never share a ranking."""
 
+CODE = ("answers", "code", "packages")
+"""Parts of an identity that say which code a run was played with."""
+
 Row = dict[str, Any]
 
 
@@ -40,6 +44,8 @@ class BoardEntry:
 
     row: Row
     metrics: list[Row] = field(repr=False)
+    earlier: bool = False
+    """Whether a newer run asked the same of the same model with later code or packages."""
 
     @property
     def run(self) -> str:
@@ -122,6 +128,8 @@ class BoardEntry:
             out.append("stopped early")
         if self.value is None:
             out.append("no score")
+        if self.earlier:
+            out.append("earlier code")
         return out
 
     @property
@@ -222,7 +230,26 @@ def entries(store: Store) -> list[BoardEntry]:
     by: dict[str, list[Row]] = {}
     for metric in store.query(sql("queries/board_metrics.sql")):
         by.setdefault(metric["run"], []).append(metric)
-    return [BoardEntry(row, by.get(row["run"], [])) for row in store.query(sql("queries/board_runs.sql"))]
+    found = [BoardEntry(row, by.get(row["run"], [])) for row in store.query(sql("queries/board_runs.sql"))]
+    return dated(found)
+
+
+def dated(found: Sequence[BoardEntry]) -> list[BoardEntry]:
+    """The entries, oldest first, with those marked that a newer one replaces: a ranking shows a method by its newest
+    code, and its history shows the others."""
+    newest = {key: e.run for e in found if not e.flaws and (key := _asked(e))}
+    return [replace(e, earlier=newest.get(_asked(e), e.run) != e.run) for e in found]
+
+
+def _asked(entry: BoardEntry) -> str:
+    """What was asked of which weights and how, whatever code played and scored it. Empty where a run does not tell."""
+    identity = entry.row["identity"] or {}
+    if "answers" not in identity:
+        return ""
+    task = {k: v for k, v in identity["task"].items() if k != "code"}
+    methods = [{k: v for k, v in m.items() if k != "calibration"} for m in identity["methods"]]
+    rest = {k: v for k, v in identity.items() if k not in CODE}
+    return json.dumps([entry.task, entry.data, {**rest, "task": task, "methods": methods}], sort_keys=True, default=str)
 
 
 def boards(found: Iterable[BoardEntry]) -> list[Board]:

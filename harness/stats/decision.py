@@ -56,8 +56,10 @@ def judge(checks: Sequence[Check], alpha: float = 0.05) -> list[Verdict]:
 
 
 def _tested(check: Check) -> bool:
-    """Whether a check is decided by its p value, and so counts among the tests that are corrected for."""
-    return check.blocking and not check.identical and check.budget is None
+    """Whether a check is decided by its p value, and so counts among the tests that are corrected for. Where no score
+    differs it cannot be, whatever the answers say."""
+    d = check.difference
+    return check.blocking and not check.identical and check.budget is None and not (d.stderr == 0 and d.value == 0)
 
 
 def _worse(d: Difference) -> float | None:
@@ -89,7 +91,7 @@ def _verdict(check: Check, single: float | None, p: float | None, alpha: float) 
         state = "regressed" if d.value <= -delta else "slipped"
     elif low > 0:
         state = "improved"
-    elif low > -delta:
+    elif low > -delta or (d.stderr == 0 and low >= -delta):
         state = "ok"
     elif delta > 0:
         # With t + t_{.8} standard errors in delta, an unchanged system would pass in 80 % of the cases.

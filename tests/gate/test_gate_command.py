@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -216,6 +218,62 @@ def test_a_crash_is_judged_and_the_other_runs_are_too(workdir, capsys, monkeypat
     Path("results/baseline/manifest.json").write_text(json.dumps(manifest))
     code, out = gate(capsys, "--run")
     assert code == 3 and "run missing: unknown setting task.nothing" in out and "identical" in out
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (
+            "from harness.core import Pipeline",
+            "from harness.core import Gone",
+            "cannot be imported: cannot import name",
+        ),
+        ("from harness.core import Pipeline", "from harness.core import (", "SyntaxError: "),
+        (
+            '    name = "boom"',
+            "    def __init__(self):\n        self.k = None + 1\n",
+            "Boom refuses its values: unsupp",
+        ),
+        ('    name = "boom"', "    def __init__(self):\n        {}['k']\n", "KeyError: 'k'"),
+        ("        if Path", "        raise SystemExit(3)\n        if Path", "SystemExit: 3"),
+    ],
+)
+def test_code_that_cannot_begin_is_a_crash_too(workdir, capsys, old, new, says):
+    """One line and exit 1, with all reports and the other runs' verdicts: the command was accepted with other code."""
+    Path("mine").mkdir()
+    name = f"boom{abs(hash(new)) % 10**8}"  # a module of its own, since Python keeps those that it has imported
+    Path(f"mine/{name}.yaml").write_text(f"_target_: {name}.Boom\nkind: pipeline\ncard: {{title: Boom}}\n")
+    Path(f"mine/{name}.py").write_text(BOOM)
+    plugins = PLUGINS.replace("]", ",mine]")
+    for method in (name, "vanilla"):
+        assert main(["eval", "task=sums", f"method={method}", plugins, "logger=quiet", "limit=4"]) == 0
+        assert main(["baseline", "update", f"sums-default-{method}", "--reason", "x"]) == 0
+    assert old in BOOM
+    Path(f"mine/{name}.py").write_text(BOOM.replace(old, new))
+    sys.modules.pop(name)
+    importlib.invalidate_caches()
+    capsys.readouterr()
+    reports = [w for kind in ("json", "junit", "sarif", "markdown") for w in (f"--{kind}", f"g.{kind}")]
+    code, out = gate(capsys, "--run", "--results", "fresh", "--baseline", "results/baseline", *reports)
+    (crash,) = [line for line in out.splitlines() if line.startswith("x ")]
+    assert code == 1 and "run crashed: " in crash and says in crash and "vanilla-oracle: correct (all) identical" in out
+    assert all(Path(f"g.{kind}").stat().st_size for kind in ("json", "junit", "sarif", "markdown"))
+
+
+def test_a_run_that_no_check_fits_is_named(base, capsys):
+    play(answers(0.2))
+    policy(checks=[{"task": "sums", "blocking": False}])
+    assert gate(capsys)[0] == 0
+    again = answers(0.2, n=40)
+    assert main(["baseline", "update", play(again, "results", 40, "seed=1"), "--reason", "x"]) == 0
+    policy(checks=[{"method": "vanilla", "data": "default", "model": "replay"}])
+    capsys.readouterr()
+    assert "unjudged" not in gate(capsys)[1]
+    manifest = json.loads((base / "manifest.json").read_text())
+    manifest["runs"][0]["record"]["model"] = "other"
+    (base / "manifest.json").write_text(json.dumps(manifest))
+    code, out = gate(capsys)
+    assert "run unjudged (advisory): no check of gate.yaml fits it" in out and code == 0
 
 
 @pytest.mark.parametrize(

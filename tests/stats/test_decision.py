@@ -88,3 +88,16 @@ def test_the_correction_equals_statsmodels():
     p = np.random.default_rng(0).random(30) ** 3
     np.testing.assert_allclose(holm(p.tolist()), multipletests(p, method="holm")[1], rtol=1e-12)
     assert holm([]) == []
+
+
+def test_a_check_in_which_no_score_differs_costs_the_others_nothing():
+    """Other words with equal scores: such a check can show no loss, so it is not among the tests corrected for."""
+
+    def check(wrong, delta):
+        after = np.where(np.arange(200) < wrong, 0.0, 1.0)
+        return Check(paired_mean(np.ones(200), after, range(200)), False, delta)
+
+    alone = judge([check(8, 0.01)])
+    beside = judge([check(8, 0.01), *[check(0, 0.0)] * 30])
+    assert beside[0] == alone[0] and alone[0].state == "regressed"
+    assert {v.state for v in beside[1:]} == {"ok"}
