@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harness.plugins.registry import Registry
 
 HELP = "run a method on a task"
-USAGE = "harness eval task=NAME [method=NAME] [model=NAME] [KEY=VALUE ...] [-m] [--cfg job]"
+USAGE = "harness eval task=NAME [method=NAME] [model=NAME] [KEY=VALUE ...] [-m] [--cfg job] [--dry-run]"
 EXAMPLES = """examples:
   harness eval method=vista task=pope                       embedded model and data: no network, no GPU
   harness eval method=vista task=pope model=llava-1.5-7b    the official benchmark on the real model
@@ -57,6 +57,7 @@ def add_arguments(parser: Parser) -> None:
     parser.usage, parser.epilog = USAGE, EXAMPLES
     add_settings(parser)
     add_hydra(parser)
+    parser.add_argument("--dry-run", action="store_true", help="show prompts, counts and time; play and write nothing")
 
 
 def run(given: Any) -> int:
@@ -64,6 +65,10 @@ def run(given: Any) -> int:
 
     share_cores()
     what = asked(given)
+    if given.dry_run:
+        from harness.commands.prompts import dry
+
+        return run(what, dry)
     if not what.sweep:
         return run(what, job, announce=partial(_announce, sweep=False))
     sweep = Sweep()

@@ -19,6 +19,7 @@ from harness.plugins.registry import Registry
 if TYPE_CHECKING:
     from harness.runs.record import RunRecord
 
+PROMPTS = "prompts"
 CARDS = ("method", "task", "model")
 LONGEST = 2000
 """Characters of an answer with its thinking that are shown."""
@@ -27,11 +28,17 @@ HELP = "one run, or the card of method=NAME, task=NAME, model=NAME"
 
 def add_arguments(parser: Parser) -> None:
     parser.add_argument(
-        "what", metavar="RUN|method=NAME|task=NAME|model=NAME", help="a run by name or beginning, or whose card"
+        "what",
+        metavar="RUN|method=NAME|task=NAME|model=NAME|prompts",
+        help="a run by name or beginning, or whose card; prompts: what a model gets for the first samples",
     )
-    parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="with --ids: settings of the task")
+    parser.add_argument(
+        "settings", nargs="*", metavar="KEY=VALUE", help="with --ids and prompts: settings of harness eval"
+    )
     parser.add_argument("--ids", action="store_true", help="with task=NAME: ids that model=replay takes, and settings")
-    parser.add_argument("--samples", type=int, default=0, metavar="N", help="also print N samples of the run")
+    parser.add_argument(
+        "--samples", type=int, default=0, metavar="N", help="also print N samples of the run; prompts of N samples"
+    )
     parser.add_argument(
         "--wrong", action="store_true", help="with --samples: those that are wrong by the judged score, and errors"
     )
@@ -40,6 +47,10 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(given: Any) -> int:
+    if given.what == PROMPTS:
+        from harness.commands.prompts import show
+
+        return show(given.settings, given.plugins, given.samples, as_json=given.json)
     group, equals, name = given.what.partition("=")
     if equals:
         if group not in CARDS:

@@ -26,6 +26,23 @@ class Call:
     seed: int
 
 
+@dataclass(frozen=True)
+class Sent:
+    """What a model gets for a call, for people to read.
+
+    `name` tells a method's further prompts from the first one, whose name is "". `text` shows special tokens, runs of
+    visual ones as their number. Where the model itself counts: `tokens`, the `visual` ones among them, their `ids`, and
+    the shape of the preprocessed `pixels`.
+    """
+
+    name: str
+    text: str
+    tokens: int | None = None
+    visual: int = 0
+    ids: Sequence[int] = ()
+    pixels: Sequence[int] = ()
+
+
 class Model(ABC):
     """Subclasses answer batches; the scheduler decides when, the model decides what fits together."""
 
@@ -51,6 +68,10 @@ class Model(ABC):
     @abstractmethod
     def answer(self, calls: Sequence[Call], decoding: Decoding) -> list[Reply]:
         """One reply per call, in order. A torch or CUDA out-of-memory error passes through as MemoryError."""
+
+    def sent(self, call: Call, decoding: Decoding) -> list[Sent]:
+        """What it would get for a call; a method's further prompts behind it. Called after `load`."""
+        raise UsageError(f"model={self.name} cannot show its prompts: choose another model")
 
     def load(self, methods: Sequence[Method]) -> None:
         """Get ready (weights, devices) to answer under these steering methods. Called once before `answer`."""

@@ -36,19 +36,7 @@ EXIT = {Status.DONE: DONE, Status.PARTIAL: INCOMPLETE, Status.FAILED: NO, Status
 @writing()
 def evaluate(config: dict[str, Any], listener: Listener) -> int:
     """Play one run to its end, or answer from what is already there. Returns the exit code."""
-    rows = _rows(config["batch_size"])
-    if config["retry"] not in (None, "errors"):
-        raise UsageError(f"retry={config['retry']} is unknown: give retry=errors or leave it out")
-    if config["limit"] is not None and (not isinstance(config["limit"], int) or config["limit"] < 1):
-        raise UsageError(f"limit={config['limit']} leaves nothing to do: give 1 or more, or leave it out")
-    if config.get("fewshot", 0) < 0:
-        raise UsageError(f"fewshot={config['fewshot']} is negative: give the number of examples")
-    if config.get("offset", 0) < 0:
-        raise UsageError(f"offset={config['offset']} is negative: give the number of samples to leave out")
-    if config.get("debug") and config["executor"]["name"] != "local":
-        raise UsageError("debug=true raises errors in this process: leave executor= out")
-    if config.get("max_equal_errors", 0) < 0:
-        raise UsageError(f"max_equal_errors={config['max_equal_errors']} is negative: give 0 to never give up, or more")
+    rows = checked(config)
     plan = compose(config)
     record = known(plan, listener.say)
     if record is not None and _answered(plan, record):
@@ -79,6 +67,24 @@ def _exit(record: RunRecord) -> int:
 
 def _unjudged(record: RunRecord) -> bool:
     return bool(record.judge and record.judge.get("failed"))
+
+
+def checked(config: dict[str, Any]) -> int | None:
+    """The rows of a batch; None for the model's own choice. Raises UsageError where a setting cannot be."""
+    rows = _rows(config["batch_size"])
+    if config["retry"] not in (None, "errors"):
+        raise UsageError(f"retry={config['retry']} is unknown: give retry=errors or leave it out")
+    if config["limit"] is not None and (not isinstance(config["limit"], int) or config["limit"] < 1):
+        raise UsageError(f"limit={config['limit']} leaves nothing to do: give 1 or more, or leave it out")
+    if config.get("fewshot", 0) < 0:
+        raise UsageError(f"fewshot={config['fewshot']} is negative: give the number of examples")
+    if config.get("offset", 0) < 0:
+        raise UsageError(f"offset={config['offset']} is negative: give the number of samples to leave out")
+    if config.get("debug") and config["executor"]["name"] != "local":
+        raise UsageError("debug=true raises errors in this process: leave executor= out")
+    if config.get("max_equal_errors", 0) < 0:
+        raise UsageError(f"max_equal_errors={config['max_equal_errors']} is negative: give 0 to never give up, or more")
+    return rows
 
 
 def _retried(plan: Plan, record: RunRecord) -> bool:

@@ -269,6 +269,16 @@ class Scheduler:
             self._report(held)
         return asking
 
+    def first(self, sample: Sample) -> Request | Result:
+        """What the model would be asked first for a sample; its result where it asks nothing."""
+        episode = self._episode(sample)
+        ended = episode.advance(None)
+        episode.play.close()
+        if ended is not None:
+            return ended
+        assert episode.request
+        return episode.request
+
     def _episode(self, sample: Sample) -> Episode:
         """The task's episode, each of its requests passed through the pipelines, the first one outermost."""
         transcript = Transcript()

@@ -101,6 +101,17 @@ def generate(
     return [one for one in out if one is not None]
 
 
+def prompts(view: View, sample: Inputs, methods: Sequence[Steering]) -> dict[str, Inputs]:
+    """What the model reads for a sample under these methods, by name: "" for the prompt, "vcd", "vcd 2" for what a
+    method contrasts it with."""
+    with undisturbed(view):
+        sample = _rewritten(methods, sample, view)
+        found = {"": sample}
+        for (method, number), row in _streams(methods, sample, view).items():
+            found[f"{method.name} {number + 1}" if number else method.name] = row
+    return found
+
+
 def _own(method: Steering, sample: Inputs, view: View, max_new_tokens: int) -> Generated:
     """One sample in the method's own loop."""
     batch = Batch(view, [method], [sample], peek=peek)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from harness.core.decoding import Decoding
 from harness.core.dress import Dress
 from harness.core.errors import HarnessError, UsageError, first_line
 from harness.core.method import Method
-from harness.core.model import Call, Model
+from harness.core.model import Call, Model, Sent
 from harness.core.types import Picture, Reply
 from harness.models.hf.unpacked import is_small, unpacked
 from harness.models.hf.weights import best_device, checkpoint_digest, locate
@@ -265,6 +266,23 @@ class HFModel(Model):
             length, thought = given.tensors["input_ids"].shape[1], self.thinking.count(text, len(tokens))
             replies.append(Reply(text, length, len(tokens), each, finish, seen, thought, out.measures))
         return replies
+
+    def sent(self, call: Call, decoding: Decoding) -> list[Sent]:
+        from harness.steering.generation import prompts
+
+        image, tokenizer = self.prompts.image_id, self.prompts.tokenizer
+        found = []
+        for name, row in prompts(self.view, self.prompts.encode(call.request), self.methods).items():
+            ids = row.tensors["input_ids"][0].tolist()
+            text = ""
+            for visual, run in groupby(ids, lambda token: token == image):
+                some = list(run)
+                said = tokenizer.decode(some[:1] if visual else some, skip_special_tokens=False)
+                text += f"{said}[x {len(some)}]" if visual else said
+            pixels = row.tensors.get("pixel_values")
+            shape = () if pixels is None else tuple(pixels.shape)
+            found.append(Sent(name, text, len(ids), ids.count(image), ids, shape))
+        return found
 
     def _beyond(self, tokens: int) -> None:
         """Tell once that prompts are longer than what the model has learnt to read."""

@@ -31,6 +31,18 @@ def body(name: str, call: Call, decoding: Decoding) -> dict[str, Any]:
     return made
 
 
+def shortened(value: Any) -> Any:
+    """A body for people to read: pictures as their type and size."""
+    if isinstance(value, dict):
+        return {k: shortened(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [shortened(v) for v in value]
+    if isinstance(value, str) and value.startswith("data:"):
+        head, _, data = value.partition(",")
+        return f"{head},... ({len(base64.b64decode(data))} bytes)"
+    return value
+
+
 def messages(request: Request) -> list[dict[str, Any]]:
     """The chat: pictures as data URLs (`Picture.portable`), in the order of the prompt."""
     out = []

@@ -15,10 +15,10 @@ from typing import Any
 
 from harness.core.decoding import Decoding
 from harness.core.errors import FATAL, Missing, Unusable, UsageError
-from harness.core.model import Call, Model
+from harness.core.model import Call, Model, Sent
 from harness.core.types import Reply
 from harness.models.openai.client import Client
-from harness.models.openai.messages import SET, body
+from harness.models.openai.messages import SET, body, shortened
 from harness.models.openai.replies import Fault
 
 ENOUGH = 4
@@ -131,6 +131,10 @@ class Server(Model):
                 return False
             said = {f.said for f in self._faults}
         return len(said) == 1 and not any(word in next(iter(said)).lower() for word in OF_THE_PROMPT)
+
+    def sent(self, call: Call, decoding: Decoding) -> list[Sent]:
+        posted = {**body(self.name, call, decoding), **decoding.extra, **self.extra}
+        return [Sent("", json.dumps(shortened(posted), indent=1, ensure_ascii=False))]
 
     def _ask(self, call: Call, decoding: Decoding) -> Reply | Exception:
         if call.request.continuations:
