@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
@@ -32,9 +34,11 @@ class Notebook(Console):
 
     def __init__(self) -> None:
         super().__init__(tables=False)
+        warnings.filterwarnings("ignore", message="IProgress not found")  # of tqdm, whose bars are not shown here
 
     def started(self, record: RunRecord, samples: Sequence[Sample], finished: list[Result]) -> None:
         super().started(record, samples, finished)
+        self._spoke = math.inf  # the bar says it
         self._draw()
 
     def progress(self, results: list[Result], score: Callable[[], Metric | None]) -> None:

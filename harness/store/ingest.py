@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,7 +64,8 @@ def ingest(results: Path, runs: Sequence[Path] | None = None, *, patience: float
         tempfile.TemporaryDirectory(prefix="harness-") as scratch,
         duckdb.connect(":memory:", config={"temp_directory": scratch, **small}) as connection,
     ):
-        connection.execute("SET enable_progress_bar = false")
+        with suppress(duckdb.Error):  # in a notebook without ipywidgets there is none, and no way to say so
+            connection.execute("SET enable_progress_bar = false")
         migrate(connection)
         folders = _folders(results) if runs is None else list({Path(r).resolve().name: Path(r) for r in runs}.values())
         staged, problems = _stage(connection, folders, Path(scratch))
