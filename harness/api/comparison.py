@@ -9,6 +9,7 @@ from harness.api import html
 from harness.api.run import Run
 from harness.api.runs import given
 from harness.comparison import compare as paired
+from harness.core.sinks import line
 
 if TYPE_CHECKING:
     from harness.api.table import Table
@@ -45,16 +46,19 @@ class Comparison(paired.Comparison):
         return Table(pa.Table.from_pylist(rows, pa.schema(list(kinds.items()))))
 
     def __repr__(self) -> str:
+        from harness.comparison.said import sentence
         from harness.comparison.table import drawing, notes
         from harness.loggers.tables import drawn
 
-        return "\n".join([drawn(drawing(self)), *notes(self)])
+        return "\n".join([drawn(drawing(self)), *map(line, notes(self)), line(sentence([self]))])
 
     def _repr_html_(self) -> str:
+        from harness.comparison.said import sentence
         from harness.comparison.table import caption, cells, heads, notes
 
         a, b = self.labels
-        lines = "".join(f"<p>{html.text(note)}</p>" for note in (f"{caption(self)}.", *notes(self)))
+        said = (f"{caption(self)}.", *notes(self), sentence([self]))
+        lines = "".join(f"<p>{html.text(note)}</p>" for note in said)
         return html.table(heads(self), cells(self), caption=f"{b} against {a}") + lines
 
 

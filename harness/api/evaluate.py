@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.api.run import Run
 from harness.api.words import Choice, Choices, check, pairs
-from harness.config.kinds import annotated
+from harness.config import kinds
 from harness.core.errors import UsageError
-from harness.plugins.registry import forget
+from harness.plugins import registry
 
 if TYPE_CHECKING:
     from harness.engine.listener import Listener
@@ -76,8 +76,8 @@ def evaluate(
         return logged(config, console)
 
     with _turn():
-        forget()
-        annotated.cache_clear()
+        registry.forget()
+        kinds.forget()
         try:
             return Run(played(Asked([word for word, _ in given]), listener))
         finally:

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, overload
 
 from harness.api import html
 from harness.api.run import Run
+from harness.comparison.listing import HEADS, rows
 from harness.config.parser import results_default
 from harness.core.errors import UsageError
-from harness.runs.record import Damaged
+from harness.core.sinks import line
 from harness.runs.stored import find, folder, select
 
 if TYPE_CHECKING:
     from harness.api.table import Table
-
-HEADS = ("run", "status", "samples", "score", "started")
 
 
 class Runs(Sequence[Run]):
@@ -52,17 +51,21 @@ class Runs(Sequence[Run]):
         return samples([run.stored for run in self])
 
     def __repr__(self) -> str:
-        from rich.table import Table as Drawn
+        from harness.core.width import columns, listed
 
-        from harness.loggers.tables import drawn, text
-
-        made = Drawn(*HEADS, box=None, pad_edge=False)
-        for run in self:
-            made.add_row(*map(text, _cells(run)))
-        return drawn(made) if self else f"no runs in {self.results}"
+        found, problems = self._rows()
+        lines = [*listed(HEADS, found, columns()), *map(line, problems)]
+        return "\n".join(lines) if found else f"no runs in {self.results}"
 
     def _repr_html_(self) -> str:
-        return html.table(HEADS, map(_cells, self), numbers=False) if self else html.text(repr(self))
+        found, problems = self._rows()
+        if not found:
+            return html.text(repr(self))
+        return "".join([html.table(HEADS, found, numbers=False), *map(html.text, problems)])
+
+    def _rows(self) -> tuple[list[list[str]], list[str]]:
+        problems: list[str] = []
+        return rows([run.stored for run in self], problems.append), problems
 
 
 def runs(
@@ -103,15 +106,3 @@ def given(run: Run | str, results: str | Path | None) -> Run:
     if not isinstance(run, str):
         raise UsageError(f"{run!r:.80} is no run: give one of harness.runs(), or its name")
     return Run(find(folder(results_default() if results is None else results), run))
-
-
-def _cells(run: Run) -> tuple[str, ...]:
-    from harness.loggers.tables import plain_interval
-
-    record, counts = run.record, run.record.counts
-    try:
-        best = run.primary
-        score = f"{best.name} {plain_interval(best.value, best.low, best.high)}" if best else ""
-    except Damaged as e:
-        score = str(e)
-    return run.name, run.status, f"{counts.done}/{counts.samples}", score, record.started or ""

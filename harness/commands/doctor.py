@@ -28,6 +28,8 @@ EXTRAS = {
     "alerts": "alerts of harness gate",
     "openai": "models behind an OpenAI-compatible server",
     "xlsx": "answer files of Excel",
+    "pandas": "tables of harness.runs() as pandas",
+    "polars": "tables of harness.runs() as Polars",
     "photos": "the photographs of task=pope task.data=photos",
 }
 """What each extra of pyproject.toml is for; their packages are read from the installed metadata."""

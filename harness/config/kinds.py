@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from harness.config import signatures
 from harness.config.signatures import Unclear, stated
 
 TEXT, WHOLE, NUMBER, SWITCH, NOTHING = "text", "whole number", "number", "true or false", "null"
@@ -95,6 +96,12 @@ def annotated(target: str) -> dict[str, Any]:
     except Exception:  # whoever builds it reports what is wrong with it
         return {}
     return found
+
+
+def forget() -> None:
+    """Read the classes of plug-ins anew."""
+    annotated.cache_clear()
+    signatures.forget()
 
 
 def _read(node: ast.expr) -> Kinds:

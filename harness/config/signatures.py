@@ -85,3 +85,8 @@ def _tree(module: str) -> ast.Module:
         return ast.parse(path.read_bytes())
     except (SyntaxError, ValueError, RecursionError) as e:
         raise Unclear(module) from e
+
+
+def forget() -> None:
+    """Read sources anew."""
+    _tree.cache_clear()

@@ -40,7 +40,7 @@ class Console:
     run in a `sweep` a line takes the place of its table: the sweep ends with one of them all."""
 
     def __init__(self, *, quiet: bool = False, tables: bool = True, sweep: Ending | None = None):
-        self.quiet, self.tables, self.sweep = quiet, tables and sweep is None, sweep
+        self.quiet, self.tables, self.sweep = quiet, tables, sweep
         self.err = Terminal(stderr=True, highlight=False, emoji=False, soft_wrap=True)
         self.out = terminal()
         self._bar: Progress | None = None
@@ -109,11 +109,11 @@ class Console:
 
     def ended(self, record: RunRecord, metrics: list[Metric], *, from_store: bool) -> None:
         self.stop()
-        if metrics and self.tables:
+        if metrics and self.tables and self.sweep is None:
             self.out.print(metrics_table(record, metrics))
         if self.sweep is not None:
             self.sweep.note(record, metrics)
-        for told in lines(record.judge) if record.judge and record.status.ended else ():
+        for told in lines(record.judge) if record.judge and record.status.ended and self.tables else ():
             self.out.print(text(f"  {told}"))
         counts = record.counts
         if counts.errors:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-IPYTHON = '''
+IPYTHON = """
 import sys, types
 
 SHOWN = []
@@ -29,7 +29,7 @@ def display(shown, display_id):
 
 get_ipython = Shell
 sys.modules["IPython.display"] = types.SimpleNamespace(HTML=str, display=display)
-'''
+"""
 CELL = """
 import IPython, harness
 from harness.store import Store
