@@ -79,8 +79,14 @@ class Model(ABC):
             names = ", ".join(m.name for m in methods)
             raise UsageError(f"method={names} edits the inside of a model: model={self.name} has none to edit")
 
-    def calibrate(self, method: Method, pictures: Sequence[tuple[Picture, tuple[str, ...]]]) -> dict[str, Any]:
-        """The tensors that a method needs before it can steer this model, from (picture, names of its objects)."""
+    def calibrate(
+        self,
+        method: Method,
+        pictures: Sequence[tuple[Picture, tuple[str, ...]]],
+        questions: Sequence[tuple[str, str]] = (),
+    ) -> dict[str, Any]:
+        """The tensors that a method needs before it can steer this model, from (picture, names of its objects), or from
+        (prompt, answer)."""
         raise UsageError(
             f"method={method.name} calibrates itself on a Hugging Face model; model={self.name} is not one"
         )

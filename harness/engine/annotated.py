@@ -1,4 +1,4 @@
-"""Annotated pictures that methods calibrate themselves on."""
+"""What methods calibrate themselves on: annotated pictures, or questions with their answers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ EMBEDDED = Path(__file__).resolve().parents[1] / "tasks" / "pope" / "calibration
 
 @dataclass(frozen=True)
 class Data:
-    """Annotated pictures by name: `embedded`, a Parquet file, or a JSONL file beside its pictures.
+    """Annotated pictures by name: `embedded`, a Parquet file, or a JSONL file beside its pictures; or questions.
 
     A row has `objects` (names of the categories shown) and the picture: `bytes`, or `image`, a path relative to the
-    file.
+    file. Or it has `prompt` and `answer`.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Data:
         if not self.path.is_file():
             raise UsageError(
                 f"calibration={self.name} is not a file: give embedded, or a .jsonl or .parquet file with a row "
-                "{image, objects} per picture"
+                "{image, objects} per picture, or {prompt, answer} per question"
             )
         table = DIGESTS.of(self.path)
         files = [p.source for p, _ in self.pictures() if isinstance(p.source, Path)]
@@ -45,9 +45,11 @@ class Data:
         return hashlib.sha256(json.dumps([table, marks]).encode()).hexdigest()
 
     def pictures(self) -> list[tuple[Picture, tuple[str, ...]]]:
-        """Raises UsageError where a row lacks a field."""
+        """None where the file holds questions. Raises UsageError where a row lacks a field."""
         out = []
         for number, row in enumerate(self._rows(), 1):
+            if isinstance(row, dict) and "prompt" in row:
+                return []
             if not isinstance(row, dict) or not isinstance(row.get("objects"), list) or "image" not in row:
                 raise UsageError(f"{self.path}, row {number}: needs image (a path) and objects (a list of names)")
             source = row.get("bytes") or self.path.parent / str(row["image"])
@@ -55,6 +57,17 @@ class Data:
         if not out:
             raise UsageError(f"{self.path} holds no pictures to calibrate on")
         return out
+
+    def questions(self) -> list[tuple[str, str]]:
+        """(prompt, answer) of each row; none where the file holds pictures. Raises UsageError where a row lacks one."""
+        rows = [] if self.name == "embedded" else self._rows()
+        if not any(isinstance(row, dict) and "prompt" in row for row in rows):
+            return []
+        for number, row in enumerate(rows, 1):
+            texts = [row.get(k) for k in ("prompt", "answer")] if isinstance(row, dict) else []
+            if not all(isinstance(t, str) and t.strip() for t in texts or [None]):
+                raise UsageError(f"{self.path}, row {number}: needs prompt and answer, two texts")
+        return [(row["prompt"], row["answer"]) for row in rows]
 
     def _rows(self) -> list[Any]:
         if self.path.suffix == ".parquet":

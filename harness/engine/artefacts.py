@@ -30,7 +30,8 @@ def identity(method: Method, model: Model, data: str) -> dict[str, Any]:
         if getattr(model, "data", "") != "embedded":
             raise UsageError(
                 f"method={method.name} calibrates itself on annotated pictures of the kind that model={model.name} "
-                "was made for: add calibration=FILE, a .jsonl or .parquet file with a row {image, objects} per picture"
+                "was made for: add calibration=FILE, a .jsonl or .parquet file with a row {image, objects} per "
+                "picture, or {prompt, answer} per question where the method takes those"
             )
         data = "embedded"
     code = code_beside_tasks([type(method).__module__, type(model).__module__, Data.__module__])
@@ -76,14 +77,16 @@ def _make(method: Method, model: Model, key: dict[str, Any], where: Path) -> Non
     from safetensors.torch import save_file
 
     began = time.monotonic()
-    pictures = Data(key["data"]["name"]).pictures()
-    tensors = model.calibrate(method, pictures)
+    data = Data(key["data"]["name"])
+    pictures, questions = data.pictures(), data.questions()
+    tensors = model.calibrate(method, pictures, questions)
     save_file({k: v.contiguous() for k, v in tensors.items()}, str(where / "artefact.safetensors"))
     record = {
         "method": method.name,
         "model": model.name,
         "identity": key,
         "pictures": len(pictures),
+        "questions": len(questions),
         "tensors": {name: _shown(tensor) for name, tensor in tensors.items()},
         "seconds": round(time.monotonic() - began, 3),
         "finished": now(),

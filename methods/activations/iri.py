@@ -11,9 +11,8 @@ from torch import Tensor
 from harness.core.decoding import Decoding
 from harness.core.errors import UsageError
 from harness.steering import Batch, Inputs, Steering, View, generate
-from harness.steering.bench import Bench
+from harness.steering.bench import PRESENT, Bench
 
-QUESTION = "Is there {} {} in the image? Please answer this question with one word (Yes or No)."
 PARTS = ("attention", "mlp")
 MARGIN = 0.1
 """A traced question must lose this much of P(yes) under noise: below it the recovery rate explodes."""
@@ -70,9 +69,11 @@ class Iri(Steering):
         return out
 
     def calibrate(self, bench: Bench) -> dict[str, Tensor]:
-        """Recovery rates [L] of both parts at the last token, by FCCT."""
+        """Recovery rates [L] of both parts at the last token, by FCCT. Raises UsageError without pictures."""
+        if not bench.pictures:
+            raise UsageError("method=iri calibrates itself on annotated pictures: give calibration=FILE with such rows")
         samples = [
-            bench.ask(p.picture, QUESTION.format("an" if name[0] in "aeiou" else "a", name))
+            bench.ask(p.picture, PRESENT.format("an" if name[0] in "aeiou" else "a", name))
             for p in bench.pictures
             for name in p.objects[:3]
         ]

@@ -41,7 +41,11 @@ class Truthprint(Steering):
         return (min(view.scaled(self.layer), view.depth - 1),)
 
     def calibrate(self, bench: Bench) -> dict[str, Tensor]:
-        """A probe on captions and yes answers about annotated pictures."""
+        """A probe on captions and yes answers about annotated pictures. Raises UsageError without pictures."""
+        if not bench.pictures:
+            raise UsageError(
+                f"method={self.name} calibrates itself on annotated pictures: give calibration=FILE with such rows"
+            )
         features, wrong, pictures = collect(bench, self.reads(bench.view)[0])
         return Probe.fit(features, wrong, pictures).tensors()
 

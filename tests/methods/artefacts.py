@@ -23,4 +23,21 @@ def _probe(view: View) -> dict[str, Tensor]:
     return {"weight": weight, "bias": torch.zeros(1), "mean": zero, "std": zero + 1, "theta": torch.tensor([0.5])}
 
 
-ARTEFACTS: dict[str, Callable[[View], dict[str, Tensor]]] = {"iri": _rates, "truthprint": _probe}
+def _heads(view: View) -> dict[str, Tensor]:
+    """Every other head."""
+    return {"heads": (torch.arange(view.depth * view.n_heads) % 2).view(view.depth, view.n_heads)}
+
+
+def _embedding(view: View) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(2)
+    size = view.projection(0).weight.shape[1] // view.n_heads
+    shape = (view.depth, view.n_heads)
+    return {"t": torch.randn(*shape, size, generator=generator), "alpha": torch.rand(*shape, generator=generator)}
+
+
+ARTEFACTS: dict[str, Callable[[View], dict[str, Tensor]]] = {
+    "iri": _rates,
+    "truthprint": _probe,
+    "act": _heads,
+    "soft_injection": _embedding,
+}

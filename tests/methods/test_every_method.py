@@ -31,6 +31,7 @@ LIVELY = {
     "lazyeviction": {"window": 2},
     "delta": {"budget": 4, "page": 2, "recent": 1},
     "powerattention": {"block": 2, "window": 1},
+    "act": {"beta": 0.0, "tau": 0.05},
 }
 """Values under which a method has something to do on random models with prompts of a dozen tokens."""
 LATE = {name: LIVELY[name] for name in ("lazyeviction", "delta", "powerattention")}

@@ -192,13 +192,18 @@ class HFModel(Model):
             "compile": self.compile,
         }
 
-    def calibrate(self, method: Method, pictures: Sequence[tuple[Picture, tuple[str, ...]]]) -> dict[str, Any]:
+    def calibrate(
+        self,
+        method: Method,
+        pictures: Sequence[tuple[Picture, tuple[str, ...]]],
+        questions: Sequence[tuple[str, str]] = (),
+    ) -> dict[str, Any]:
         from harness.steering import Steering
         from harness.steering.bench import Annotated, Bench
 
         assert isinstance(method, Steering)
         annotated = [Annotated(*p) for p in pictures]
-        return method.calibrate(Bench(self.view, annotated, self.prompts.encode))
+        return method.calibrate(Bench(self.view, annotated, self.prompts.encode, questions))
 
     def work(self) -> dict[str, int]:
         return {"passes": self._work.passes, "positions": self._work.positions} if self._work else {}

@@ -1,0 +1,114 @@
+"""ACT: damp attention to sinks that are not the first token, in heads where that helps (arXiv 2406.15765)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from harness.core.decoding import Decoding
+from harness.core.errors import UsageError
+from harness.steering import Batch, Steering, View, generate
+from harness.steering.bench import Bench, Question
+
+THRESHOLDS = ("absolute", "per_length")
+
+
+class Act(Steering):
+    """Attention calibration. Which heads are calibrated is found by trying each alone (`harness calibrate`)."""
+
+    name = "act"
+    attention_rows = "all"
+    beams = False
+    calibrated_by = ("beta", "tau", "threshold", "examples")
+
+    def __init__(self, beta: float, tau: float, threshold: str, decode: bool, examples: int):
+        """`beta`: part of its attention that a sink keeps; 1 for all. `tau`: mean attention that makes a sink:
+        absolute, or (threshold=per_length) over the number of tokens. `decode`: calibrate rows of the answer, too.
+        `examples`: questions that each head is tried on.
+        """
+        if not 0 <= beta <= 1:
+            raise UsageError(f"method.{self.name}.beta={beta} must lie in [0, 1]")
+        if threshold not in THRESHOLDS:
+            raise UsageError(f"method.{self.name}.threshold={threshold} is unknown: choose absolute or per_length")
+        if examples < 1 or tau <= 0:
+            raise UsageError(f"method.{self.name} needs examples from 1 on and tau above 0")
+        self.beta, self.tau, self.threshold, self.decode, self.examples = beta, tau, threshold, decode, examples
+        if beta < 1:
+            self.prefix = "none"  # later rows decide what a sink is
+        self._sums: dict[int, Tensor] = {}
+
+    @property
+    def needs_artefact(self) -> bool:
+        return self.beta < 1
+
+    def prepare(self, batch: Batch) -> None:
+        self._sums = {}
+
+    def attention_weights(self, l: int, w: Tensor, batch: Batch) -> Tensor | None:
+        if self.beta == 1 or not (batch.prefill or self.decode):
+            return None
+        heads = self._heads()[l].to(w.device)
+        if not heads.any():
+            return None
+        present, position = batch.present(self), batch.positions(self)
+        rows = present[:, -w.shape[2] :]
+        got = (w.float() * rows[:, None, :, None]).sum(2)  # float32: half precision drifts on long prompts
+        before = self._sums.get(l)
+        if before is not None:
+            width = got.shape[-1]
+            got += torch.nn.functional.pad(before, (0, max(0, width - before.shape[-1])))[..., -width:]
+        self._sums[l] = got
+        length = present.sum(-1, keepdim=True)
+        score = got / (length - position).clamp(min=1)[:, None]
+        limit = self.tau if self.threshold == "absolute" else self.tau / length[:, None]
+        sinks = (score > limit) & (present & (position > 0))[:, None]
+        return torch.where(heads[None, :, None, None], calibrated(w, sinks, self.beta), w)
+
+    def _heads(self) -> Tensor:
+        if self.artefact is None:
+            raise UsageError(f"method={self.name} has no chosen heads: run harness calibrate method={self.name} first")
+        return self.artefact["heads"].bool()
+
+    def calibrate(self, bench: Bench) -> dict[str, Tensor]:
+        """heads [L, H]: those that alone raise accuracy on the bench's questions. accuracy [L, H]; `plain`: without."""
+        view, asked = bench.view, bench.questions[: self.examples]
+        accuracy, plain = torch.zeros(view.depth, view.n_heads), self._accuracy(bench, asked, None)
+        for l in searched(view):
+            for h in range(view.n_heads):
+                accuracy[l, h] = self._accuracy(bench, asked, (l, h))
+        return {"heads": (accuracy > plain).int(), "accuracy": accuracy, "plain": torch.tensor([plain])}
+
+    def _accuracy(self, bench: Bench, asked: Sequence[Question], head: tuple[int, int] | None) -> float:
+        """Share of questions whose right answer has the likeliest first token, with one head calibrated."""
+        view = bench.view
+        trial = Act(self.beta, self.tau, self.threshold, self.decode, self.examples)
+        chosen = torch.zeros(view.depth, view.n_heads, dtype=torch.int)
+        if head:
+            chosen[head] = 1
+        trial.artefact = {"heads": chosen}
+        inputs = [replace(bench.encode(q.asked()), shared=None) for q in asked]
+        made = generate(view, inputs, [trial] if head else [], Decoding(), 1, range(len(inputs)), keep_scores=True)
+        right = 0
+        for question, one in zip(asked, made, strict=True):
+            assert one.scores is not None
+            score = {a: max(float(one.scores[0][t]) for t in view.begins(a)) for a in question.answers}
+            right += max(score, key=lambda a: score[a]) == question.answer
+        return right / len(asked)
+
+
+def searched(view: View) -> Sequence[int]:
+    """Layers whose heads are tried: not the first two and the last, in models that have as many as the paper's use."""
+    return range(2, view.depth - 1) if view.depth > 8 else range(view.depth)
+
+
+def calibrated(w: Tensor, sinks: Tensor, beta: float) -> Tensor:
+    """Attention w [b, H, R, k] with a part `beta` of its own left to each sink [b, H, k]; the rest goes to the other
+    columns of the row, in proportion to what they have. A row that sees nothing but sinks stays."""
+    sink = sinks[:, :, None].to(w.dtype)
+    freed = (1 - beta) * (w * sink).sum(-1, keepdim=True)
+    others = (w * (1 - sink)).sum(-1, keepdim=True)
+    new = w * torch.where(sink.bool(), beta, 1 + freed / others.clamp(min=1e-12))
+    return torch.where(others > 0, new, w)
