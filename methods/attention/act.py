@@ -24,9 +24,9 @@ class Act(Steering):
     beams = False
     calibrated_by = ("beta", "tau", "threshold", "examples")
 
-    def __init__(self, beta: float, tau: float, threshold: str, decode: bool, examples: int):
+    def __init__(self, beta: float, tau: float, threshold: str, answer: bool, examples: int):
         """`beta`: part of its attention that a sink keeps; 1 for all. `tau`: mean attention that makes a sink:
-        absolute, or (threshold=per_length) over the number of tokens. `decode`: calibrate rows of the answer, too.
+        absolute, or (threshold=per_length) over the number of tokens. `answer`: calibrate rows of the answer, too.
         `examples`: questions that each head is tried on.
         """
         if not 0 <= beta <= 1:
@@ -35,7 +35,7 @@ class Act(Steering):
             raise UsageError(f"method.{self.name}.threshold={threshold} is unknown: choose absolute or per_length")
         if examples < 1 or tau <= 0:
             raise UsageError(f"method.{self.name} needs examples from 1 on and tau above 0")
-        self.beta, self.tau, self.threshold, self.decode, self.examples = beta, tau, threshold, decode, examples
+        self.beta, self.tau, self.threshold, self.answer, self.examples = beta, tau, threshold, answer, examples
         if beta < 1:
             self.prefix = "none"  # later rows decide what a sink is
         self._sums: dict[int, Tensor] = {}
@@ -48,7 +48,7 @@ class Act(Steering):
         self._sums = {}
 
     def attention_weights(self, l: int, w: Tensor, batch: Batch) -> Tensor | None:
-        if self.beta == 1 or not (batch.prefill or self.decode):
+        if self.beta == 1 or not (batch.prefill or self.answer):
             return None
         heads = self._heads()[l].to(w.device)
         if not heads.any():
@@ -84,7 +84,7 @@ class Act(Steering):
     def _accuracy(self, bench: Bench, asked: Sequence[Question], head: tuple[int, int] | None) -> float:
         """Share of questions whose right answer has the likeliest first token, with one head calibrated."""
         view = bench.view
-        trial = Act(self.beta, self.tau, self.threshold, self.decode, self.examples)
+        trial = Act(self.beta, self.tau, self.threshold, self.answer, self.examples)
         chosen = torch.zeros(view.depth, view.n_heads, dtype=torch.int)
         if head:
             chosen[head] = 1

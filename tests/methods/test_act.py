@@ -72,7 +72,7 @@ def test_steps_are_calibrated_only_where_asked():
     v, one = view("llama"), sample("llama", 0, length=12)
     every = torch.ones(v.depth, v.n_heads)
     both, prompt = (
-        generate(v, [one], [with_heads(every, beta=0.0, tau=0.02, decode=d)], GREEDY, 4, [0], keep_scores=True)[0]
+        generate(v, [one], [with_heads(every, beta=0.0, tau=0.02, answer=d)], GREEDY, 4, [0], keep_scores=True)[0]
         for d in (True, False)
     )
     torch.testing.assert_close(both.scores[0], prompt.scores[0])
