@@ -84,7 +84,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Highlight:
-    """The largest gain or loss."""
+    """The largest gain or loss; of parts of the records only where whole ones show none."""
 
     method: str
     board: Board
@@ -124,8 +124,8 @@ def overviews(
             rows=rows,
             single=[c for c in rest if not c.board.partial],
             partial=[(c, matrix([c])) for c in rest if c.board.partial],
-            gain=_extreme(shown, 1),
-            loss=_extreme(shown, -1),
+            gain=_extreme(shown, 1) or _extreme(rest, 1),
+            loss=_extreme(shown, -1) or _extreme(rest, -1),
             regression=_regression(series, model, tier),
             plot=cost_plot(rows, shown),
         )

@@ -80,13 +80,14 @@ async function hit({ board, at }, words) {
   const [chunk, place] = [Math.floor(at / index.page), at % index.page];
   const [id, , group, target, question] = (await load(`data/boards/${board}/${chunk}.json`))[place];
   const said = [];
-  for (const run of index.runs.slice(0, RUNS)) {
+  const runs = [...index.runs].sort((a, b) => b.ranked - a.ranked); // chance and the like come last
+  for (const run of runs.slice(0, RUNS)) {
     const answer = (await load(`data/runs/${run.slug}/${chunk}.json`))[place];
     if (answer?.[0] && has(answer[0], words)) said.push([run, answer[0]]);
     if (said.length === 2) break;
   }
   const link = (run) => `sample.html?${new URLSearchParams({ board, run: run.slug, id })}`;
-  const run = said[0]?.[0] ?? index.runs[0];
+  const run = said[0]?.[0] ?? runs[0];
   return element("li", { class: "hit" },
     element("p", { class: "id" }, element("a", { href: link(run) }, id), " ", element("span", { class: "tag" }, index.name), " ", element("span", { class: "tag" }, group ?? "")),
     element("p", {}, ...shown(question, words)),
