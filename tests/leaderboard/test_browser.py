@@ -263,6 +263,9 @@ def test_the_theme_is_kept(page, address):
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
     page.reload()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == dark != light
+    page.emulate_media(media="print")  # a dark page is printed on white, without what only a screen can use
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert not page.get_by_role("navigation", name="Site").is_visible()
 
 
 @pytest.mark.parametrize("page", [{"java_script_enabled": False}], indirect=True)
