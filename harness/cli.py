@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from harness import __version__
 from harness.core.errors import INTERRUPTED, HarnessError, UsageError, nearest, writing
 from harness.core.sinks import line
+from harness.core.width import columns, fitted
 
 if TYPE_CHECKING:
     from harness.config.parser import Parser
@@ -107,7 +108,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
-        print(usage())
+        for text in usage().split("\n"):
+            print(*fitted(text, columns()), sep="\n")
         return 0
     if words[0] in ("-V", "--version"):
         print(f"harness {__version__}")

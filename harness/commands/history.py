@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from harness.commands.words import results_folder, say
 from harness.config.parser import Parser
 from harness.core.errors import UsageError
+from harness.core.width import columns
 
 if TYPE_CHECKING:
     from harness.gate.history import LevelChange, Series
 
 BLOCKS = "▁▂▃▄▅▆▇█"
-HEIGHT, WIDTH = 8, 100
+HEIGHT, WIDTH, MARGIN = 8, 100, 12
 HELP = "scores and speed of a task over commits, and where they changed"
 
 
@@ -96,7 +97,8 @@ def _spark(values: Sequence[float]) -> str:
 
 def _draw(series: Series) -> list[str]:
     """A plot of HEIGHT rows: o a run, | its 95 % interval, ^ below the first run after a step."""
-    points = series.points[-WIDTH // 2 :]
+    room = min(WIDTH, (columns() or WIDTH + MARGIN) - MARGIN)
+    points = series.points[-room // 2 :]
     lows, highs = [p.value - 1.96 * p.error for p in points], [p.value + 1.96 * p.error for p in points]
     bottom, top = min(lows), max(highs)
     unit = (top - bottom) / (HEIGHT - 1) or 1.0
@@ -109,5 +111,5 @@ def _draw(series: Series) -> list[str]:
         rows.append(f"  {_number(bottom + level * unit):>9} {' '.join(marks)}")
     first = {c.first_bad.run for c in series.changes}
     if any(p.run in first for p in points):
-        rows.append(" " * 12 + " ".join("^" if p.run in first else " " for p in points))
+        rows.append(" " * MARGIN + " ".join("^" if p.run in first else " " for p in points))
     return rows

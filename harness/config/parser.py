@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from harness.core.errors import UsageError, near, nearest
+from harness.core.width import columns, fitted
 
 VARIABLE = "HARNESS_RESULTS"
 
@@ -21,6 +22,11 @@ class Parser(argparse.ArgumentParser):
     @property
     def options(self) -> list[str]:
         return [o for action in self._actions for o in action.option_strings]
+
+    def format_help(self) -> str:
+        """Lines that fit into the terminal, also those of examples."""
+        width = columns()
+        return "\n".join(part for line in super().format_help().split("\n") for part in fitted(line, width))
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{self.prog.split(' ', 1)[-1]}: {message}; see {self.prog} --help")

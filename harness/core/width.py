@@ -9,8 +9,8 @@ import textwrap
 
 NARROWEST = 20
 """Columns that are used at least."""
-HANGING = 40
-"""Continued lines are indented to the last column of their first line that begins left of this."""
+ASIDE = 6
+"""Indent of a column that has lines of its own."""
 
 
 def columns() -> int | None:
@@ -28,13 +28,25 @@ def columns() -> int | None:
 
 def fitted(line: str, width: int | None) -> list[str]:
     """The line in parts of at most `width` columns, broken at spaces; a longer word stays whole. What follows the first
-    part stands below the last column of a list (`  name     text`), or is indented by two."""
+    part stands below the last column of a list (`  name     text`), or is indented by two. A last column that begins in
+    the right half has lines of its own."""
     if width is None or len(line) <= width:
         return [line]
-    starts = [m.end() for m in re.finditer(r"(?:^|(?<=\S)) {2,}(?=\S)", line[:HANGING])]
-    indent = min(max(starts, default=0) or 2, width // 2)
+    starts = [m.end() for m in re.finditer(r"(?:^|(?<=\S)) {2,}(?=\S)", line)]
+    at = max((s for s in starts if len(line[:s].rstrip()) <= width), default=0)
+    if at > width // 2:
+        return [line[:at].rstrip(), *_wrapped(line[at:], width, ASIDE, ASIDE)]
+    return _wrapped(line, width, 0, at or 2)
+
+
+def _wrapped(line: str, width: int, first: int, rest: int) -> list[str]:
     made = textwrap.TextWrapper(
-        width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False, replace_whitespace=False
+        width,
+        initial_indent=" " * first,
+        subsequent_indent=" " * rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+        replace_whitespace=False,
     )
     return made.wrap(line) or [line]
 

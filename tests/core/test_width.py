@@ -20,9 +20,10 @@ def test_every_word_is_kept_and_every_line_fits(words, width):
 
 
 def test_continued_lines_stand_below_the_last_column():
-    assert fitted("  method    vista {lam: 0.05}", 20) == ["  method    vista", "          {lam:", "          0.05}"]
+    assert fitted("  method    vista {lam: 0.05}", 24) == ["  method    vista {lam:", "            0.05}"]
     assert fitted("run a b c d e f g h i", 20) == ["run a b c d e f g h", "  i"]
     assert fitted("x" * 30, 20) == ["x" * 30]
+    assert fitted("  harness eval task=a    what it does", 30) == ["  harness eval task=a", "      what it does"]
 
 
 @given(
