@@ -54,6 +54,8 @@ class Finder:
             text = cell.strip()
             if len(text) <= REFERENCE and holds(target := self.known.get(text)):
                 return self._one(target, named, where)
+            if text.lower().startswith(("http://", "https://")):
+                raise Bad(f"holds a web address ({text[:80]}): download the picture and give its path")
             if not holds(text):
                 return self.folder(text)
             return self._kept(decoded(text), named or where)

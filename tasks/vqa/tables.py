@@ -73,6 +73,8 @@ def _read(path: Path, root: Path) -> Table:
         found = read_table(path)
         return Table(name, found.places, found.rows)
     listed = rows(path)
+    if len(listed) == 1 and isinstance(listed[0], dict) and all(isinstance(v, dict) for v in listed[0].values()):
+        listed = [{"id": key, **value} for key, value in listed[0].items()]
     if named := classes(path) if path.suffix == ".parquet" else {}:
         listed = [labelled(row, named) if isinstance(row, dict) else row for row in listed]
     return Table(name, _numbered(listed), listed)

@@ -132,6 +132,7 @@ def test_bad_rows_cost_themselves(tmp_path):
         row("red", id=5, image=""), row("red", id=1), "{broken", row({"x": 1}, id=8),
         row("red", id=9, image="gone.png"),
         row("red", id=10, question="Which <image 2>?"), row("red", id=11, image="data:image/png;base64,@@"),
+        row("red", id=12, image="https://x.y/a.png"),
     ]  # fmt: skip
     written(tmp_path / "rows.jsonl", rows)
     task = vqa(tmp_path, kind="short")
@@ -141,6 +142,7 @@ def test_bad_rows_cost_themselves(tmp_path):
         1: "rows.jsonl, row 2: the answer is empty", 2: "the answer is empty", 3: "the question is empty",
         4: "column image is empty", 5: "id 1 occurs twice", 6: "rows.jsonl, row 7: is not JSON",
         7: "the answer is empty", 9: "shows picture 2, and the row has 1", 10: "holds a picture that is not base64",
+        11: "holds a web address (https://x.y/a.png): download",
     }  # fmt: skip
     assert all(says in found[i] for i, says in wanted.items()), found
     assert task.describe()["images_not_found"] == 1 and task.describe()["faulty_rows"] == len(wanted)
@@ -235,6 +237,11 @@ def test_data_urls_and_annotations_as_objects(tmp_path):
     task = vqa(tmp_path)
     assert len({s.cluster for s in task.samples()}) == 1 and task.kind.primary == "vqa_accuracy"
     assert task.source.records[0].images == ("rows:1",)
+
+
+def test_a_map_from_ids_to_questions(tmp_path):
+    written(tmp_path / "rows.json", [json.dumps({"07": row("red"), "8": row("blue")})])
+    assert [s.id for s in vqa(tmp_path).samples()] == ["07", "8"]
 
 
 def test_zeros_and_ones_that_mean_no_and_yes(tmp_path):
