@@ -90,8 +90,9 @@ class Number(Kind):
     scores = (Score("correct", primary=True), Score("exact"), Score("unparsed", higher_is_better=False))
 
     def read(self, values: Sequence[Any], record: Question) -> Question:
+        """ChartQA's rule also takes words, which must be the same."""
         made = super().read(values, record)
-        for one in made.answers:
+        for one in made.answers if self.how.parser != "relaxed" else ():
             try:
                 value(one)
             except ValueError:
@@ -101,6 +102,7 @@ class Number(Kind):
     def score(self, record: Question, answer: str) -> Outcome:
         read = PARSERS[self.how.parser](answer)
         right, same = 0.0, 0.0
+        worded = next((a for a in record.answers if self.how.parser == "relaxed" and _whole(a) is None), None)
         for one in record.answers:
             if self.how.parser == "relaxed":
                 right = max(right, float(chartqa(answer, one, self.how.tolerance)))
@@ -108,5 +110,5 @@ class Number(Kind):
             elif read:
                 right = max(right, float(near(read, one, self.how.tolerance, self.how.absolute)))
                 same = max(same, float(near(read, one, 0.0, 0.0)))
-        scores = {"correct": right, "exact": same, "unparsed": float(not read)}
+        scores = {"correct": right, "exact": same, "unparsed": float(not read and worded is None)}
         return outcome(record, answer, scores, read or None)

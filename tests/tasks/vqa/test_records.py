@@ -6,6 +6,7 @@ import base64
 import csv
 import json
 import random
+import re
 
 import datasets
 import pyarrow as pa
@@ -73,7 +74,9 @@ def test_kinds_are_found(tmp_path, rows, found):
         ([row("red")], {"prompt": "{qestion}"}, "task.prompt: {qestion} is no column of rows.jsonl: did you"),
         ([row("red")], {"parser": "mmmu"}, "task.parser=mmmu does not read answers of kind short: leave it out"),
         ([row("yes")], {"parser": "mmmu"}, "not read answers of kind yesno: choose one of word, official, opera"),
-        ([row("yes")], {"metric": "anls"}, "task.metric=anls is of short answers, and these are of kind yesno"),
+        ([row("yes")], {"metric": "anls"}, "task.metric=anls is for kind short, and these questions are of kind yesno"),
+        ([row("red")], {"tolerance": 0.05}, "task.tolerance=0.05 is for kind number, and these questions are"),
+        ([row(5)], {"parser": "relaxed", "absolute": 1.0}, "task.parser=relaxed is ChartQA's rule, which has"),
         ([row("red")], {"metric": "vqa"}, "has 1 of the 4 answers or more that VQA accuracy counts"),
         ([row("red")], {"kind": "number"}, "no row of rows.jsonl can be asked; the first: rows.jsonl, row 1"),
         ([row("red")], {"data": "calibration"}, "give task.calibration=0.2 here and in every run"),
@@ -146,7 +149,7 @@ def test_bad_rows_cost_themselves(tmp_path):
     }  # fmt: skip
     assert all(says in found[i] for i, says in wanted.items()), found
     assert task.describe()["images_not_found"] == 1 and task.describe()["faulty_rows"] == len(wanted)
-    with pytest.raises(HarnessError, match=r"image gone.png is not in"):
+    with pytest.raises(HarnessError, match=rf"image gone.png is not in {re.escape(str(tmp_path))}: put"):
         next(task.episode(list(task.samples())[8])).pictures[0].load()
 
 
@@ -242,6 +245,13 @@ def test_data_urls_and_annotations_as_objects(tmp_path):
 def test_a_map_from_ids_to_questions(tmp_path):
     written(tmp_path / "rows.json", [json.dumps({"07": row("red"), "8": row("blue")})])
     assert [s.id for s in vqa(tmp_path).samples()] == ["07", "8"]
+
+
+def test_chartqa_takes_words_too(tmp_path):
+    written(tmp_path / "rows.jsonl", [row("14"), row("Blue")])
+    task = vqa(tmp_path, kind="number", parser="relaxed", tolerance=0.05)
+    scores = [outcome(task, said, at).scores for said, at in (("14.5", 0), ("about 14", 0), ("blue", 1), ("red", 1))]
+    assert [(s["correct"], s["exact"], s["unparsed"]) for s in scores] == [(1, 0, 0), (0, 0, 1), (1, 1, 0), (0, 0, 0)]
 
 
 def test_zeros_and_ones_that_mean_no_and_yes(tmp_path):
