@@ -176,7 +176,7 @@ def _first(task: Task, sample: Sample) -> Request | None:
     play = task.episode(sample)
     try:
         return next(play)
-    except (StopIteration, Exception):
+    except Exception:
         return None
     finally:
         play.close()
@@ -195,7 +195,7 @@ def _played(task: Task, sample: Sample, told: Sequence[Any]) -> list[tuple[Pictu
             out.append((before.pictures[-1] if before.pictures else None, reply.text, ""))
             request = play.send(Reply(answered(reply.text), reply.prompt_tokens, reply.new_tokens, finish=reply.finish))
             out[-1] = (*out[-1][:2], _news(before, request, reply.text))
-    except (StopIteration, Exception):
+    except Exception:
         pass  # it ended, or another version of the task asks something else: what was reached is shown
     finally:
         play.close()

@@ -31,6 +31,9 @@ NAV = (("index.html", "Runs"), ("samples.html", "Samples"))
 PAUSE = 1.0
 """Seconds for which what was read of the directories holds."""
 
+PATIENCE = 5.0
+"""Seconds that a page waits for the records of a task."""
+
 
 @dataclass
 class LiveBoard:
@@ -40,6 +43,7 @@ class LiveBoard:
     items: dict[str, Row] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
     told: Seen | None = None
+    reader: threading.Thread | None = field(default=None, repr=False)
 
 
 class View:
@@ -104,11 +108,18 @@ class View:
         return Items(list(live.items.values()), self.runs[live.board.entries[-1].run].score())
 
     def _seen(self, live: LiveBoard) -> Seen:
-        """What its task tells; its records are read when the first sample is looked at."""
-        if live.told is None:
-            live.told = seen(live.board, None, self.pictures, private=True)
-            live.told.longest = LONGEST
-        return live.told
+        """What its task tells. Records that take long to read, as from the hub, are waited for once and not for long:
+        until they are there, samples are shown without pictures and prompts."""
+        if live.reader is None:
+            live.reader = threading.Thread(target=self._read, args=(live, live.board), daemon=True)
+            live.reader.start()
+            live.reader.join(PATIENCE)
+        return live.told or Seen()
+
+    def _read(self, live: LiveBoard, board: Board) -> None:
+        told = seen(board, None, self.pictures, private=True)
+        told.longest = LONGEST
+        live.told = told
 
     def _run(self, slug: str) -> tuple[LiveRun, LiveBoard] | None:
         run = next((r for r in self.runs.values() if r.slug == slug), None)

@@ -15,6 +15,7 @@ from harness.leaderboard.build import build
 from harness.leaderboard.serve import Handler, server
 from harness.leaderboard.view import View, write
 from tests.leaderboard.made import board
+from tests.leaderboard.test_view import going
 
 playwright = pytest.importorskip("playwright.sync_api")
 BROWSER = os.environ.get("HARNESS_CHROMIUM") or shutil.which("chromium-headless-shell") or shutil.which("chromium")
@@ -360,3 +361,21 @@ def test_axe_finds_nothing_on_samples_and_in_the_view(browser, real, scheme):
         found = Axe().run(page)
         assert not found.response["violations"], f"{address}: {found.generate_report()}"
     context.close()
+
+
+def test_the_view_follows_a_run_that_is_going_on(page, tmp_path):
+    results = tmp_path / "results"
+    name = going(results, 20)
+    write(tmp_path / "pages", results)
+    handler = type("Viewer", (Handler,), {"made": staticmethod(View(results).answer)})
+    with server(tmp_path / "pages", 0, handler) as made:
+        threading.Thread(target=made.serve_forever, daemon=True).start()
+        page.goto(f"http://127.0.0.1:{made.server_port}/run.html?run={name}")
+        playwright.expect(page.locator(".state-of-run")).to_contain_text("20 of 60 samples")
+        assert page.locator("li.sample").count() == 12 and "so far" in page.locator(".figure-of-run").inner_text()
+        path = results / "runs" / name / "samples.jsonl"
+        with path.open("a") as file:
+            file.write(path.read_text().splitlines(keepends=True)[0].replace('"q0"', '"q20"'))
+        playwright.expect(page.locator(".state-of-run")).to_contain_text("21 of 60 samples", timeout=15_000)
+        assert page.locator("li.sample .id a").first.inner_text() == "q20"
+        made.shutdown()

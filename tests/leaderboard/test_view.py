@@ -12,6 +12,8 @@ import pytest
 
 from harness.cli import main
 from harness.leaderboard import serve
+from harness.leaderboard import view as live_view
+from harness.leaderboard.seen import Seen
 from harness.leaderboard.view import View, write
 from harness.runs import journal
 from tests.leaderboard.made import run
@@ -91,6 +93,20 @@ def test_a_run_in_any_state_is_shown(tmp_path, cut):
     assert found["empty"]["status"] == "starting" and len(found) == 2
     assert ask(view, f"live/{name}.json")["log"][0][0] == "error"
     assert ask(View(tmp_path / "nothing"), "live.json") == []
+
+
+def test_records_that_take_long_hold_no_page_up(tmp_path, monkeypatch):
+    """As from a hub that does not answer."""
+    results, there = tmp_path / "results", threading.Event()
+    going(results, 10)
+    monkeypatch.setattr(live_view, "PATIENCE", 0.01)
+    monkeypatch.setattr(live_view, "seen", lambda *_, **__: there.wait(20) and Seen(places=("a", "b")))
+    view = View(results)
+    (board,) = ask(view, "data/boards.json")
+    assert ask(view, f"data/boards/{board['slug']}/index.json")["count"] == 10
+    there.set()
+    live = view.boards[board["slug"]]
+    assert live.reader and not live.reader.join(20) and live.told and live.told.places == ("a", "b")
 
 
 def test_nothing_is_written(workdir):
