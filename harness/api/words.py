@@ -37,6 +37,8 @@ def pairs(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _pairs(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if key == "ids" and value is not None and not isinstance(value, str):
+        value = json.dumps([str(id_) for id_ in value])  # a text: 007 stays what it is
     if key not in GROUPS:
         plain = _plain(key, value)
         yield f"{key}={_spelled(key, plain)}", plain

@@ -23,7 +23,7 @@ from harness.stats.change_points import Step, floored, noise, steps
 from harness.stats.speed import ALPHA, MIN_REPEATS, change
 from harness.store import Store
 
-QUALITY = ("data", "model", "method", "task_version", "decoding", "seed", "limit", "metric")
+QUALITY = ("data", "model", "method", "task_version", "decoding", "seed", "limit", "apart", "metric")
 SPEED = (*QUALITY, "cpu", "gpu")
 STATES = ("open", "accepted", "fixed", "noise")
 
@@ -65,7 +65,7 @@ class Series:
     @property
     def name(self) -> str:
         s = self.settings
-        return " ".join(str(s[k]) for k in ("data", "method", "model")) + f" {self.kind}"
+        return " ".join(filter(None, [*(str(s[k]) for k in ("data", "method", "model")), s["apart"], self.kind]))
 
 
 def history(results: Path, task: str, *, delta: float = 0.01, marks: Mapping[str, Any] | None = None) -> list[Series]:

@@ -15,6 +15,7 @@ from harness.core.dress import Dress, Example
 from harness.core.types import Message, Picture, Request, user
 from harness.embedded.tiny_llava import WEIGHTS
 from harness.engine.schedule import Scheduler
+from harness.gate.history import history
 from harness.leaderboard.board import boards, entries
 from harness.models.hf.admission import admit
 from harness.models.hf.prompts import Prompts
@@ -109,6 +110,8 @@ def test_runs_with_something_in_front_are_runs_of_their_own(workdir, capsys):
     tokens = [sum(r.prompt_tokens for r in run.results()) for run in (plain, brief, shot)]
     assert tokens[0] < tokens[1] < tokens[2] / 2
     assert len(boards(entries(Store(Path("results"))))) == 4
+    series = [s for s in history(Path("results"), "pope") if s.kind != "seconds"]
+    assert sorted(s.settings["apart"][:6] for s in series) == ["", "2 exam", "system"]
     capsys.readouterr()
     assert main(["show", brief.name]) == 0 and main(["show", shot.name]) == 0
     out = capsys.readouterr().out

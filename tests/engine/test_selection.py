@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import harness
 from harness.cli import main
 from harness.core import Sample, UsageError
 from harness.engine.limit import named, subset
@@ -35,6 +36,14 @@ def test_the_ways_to_name_samples_are_one_run(workdir, word):
     record, ids = played()
     assert ids == ["s1", "s7"] and len(stored(Path("results"))) == 1
     assert record.identity["ids"]["count"] == record.limit == 2 and record.config["ids"] == ["s1", "s7"]
+
+
+def test_ids_in_python(workdir):
+    run = harness.evaluate("sums", ids=["s7", "s1"], plugins=SUMS[2][9:-1], logger="quiet")
+    assert [s.id for s in stored(Path("results"))[0].results()] == ["s1", "s7"]
+    assert main([*SUMS, "ids=s1,s7"]) == 0 and [r.name for r in stored(Path("results"))] == [run.name]
+    with pytest.raises(UsageError, match="no sample is called 007"):
+        harness.evaluate("sums", ids=["007"], plugins=SUMS[2][9:-1])
 
 
 def test_ids_of_an_export_repeat_its_samples(workdir):

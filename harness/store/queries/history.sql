@@ -2,6 +2,14 @@
 -- another one's answers anew is the other's.
 SELECT
     r.run, r.data, r.model, r.method, r.task_version, r.decoding::VARCHAR AS decoding, r.seed, r."limit",
+    concat_ws(
+        ', ',
+        'ids ' || left(json_extract_string(r.identity, '$.ids.digest'), 6),
+        'offset ' || json_extract_string(r.identity, '$.offset'),
+        'system ' || left(sha256(json_extract_string(r.identity, '$.system')), 6),
+        json_extract_string(r.identity, '$.fewshot.count') || ' examples '
+            || left(json_extract_string(r.identity, '$.fewshot.digest'), 6)
+    ) AS apart,
     coalesce(e.git_committed, r.started) AS moment, e.git_commit AS commit, e.git_dirty AS dirty,
     json_extract_string(e.hardware, '$.cpu') || ' x ' || json_extract_string(e.hardware, '$.cores') AS cpu,
     json_extract_string(e.hardware, '$.gpu') AS gpu,
