@@ -9,6 +9,7 @@ not. Data files that a module reads beside itself (word lists, scripts) count by
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import re
 import sys
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.files import DIGESTS
+from harness.runs.texts import Remembered
 
 PROJECT = ("harness",)
 PLUGINS = ("harness.tasks.", "harness.methods.")
@@ -77,6 +79,7 @@ class _Kept:
 
 
 _READ: dict[Path, _Kept] = {}
+REMEMBERED = Remembered(Path(__file__))
 
 
 def code(roots: Iterable[str]) -> dict[str, str]:
@@ -94,6 +97,7 @@ def code(roots: Iterable[str]) -> dict[str, str]:
         if kept.source.digest:
             out[own] = kept.source.digest
         out |= {f"{below}/{file}".lstrip("/"): digest for file, digest in kept.data.items()}
+    REMEMBERED.save()
     return dict(sorted(out.items()))
 
 
@@ -191,7 +195,7 @@ def _read(name: str, spec: ModuleSpec) -> _Kept:
         source = kept.source
     else:
         package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
-        source = parsed(path.read_bytes(), package)
+        source = _remembered(path.read_bytes(), package)
     _READ[path] = _Kept(name, state, source, _data(path, source), _loaded(name, spec.origin))
     return _READ[path]
 
@@ -215,6 +219,17 @@ def _data(path: Path, source: Source) -> dict[str, str]:
 
 def _is_data(path: Path) -> bool:
     return path.suffix.lower() in DATA and not path.name.startswith(".") and path.is_file()
+
+
+def _remembered(text: bytes, package: str) -> Source:
+    """`parsed`, by an earlier process where it read the same text."""
+    key = REMEMBERED.key(text, package)
+    with contextlib.suppress(TypeError, ValueError):  # a damaged entry is made anew
+        digest, imports, names, files, looks = REMEMBERED.get(key) or ()
+        return Source(str(digest), tuple(imports), frozenset(names), frozenset(files), bool(looks))
+    made = parsed(text, package)
+    REMEMBERED.put(key, [made.digest, made.imports, sorted(made.names), sorted(made.files), made.looks])
+    return made
 
 
 def parsed(text: bytes, package: str) -> Source:
