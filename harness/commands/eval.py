@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.commands.heading import heading, quiet
 from harness.commands.sweep import Sweep
 from harness.commands.words import say, share_cores
-from harness.config.parser import Parser, add_hydra, add_settings
+from harness.config.parser import Parser, add_hydra, add_settings, results_default
 
 if TYPE_CHECKING:
     from harness.plugins.registry import Registry
@@ -71,10 +72,12 @@ def run(given: Any) -> int:
         return run(what, dry)
     if not what.sweep:
         return run(what, job, announce=partial(_announce, sweep=False))
-    sweep = Sweep()
-    code = run(what, sweep.job(partial(job, sweep=sweep)), announce=partial(_announce, sweep=True))
-    sweep.print()
-    return code
+    named = (w.partition("=")[2] for w in reversed(what.words) if w.startswith("results="))
+    sweep = Sweep(Path(next(named, results_default())))
+    try:
+        return run(what, sweep.job(partial(job, sweep=sweep)), announce=partial(_announce, sweep=True))
+    finally:
+        sweep.print()
 
 
 def _announce(words: list[str], registry: Registry, *, sweep: bool) -> None:

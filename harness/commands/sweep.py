@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from harness.commands.words import say
@@ -16,12 +21,18 @@ from harness.runs.record import RunRecord
 HEADS = ["run", "differs", "score", "samples", "status"]
 
 
+Row = tuple[Sequence[str], str, list[str]]
+"""A run's words and name, and the cells behind "differs"."""
+
+
 class Sweep:
     """Notes how the runs of a sweep end, also those that could not begin."""
 
-    def __init__(self) -> None:
-        self._rows: list[tuple[Sequence[str], str, list[str]]] = []
-        """Words, the run's name, and the cells behind "differs"."""
+    def __init__(self, results: Path) -> None:
+        self._rows: list[Row] = []
+        self._home = os.getpid()
+        self._folder = results / ".sweep" / f"{self._home}-{time.time_ns()}"
+        """Where runs in processes of their own (Hydra's launchers) leave their rows."""
 
     def job(self, play: Callable[[dict[str, Any]], int]) -> Callable[[dict[str, Any]], int]:
         """`play`, with what it raises noted."""
@@ -30,7 +41,7 @@ class Sweep:
             try:
                 return play(config)
             except HarnessError as e:
-                self._rows.append((config["overrides"], "-", ["", "", f"not run (exit {e.exit_code})"]))
+                self._add((config["overrides"], "-", ["", "", f"not run (exit {e.exit_code})"]))
                 raise
 
         return noted
@@ -42,10 +53,13 @@ class Sweep:
         best, counts = primary(metrics), record.counts
         score = f"{best.name} {plain_interval(best.value, best.low, best.high)}" if best else ""
         cells = [score, f"{counts.done}/{counts.samples}", str(record.status)]
-        self._rows.append((record.config["overrides"], record.run, cells))
+        self._add((record.config["overrides"], record.run, cells))
 
     def print(self) -> None:
-        """The table, in the order in which the runs were played."""
+        """The table, in the order in which the runs ended."""
+        if self._folder.is_dir():
+            self._rows += [json.loads(path.read_text()) for path in sorted(self._folder.iterdir())]
+            shutil.rmtree(self._folder, ignore_errors=True)
         if not self._rows:
             return
         differ = varied([words for words, *_ in self._rows])
@@ -54,6 +68,13 @@ class Sweep:
         say(f"{len(rows)} runs of this sweep")
         for text in listed(HEADS, [[line(c) for c in row] for row in rows], columns()):
             print(text)
+
+    def _add(self, row: Row) -> None:
+        if os.getpid() == self._home:
+            self._rows.append(row)
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        (self._folder / f"{time.time_ns()}-{os.getpid()}.json").write_text(json.dumps(row))
 
 
 def varied(runs: Sequence[Sequence[str]]) -> list[str]:

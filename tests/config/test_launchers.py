@@ -42,7 +42,7 @@ class Count(Task):
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
-def test_runs_in_processes_of_their_own(workdir, launcher):
+def test_runs_in_processes_of_their_own(workdir, capsys, launcher):
     """Plug-ins and presets also work there; a run that fails gives the sweep its exit code and stops no other."""
     package, words = LAUNCHERS[launcher]
     pytest.importorskip(package)
@@ -53,6 +53,12 @@ def test_runs_in_processes_of_their_own(workdir, launcher):
     (folder / "task.yaml").write_text("_target_: count.task.Count\ndefault_model: chance\ndefaults: {count: 5}\n")
     words = ["eval", "-m", "task=count", "plugins=[plugins]", f"hydra/launcher={launcher}", *words, "logger=quiet"]
     assert main([*words, "task.count=5,6"]) == 0
+    *_, title, _, one, two = capsys.readouterr().out.splitlines()  # the table that ends a sweep
+    assert title == "2 runs of this sweep"
+    assert sorted(line.split()[1:] for line in (one, two)) == [
+        [f"count={n}", "accuracy", "1.000", f"{n}/{n}", "done"] for n in (5, 6)
+    ]
+    assert not [p for p in (workdir / "results" / ".sweep").iterdir() if p.is_dir() and p.name[0] != "."]
     assert main([*words, "task.count=-1,7"]) != 0
     runs = [json.loads(p.read_text()) for p in (workdir / "results" / "runs").glob("*/run.json")]
     assert sorted(r["counts"]["done"] for r in runs if r["status"] == "done") == [5, 6, 7]
