@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "eval": "run a method on a task: harness eval method=vista task=pope",
+    "check": "a method or task of your own against what all keep to: harness check method=NAME",
     "calibrate": "precompute what a method needs: harness calibrate method=iri",
     "tune": "choose a method's numbers on the calibration split: harness tune method=vista task=pope",
     "rescore": "score stored answers anew, after a change of a task: harness rescore RUN",

@@ -8,6 +8,8 @@ import json
 import pytest
 import torch
 
+from harness.checks.playing import GREEDY, play, same
+from harness.checks.zoo import encode, sample, view
 from harness.core import UsageError
 from harness.core.types import Request
 from harness.engine.annotated import Data
@@ -18,9 +20,7 @@ from harness.steering.bench import Annotated, Bench
 from tests.methods.artefacts import ARTEFACTS
 from tests.methods.made import made
 from tests.methods.test_pipelines import picture
-from tests.steering.common import GREEDY, play, same
 from tests.steering.probes import Steering
-from tests.steering.zoo import encode, sample, view
 
 
 def with_heads(heads, **values):

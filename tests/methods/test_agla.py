@@ -10,14 +10,14 @@ import torch
 import transformers as T
 from PIL import Image
 
+from harness.checks.playing import play, same
+from harness.checks.zoo import sample, view
 from harness.core import Missing, UsageError
 from harness.core.types import Picture, Request, user
 from harness.methods.decoding.agla import Agla, _masked
 from harness.methods.decoding.matching import Matcher, cleaned, cut, gradcam, masked, spread
 from harness.steering import Inputs
 from tests.methods.made import made
-from tests.steering.common import play, same
-from tests.steering.zoo import sample, view
 
 
 class Texts:

@@ -9,13 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
+from harness.checks.zoo import sample, view
 from harness.core import Decoding, UsageError
 from harness.core.types import Attention, Picture, Reply, Request, user
 from harness.methods.pipeline.carve import GENERAL, SUFFIX, fuse, regions
 from harness.steering import generate
 from harness.steering.attention_maps import Reader, grid
 from tests.methods.made import made
-from tests.steering.zoo import sample, view
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 

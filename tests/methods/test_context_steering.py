@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from harness.checks.playing import play, same
+from harness.checks.zoo import sample, view
 from harness.core import UsageError
 from tests.methods.made import made
-from tests.steering.common import play, same
 from tests.steering.probes import Steering
-from tests.steering.zoo import sample, view
 
 
 class Weights(Steering):

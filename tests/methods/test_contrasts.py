@@ -7,13 +7,13 @@ import math
 import pytest
 import torch
 
+from harness.checks.playing import GREEDY, play, same
+from harness.checks.zoo import encode, sample, view
 from harness.core import Decoding, UsageError
 from harness.methods.decoding.inter import interaction, uniform
 from harness.methods.decoding.sid import hidden_columns
 from harness.steering import Steering
 from tests.methods.made import made
-from tests.steering.common import GREEDY, play, same
-from tests.steering.zoo import encode, sample, view
 
 
 def first(v, inputs):

@@ -10,11 +10,11 @@ from functools import partial
 import pytest
 import torch
 
+from harness.checks.playing import play
+from harness.checks.zoo import sample, view
 from harness.core.verified import LEVELS, Verified
 from harness.plugins.registry import ROOT, Registry
 from tests.methods import test_every_method as checks
-from tests.steering.common import play
-from tests.steering.zoo import sample, view
 
 PAGE = ROOT / "docs/methods.md"
 START, END = "<!-- From the cards: python -m tests.methods.test_docs -->\n", "<!-- end -->\n"

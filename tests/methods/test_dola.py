@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
+from harness.checks.playing import play
+from harness.checks.zoo import sample, view
 from harness.core import UsageError
 from harness.methods.decoding.dola import divergence
 from harness.steering import View
 from tests.methods.made import made
-from tests.steering.common import play
-from tests.steering.zoo import sample, view
 
 
 def test_divergence_is_the_official_one():

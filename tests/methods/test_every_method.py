@@ -1,38 +1,29 @@
-"""What every steering method inherits: it is found by its YAML, and checked on three families.
-
-`CHECK_METHODS=DIR pytest tests/methods/test_every_method.py` checks the methods of a folder of your own as well.
-"""
+"""What every steering method inherits: it is found by its YAML, and checked on every family. `harness check` asks the
+same of an author's own method."""
 
 from __future__ import annotations
 
 import importlib
-import os
 
 import pytest
 
+from harness.checks import invariants
+from harness.checks.playing import play
+from harness.checks.zoo import SEEING, sample, view
 from harness.core import Decoding, UsageError
 from harness.methods._shared.eviction import CACHES
 from harness.plugins.registry import Registry
 from harness.steering import Steering
 from tests.methods.artefacts import ARTEFACTS
-from tests.steering.common import differ, hooks, play, same
-from tests.steering.zoo import SEEING, sample, view
 
-PLUGINS = os.environ.get("CHECK_METHODS", "").split(os.pathsep)
-REGISTRY = Registry([p for p in PLUGINS if p])
+REGISTRY = Registry()
 STEERING = [n for n, m in REGISTRY.methods.items() if m.kind == "steering" and n != "vanilla"]
 NAMES = SEEING
 every = pytest.mark.parametrize("method", STEERING)
 families = pytest.mark.parametrize("family", NAMES)
 
 
-LIVELY = {
-    "var": {"share": 0.0, "rho": 1.0, "tau": 1.5},
-    "lazyeviction": {"window": 2},
-    "delta": {"budget": 4, "page": 2, "recent": 1},
-    "powerattention": {"block": 2, "window": 1},
-    "act": {"beta": 0.0, "tau": 0.05},
-}
+LIVELY = {n: m.raw["lively"] for n, m in REGISTRY.methods.items() if "lively" in m.raw}
 """Values under which a method has something to do on random models with prompts of a dozen tokens."""
 LATE = {name: LIVELY[name] for name in ("lazyeviction", "delta", "powerattention")}
 BEAMS = Decoding("beam", num_beams=2)
@@ -67,15 +58,13 @@ def neutral(name: str) -> Steering:
     return make(name, **REGISTRY.methods[name].raw["neutral"])
 
 
-def batch(family: str):
-    return [sample(family, i, length=4 + 2 * i, picture=i // 2, shared=True) for i in range(3)]
+batch = invariants.prompts
 
 
 @every
 @families
 def test_neutral_strength_is_vanilla(method, family):
-    v, inputs = view(family), batch(family)
-    same(play(v, inputs, [neutral(method)]), play(v, inputs), 0)
+    invariants.neutral_is_vanilla(view(family), batch(family), neutral(method))
 
 
 @every
@@ -100,20 +89,16 @@ def test_beam_search_runs_unless_a_contrast_is_on(method, family):
 @families
 def test_defaults_change_something_and_leave_no_trace(method, family):
     skip_unsupported(method, family)
-    v, inputs = view(family), batch(family)
-    before, hung, attention = play(v, inputs), hooks(v), v.implementation
-    if (method, family) not in QUIET:
-        differ(play(v, inputs, [make(method, family, **LIVELY.get(method, {}))]), before, late=method in CACHES)
-    assert (hooks(v), v.implementation) == (hung, attention)
-    same(play(v, inputs), before, 0)
+    made, quiet = make(method, family, **REGISTRY.methods[method].raw.get("lively", {})), (method, family) in QUIET
+    invariants.changes_something(view(family), batch(family), made, quiet=quiet, late=method in CACHES)
 
 
 @every
 @families
 def test_batch_and_shared_prefix_equal_singles(method, family):
     skip_unsupported(method, family)
-    v, inputs, methods = view(family), batch(family), [make(method, family, **LATE.get(method, {}))]
-    same(play(v, inputs, methods), [play(v, [one], methods)[0] for one in inputs], 5e-4)
+    made = make(method, family, **LATE.get(method, {}))
+    invariants.batch_equals_singles(view(family), batch(family), lambda: made)
 
 
 @every
@@ -131,14 +116,7 @@ def test_composition_runs_or_is_refused_by_name(method, other):
 @every
 @pytest.mark.parametrize("family", ["llama", "llava"])
 def test_text_alone_is_left_alone_or_refused(method, family):
-    v, inputs = view(family), [sample(family, i, picture=None) for i in range(2)]
-    if REGISTRY.methods[method].raw.get("text_only"):
-        values = LATE.get(method, {})
-        got = play(v, inputs, [make(method, **values)])
-        differ(got, play(v, inputs), late=method in CACHES)
-        same(got, [play(v, [one], [make(method, **values)])[0] for one in inputs], 5e-4)
-        return
-    try:
-        same(play(v, inputs, [make(method, family)]), play(v, inputs), 5e-4)
-    except UsageError as e:
-        assert method in str(e)
+    steered = bool(REGISTRY.methods[method].raw.get("text_only"))
+    made = make(method, family, **(LATE.get(method, {}) if steered else {}))
+    inputs = [sample(family, i, picture=None) for i in range(2)]
+    invariants.text_alone(view(family), inputs, lambda: made, steered=steered, late=method in CACHES)

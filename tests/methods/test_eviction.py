@@ -9,6 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.checks.playing import play, same
+from harness.checks.zoo import sample, view
 from harness.core import Decoding, UsageError
 from harness.methods._shared.eviction import CACHES, Entries, best
 from harness.methods.cache.gui_kv import BASES, last_run, residuals, saliency
@@ -16,9 +18,7 @@ from harness.methods.cache.lazyeviction import importance
 from harness.steering import generate
 from tests.methods.made import made
 from tests.methods.test_every_method import LIVELY
-from tests.steering.common import play, same
 from tests.steering.probes import Steering
-from tests.steering.zoo import sample, view
 
 POLICIES = [name for name in CACHES if name != "delta"]
 every = pytest.mark.parametrize("name", POLICIES)

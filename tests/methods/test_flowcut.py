@@ -7,12 +7,12 @@ import math
 import pytest
 import torch
 
+from harness.checks.playing import play, same
+from harness.checks.zoo import sample, view
 from harness.core import UsageError
 from harness.methods.pruning.flowcut import remaining, scores
 from harness.steering.vision import Layer, Tower
 from tests.methods.made import made
-from tests.steering.common import play, same
-from tests.steering.zoo import sample, view
 
 
 def test_schedule():

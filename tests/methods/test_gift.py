@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from harness.checks.playing import play, same
+from harness.checks.zoo import sample, view
 from harness.core import UsageError
 from harness.methods._shared.patches import right_aligned, spread
 from harness.methods._shared.words import content_words, last_of_each
 from harness.methods.attention.gift import Gift, enhance, saliency
 from tests.methods.made import made
-from tests.steering.common import play, same
-from tests.steering.zoo import sample, view
 
 
 def test_content_words():

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
+from harness.checks.playing import play, same
+from harness.checks.zoo import sample, view
 from harness.core import UsageError
 from harness.methods.activations.iri import Iri, Trace, _noised, _probability, recovery_rates
 from harness.steering import Batch
 from harness.steering.forward import peek
-from tests.steering.common import play, same
-from tests.steering.zoo import sample, view
 
 
 def make(**changes) -> Iri:

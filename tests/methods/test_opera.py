@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from harness.checks.playing import play
+from harness.checks.zoo import FAMILIES, sample, view
 from harness.core import Decoding, UsageError
 from harness.methods.decoding.beams import Beams, Ended
 from harness.methods.decoding.opera import column_scores, prompt_length
@@ -14,8 +16,6 @@ from harness.steering.batch import Batch
 from harness.steering.decode_loop import Loop
 from harness.steering.hooks import attached
 from tests.methods.made import made
-from tests.steering.common import play
-from tests.steering.zoo import FAMILIES, sample, view
 
 FAR = 10**6
 """A threshold that is never reached."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
+from harness.checks.playing import play, same
+from harness.checks.zoo import sample, view
 from harness.core import Decoding, UsageError
 from harness.methods.attention.paint import select
 from harness.steering.vision import Tower
 from tests.methods.made import made
-from tests.steering.common import play, same
 from tests.steering.probes import Steering
-from tests.steering.zoo import sample, view
 
 
 class Mass(Steering):

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from harness.checks.playing import differ, play, same
+from harness.checks.zoo import IMAGE, sample, view
 from harness.core import UsageError
 from harness.methods.attention.paint import Paint, select
 from harness.steering.vision import Tower
 from tests.methods.made import made
-from tests.steering.common import differ, play, same
-from tests.steering.zoo import IMAGE, sample, view
 
 
 class Watch(Paint):

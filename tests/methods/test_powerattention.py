@@ -7,12 +7,12 @@ import math
 import pytest
 import torch
 
+from harness.checks.playing import GREEDY, play, same
+from harness.checks.zoo import sample, view
 from harness.core import UsageError
 from harness.methods.attention.powerattention import visible
 from harness.steering import generate
 from tests.methods.made import made
-from tests.steering.common import GREEDY, play, same
-from tests.steering.zoo import sample, view
 
 
 def mask(n, block, window, pattern="power"):

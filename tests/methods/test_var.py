@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from harness.checks.playing import differ, play, same
+from harness.checks.zoo import sample, view
 from harness.core import Decoding, UsageError
 from harness.methods.attention.var import Var, least, midway, redistribute, sink_dims, sink_value, thresholds
 from harness.steering import Batch
 from harness.steering.forward import peek
 from tests.methods.made import made
-from tests.steering.common import differ, play, same
-from tests.steering.zoo import sample, view
 
 IMAGE = torch.tensor([[False, True, True, True, False]])
 SINKS = torch.tensor([[True, True, False, False, False]])

@@ -9,11 +9,11 @@ import pytest
 import torch
 import yaml
 
+from harness.checks.playing import differ, play, same
+from harness.checks.zoo import sample, view
 from harness.core import Decoding, UsageError
 from harness.methods.decoding.vcd import Vcd, alpha_bar, noised, plausible
 from harness.plugins.registry import ROOT
-from tests.steering.common import differ, play, same
-from tests.steering.zoo import sample, view
 
 
 def make(**changes) -> Vcd:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from harness.checks.playing import play, same
+from harness.checks.zoo import sample, view
 from harness.core import UsageError
 from harness.methods.attention.vhr import vision_aware
 from tests.methods.made import made
-from tests.steering.common import play, same
-from tests.steering.zoo import sample, view
 
 
 def test_divergence_and_surging_heads_by_hand():

@@ -6,13 +6,13 @@ import pytest
 import torch
 import yaml
 
+from harness.checks.playing import differ, play, same
+from harness.checks.zoo import SEEING, sample, view
 from harness.core import UsageError
 from harness.methods.activations.vista import Vista, shift, steer
 from harness.plugins.registry import ROOT
 from harness.steering import Batch, View
 from harness.steering.forward import peek
-from tests.steering.common import differ, play, same
-from tests.steering.zoo import SEEING, sample, view
 
 
 def make(**changes) -> Vista:

@@ -7,13 +7,13 @@ import copy
 import pytest
 import torch
 
+from harness.checks.playing import differ, hooks, play, same
+from harness.checks.zoo import FAMILIES, SEEING, SHARING, sample, view
 from harness.core import Decoding, UsageError
 from harness.steering import Inputs, Steering, View, generate
 from harness.steering import forward as passes
 from tests.methods.made import made
-from tests.steering.common import differ, hooks, play, same
 from tests.steering.probes import LookAtImage, NoPicture, Scale
-from tests.steering.zoo import FAMILIES, SEEING, SHARING, sample, view
 
 POINTS = ["residual", "mlp", "attention_output", "heads", "attention_logits", "attention_weights", "logits"]
 BEAM = Decoding("beam", num_beams=3)

@@ -11,6 +11,9 @@ from transformers import AttentionInterface, AttentionMaskInterface, LogitsProce
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from harness.checks.playing import hooks as hanging
+from harness.checks.playing import play, same
+from harness.checks.zoo import encode, sample, view
 from harness.cli import main
 from harness.core import Decoding
 from harness.core.errors import BrokenPromise
@@ -20,10 +23,7 @@ from harness.steering.token_choice import Select
 from harness.steering.view import STEERED
 from harness.steering.vision import Tower
 from tests.methods.made import made
-from tests.steering.common import hooks as hanging
-from tests.steering.common import play, same
 from tests.steering.probes import Scale
-from tests.steering.zoo import encode, sample, view
 
 PAI = {"alpha": 0.5, "gamma": 1.0}
 ONE = sample("llava", 1)

@@ -7,13 +7,13 @@ import math
 import pytest
 import torch
 
+from harness.checks.zoo import FAMILIES, sample, view, words
 from harness.core import Decoding, UsageError
 from harness.methods.decoding.dola import Dola
 from harness.methods.decoding.vcd import Vcd
 from harness.steering import Steering, generate
 from harness.steering.likelihood import Ask, likelihoods
 from tests.steering.probes import LookAtImage, NoPicture, Scale
-from tests.steering.zoo import FAMILIES, sample, view, words
 
 
 def plain(name, context, tokens):

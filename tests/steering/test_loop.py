@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from harness.checks.zoo import sample, view
 from harness.steering import Batch
 from harness.steering.decode_loop import Loop
 from harness.steering.hooks import attached
 from tests.methods.made import made
-from tests.steering.zoo import sample, view
 
 LONG = 40
 """More tokens than gemma3's window of 32."""

@@ -6,10 +6,10 @@ import pytest
 import torch
 import transformers
 
+from harness.checks.zoo import FAMILIES, SEEING, sample, view
 from harness.core import UsageError
 from harness.steering import View, require
 from tests.steering.probes import LookAtImage, Scale
-from tests.steering.zoo import FAMILIES, SEEING, sample, view
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -8,9 +8,9 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from harness.checks.zoo import FAMILIES
 from harness.core import UsageError
 from harness.steering import View
-from tests.steering.zoo import FAMILIES
 
 CORPUS = ["Yes , there is a dog .", "No , there is no cat .", "yes no Yes No", "a yesterday noon", " yes", " no"] * 20
 BLANK = "\N{LOWER ONE EIGHTH BLOCK}"

@@ -19,7 +19,7 @@ from harness.core.types import Message, Picture, Request
 from harness.steering import Inputs, View
 
 IMAGE, BEFORE, AFTER, WORDS = 200, 202, 203, 190
-TEXT = {
+TEXT: dict[str, Any] = {
     "vocab_size": 256,
     "hidden_size": 32,
     "intermediate_size": 48,
@@ -31,7 +31,7 @@ TEXT = {
     "bos_token_id": 1,
     "eos_token_id": None,
 }
-VISION = {
+VISION: dict[str, Any] = {
     "hidden_size": 16,
     "intermediate_size": 24,
     "num_hidden_layers": 2,
@@ -131,13 +131,13 @@ def _idefics3() -> Any:
             text_config=T.LlamaConfig(**TEXT),
             image_token_id=IMAGE,
             scale_factor=2,
-            pad_token_id=0,
+            pad_token_id=0,  # type: ignore[call-arg]  # of every configuration
         )
     )
 
 
 def _internvl() -> Any:
-    vision = VISION | {"image_size": [56, 56], "patch_size": [14, 14]}
+    vision: dict[str, Any] = VISION | {"image_size": [56, 56], "patch_size": [14, 14]}
     return T.InternVLForConditionalGeneration(
         T.InternVLConfig(
             vision_config=vision, text_config=T.Qwen2Config(**TEXT), image_token_id=IMAGE, image_seq_length=4
@@ -162,7 +162,7 @@ def _gemma3() -> Any:
 
 
 def _instructblip() -> Any:
-    former = {
+    former: dict[str, Any] = {
         "vocab_size": 256,
         "hidden_size": 16,
         "num_hidden_layers": 2,

@@ -1,0 +1,82 @@
+"""What every steering method keeps to on one small random model. Each raises Failed, or what the method raises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from harness.checks.check import Failed
+from harness.checks.playing import differ, hooks, play, same
+from harness.checks.zoo import sample
+from harness.core import UsageError
+from harness.steering import Inputs, Steering, View
+
+CLOSE = 5e-4
+"""Logits of a batch and of single prompts differ by rounding alone."""
+
+
+def prompts(family: str) -> list[Inputs]:
+    """Three prompts of different lengths; the first two share their picture."""
+    return [sample(family, i, length=4 + 2 * i, picture=i // 2, shared=True) for i in range(3)]
+
+
+def neutral_is_vanilla(view: View, inputs: Sequence[Inputs], neutral: Steering) -> None:
+    """At its neutral strength a method gives the plain model's logits bit for bit."""
+    same(play(view, inputs, [neutral]), play(view, inputs), 0)
+
+
+def changes_something(
+    view: View, inputs: Sequence[Inputs], method: Steering, *, quiet: bool = False, late: bool | None = None
+) -> None:
+    """A method changes what the model says (unless `quiet`), and the model is as before once it is off. `late`: at the
+    first step, later, or (None) at any."""
+    before, hung, attention = play(view, inputs), hooks(view), view.implementation
+    changed = play(view, inputs, [method])
+    leaves_no_trace(view, inputs, before, hung, attention)
+    if not quiet:
+        differ(changed, before, late=late)
+
+
+def leaves_no_trace(view: View, inputs: Sequence[Inputs], before: Sequence, hung: int, attention: str) -> None:
+    if (left := hooks(view) - hung) > 0:
+        raise Failed(f"{left} hooks of it still hang on the model")
+    if view.implementation != attention:
+        raise Failed(f"the attention function of the model is {view.implementation} and not {attention} any more")
+    try:
+        same(play(view, inputs), before, 0)
+    except Failed as e:
+        raise Failed(f"once it is off, the plain model answers otherwise: {e}") from e
+
+
+def batch_equals_singles(view: View, inputs: Sequence[Inputs], make: Callable[[], Steering]) -> None:
+    """A batch whose prompts share pictures is each prompt alone, in tokens and (but for rounding) logits."""
+    methods = [make()]
+    same(play(view, inputs, methods), [play(view, [one], methods)[0] for one in inputs], CLOSE)
+
+
+def text_alone(
+    view: View, inputs: Sequence[Inputs], make: Callable[[], Steering], *, steered: bool, late: bool | None = None
+) -> None:
+    """Prompts without a picture are left alone, or refused by name; where the YAML has `text_only`, steered."""
+    method = make()
+    if steered:
+        got = play(view, inputs, [method])
+        differ(got, play(view, inputs), late=late)
+        same(got, [play(view, [one], [method])[0] for one in inputs], CLOSE)
+        return
+    try:
+        same(play(view, inputs, [method]), play(view, inputs), CLOSE)
+    except UsageError as e:
+        if method.name not in str(e):
+            raise Failed(f"a prompt without a picture is refused without the method's name: {e}") from e
+
+
+def refused(view: View, inputs: Sequence[Inputs], make: Callable[[], Steering]) -> None:
+    """A family that the YAML names as unsupported is refused by name."""
+    method = make()
+    try:
+        play(view, inputs, [method])
+    except UsageError as e:
+        if f"method={method.name} " not in str(e):
+            raise Failed(f"a family under unsupported: is refused without method={method.name}: {e}") from e
+    else:
+        raise Failed("its YAML says unsupported, but it runs")

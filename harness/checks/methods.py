@@ -1,0 +1,196 @@
+"""The checks of one method: on small random models of every family, and in whole runs of the embedded model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from harness.checks.check import Check, Failed, Skipped
+from harness.core import Picture, UsageError
+from harness.core.errors import first_line
+from harness.plugins.plugin import Plugin
+
+LIMIT = 12
+"""Questions of a run."""
+DECLARE = "declare what is not allowed (batch, prefix, attention_rows) or make the points independent of the row"
+
+
+def checks(plugin: Plugin, words: Sequence[str], results: Path) -> Iterator[Check]:
+    """What a method keeps to. `words`: settings that were given, as of `harness eval`; `results`: an empty folder."""
+    if plugin.kind == "steering":
+        for check in _on_random_models(plugin, _values(plugin, words)):
+            yield replace(check, run=partial(_outside, plugin, check.run))
+    for check in _in_runs(plugin, words, results):
+        yield replace(check, run=partial(_outside, plugin, check.run))
+
+
+def _values(plugin: Plugin, words: Sequence[str]) -> dict[str, Any]:
+    """The method's values as the words compose them on the embedded model."""
+    from harness.checks.runs import configuration
+
+    node = configuration(["task=pope", "task.data=embedded", f"method={plugin.name}", *words])["method"][plugin.name]
+    return {k: v for k, v in node.items() if not k.startswith("_")}
+
+
+def _on_random_models(plugin: Plugin, values: dict[str, Any]) -> Iterator[Check]:
+    from harness.checks import invariants
+    from harness.checks.playing import differ, hooks, play
+    from harness.checks.zoo import SEEING, sample, view
+
+    unsupported = set(plugin.raw.get("unsupported") or ())
+    supported = [f for f in SEEING if f not in unsupported]
+    neutral, lively = plugin.raw.get("neutral"), plugin.raw.get("lively") or {}
+
+    @cache
+    def artefact(family: str) -> Any:
+        """What the method learns from a random model and two pictures of noise."""
+        return _calibrated(plugin, values, view(family))
+
+    def make(family: str, **changes: Any) -> Any:
+        method = plugin.build(**{**values, **changes})
+        if getattr(method, "needs_artefact", False):
+            method.artefact = artefact(family)
+        return method
+
+    def each(families: Sequence[str], run: Callable[[str], None]) -> str:
+        for family in families:
+            try:
+                run(family)
+            except Failed as e:
+                raise Failed(f"on {family}: {e}") from e
+        return f"{len(families)} families of models"
+
+    def off(family: str) -> None:
+        assert neutral is not None
+        invariants.neutral_is_vanilla(view(family), invariants.prompts(family), make(family, **neutral))
+
+    def states_neutral() -> str:
+        if not isinstance(neutral, dict) or not neutral:
+            raise Failed("its YAML states no values at which it does nothing")
+        if unknown := sorted(neutral.keys() - plugin.defaults.keys()):
+            raise Failed(f"neutral: names {unknown[0]}, which is not among its defaults")
+        return ", ".join(f"{k}={v}" for k, v in neutral.items())
+
+    def on() -> str:
+        """On random models a method may find nothing to do; on all of them it may not."""
+        idle = []
+        for family in supported:
+            v, inputs = view(family), invariants.prompts(family)
+            before, hung, attention = play(v, inputs), hooks(v), v.implementation
+            changed = play(v, inputs, [make(family, **lively)])
+            try:
+                invariants.leaves_no_trace(v, inputs, before, hung, attention)
+            except Failed as e:
+                raise Failed(f"on {family}: {e}") from e
+            with suppress(Failed):
+                differ(changed, before, late=None)
+                continue
+            idle.append(family)
+        if len(idle) == len(supported):
+            raise Failed("it changes nothing on any family of models")
+        return f"changes nothing on {', '.join(idle)}" if idle else f"{len(supported)} families of models"
+
+    def alone(family: str) -> None:
+        invariants.batch_equals_singles(view(family), invariants.prompts(family), partial(make, family))
+
+    def text(family: str) -> None:
+        inputs = [sample(family, i, picture=None) for i in range(2)]
+        steered = bool(plugin.raw.get("text_only"))
+        values = lively if steered else {}
+        invariants.text_alone(view(family), inputs, partial(make, family, **values), steered=steered)
+
+    def not_these(family: str) -> None:
+        invariants.refused(view(family), invariants.prompts(family), partial(make, family))
+
+    yield Check("its YAML states neutral values", states_neutral, "add neutral: {alpha: 0.0} (docs/add-a-method.md)")
+    if isinstance(neutral, dict) and neutral:
+        fix = "return None from every point, and make no contrast, where its strength is neutral"
+        yield Check("neutral = vanilla, bit for bit", lambda: each(supported, off), fix)
+    fix = (
+        "check its layers and defaults, and undo what it changes outside of its points; where prompts of a dozen "
+        "tokens give it nothing to do, state values that act there in its YAML: lively: {window: 2}"
+    )
+    yield Check("it acts, and leaves no trace", on, fix)
+    yield Check("a batch = its prompts one by one", lambda: each(supported, alone), DECLARE)
+    fix = "do nothing where batch.sees is false, or raise a UsageError that names the method"
+    yield Check("prompts without a picture", lambda: each(("llama", "llava"), text), fix)
+    if unsupported:
+        fix = "raise a UsageError with method=NAME in `layers` or `prepare`, or take the family out of unsupported:"
+        yield Check("unsupported families are refused by name", lambda: each(sorted(unsupported), not_these), fix)
+
+
+def _calibrated(plugin: Plugin, values: dict[str, Any], view: Any) -> Any:
+    """Raises Skipped where random weights teach the method nothing."""
+    from harness.steering.bench import Annotated, Bench
+
+    pictures = [Annotated(Picture(str(i).encode()), (("dog",), ("cat",))[i % 2]) for i in range(4)]
+    try:
+        return plugin.build(**values).calibrate(Bench(view, pictures, view.encode))
+    except Exception as e:
+        raise Skipped(
+            f"it calibrates itself, which random models cannot serve ({type(e).__name__}: {first_line(e, 120)}); the "
+            "runs below do it on the embedded model"
+        ) from e
+
+
+def _in_runs(plugin: Plugin, words: Sequence[str], results: Path) -> Iterator[Check]:
+    from harness.checks.runs import equal, played, resumed, told
+
+    base = ["task=pope", "task.data=embedded", f"limit={LIMIT}", "model=tiny-llava", *words]
+    own = [*base, f"method={plugin.name}"]
+    neutral = plugin.raw.get("neutral") or {}
+
+    @cache
+    def answers() -> dict[str, str]:
+        return told(played(own, results))
+
+    def runs() -> str:
+        changed = sum(a != b for a, b in zip(answers().values(), plain().values(), strict=True))
+        return f"{len(answers())} questions of POPE on tiny-llava, {changed} answers change"
+
+    @cache
+    def plain() -> dict[str, str]:
+        return told(played([w for w in base if not w.startswith("method.")], results))
+
+    def off() -> str:
+        given = [f"method.{plugin.name}.{k}={spelled(v)}" for k, v in neutral.items()]
+        equal(told(played([*own, *given], results / "off")), plain())
+        return ""
+
+    def singles() -> str:
+        equal(told(played([*own, "batch_size=1"], results / "singles")), answers())
+        return ""
+
+    def resume() -> str:
+        run = played(own, results / "resumed")
+        equal(told(resumed(own, results / "resumed", run)), answers())
+        return ""
+
+    fix = "run it with debug=true: harness eval task=pope limit=12 debug=true method=..."
+    yield Check("a whole run", runs, fix)
+    if neutral:
+        fix = "the method, its presets or its calibration act at the neutral values"
+        yield Check("neutral = vanilla in a run", off, fix)
+    yield Check("batch_size=1 gives the same answers", partial(_outside, plugin, singles), DECLARE)
+    fix = "keep nothing from one batch or sample to the next"
+    yield Check("a resumed run gives the same answers", resume, fix)
+
+
+def spelled(value: Any) -> str:
+    """A value as the command line takes it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _outside(plugin: Plugin, run: Callable[[], str]) -> str:
+    """Skipped where the method needs something from outside (`external:` in its YAML) and says so."""
+    try:
+        return run()
+    except UsageError as e:
+        if plugin.raw.get("external") and "needs" in str(e):
+            raise Skipped(first_line(e, 300)) from e
+        raise
