@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.commands.words import results_folder, say
+from harness.commands.words import counted, results_folder, say
 from harness.config.parser import Parser
 from harness.core.errors import UsageError
 from harness.core.sinks import cell
@@ -63,7 +63,9 @@ def _runs(results: Path, words: Sequence[str]) -> tuple[list[Any], str]:
     if len(runs) + len(methods) < 2:
         raise UsageError("name two runs or more, for example: harness compare method=vanilla method=vista task=pope")
     chosen, others = _alike(runs, fitting)
-    note = f"{others} other draws, data or models have runs of these methods, too: choose by task=, model=, limit= ..."
+    note = (
+        f"these methods have runs on {counted(others, 'other set')} of samples and model: add task=, model=, limit= ..."
+    )
     return [*runs, *chosen], note if others else ""
 
 

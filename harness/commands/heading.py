@@ -41,13 +41,12 @@ def _presets(method: Plugin, words: Sequence[str], tasks: Sequence[Plugin], mode
         of = family or model.raw.get("family")
         for task in tasks:
             tuned = {k: v for k, v in method.tuned(of, task.name).items() if k in left}
-            rest = {k: method.defaults[k] for k in left if k not in tuned}
             if tuned:
-                defaults = f"; defaults {_values(rest)}" if rest else ""
-                yield f"  {method.name}: preset for {of or model.name} on {task.name}: {_values(tuned)}{defaults}"
+                yield f"  {method.name}: preset for {of or model.name} on {task.name}: {_values(tuned)}"
             else:
                 whose = f"the family {of}" if of else f"model {model.name}, which names no family"
-                yield f"  {method.name}: no preset for {whose} on {task.name}: defaults {_values(rest)}"
+                defaults = _values({k: method.defaults[k] for k in left})
+                yield f"  {method.name}: no preset for {whose} on {task.name}: defaults {defaults}"
 
 
 def _values(values: dict[str, object]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.commands.words import results_folder, say
+from harness.commands.words import counted, results_folder, say
 from harness.config.parser import Parser
 from harness.core.errors import UsageError
 from harness.core.width import columns
@@ -65,7 +65,7 @@ def _lines(series: Series, *, plot: bool) -> list[str]:
     values = [p.value for p in series.points]
     last = series.points[-1]
     at = last.commit[:9] or last.run
-    head = f"{series.name}: {len(values)} runs, last {_number(last.value)} ({at})  {_spark(values)}"
+    head = f"{series.name}: {counted(len(values), 'run')}, last {_number(last.value)} ({at})  {_spark(values)}"
     lines = [head, *(_draw(series) if plot else [])]
     return [*lines, *(f"  {_said(c, series.kind)}" for c in series.changes)]
 

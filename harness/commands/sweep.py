@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.commands.words import say
+from harness.commands.words import counted, say
 from harness.core.errors import HarnessError
 from harness.core.score import primary
 from harness.core.sinks import line
@@ -65,7 +65,7 @@ class Sweep:
         differ = varied([words for words, *_ in self._rows])
         rows = [[name, differs, *cells] for (_, name, cells), differs in zip(self._rows, differ, strict=True)]
         say("")
-        say(f"{len(rows)} runs of this sweep")
+        say(f"{counted(len(rows), 'run')} of this sweep")
         for text in listed(HEADS, [[line(c) for c in row] for row in rows], columns()):
             print(text)
 

@@ -25,6 +25,11 @@ def say(text: object, *, err: bool = False) -> None:
         print(*fitted(said, columns()), sep="\n", flush=True)
 
 
+def counted(number: int, noun: str) -> str:
+    """ "1 run", "2 runs"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def results_folder(name: str) -> Path:
     """The results folder. Raises Missing if it holds no runs."""
     from harness.runs.stored import folder

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from harness.cli import main
 from harness.commands.heading import heading
+from harness.commands.tune import _print
+from harness.core.types import Metric
 from harness.plugins.registry import Registry
+from harness.stats import Difference
 
 PLUGINS = f"plugins=[{Path(__file__).parents[1] / 'plugins'}]"
 SUMS = ("eval", "task=sums", PLUGINS)
@@ -83,9 +88,9 @@ def test_compare_by_methods_takes_runs_that_belong_together(workdir, capsys):
     assert out.startswith("same against vanilla\n") and "also differs" not in out
     assert main([*SUMS, "seed=2", "logger=quiet"]) == 0
     out = said(capsys, "compare", "method=vanilla", "method=same")
-    assert "1 other draws, data or models have runs of these methods, too" in out
+    assert "these methods have runs on 1 other set of samples and model: add task=" in out
     out = said(capsys, "compare", "method=vanilla", "method=same", "seed=1", "model=oracle")
-    assert "have runs of these" not in out
+    assert "these methods have runs" not in out
     out = said(capsys, "compare", *(n for n in names(workdir / "results") if "same" in n and _seed(n) == 1))
     assert "same, k=" in out.splitlines()[0]
 
@@ -113,9 +118,9 @@ def test_the_first_line_names_what_runs_and_its_preset(capsys):
 
     what, preset = head("task=pope", "method=vista", "model=llava-1.5-7b")
     assert what == "pope, method vista, model llava-1.5-7b"
-    assert preset.startswith("  vista: preset for llava-1.5 on pope: lam=") and "; defaults gamma=" in preset
-    (_, given) = head("task=pope", "method=vista", "method.vista.window=3")
-    assert given.startswith("  vista: preset for tiny-llava on pope: lam=") and "window" not in given
+    assert preset.startswith("  vista: preset for llava-1.5 on pope: lam=") and "window" not in preset
+    (_, given) = head("task=pope", "method=vista", "method.vista.lam=3")
+    assert given == "  vista: preset for tiny-llava on pope: gamma=0.0"
     (_, none) = head("task=chair", "method=vista", "model.family=mine")
     assert none.startswith("  vista: no preset for the family mine on chair: defaults lam=")
     (_, none) = head("task=chair", "method=vista", "model=oracle")
@@ -157,3 +162,37 @@ def test_help_and_lists_fit(capsys, monkeypatch, words):
         said[width] = capsys.readouterr().out
     assert sorted(said["200"].split()) == sorted(said["60"].split())
     assert all(len(line) <= 60 or " " not in line.strip() for line in said["60"].splitlines())
+
+
+class Tuned:
+    """What `harness tune` prints of four points with five settings each."""
+
+    plugin, where, metric = Registry().methods["vista"], "pope/calibration with tiny-llava", "accuracy"
+    names = ("lam", "gamma", "window", "form", "norm")
+    vanilla = Metric("accuracy", 0.9)
+
+    def rows(self):
+        for at in range(4):
+            values = dict(zip(self.names, (at / 100, 0.3, 6, "code", False), strict=True))
+            yield values, 0.9 + at / 1000, Difference(0.001, 0.01, -0.0191, 0.0211, 0.5, 180, 30)
+
+
+@pytest.mark.parametrize("width", ["60", "80", "200"])
+def test_tune_keeps_every_value(capsys, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", width)
+    _print(Tuned(), {"values": {"lam": 0.0, "gamma": 0.3, "window": 6, "form": "code", "norm": False}})
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= int(width) and out.count("chosen") == 1
+    assert out.count("0.001 [-0.019, 0.021]") == 4 and "0.903" in out
+    assert all(f" {v} " in out for v in (0.0, 0.01, 0.03, 6, "code", False))
+
+
+def test_standard_error_is_clean(workdir):
+    """In a process of its own: no warnings and no bars of libraries; one line of progress, none with quiet."""
+    words = ["eval", "task=pope", "method=vcd", "limit=18"]
+    done = subprocess.run([sys.executable, "-m", "harness", *words], capture_output=True, text=True, check=True)
+    assert done.stderr == "pope (embedded), method vcd, model tiny-llava: 18 samples\n"
+    assert done.stdout.splitlines()[0] == "pope, method vcd, model tiny-llava"
+    again = [sys.executable, "-m", "harness", *words, "logger=quiet"]
+    done = subprocess.run(again, capture_output=True, text=True, check=True)
+    assert done.stderr == "" and done.stdout.splitlines()[0] == "pope (embedded), vcd, tiny-llava"
