@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,12 +47,26 @@ def row_of(place: str, cells: Mapping[str, Any], columns: Columns) -> Row:
         if sorted(filled, reverse=True) == filled
         else f"column {names[filled.index(False)]} is empty between options"
     )
-    found = [text(v) for name in names for v in listed(cells.get(name))]
+    found = unlettered([text(v) for name in names for v in _options(cells.get(name))])
     inline = {} if found else options(asked)
     if list(inline) != [chr(ord("A") + i) for i in range(len(inline))] or len(inline) < 2:
         inline = {}
     answers, box = _answers(_cell(cells, columns, "answer")), _cell(cells, columns, "box")
     return Row(place, asked, answers, found or list(inline.values()), bool(inline), box, gap, cells)
+
+
+def _options(cell: Any) -> list[Any]:
+    """A list; a map from letters; or lists of letters and of texts, as ARC has them."""
+    if isinstance(cell, Mapping):
+        texts = cell.get("text")
+        return list(texts) if isinstance(texts, list) else [v for _, v in sorted(cell.items()) if v is not None]
+    return listed(cell)
+
+
+def unlettered(found: Sequence[str]) -> list[str]:
+    """Options without their own letters ("A. red"), where each has its own."""
+    own = [re.match(rf"\(?{chr(ord('A') + i)}[.):]\s*(?=\S)", o) for i, o in enumerate(found[:26])]
+    return [o[m.end() :] for o, m in zip(found, own, strict=False) if m] if found and all(own) else list(found)
 
 
 def _answers(cell: Any) -> list[Any]:

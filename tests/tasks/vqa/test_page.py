@@ -34,7 +34,7 @@ def folder(root: Path, pictures: int) -> None:
 
 
 def test_from_a_folder_to_a_site(workdir, capsys):
-    folder(workdir / "mine", 12)
+    folder(workdir / "mine", 20)
     assert "    image,question,answer,category\n" in PAGE
     shown = False
     for words in COMMANDS:
@@ -58,7 +58,7 @@ def test_from_a_folder_to_a_site(workdir, capsys):
         assert record["status"] == "done" and value == 1 if record["model"] == "oracle" else 0.6 < value < 1
         facts = record["task_facts"]
         assert facts["kind"] == "yesno" and facts["faulty_rows"] == 0
-        assert facts["questions"] + facts["set_aside"] == 72 and facts["pictures"] * 6 == facts["questions"]
+        assert facts["questions"] + facts["set_aside"] == 120 and facts["pictures"] * 6 == facts["questions"]
 
 
 def test_the_tables_name_all_there_is():

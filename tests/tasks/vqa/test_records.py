@@ -242,6 +242,13 @@ def test_data_urls_and_annotations_as_objects(tmp_path):
     assert task.source.records[0].images == ("rows:1",)
 
 
+def test_options_of_other_suites(tmp_path):
+    """With their letters, as a map from letters, and as ARC's two lists."""
+    forms = [["A. red", "B. blue"], {"A": "red", "B": "blue"}, {"label": ["A", "B"], "text": ["red", "blue"]}]
+    written(tmp_path / "rows.jsonl", [row("B", choices=options) for options in forms])
+    assert [r.options for r in vqa(tmp_path).source.records] == [("red", "blue")] * 3
+
+
 def test_a_map_from_ids_to_questions(tmp_path):
     written(tmp_path / "rows.json", [json.dumps({"07": row("red"), "8": row("blue")})])
     assert [s.id for s in vqa(tmp_path).samples()] == ["07", "8"]
