@@ -111,7 +111,8 @@ def tables(
 
 
 def _same(what: Figure | BoardEntry) -> tuple[str, ...]:
-    return what.task, what.data, plain(what.model), plain(what.method)
+    data = what.here[0] if isinstance(what, Figure) else what.data
+    return what.task, data, plain(what.model), plain(what.method)
 
 
 def verdict(stated: Figure, same: Sequence[BoardEntry]) -> Verdict:
@@ -127,7 +128,7 @@ def verdict(stated: Figure, same: Sequence[BoardEntry]) -> Verdict:
         return Verdict(INCOMPARABLE, f"the run here is {e.flaws[0]}" if e.flaws else f"only {part} here", e)
     entry = sorted(whole, key=lambda e: not e.settings)[-1]
     other = _settings(stated, entry)
-    metric = next((m for m in entry.metrics if (m["name"], m["group"]) == (stated.metric, stated.group)), None)
+    metric = next((m for m in entry.metrics if (m["name"], m["group"]) == stated.here[1:]), None)
     if metric is None or metric["value"] is None or metric["value"] != metric["value"]:
         return Verdict(INCOMPARABLE, f"{stated.metric} ({stated.group}) is not measured", entry)
     value = float(metric["value"])

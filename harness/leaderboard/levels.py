@@ -28,7 +28,7 @@ def levels(board: Board, metric: str, group: str, model: str, figures: Sequence[
         entry = board.reference(name)
         rows = [m for m in entry.metrics if (m["name"], m["group"]) == (metric, group)] if entry else []
         found += [Level(kind, float(m["value"]), f"{kind}, measured") for m in rows if m["value"] == m["value"]]
-    stated = [f for f in figures if (f.metric, f.group) == (metric, group)]
+    stated = [f for f in figures if f.here[1:] == (metric, group)]
     found += [Level("human", f.value, f"people: {f.source}") for f in stated if person(f)]
     own = [f for f in stated if plain(f.model) == plain(model) and f.method == "vanilla"]
     return found + [Level("published", f.value, f"published: {f.source}, {f.decoding}") for f in own[:MOST]]
@@ -43,4 +43,4 @@ def of_board(board: Board, published: Sequence[Figure]) -> list[Figure]:
     """Published figures of a board's records: those of whole official records only."""
     if board.tier != "official":
         return []
-    return [f for f in published if (f.task, f.data) == (board.task, board.data)]
+    return [f for f in published if (f.task, f.here[0]) == (board.task, board.data)]

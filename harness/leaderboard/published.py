@@ -11,6 +11,24 @@ from harness.core.errors import UsageError
 
 COLUMNS = ("task", "data", "group", "metric", "method", "model", "value", "decoding", "source", "note")
 
+VARIANTS = {("mm_niah", "official"): "test"}
+NAMES = {
+    **{("mm_niah", "accuracy", f"{k}K"): ("official", f"{k}k") for k in (1, 2, 4, 8, 12, 16, 24, 32, 40, 48, 64)},
+    **{
+        ("screenspot", "accuracy", f"{place}-{kind}"): ("accuracy", f"{place}_{kind}".lower())
+        for place in ("Mobile", "Desktop", "Web")
+        for kind in ("Text", "Icon")
+    },
+    ("stare", "score", "overall"): ("overall", "all"),
+    ("stare", "score", "2D_trans, no VisSim"): ("accuracy", "2D transformation"),
+    ("stare", "score", "2D_trans, VisSim"): ("accuracy", "2D transformation, simulated"),
+    ("stare", "score", "3D_trans, no VisSim"): ("accuracy", "3D transformation"),
+    ("stare", "score", "3D_trans, VisSim"): ("accuracy", "3D transformation, simulated"),
+    ("stare", "score", "temporal, no VisSim"): ("accuracy", "temporal"),
+    ("stare", "score", "perspective, no VisSim"): ("accuracy", "perspective"),
+}
+"""(task, metric, group) of a source -> metric and group of runs. Averages that may be one of two are left out."""
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -26,6 +44,12 @@ class Figure:
     decoding: str
     source: str
     note: str
+
+    @property
+    def here(self) -> tuple[str, str, str]:
+        """Data variant, metric and group as runs name them; the paper's own where no run has the same quantity."""
+        data = VARIANTS.get((self.task, self.data), self.data)
+        return data, *NAMES.get((self.task, self.metric, self.group), (self.metric, self.group))
 
 
 def read(folder: Path) -> list[Figure]:

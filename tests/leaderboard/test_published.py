@@ -7,7 +7,8 @@ from collections import Counter
 import pytest
 
 from harness.core.errors import UsageError
-from harness.leaderboard.published import COLUMNS, plain, read
+from harness.leaderboard.levels import person
+from harness.leaderboard.published import COLUMNS, NAMES, plain, read
 from harness.plugins.registry import ROOT
 
 FIGURES = read(ROOT / "results" / "published")
@@ -35,6 +36,16 @@ def test_spot_checks_against_the_sources():
 
 def test_no_row_twice():
     assert max(Counter(FIGURES).values()) == 1
+
+
+def test_names_of_papers_lead_to_those_of_runs():
+    """Each name that is translated occurs in a source, and leads to a metric that the task has."""
+    used = {(f.task, f.metric, f.group) for f in FIGURES}
+    assert set(NAMES) <= used
+    by = {(f.task, f.group): f.here for f in FIGURES}
+    assert by["screenspot", "Desktop-Icon"][1:] == ("accuracy", "desktop_icon") and by["mm_niah", "1K"][0] == "test"
+    people = {f.here[1:] for f in FIGURES if person(f)}
+    assert ("overall", "all") in people and ("official", "64k") in people
 
 
 def test_bad_files_are_named(tmp_path):
