@@ -174,7 +174,7 @@ const plain = (value) => (Array.isArray(value) ? value.map(plain).join(", ") : v
 
 function strip(steps) {
   return section(`Episode, ${counted(steps.length, "step")}`, element("ol", { class: "episode", tabindex: "0", "aria-label": "Steps" }, ...steps.map((step, i) => {
-    const sheet = step.picture ? [element("div", { class: "sheet" }, element("img", { src: step.picture, alt: `What step ${i + 1} saw`, loading: "lazy" }), ...drawn(step.marks ?? []))] : [];
+    const sheet = step.picture ? [element("a", { class: "sheet", href: step.picture, target: "_blank", rel: "noreferrer" }, element("img", { src: step.picture, alt: `What step ${i + 1} saw, in a tab of its own`, loading: "lazy" }), ...drawn(step.marks ?? []))] : [];
     return element("li", {}, element("p", { class: "role" }, `Step ${i + 1}`), ...sheet, element("p", { class: "action", ...reachable(step.action) }, step.action || "(nothing)"), ...(step.told ? [element("p", { class: "small" }, step.told)] : []));
   })));
 }

@@ -23,6 +23,13 @@ from harness.tasks.miniwob.prompts import messages
 from harness.tasks.miniwob.scoring import SCORES, aggregate, positive, strict
 from harness.tasks.miniwob.settings import Settings
 
+PLACE = """bid => {
+  const element = document.querySelector(`[bid="${CSS.escape(bid)}"]`);
+  if (!element) return null;
+  const {left, top, right, bottom} = element.getBoundingClientRect();
+  return [left, top, right, bottom];
+}"""
+"""An element's sides in CSS pixels."""
 BIDS = re.compile(r'bid="(\d+)"')
 
 
@@ -76,14 +83,15 @@ class MiniWob(Task):
                 history.append(f"{reply.text.strip()[:80]!r}: no action: {e}")
                 steps.append(Step(reply.text.strip()[:80], f"no action: {e}", seen))
                 continue
+            marks = _marks(action, page) if seen else []
             try:
                 state = page.act(action)
                 history.append(str(action))
-                steps.append(Step(str(action), "", seen, _clicks(action)))
+                steps.append(Step(str(action), "", seen, marks))
             except Refused as e:
                 refused += 1
                 history.append(f"{action}: failed: {e}")
-                steps.append(Step(str(action), f"failed: {e}", seen, _clicks(action)))
+                steps.append(Step(str(action), f"failed: {e}", seen, marks))
         return replace(self._outcome(goal, state, history, malformed, refused, page), steps=tuple(steps))
 
     def _outcome(
@@ -167,9 +175,14 @@ class MiniWob(Task):
         }
 
 
-def _clicks(action: Action) -> list[Mark]:
-    """The points of the page that an action names."""
-    if "x" not in FORMS[action.name]:
-        return []
-    x = [float(v) for v in action.values]
-    return [Mark(action.name, point=(x[i] / WIDTH, x[i + 1] / HEIGHT)) for i in range(0, len(x), 2)]
+def _marks(action: Action, page: Episode) -> list[Mark]:
+    """The points and elements of the page that an action names, as the page is before it."""
+    found: list[Mark] = []
+    kinds = FORMS[action.name]
+    for i, (kind, value) in enumerate(zip(kinds, action.values, strict=True)):
+        if kind == "x":
+            found.append(Mark(action.name, point=(float(value) / WIDTH, float(action.values[i + 1]) / HEIGHT)))
+        elif kind == "bid" and (box := page.evaluate(PLACE, str(value))):
+            x0, y0, x1, y1 = (min(1.0, max(0.0, v / side)) for v, side in zip(box, (WIDTH, HEIGHT) * 2, strict=True))
+            found.append(Mark(action.name, box=(x0, y0, x1, y1)))
+    return found

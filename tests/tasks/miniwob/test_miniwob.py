@@ -192,6 +192,16 @@ def test_the_embedded_model_plays(workdir):
     assert steps and all((folder / "pictures" / step["file"]).stat().st_size for step in steps)
 
 
+def test_steps_show_the_element_that_was_clicked(workdir):
+    words = ["task=miniwob", "task.tasks=[choose-list]", "task.seeds=1", "model=oracle", "logger=quiet"]
+    assert main(["eval", *words]) == 0
+    (folder,) = Path("results/runs").glob("*")
+    choice, click = json.loads((folder / "samples.jsonl").read_text())["steps"]
+    for step, action in ((choice, "select_option("), (click, "click(")):
+        (x0, y0, x1, y1) = step["marks"][0]["box"]
+        assert step["action"].startswith(action) and 0 <= x0 < x1 <= 1 and 50 / 210 <= y0 < y1 <= 1
+
+
 def test_no_browser_is_one_line(workdir, capsys, monkeypatch):
     monkeypatch.setattr(browsers, "NAMES", ("no-such-browser",))
     monkeypatch.delenv("HARNESS_CHROMIUM", raising=False)
