@@ -14,6 +14,7 @@ from typing import Any
 from harness.core import Picture
 from harness.records import Stored
 from harness.records.pictures import Named
+from harness.tasks.vqa.kinds.kind import text
 from harness.tasks.vqa.record import Bad
 
 BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*")
@@ -48,17 +49,17 @@ class Finder:
         ]
 
     def _one(self, cell: Any, named: str, where: str) -> Named:
-        if isinstance(cell, int) and not isinstance(cell, bool):
-            cell = str(cell)
+        if isinstance(cell, int | float) and not isinstance(cell, bool):
+            cell = text(cell)
         if isinstance(cell, str):
-            text = cell.strip()
-            if len(text) <= REFERENCE and holds(target := self.known.get(text)):
+            said = cell.strip()
+            if len(said) <= REFERENCE and holds(target := self.known.get(said)):
                 return self._one(target, named, where)
-            if text.lower().startswith(("http://", "https://")):
-                raise Bad(f"holds a web address ({text[:80]}): download the picture and give its path")
-            if not holds(text):
-                return self.folder(text)
-            return self._kept(decoded(text), named or where)
+            if said.lower().startswith(("http://", "https://")):
+                raise Bad(f"holds a web address ({said[:80]}): download the picture and give its path")
+            if not holds(said):
+                return self.folder(said)
+            return self._kept(decoded(said), named or where)
         there = cell() if callable(cell) else cell
         data, path = (there.get("bytes"), there.get("path")) if isinstance(there, dict) else (there, None)
         if data is None and isinstance(path, str):

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.answers.files import read as read_table
 from harness.core import Missing, UsageError
-from harness.records import existing, has, hub_table, plain_stem, record_files, rows
+from harness.records import existing, has, hub_table, plain_stem, read_text, record_files, rows
 from harness.records.files import plain_suffix
 from harness.records.rows import Broken, classes, labelled
 from harness.tasks.vqa.columns import ROLES
@@ -77,7 +77,15 @@ def _read(path: Path, root: Path) -> Table:
         listed = [{"id": key, **value} for key, value in listed[0].items()]
     if named := classes(path) if path.suffix == ".parquet" else {}:
         listed = [labelled(row, named) if isinstance(row, dict) else row for row in listed]
-    return Table(name, _numbered(listed), listed)
+    return Table(name, _lines(path, len(listed)) or _numbered(listed), listed)
+
+
+def _lines(path: Path, count: int) -> list[str]:
+    """Where the rows of a file of JSON lines are, empty lines left aside; nothing for a file of another form."""
+    if plain_suffix(path) != ".jsonl":
+        return []
+    filled = [n for n, line in enumerate(read_text(path).split("\n"), 1) if line.strip()]
+    return [f"row {i} (line {n})" for i, n in enumerate(filled, 1)] if len(filled) == count else []
 
 
 def _numbered(found: Sequence[Any]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import csv
 import json
 import random
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from harness.core import HarnessError, Missing, UsageError
 from harness.records import shown
 from harness.stats.composites import noting
+from harness.tasks.vqa.kinds import KINDS
 from tests.tasks.vqa.made import faults, outcome, picture, played, row, vqa, written
 
 
@@ -122,8 +124,9 @@ def test_nothing_and_too_much_to_read(tmp_path):
 def test_what_pandas_and_others_write(tmp_path):
     """NaN is nothing, a picture's id is no row's, a written list of numbers is one answer, a blank line stays."""
     rows = [row(float("nan"), id="a"), row("[12, 34]", id="a", question="One.\n\nTwo?"), *[row("red", id="a")] * 8]
-    written(tmp_path / "rows.jsonl", rows)
+    written(tmp_path / "rows.jsonl", ["", "  ", *rows])
     task = vqa(tmp_path, kind="short")
+    assert faults(task)[0].startswith("rows.jsonl, row 1 (line 3): ")
     assert [s.id for s in task.samples()] == [f"rows:{n}" for n in range(1, 11)]
     assert faults(task)[0].endswith("the answer is empty") and task.source.records[1].answers == ("[12, 34]",)
     assert task.source.records[1].asked.startswith("One.\n\nTwo?\nAnswer the question")
@@ -142,8 +145,8 @@ def test_bad_rows_cost_themselves(tmp_path):
     found = faults(task)
     assert not found[0] and not found[8], "a missing picture is a fault of its sample alone, when it is looked at"
     wanted = {
-        1: "rows.jsonl, row 2: the answer is empty", 2: "the answer is empty", 3: "the question is empty",
-        4: "column image is empty", 5: "id 1 occurs twice", 6: "rows.jsonl, row 7: is not JSON",
+        1: "rows.jsonl, row 2 (line 2): the answer is empty", 2: "the answer is empty", 3: "the question is empty",
+        4: "column image is empty", 5: "id 1 occurs twice", 6: "rows.jsonl, row 7 (line 7): is not JSON",
         7: "the answer is empty", 9: "shows picture 2, and the row has 1", 10: "holds a picture that is not base64",
         11: "holds a web address (https://x.y/a.png): download",
     }  # fmt: skip
@@ -402,3 +405,33 @@ def test_a_dataset_of_the_hub(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets, "load_dataset", gone)
     with pytest.raises(Missing, match=r"Unknown split .*check its name, task.config and task.split"):
         vqa(None, hub="some/bench").source
+
+
+TEXTS = ["a.png", "yes", "No", "A", "B", "1,5", "[1, 2, 3, 4]", "['a', 'b']", "", " ", "<image 3>", "data:x", "\0", "/"]
+PLAIN = st.none() | st.booleans() | st.integers(-9, 9) | st.floats() | st.sampled_from(TEXTS)
+CELLS = PLAIN | st.lists(PLAIN, max_size=4) | st.dictionaries(st.sampled_from(["answer", "A", "text"]), PLAIN)
+NAMES = ["A", "B", "id", "category", "bbox", "label", "hint", "cluster", "options"]
+ROW = st.fixed_dictionaries(
+    {"question": st.just("Which?") | CELLS, "image": st.just("a.png") | CELLS, "answer": CELLS},
+    optional=dict.fromkeys(NAMES, CELLS),
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(ROW, min_size=1, max_size=4), st.sampled_from(["auto", *KINDS]))
+def test_any_table_is_read_or_refused_in_one_line(tmp_path_factory, rows, wanted):
+    root = tmp_path_factory.mktemp("any")
+    written(root / "rows.jsonl", rows)
+    task = vqa(root, kind=wanted, bbox="xyxy_pixels" if wanted in ("box", "point") else "auto")
+    try:
+        samples = list(task.samples())
+    except HarnessError as e:
+        assert "\n" not in str(e)
+        return
+    assert len({s.id for s in samples}) == len(rows) and task.fingerprint()
+    for sample in samples:
+        if sample.data.get("fault"):
+            assert sample.data["fault"].startswith("rows.jsonl, row ") or "occurs twice" in sample.data["fault"]
+        elif next(task.episode(sample)):
+            with contextlib.suppress(HarnessError):
+                task.score(sample.data["record"], "No. B. 5 [1, 2, 3, 4]")
