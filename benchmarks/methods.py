@@ -1,4 +1,4 @@
-"""All methods on one model beside vanilla, and what each is published to do: tables from stored runs.
+"""Methods against hallucination on one model beside vanilla, and what each is published to do: tables from stored runs.
 
     harness tune method=NAME task=pope model=smol-llava          # once for each method with a grid, calibration split
     python benchmarks/methods.py --run --model smol-llava [--limit N --captions N]
@@ -29,7 +29,7 @@ METHODS = (
     *("vanilla", "vcd", "pai", "vista", "var", "dola", "paint", "flowcut", "iri", "vhr", "gift", "icd", "sid", "inter"),
     *("truthprint", "carve", "opera"),
 )
-"""By cost. AGLA needs a matching model from outside."""
+"""Against hallucination, by cost. AGLA needs a matching model from outside."""
 TASKS = {"pope": "correct", "chair": "chair_i"}
 """The score by which each task is judged."""
 LEAST = 0.01
