@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-NAMED = 25
+NAMED = 14
 """With more points than these only the front and the base carry their names."""
 WIDE, NARROW = 720, 380
 """Widths of a figure, in units that are pixels on a desk and on a phone."""
