@@ -225,7 +225,7 @@ def _remembered(text: bytes, package: str) -> Source:
     """`parsed`, by an earlier process where it read the same text."""
     key = REMEMBERED.key(text, package)
     with contextlib.suppress(TypeError, ValueError):  # a damaged entry is made anew
-        digest, imports, names, files, looks = REMEMBERED.get(key) or ()
+        digest, imports, names, files, looks = REMEMBERED.get(key)
         return Source(str(digest), tuple(imports), frozenset(names), frozenset(files), bool(looks))
     made = parsed(text, package)
     REMEMBERED.put(key, [made.digest, made.imports, sorted(made.names), sorted(made.files), made.looks])
