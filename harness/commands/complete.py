@@ -53,7 +53,9 @@ def candidates(before: Sequence[str], word: str) -> list[str]:
     positional = _positional(made, given)
     if positional is None:
         return []
-    if positional.dest == "words" and "RUN" not in str(positional.metavar):
+    if command == "fetch":
+        return _starting((m.name for m in _registry(given).models.values() if m.card.get("package")), word)
+    if positional.dest in ("words", "settings") and "RUN" not in str(positional.metavar):
         return _setting(given, word)
     return _of_metavar(str(positional.metavar), given, word)
 
@@ -92,7 +94,7 @@ def _of_metavar(metavar: str, given: Sequence[str], word: str) -> list[str]:
     if "TASK" in parts:
         found += _registry(given).tasks
     if "MODEL" in parts:
-        found += [m.name for m in _registry(given).models.values() if m.card.get("package")]
+        found += _registry(given).models
     found += [p for p in parts if p.islower() and "=" not in p and len(parts) > 1]
     return [*_starting(found, word), *(_files(word) if set(parts) & set(PATHS) else [])]
 

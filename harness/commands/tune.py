@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from harness.commands.heading import heading
 from harness.commands.words import say, share_cores
 from harness.config.parser import Parser, add_settings
 from harness.core.errors import UsageError
@@ -33,7 +34,6 @@ def add_arguments(parser: Parser) -> None:
 def run(given: Any) -> int:
     share_cores()
     from harness.config.compose import Asked, asked, check_names, plugin_folders, run
-    from harness.engine.tuning import Tuning, grid_of, write_preset
     from harness.plugins.registry import Registry
 
     words = asked(given).words
@@ -44,6 +44,10 @@ def run(given: Any) -> int:
     registry = Registry(plugin_folders(words))
     check_names(words, registry)
     plugin = registry.get("method", name)
+    say(f"tune: {heading(words, registry)[0]}")
+
+    from harness.engine.tuning import Tuning, grid_of, write_preset
+
     grid = grid_of(plugin, words)
     data = [] if any(w.startswith("task.data=") for w in words) else ["task.data=calibration"]
     named = {w.partition("=")[0] for w in words}

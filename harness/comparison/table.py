@@ -20,7 +20,7 @@ UNITS = {
     "peak_memory_gib": "GiB at the peak",
 }
 """What a cost counts."""
-LONGEST = 16
+LONGEST = 12
 """Characters of a label that heads a column."""
 
 
