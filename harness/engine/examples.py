@@ -15,6 +15,8 @@ from harness.plugins.build import build_task
 from harness.plugins.registry import Registry, folders_of
 
 SPLIT = "calibration"
+PLACES = ("root", "images")
+"""Settings that say where the records of a user's own lie."""
 
 
 def examples(config: Mapping[str, Any]) -> list[Example]:
@@ -30,9 +32,9 @@ def examples(config: Mapping[str, Any]) -> list[Example]:
         )
     if config["task"].get("data") == SPLIT:
         raise UsageError(f"fewshot={count} takes its examples from task.data={SPLIT}: evaluate other data")
-    task = build_task({**config["task"], "data": SPLIT})
+    task, samples = _split(config["task"])
     try:
-        found = list(_drawn(task, count, config["seed"]))
+        found = list(_drawn(task, samples, count, config["seed"]))
     finally:
         task.close()
     if len(found) < count:
@@ -40,8 +42,19 @@ def examples(config: Mapping[str, Any]) -> list[Example]:
     return found
 
 
-def _drawn(task: Task, count: int, seed: int) -> Iterator[Example]:
-    samples = list(task.samples())
+def _split(node: dict[str, Any]) -> tuple[Task, list[Sample]]:
+    """The task on its calibration split. One that comes with the task is not under the user's root, whose records are
+    those that are evaluated; only where there is none without a root, the task itself sets records aside there."""
+    own = {**node, "data": SPLIT, **{key: None for key in PLACES if key in node}}
+    try:
+        task = build_task(own)
+        return task, list(task.samples())
+    except HarnessError:
+        task = build_task({**node, "data": SPLIT})
+        return task, list(task.samples())
+
+
+def _drawn(task: Task, samples: list[Sample], count: int, seed: int) -> Iterator[Example]:
     random.Random(f"examples {seed}").shuffle(samples)
     answers: Counter[str] = Counter()
     clusters: set[str] = set()

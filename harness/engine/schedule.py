@@ -33,6 +33,8 @@ from harness.core.types import Outcome, Reply, Request, Result, Sample, Step
 
 WINDOW = 4096
 """Samples alive at once. Requests wait for each other only inside a window."""
+FRESH = 256
+"""Episodes that are started before a look at whether all of them fail."""
 HELD = 1.0
 """Seconds for which finished results may wait for others of their batch before they are reported."""
 
@@ -224,9 +226,12 @@ class Scheduler:
         while todo or asking:
             room = len(todo) if self.task.live is None else self.task.live - len(asking)
             fresh = [self._episode(s) for s in islice(_drained(todo), max(0, room))]
-            more, ended = self._step([(episode, None) for episode in fresh])
-            self._report(ended)
-            asking += more
+            for start in range(0, len(fresh), FRESH):
+                more, ended = self._step([(episode, None) for episode in fresh[start : start + FRESH]])
+                self._report(ended)
+                asking += more
+                if not asking and self.hopeless():
+                    return
             waiting: dict[str, list[Episode]] = {}
             calls: dict[str, Call] = {}
             for episode in asking:

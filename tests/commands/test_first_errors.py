@@ -36,6 +36,12 @@ def test_equal_errors_and_no_success_end_the_run(workdir, capsys):
     assert facts["stopped"] in capsys.readouterr().out
 
 
+def test_samples_that_fail_before_they_ask_end_the_run(workdir):
+    assert main([*SUMS[:3], "task.n=600", f"task.bad={list(range(600))}".replace(" ", "")]) == 1
+    facts = record()
+    assert facts["counts"]["done"] == 256 and facts["stopped"].startswith("256 equal errors")
+
+
 def test_a_run_that_was_given_up_continues_with_another_limit(workdir):
     assert main([*FAULTY, "max_equal_errors=8"]) == 1
     assert record()["counts"]["done"] == 8

@@ -10,20 +10,24 @@ import pytest
 from transformers import AutoConfig, AutoProcessor, LlavaProcessor
 
 from harness.cli import main
+from harness.config.compose import Asked, run
 from harness.core import Decoding, Reply, UsageError
 from harness.core.dress import Dress, Example
 from harness.core.types import Message, Picture, Request, user
 from harness.embedded.tiny_llava import WEIGHTS
+from harness.engine.examples import examples
 from harness.engine.schedule import Scheduler
 from harness.gate.history import history
 from harness.leaderboard.board import boards, entries
 from harness.models.hf.admission import admit
 from harness.models.hf.prompts import Prompts
+from harness.plugins.build import build_task
 from harness.plugins.registry import Registry
 from harness.runs.stored import stored
 from harness.store.queries import Store
 from tests.engine.toys import Adder, Ask2, Sums
 from tests.models.openai.local import play, said, serving
+from tests.tasks.vqa.made import picture, row, written
 
 TINY = ("eval", "task=pope", "limit=18", "task.splits=[random]", "logger=quiet")
 EXAMPLE = Example("x", Message("user", ("9+9 (0)",)), "18")
@@ -138,6 +142,28 @@ def test_what_is_refused_is_one_line(workdir, capsys, words, code, says):
     assert main([*given, *words]) == code
     err = capsys.readouterr().err
     assert says in err and len(err.strip().splitlines()) == 1
+
+
+def composed(*words):
+    found = []
+    assert run(Asked(["model=oracle", *words]), lambda config: found.append(config) or 0) == 0
+    return found[0]
+
+
+def test_examples_come_from_no_evaluated_record(tmp_path):
+    """POPE's split comes with it, whatever the root of the evaluated records; vqa sets records of that root aside."""
+    config = composed("task=pope", "task.data=local", f"task.root={tmp_path / 'nowhere'}", "fewshot=4")
+    packaged = {s.id for s in Registry().tasks["pope"].build(data="calibration").samples()}
+    assert {e.id for e in examples(config)} <= packaged
+    written(tmp_path / "rows.jsonl", [row("no", id=f"q{i}", image=f"{i}.png") for i in range(20)])
+    for i in range(20):
+        (tmp_path / f"{i}.png").write_bytes(picture((i, 0, 0)))
+    config = composed("task=vqa", f"task.root={tmp_path}", "task.calibration=0.5", "fewshot=3")
+    evaluated = {s.id for s in build_task(config["task"]).samples()}
+    shown = {e.id for e in examples(config)}
+    assert len(shown) == 3 and evaluated and not shown & evaluated
+    with pytest.raises(UsageError, match=r"task\.calibration=0\.2"):
+        examples(composed("task=vqa", f"task.root={tmp_path}", "fewshot=3"))
 
 
 class OnePicture(LlavaProcessor):

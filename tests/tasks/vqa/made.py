@@ -15,7 +15,7 @@ from harness.plugins.registry import Registry
 PLUGIN = Registry().tasks["vqa"]
 
 
-def picture(colour: str = "red", size: tuple[int, int] = (40, 20)) -> bytes:
+def picture(colour: str | tuple[int, int, int] = "red", size: tuple[int, int] = (40, 20)) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", size, colour).save(buffer, "PNG")
     return buffer.getvalue()
