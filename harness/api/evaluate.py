@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.api.run import Run
 from harness.api.words import Choice, Choices, check, pairs
 from harness.config import kinds
+from harness.config.heading import heading, quiet
 from harness.core.errors import UsageError
 from harness.plugins import registry
 
@@ -75,11 +76,15 @@ def evaluate(
         check(given, config)
         return logged(config, console)
 
+    def announce(full: list[str], known: registry.Registry) -> None:
+        if not quiet(full):
+            console.tell(heading(full, known))
+
     with _turn():
         registry.forget()
         kinds.forget()
         try:
-            return Run(played(Asked([word for word, _ in given]), listener))
+            return Run(played(Asked([word for word, _ in given]), listener, announce))
         finally:
             console.stop()
 

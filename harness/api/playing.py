@@ -15,9 +15,14 @@ from harness.runs.stored import StoredRun, named
 if TYPE_CHECKING:
     from harness.config.compose import Asked
     from harness.loggers.console import Console
+    from harness.plugins.registry import Registry
 
 
-def each(words: Sequence[str] | Asked, job: Callable[[dict[str, Any]], int]) -> int:
+Announce = Callable[[list[str], "Registry"], None]
+"""What is told the words in full before anything heavy is imported (`harness.config.compose.run`)."""
+
+
+def each(words: Sequence[str] | Asked, job: Callable[[dict[str, Any]], int], announce: Announce | None = None) -> int:
     """`job` with the configuration that the words compose. Returns its exit code, and raises what it raises.
 
     Raises KeyboardInterrupt where the run was interrupted; the same words resume it.
@@ -33,7 +38,7 @@ def each(words: Sequence[str] | Asked, job: Callable[[dict[str, Any]], int]) -> 
             faults.append(e)
             return NO
 
-    code = run(words, guarded, faults.append)
+    code = run(words, guarded, faults.append, announce)
     if faults:
         raise faults[0]
     if code == INTERRUPTED:
@@ -41,7 +46,11 @@ def each(words: Sequence[str] | Asked, job: Callable[[dict[str, Any]], int]) -> 
     return code
 
 
-def played(words: Sequence[str] | Asked, listener: Callable[[dict[str, Any]], Listener]) -> StoredRun:
+def played(
+    words: Sequence[str] | Asked,
+    listener: Callable[[dict[str, Any]], Listener],
+    announce: Announce | None = None,
+) -> StoredRun:
     """The run of these words, played or from the store. `listener`: who watches it, by its configuration.
 
     Raises:
@@ -57,7 +66,7 @@ def played(words: Sequence[str] | Asked, listener: Callable[[dict[str, Any]], Li
         ended.append(named(Path(config["results"]), watching.name))
         return code
 
-    code = each(words, job)
+    code = each(words, job, announce)
     if not ended or ended[0] is None:
         raise HarnessError(f"the run ended with {code} and left no record")
     return ended[0]

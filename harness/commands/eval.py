@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.commands.heading import heading, quiet
 from harness.commands.sweep import Sweep
 from harness.commands.words import say, share_cores
+from harness.config.heading import heading, quiet
 from harness.config.parser import Parser, add_hydra, add_settings, results_default
 
 if TYPE_CHECKING:

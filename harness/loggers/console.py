@@ -101,6 +101,11 @@ class Console:
     def say(self, message: str) -> None:
         self.err.print(text(f"harness: {message}"))
 
+    def tell(self, lines: Sequence[str]) -> None:
+        """Lines as they are, beside the results."""
+        for told in lines:
+            self.err.print(text(told))
+
     def stop(self) -> None:
         """Ends the progress bar, also of a run that an error ended."""
         if self._bar is not None:

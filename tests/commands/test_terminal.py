@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
-from harness.commands.heading import heading
 from harness.commands.tune import _print
+from harness.config.heading import heading
 from harness.core.types import Metric
 from harness.plugins.registry import Registry
 from harness.stats import Difference
