@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ def evaluate(
     *,
     model: Choice | None = None,
     limit: int | None = None,
+    ids: str | Iterable[str] | None = None,
     seed: int = 0,
     decoding: Choice | None = None,
     results: str | Path | None = None,
@@ -47,6 +49,7 @@ def evaluate(
         method: The same, or several names, which are composed in this order: `["vista", "vcd"]`.
         model: The same; the task's default model otherwise.
         limit: At most this many samples: whole clusters, balanced over groups, drawn with `seed`.
+        ids: These samples alone, for example `table["sample"]` of a table's rows, or "@FILE".
         seed: Of `limit`, sampling and noise.
         decoding: `"greedy"`, `"beam"`, `"nucleus"`, or `{name: {setting: value}}`; the task's own otherwise.
         results: The folder of `runs/` and `harness.duckdb`; $HARNESS_RESULTS, or `results`, otherwise.
@@ -69,6 +72,7 @@ def evaluate(
     own = {"task": task, "method": method, "model": model, "limit": limit, "decoding": decoding, "results": results}
     folders = [plugins] if isinstance(plugins, str | Path) else list(plugins)
     own |= {"seed": seed or None, "plugins": folders or None}
+    own |= {"ids": ids if ids is None or isinstance(ids, str) else json.dumps([str(i) for i in ids])}
     given = pairs({k: v for k, v in own.items() if v is not None} | settings)
     console = _console()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -60,6 +61,15 @@ def test_a_run_is_the_one_of_the_command(workdir, capsys):
     assert (run.status, run.task, run.method, run.model) == ("done", "pope", "vanilla", "oracle")
     assert run.folder == Path("there/runs") / run.name
     assert run.primary == run.metric("accuracy", "mean") and run.primary.value == 1
+
+
+def test_samples_by_their_ids(two):
+    run = two[1]
+    wrong = run.samples().df().query("correct == 0")["sample"]
+    again = harness.evaluate("pope", ids=wrong, model="oracle", logger="quiet")
+    assert again.samples()["sample"] == list(wrong) and again.primary.value == 1
+    assert harness.evaluate("pope", ids=",".join(wrong), model="oracle", logger="quiet").name == again.name
+    assert main(shlex.split(again.record.command)[1:]) == 0
 
 
 def test_tables(two):
