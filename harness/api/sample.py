@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from harness.api import html
+from harness.core.dress import NOTHING, Dress
 from harness.core.errors import HarnessError, first_line
-from harness.core.types import Picture, Reply, Request, Result, Sample
+from harness.core.types import Picture, Reply, Request, Result, Sample, Step
+from harness.engine.schedule import together
+from harness.runs import pictures as stored
 from harness.runs.record import RunRecord
 from harness.runs.stored import StoredRun
 
@@ -24,6 +29,7 @@ class Recorded:
 
     task: Any = None
     samples: dict[str, Sample] = field(default_factory=dict)
+    dress: Dress = NOTHING
     why: str = ""
 
 
@@ -31,16 +37,18 @@ class Recorded:
 class SampleView:
     """A sample's result, with what was asked.
 
-    `pictures` and `prompt` come from the task's records as they are now; where these are not the ones that the run was
-    played on, both are empty, and `note` says why.
+    `pictures` and `prompt` come from the task's records and code as they are now; where the records are not the ones
+    that the run was played on, both are empty, and `note` says why.
     """
 
     run: str
     result: Result
     pictures: tuple[Picture, ...] = ()
     prompt: str = ""
-    """The first request's texts, `<picture>` where a picture stands."""
+    """The texts of the task's first request, with what the run put in front of it; `<picture>` where one stands."""
     note: str = ""
+    folder: Path = Path()
+    """Of the run: pictures of its steps lie in there."""
 
     @property
     def id(self) -> str:
@@ -64,6 +72,15 @@ class SampleView:
     def error(self) -> str | None:
         return self.result.error["message"] if self.result.error else None
 
+    @property
+    def _steps(self) -> Sequence[Step]:
+        return self.result.outcome.steps if self.result.outcome else ()
+
+    def _drawn(self) -> list[Picture]:
+        """The pictures of the prompt, then those that the steps left."""
+        kept = [self.folder / stored.FOLDER / Path(s.file).name for s in self._steps if s.file]
+        return [*self.pictures, *(Picture(path) for path in kept if path.is_file())]
+
     def _facts(self) -> dict[str, str]:
         r = self.result
         replies = [said.text for said in r.replies or () if isinstance(said, Reply)]
@@ -73,6 +90,7 @@ class SampleView:
             "prompt": self.prompt,
             **several,
             **thinking,
+            **{f"step {n}": f"{s.action}\n{s.told}".strip() for n, s in enumerate(self._steps, 1)},
             "answer": self.answer,
             "verdict": self.verdict,
             "wanted": r.target,
@@ -91,8 +109,9 @@ class SampleView:
         return "\n".join([line(head), *facts])
 
     def _repr_html_(self) -> str:
-        shown = "".join(map(_image, self.pictures[:MOST]))
-        more = f"<p>{len(self.pictures) - MOST} more pictures</p>" if len(self.pictures) > MOST else ""
+        drawn = self._drawn()
+        shown = "".join(map(_image, drawn[:MOST]))
+        more = f"<p>{len(drawn) - MOST} more pictures</p>" if len(drawn) > MOST else ""
         rows = "".join(
             f'<tr><th style="text-align: left; vertical-align: top">{html.text(key)}</th>'
             f'<td style="text-align: left">{html.block(value)}</td></tr>'
@@ -110,30 +129,39 @@ def recorded(record: RunRecord) -> Recorded:
     node = record.settings("task")
     if record.imported or not node:
         return Recorded(why="the run was imported: its records are not here")
+    from harness.engine.plan import dressed
+
     try:
         Registry(folders_of([record.config]))  # makes plug-ins importable
         task = build_task(node)
         if task.fingerprint() != record.fingerprint:
             return Recorded(why="the task's records or settings have changed since: no picture, no prompt")
-        return Recorded(task, {s.id: s for s in task.samples()})
+        return Recorded(task, {s.id: s for s in task.samples()}, dressed(record.config))
     except Exception as e:  # code of anybody's plug-in; records that are no longer there
         return Recorded(why=f"its records cannot be read now: {first_line(e)}")
 
 
 def view(run: StoredRun, result: Result, known: Recorded) -> SampleView:
+    """The sample as far as the task's records tell of it."""
+    made = SampleView(run.name, result, folder=run.directory.path)
     sample = known.samples.get(result.id)
     if sample is None:
-        return SampleView(run.name, result, note=known.why or "the task has no such sample now")
-    request = _asked(known.task, sample)
-    if request is None:
+        return replace(made, note=known.why or "the task has no such sample now")
+    plain = _asked(known.task, sample)
+    if plain is None:
         from harness.records import shown
 
-        return SampleView(run.name, result, tuple(shown(sample.data)))
+        return replace(made, pictures=tuple(shown(sample.data)))
+    request, note = known.dress(plain), ""
+    if result.asked:
+        note = "the method asked the model something else than this prompt"
+    elif result.calls == 1 and result.prompt not in {together([r.key]) for r in (plain, request)}:
+        note = "the task's code has changed since: another prompt was asked then"
     texts = [
         f"[{m.role}] {''.join('<picture>' if isinstance(part, Picture) else part for part in m.content)}"
         for m in request.messages
     ]
-    return SampleView(run.name, result, request.pictures, "\n".join(texts))
+    return replace(made, pictures=request.pictures, prompt="\n".join(texts), note=note)
 
 
 def _asked(task: Any, sample: Sample) -> Request | None:

@@ -94,7 +94,7 @@ def compose(config: dict[str, Any]) -> Plan:
         how["ids"] = {"count": len(config["ids"]), "digest": digest({"ids": sorted(config["ids"])})}
     if config.get("offset"):
         how["offset"] = config["offset"]
-    dress = Dress(config["system"] or "", examples(config) if config.get("fewshot") else ())
+    dress = dressed(config)
     if dress.system:
         how["system"] = dress.system
     if dress.examples:
@@ -110,6 +110,12 @@ def compose(config: dict[str, Any]) -> Plan:
     data = str(config["task"].get("data") or "default")
     name = run_name(task.name, data, "+".join(named(config)) or VANILLA, model.name, digest(identity))
     return Plan(config, task, model, identity, code, RunDir(Path(config["results"]), name), judge, dress)
+
+
+def dressed(config: dict[str, Any]) -> Dress:
+    """What the run puts in front of each question."""
+    system = system_of(config.get("system"))
+    return Dress(system or "", examples(config) if config.get("fewshot") else ())
 
 
 def named(config: dict[str, Any]) -> list[str]:

@@ -149,6 +149,17 @@ def test_one_sample_with_its_picture(two):
         run.show(id_ + "x")
 
 
+def test_the_prompt_is_the_one_that_was_sent(two, monkeypatch):
+    run = harness.evaluate("pope", ids="popular:40", system="Be brief.", model="oracle", logger="quiet")
+    shown = run.show("popular:40")
+    assert shown.prompt.startswith("[system] Be brief.\n[user] <picture>Is there a") and not shown.note
+    node = run.record.config["task"] | {"suffix": " Now?"}
+    monkeypatch.setitem(run.record.config, "task", node)
+    assert "have changed since" in harness.api.run.Run(run.stored).show("popular:40").note
+    monkeypatch.setattr("harness.core.types.Request.key", "another prompt")
+    assert "another prompt was asked then" in two[0].show(two[0].samples()["sample"][0]).note
+
+
 def test_what_others_wrote_is_escaped(two):
     run = two[1]
     lines = run.stored.directory.journal.read_text().splitlines()
