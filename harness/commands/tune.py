@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from harness.commands.heading import heading
 from harness.commands.words import say, share_cores
+from harness.config.heading import heading
 from harness.config.parser import Parser, add_settings
 from harness.core.errors import UsageError
 from harness.core.score import primary
