@@ -244,7 +244,7 @@ def test_errors_are_grouped_with_traceback_and_first_sample(site):
     (path,) = (site / "run").glob("quiz-embedded-dola-tiny-*.html")
     text = path.read_text()
     assert "12 samples have no score, for 1 kind of reason" in text and "<strong>12 ×</strong> Unusable" in text
-    assert "show=e&amp;find=q0" in text and "File &#34;.../play.py&#34;" in text and "/home/someone" not in text
+    assert "show=e&amp;id=q0" in text and "File &#34;.../play.py&#34;" in text and "/home/someone" not in text
     task = (site / "task" / "quiz-embedded.html").read_text()
     assert re.search(r"<td>12</td><td><strong>Unusable</strong>", task)
 
