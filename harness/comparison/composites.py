@@ -29,12 +29,13 @@ class Figure:
 
 def figures(a: Played, pairs: Pairs) -> tuple[list[Figure], str]:
     """What the task makes of the paired samples on both sides, by its code of today; and why there is nothing, where
-    that code cannot be had. Of an imported run there is nothing to say."""
+    that code cannot be had. Of an imported run, or one of another tool's task, there is nothing to say."""
     if a.record.imported or not a.record.settings("task").get("_target_"):
         return [], ""
     try:
         Registry(folders_of([a.record.config]))
-        return list(_made(build_task(a.record.settings("task")), pairs)), ""
+        task = build_task(a.record.settings("task"))
+        return list(_made(task, pairs)) if task.pure else [], ""
     except Exception as e:  # code of anybody's plug-in
         return [], f"metrics of task={a.record.task} cannot be compared: {first_line(e)}"
 

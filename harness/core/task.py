@@ -46,6 +46,10 @@ class Task(ABC):
     places: Sequence[str] = ()
     """Two keys of `Outcome.details`: the sides of a map that pages of samples show (length and depth)."""
 
+    pure = True
+    """Whether `aggregate` needs nothing but results. False where it loads another tool's task: comparisons of runs then
+    leave its metrics out."""
+
     @abstractmethod
     def samples(self) -> Iterable[Sample]:
         """Every record, in a fixed order, with unique ids. A record that cannot be read yields a sample whose

@@ -21,6 +21,8 @@ from harness.tasks.lm_eval.requests import ask, chat
 class LmEval(Task):
     """Arguments are the settings of task.yaml; they are explained there."""
 
+    pure = False
+
     def __init__(
         self,
         name: str,

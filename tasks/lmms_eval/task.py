@@ -26,6 +26,8 @@ TOKENS = 1024
 class LmmsEval(Task):
     """Arguments are the settings of task.yaml; they are explained there."""
 
+    pure = False
+
     def __init__(
         self,
         name: str,

@@ -158,3 +158,13 @@ def test_a_task_that_is_gone_is_said():
     (found,) = compare(Run("a", both.left, **gone), [Run("b", both.right, **gone)])
     assert {r.of for r in found.rows} == {"score"}
     assert found.without.startswith("metrics of task=pope cannot be compared: task: nowhere.Gone cannot be imported")
+
+
+def test_another_tools_task_is_not_loaded_to_compare(monkeypatch):
+    """Its metrics need its data sets: they are left out, without a word."""
+    node = Registry().get("task", "lm_eval").node | {"name": "hellaswag", "data": "default"}
+    monkeypatch.setattr("harness.tasks.lm_eval.task.LmEval._tasks", property(lambda _: pytest.fail("loaded")))
+    both = pairs(pope)
+    runs = [Run(name, side, config={"task": node}) for name, side in zip("ab", both.sides, strict=True)]
+    (found,) = compare(runs[0], runs[1:])
+    assert {r.of for r in found.rows} == {"score"} and not found.without
