@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import textwrap
+from unicodedata import combining, east_asian_width
 
 NARROWEST = 20
 """Columns that are used at least."""
@@ -24,6 +25,13 @@ def columns() -> int | None:
     except (OSError, ValueError, AttributeError):
         return None
     return max(found, NARROWEST) if found else None
+
+
+def cells(text: str) -> int:
+    """Columns that a text takes: two for a wide character (East Asian), none for one that joins the one before."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if east_asian_width(c) in "WF" else not combining(c) for c in text)
 
 
 def fitted(line: str, width: int | None) -> list[str]:
@@ -55,9 +63,9 @@ def listed(heads: list[str], rows: list[list[str]], width: int | None) -> list[s
     """Rows under their heads, where they fit; else each row's first cell on a line of its own, and the others below it.
     Columns without any text are left out, and nothing is cut."""
     kept = [i for i in range(len(heads)) if i == 0 or any(row[i] for row in rows)]
-    sizes = {i: max(len(heads[i]), *(len(row[i]) for row in rows)) if rows else len(heads[i]) for i in kept}
+    sizes = {i: max(cells(row[i]) for row in (heads, *rows)) for i in kept}
     if width is None or sum(sizes.values()) + 2 * (len(kept) - 1) <= width:
-        return ["  ".join(f"{row[i]:<{sizes[i]}}" for i in kept).rstrip() for row in (heads, *rows)]
+        return ["  ".join(row[i] + " " * (sizes[i] - cells(row[i])) for i in kept).rstrip() for row in (heads, *rows)]
     out: list[str] = []
     for row in rows:
         out.append(row[0])
@@ -65,11 +73,11 @@ def listed(heads: list[str], rows: list[list[str]], width: int | None) -> list[s
     return out
 
 
-def _packed(cells: list[str], width: int) -> list[str]:
+def _packed(row: list[str], width: int) -> list[str]:
     """Indented lines with as many cells as fit, two spaces apart."""
     lines: list[str] = []
-    for cell in cells:
-        if lines and len(lines[-1]) + 2 + len(cell) <= width:
+    for cell in row:
+        if lines and cells(lines[-1]) + 2 + cells(cell) <= width:
             lines[-1] += f"  {cell}"
         else:
             lines.append(f"  {cell}")

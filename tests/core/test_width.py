@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.core.width import columns, fitted, listed
+from harness.core.width import cells, columns, fitted, listed
 
 WORDS = st.lists(st.text("ab[],.=", min_size=1, max_size=12), min_size=1, max_size=30)
 
@@ -37,6 +37,11 @@ def test_a_list_keeps_every_cell(rows, width):
     for lines in (wide, narrow):
         said = " ".join(" ".join(lines).split())
         assert all(" ".join(cell.split()) in said for row in rows for cell in row)
+
+
+def test_wide_characters_take_two_columns():
+    assert cells("题目") == 4 and cells("é") == 1 and cells("e\u0301") == 1
+    assert listed(["run", "x"], [["题目", "1"], ["abcd", "2"]], None) == ["run   x", "题目  1", "abcd  2"]
 
 
 def test_the_width_is_that_of_columns_or_the_terminal_or_none(monkeypatch, capsys):
