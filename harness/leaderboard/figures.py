@@ -49,7 +49,7 @@ def _along(v: float, span: tuple[float, float]) -> str:
 def bar(
     value: float | None, low: float | None, high: float | None, span: tuple[float, float], lines: Sequence[Line] = ()
 ) -> Markup:
-    """A value with its interval on a common scale; site/assets/metrics.js draws the same for other metrics."""
+    """A value with its interval on a common scale; site/assets/bars.js draws the same."""
     if value is None or value != value:
         return Markup("")
     parts = [f'<line class="track" x1="{EDGE}" x2="{BAR - EDGE}" y1="11" y2="11"/>']
@@ -58,7 +58,7 @@ def bar(
         for kind, v in lines
         if span[0] <= v <= span[1]
     ]
-    if low is not None and high is not None:
+    if low is not None and high is not None and low <= high:
         parts.append(f'<line class="interval" x1="{_along(low, span)}" x2="{_along(high, span)}" y1="11" y2="11"/>')
     parts.append(f'<circle class="point" cx="{_along(value, span)}" cy="11" r="4"/>')
     return _svg(BAR, 22, parts, "bar", "")

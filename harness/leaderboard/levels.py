@@ -26,8 +26,8 @@ def levels(board: Board, metric: str, group: str, model: str, figures: Sequence[
     found = []
     for kind, name in (("chance", "chance"), ("ceiling", "oracle")):
         entry = board.reference(name)
-        rows = [m for m in entry.metrics if (m["name"], m["group"]) == (metric, group)] if entry else []
-        found += [Level(kind, float(m["value"]), f"{kind}, measured") for m in rows if m["value"] == m["value"]]
+        values = [m["value"] for m in entry.metrics if (m["name"], m["group"]) == (metric, group)] if entry else []
+        found += [Level(kind, float(v), f"{kind}, measured") for v in values if v is not None and v == v]
     stated = [f for f in figures if f.here[1:] == (metric, group)]
     found += [Level("human", f.value, f"people: {f.source}") for f in stated if person(f)]
     own = [f for f in stated if plain(f.model) == plain(model) and f.method == "vanilla"]

@@ -122,18 +122,18 @@ def _splits(board: Board, members: Sequence[BoardEntry]) -> list[MetricTable]:
 
 def choices(board: Board, stated: Sequence[Figure]) -> dict[str, Any]:
     """Every metric and split of a board's ranked runs, for the page to draw: values by run, and levels by model."""
-    out: dict[str, Any] = {}
+    found: dict[tuple[str, str], dict[str, Any]] = {}
     for e in board.ranked:
         for m in e.metrics:
             if m["value"] is None or m["value"] != m["value"]:
                 continue
-            key = f"{m['name']}|{m['group']}"
-            made = out.setdefault(key, {"higher": m["higher_is_better"], "runs": {}, "levels": {}})
+            made = found.setdefault(
+                (m["name"], m["group"]), {"higher": m["higher_is_better"], "runs": {}, "levels": {}}
+            )
             ends = [None if v is None or v != v else round(v, 6) for v in (m["low"], m["high"])]
             made["runs"][slug(e.run)] = [round(m["value"], 6), *ends]
-    for key, made in out.items():
-        name, _, group = key.partition("|")
+    for (name, group), made in found.items():
         for model in board.models:
             if lines := levels(board, name, group, model, stated):
                 made["levels"][model] = [[line.kind, line.value, line.label] for line in lines]
-    return out
+    return {f"{name}|{group}": made for (name, group), made in found.items()}

@@ -1,4 +1,5 @@
 // Two runs of one set of records: the differences that the build computed, and links to the samples that flipped.
+import { scale } from "./bars.js";
 import { element, failed, fill, labels, load, params, remember } from "./common.js";
 
 const form = document.querySelector("#choose");
@@ -53,10 +54,13 @@ async function choose(fresh) {
   summary.textContent = certain
     ? `B (${right.label}) is ${better ? "better" : "worse"} than A (${left.label}): ${left.metric} ${signed(all[1])}.${how}`
     : `${all[5]} samples do not show a difference in ${left.metric} between A (${left.label}) and B (${right.label}).${how}`;
-  const head = ["Group", "B − A", "95 % interval", "p", "Samples", "Right to wrong", "Wrong to right"];
+  const { axis, bar } = scale([0, ...rows.flatMap(([, d, low, high]) => [d, low, high])]);
+  const plot = element("span", {}, element("span", { class: "hidden" }, "Plot"), axis());
+  const head = ["Group", "B − A", plot, "95 % interval", "p", "Samples", "Right to wrong", "Wrong to right"];
   const link = (group, show, count) => element("a", { href: `samples.html?${new URLSearchParams({ board: board.value, run: a.value, vs: b.value, ...(group === "all" ? {} : { group }), show })}` }, String(count));
   const body = rows.map(([group, d, low, high, p, n, worse, gain]) => element("tr", {},
     element("th", { scope: "row" }, group), element("td", {}, signed(d)),
+    element("td", { class: "figure" }, ...(d === null ? [] : [bar(d, low, high, [["zero", 0]])])),
     element("td", {}, low === null ? "too few clusters" : `[${signed(low)}, ${signed(high)}]`),
     element("td", {}, p === null ? "–" : small(p)), element("td", {}, String(n)),
     element("td", {}, link(group, "10", worse)), element("td", {}, link(group, "01", gain))));
