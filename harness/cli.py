@@ -32,6 +32,7 @@ COMMANDS = {
     "site": "the leaderboard as static pages: harness site build, harness site serve",
     "submit": "check finished runs and write the files that a results pull request commits",
     "export": "finished runs as CSV, Parquet or Every Eval Ever: harness export task=pope",
+    "publish": "finished runs on the Hugging Face Hub: harness publish --hub OWNER/NAME",
     "import": "logs of lm-eval, lmms-eval and Inspect AI as runs: harness import PATH",
     "show": "one run, or the card of method=NAME, task=NAME, model=NAME",
     "ls": "runs in the results folder",
