@@ -11,6 +11,7 @@ from transformers import AutoTokenizer
 from harness.cli import main
 from harness.core import Decoding, Model, UsageError
 from harness.embedded.tiny_llava import WEIGHTS
+from harness.models.hf.extra import check
 from harness.plugins.registry import Registry
 from harness.runs.journal import read
 from tests.models.openai.local import play, said, serving
@@ -57,16 +58,27 @@ def test_a_sample_gets_the_same_answer_alone_and_in_a_batch(workdir):
 
 
 @pytest.mark.parametrize(
+    ("extra", "says"),
+    [
+        ({"repetition_penality": 1.2}, "did you mean repetition_penalty"),
+        ({"top_p": 0.5}, "is set by the harness: give decoding=nucleus decoding.top_p="),
+        ({"max_new_tokens": 5}, "give decoding.max_new_tokens="),
+        ({"min_p": 0.5}, "is set or ruled out by the harness"),
+        ({"no_repeat_ngram_size": "two"}, "must be a whole number"),
+        ({"repetition_penalty": "high"}, "must be a number"),
+        ({"remove_invalid_values": 1}, "must be true or false"),
+        ({"length_penalty": 2}, "acts on beams alone"),
+    ],
+)
+def test_arguments_that_are_refused(extra, says):
+    with pytest.raises(UsageError, match=says):
+        check(Decoding(extra=extra))
+
+
+@pytest.mark.parametrize(
     ("words", "says"),
     [
         (["decoding.extra.repetition_penality=1.2"], "did you mean repetition_penalty"),
-        (["decoding.extra.top_p=0.5"], "is set by the harness: give decoding=nucleus decoding.top_p="),
-        (["decoding.extra.max_new_tokens=5"], "give decoding.max_new_tokens="),
-        (["decoding.extra.min_p=0.5"], "is set or ruled out by the harness"),
-        (["decoding.extra.no_repeat_ngram_size=two"], "must be a whole number"),
-        (["decoding.extra.repetition_penalty=high"], "must be a number"),
-        (["decoding.extra.remove_invalid_values=1"], "must be true or false"),
-        (["decoding.extra.length_penalty=2"], "acts on beams alone"),
         (["decoding.extra=3"], "decoding.extra=3 must be"),
         (["model=oracle", "decoding.extra.min_length=2"], "model=oracle generates nothing"),
         (["model=openai", "model.name=m", "model.base_url=http://h/v1", "decoding.extra.stop=x"], "set by the harness"),

@@ -11,13 +11,15 @@ from hypothesis import strategies as st
 
 import harness
 from harness.cli import main
-from harness.core import Sample, UsageError
+from harness.core import HarnessError, Sample, UsageError
 from harness.engine.limit import named, subset
+from harness.engine.play import planned
 from harness.engine.selection import ids_of
 from harness.leaderboard.board import boards, entries
 from harness.leaderboard.submit import problems
 from harness.runs.stored import stored
 from harness.store.queries import Store
+from tests.engine.toys import Sums
 
 SUMS = ("eval", "task=sums", f"plugins=[{Path(__file__).parents[1] / 'plugins'}]", "logger=quiet")
 
@@ -28,11 +30,18 @@ def played(results="results"):
     return run.record, [r.id for r in run.results()]
 
 
-@pytest.mark.parametrize("word", ["ids=s7,s1", "ids=[s7, s1]", 'ids=["s7","s1"]', "ids=s1,s7,s1", "ids=@ids.txt"])
-def test_the_ways_to_name_samples_are_one_run(workdir, word):
+@pytest.mark.parametrize(
+    "given", ["s7,s1", "[s7, s1]", '["s7","s1"]', "s7,s1,s7", "@ids.txt", "@ids.json", ["s7", "s1"]]
+)
+def test_the_ways_to_name_samples(workdir, given):
     (workdir / "ids.txt").write_text("s7\n\n s1 \n")
+    (workdir / "ids.json").write_text('["s7", "s1"]')
+    assert ids_of(given) == ["s7", "s1"]
+
+
+def test_the_order_of_ids_makes_no_other_run(workdir):
     assert main([*SUMS, "ids=s1,s7"]) == 0
-    assert main([*SUMS, word]) == 0
+    assert main([*SUMS, "ids=[s7, s1]"]) == 0
     record, ids = played()
     assert ids == ["s1", "s7"] and len(stored(Path("results"))) == 1
     assert record.identity["ids"]["count"] == record.limit == 2 and record.config["ids"] == ["s1", "s7"]
@@ -59,22 +68,31 @@ def test_ids_of_an_export_repeat_its_samples(workdir):
     ("words", "code", "says"),
     [
         (["ids=s1,s400"], 2, "no sample is called s400: did you mean s4"),
-        (["ids=x,y"], 2, "no sample is called x and 1 more"),
-        (["ids=[]"], 2, "names no sample"),
         (["ids=@nowhere.txt"], 3, "ids=@nowhere.txt cannot be read"),
-        (["ids=@nowhere.csv"], 3, "ids=@nowhere.csv is not a file"),
-        (["ids=@odd.csv"], 2, "has no column of ids: call it id (it has name, text)"),
-        (["ids=@odd.json"], 2, "a list of ids holds texts and whole numbers alone"),
         (["offset=-1"], 2, "offset=-1 is negative"),
         (["offset=40"], 2, "offset=40 leaves nothing of 40 samples"),
     ],
 )
 def test_wrong_selections_are_one_line(workdir, capsys, words, code, says):
-    (workdir / "odd.csv").write_text("name,text\na,b\n")
-    (workdir / "odd.json").write_text("[1, [2]]")
     assert main([*SUMS, *words]) == code
     err = capsys.readouterr().err
     assert says in err and len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("[]", "names no sample"),
+        ("@nowhere.csv", "is not a file"),
+        ("@odd.csv", "has no column of ids: call it id .it has name, text"),
+        ("@odd.json", "a list of ids holds texts and whole numbers alone"),
+    ],
+)
+def test_ids_that_cannot_be_read(workdir, given, says):
+    (workdir / "odd.csv").write_text("name,text\na,b\n")
+    (workdir / "odd.json").write_text("[1, [2]]")
+    with pytest.raises(HarnessError, match=says):
+        ids_of(given)
 
 
 def test_a_selection_is_ranked_apart_and_not_submitted(workdir, capsys):
@@ -93,12 +111,9 @@ def test_a_selection_is_ranked_apart_and_not_submitted(workdir, capsys):
     assert "2 samples by id" in capsys.readouterr().out
 
 
-def test_parts_of_a_run_do_not_overlap(workdir):
-    seen = []
-    for offset in (0, 12, 24, 36):
-        assert main([*SUMS, "limit=12", f"offset={offset}"]) == 0
-        seen += played()[1]
-    assert sorted(seen) == sorted(f"s{i}" for i in range(40))
+def test_parts_of_a_run_do_not_overlap():
+    parts = [planned(Sums(40), {"limit": 12, "seed": 0, "offset": offset}) for offset in (0, 12, 24, 36)]
+    assert sorted(s.id for part in parts for s in part) == sorted(f"s{i}" for i in range(40))
 
 
 samples = st.lists(st.tuples(st.integers(0, 9), st.sampled_from("abc")), max_size=60).map(
