@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,16 +122,31 @@ class Run:
         return "\n".join(filter(None, [table, self._line()]))
 
     def _repr_html_(self) -> str:
-        from harness.loggers.tables import plain_interval
-
         try:
             found = self.stored.metrics
         except HarnessError as e:
             return f"<p>{html.text(e)}</p><p>{html.text(self._line())}</p>"
-        names, groups = (list(dict.fromkeys(getattr(m, k) for m in found)) for k in ("name", "group"))
-        cells = {(m.name, m.group): plain_interval(m.value, m.low, m.high) for m in found}
-        rows = [(name, *(cells.get((name, group), "") for group in groups)) for name in names]
         record = self.record
         caption = f"{record.task} ({record.data}), {record.method}, {record.model}; value [95 % interval]"
-        made = html.table(["metric", *groups], rows, caption=caption) if rows else ""
-        return f"{made}<p>{html.text(self._line())}</p>"
+        return f"{_tables(found, caption) if found else ''}<p>{html.text(self._line())}</p>"
+
+
+def _tables(metrics: Sequence[Metric], caption: str) -> str:
+    """One row a metric and one column a group, or the other way round, as in a terminal; then the grid of cells."""
+    from harness.loggers.tables import CELL, WIDE, number, plain_interval
+
+    plain, grid = ([m for m in metrics if (m.name == CELL) is cell] for cell in (False, True))
+    names, groups = (list(dict.fromkeys(getattr(m, k) for m in plain)) for k in ("name", "group"))
+    cells = {(m.name, m.group): plain_interval(m.value, m.low, m.high) for m in plain}
+    if len(groups) > WIDE:
+        rows = [(group, *(cells.get((name, group), "") for name in names)) for group in groups]
+        made = html.table(["group", *names], rows, caption=caption)
+    else:
+        rows = [(name, *(cells.get((name, group), "") for group in groups)) for name in names]
+        made = html.table(["metric", *groups], rows, caption=caption)
+    if not grid:
+        return made
+    at = {tuple(m.group.split(" x ")): number(m.value) for m in grid}
+    across, down = (list(dict.fromkeys(key[i] for key in at)) for i in (0, 1))
+    rows = [(row, *(at.get((column, row), "") for column in across)) for row in down]
+    return made + html.table(["", *across], rows, caption="score by length (across) and depth (down)")

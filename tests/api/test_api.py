@@ -192,6 +192,14 @@ def test_reprs_of_runs(two):
     assert "cannot be read" in harness.runs()[two[0].name]._repr_html_()
 
 
+def test_a_grid_of_cells_is_a_table_of_its_own(workdir):
+    run = harness.evaluate("niah", model="oracle", limit=12, logger="quiet")
+    page = run._repr_html_()
+    cells = [m for m in run.stored.metrics if m.name == "cell"]
+    assert cells and page.count("<table>") == 2 and cells[0].group not in page
+    assert page.count("<th") < 40
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [

@@ -294,11 +294,12 @@ def _(w):
     return one
 
 
-@line("the version of harness, and code outside of answers and scores (store, site, gate, commands)")
+@line("the version of harness, and code outside of answers and scores (store, site, gate, commands, Python's calls)")
 def _(w):
     config = w.config(*VISTA)
-    said = {w.code(config, "harness/__init__.py", "__version__ = ", '__version__ = "9" + ')}
+    said = {w.code(config, "harness/__init__.py", "__version__ = ", 'PUBLIC = 1\n__version__ = "9" + ')}
     places = (
+        "api/evaluate",
         "commands/eval",
         "store/ingest",
         "leaderboard/build",
