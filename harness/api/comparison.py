@@ -58,8 +58,7 @@ class Comparison(paired.Comparison):
 
         a, b = self.labels
         said = (f"{caption(self)}.", *notes(self), sentence([self]))
-        lines = "".join(f"<p>{html.text(note)}</p>" for note in said)
-        return html.table(heads(self), cells(self), caption=f"{b} against {a}") + lines
+        return html.table(heads(self), cells(self), caption=f"{b} against {a}", texts=2) + html.lines(said)
 
 
 @overload

@@ -20,13 +20,19 @@ def block(value: str) -> str:
     return f'<pre style="white-space: pre-wrap; text-align: left; margin: 0">{escape(lines)}</pre>'
 
 
-def table(heads: Sequence[Any], rows: Iterable[Sequence[Any]], *, caption: str = "", numbers: bool = True) -> str:
-    """Cells as text. `numbers`: all columns but the first are set to the right."""
-    side = "right" if numbers else "left"
-    aligned = [f'style="text-align: {"left" if not i else side}"' for i in range(len(heads))]
+def table(heads: Sequence[Any], rows: Iterable[Sequence[Any]], *, caption: str = "", texts: int | None = 1) -> str:
+    """Cells as text, each on one line. `texts`: the first columns, which are set to the left; None: all of them."""
+    sides = ["left" if texts is None or i < texts else "right" for i in range(len(heads))]
+    aligned = [f'style="text-align: {side}; white-space: nowrap"' for side in sides]
     head = "".join(f"<th {a}>{text(h)}</th>" for a, h in zip(aligned, heads, strict=True))
     body = "".join(
         f"<tr>{''.join(f'<td {a}>{text(c)}</td>' for a, c in zip(aligned, row, strict=True))}</tr>" for row in rows
     )
-    said = f'<caption style="text-align: left">{text(caption)}</caption>' if caption else ""
-    return f"<table>{said}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    said = f"<div>{text(caption)}</div>" if caption else ""
+    made = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'{said}<div style="overflow-x: auto">{made}</div>'
+
+
+def lines(texts: Iterable[Any]) -> str:
+    """One below the other."""
+    return f"<div>{'<br>'.join(map(text, texts))}</div>"

@@ -125,10 +125,10 @@ class Run:
         try:
             found = self.stored.metrics
         except HarnessError as e:
-            return f"<p>{html.text(e)}</p><p>{html.text(self._line())}</p>"
+            return html.lines([e, self._line()])
         record = self.record
         caption = f"{record.task} ({record.data}), {record.method}, {record.model}; value [95 % interval]"
-        return f"{_tables(found, caption) if found else ''}<p>{html.text(self._line())}</p>"
+        return (_tables(found, caption) if found else "") + html.lines([self._line()])
 
 
 def _tables(metrics: Sequence[Metric], caption: str) -> str:

@@ -61,7 +61,7 @@ class Runs(Sequence[Run]):
         found, problems = self._rows()
         if not found:
             return html.text(repr(self))
-        return "".join([html.table(HEADS, found, numbers=False), *map(html.text, problems)])
+        return html.table(HEADS, found, texts=None) + html.lines(problems)
 
     def _rows(self) -> tuple[list[list[str]], list[str]]:
         problems: list[str] = []

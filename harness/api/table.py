@@ -88,7 +88,7 @@ class Table:
         return drawn(made)
 
     def _repr_html_(self) -> str:
-        return html.table(self.columns, self._cells(), caption=self._size(), numbers=False)
+        return html.table(self.columns, self._cells(), caption=self._size(), texts=None)
 
     def _size(self) -> str:
         more = f", the first {SHOWN} shown" if len(self) > SHOWN else ""
