@@ -14,6 +14,7 @@ from harness.core.errors import HarnessError
 from harness.core.reasoning import answered
 from harness.core.task import Task
 from harness.core.types import Outcome, Picture, Reply, Request, Result, Sample
+from harness.engine.schedule import together
 from harness.leaderboard.board import TIERS, Board
 from harness.leaderboard.pictures import Pictures
 from harness.plugins.build import build_task, class_of, target
@@ -40,7 +41,7 @@ class Seen:
     longest: int = LONGEST
     places: Sequence[str] = ()
     """`Task.places`."""
-    _prompts: dict[str, tuple[list[Any], list[str]]] = field(default_factory=dict, repr=False)
+    _prompts: dict[str, tuple[list[Any], list[str], str]] = field(default_factory=dict, repr=False)
 
     def prompt(self, id_: str) -> list[Any]:
         """[role, parts] of each message of the first request; a part is text, or the number of a picture."""
@@ -69,17 +70,24 @@ class Seen:
             return []
         return [self._step(*s) for s in _played(self.task, sample, told)]
 
-    def _asked(self, id_: str) -> tuple[list[Any], list[str]]:
+    def outdated(self, result: Result) -> bool:
+        """Whether the task asked something else when the run was made. Told of single calls alone."""
+        digest = self._asked(result.id)[2]
+        then = result.asked or result.prompt
+        return bool(digest and then) and result.calls == 1 and digest != then
+
+    def _asked(self, id_: str) -> tuple[list[Any], list[str], str]:
+        """The prompt, its pictures, and the digest of its request."""
         if id_ not in self._prompts:
             sample = self.samples.get(id_)
-            self._prompts[id_] = self._read(sample) if sample else ([], [])
+            self._prompts[id_] = self._read(sample) if sample else ([], [], "")
         return self._prompts[id_]
 
-    def _read(self, sample: Sample) -> tuple[list[Any], list[str]]:
+    def _read(self, sample: Sample) -> tuple[list[Any], list[str], str]:
         assert self.task and self.pictures
         request = _first(self.task, sample)
         if request is None:
-            return [], [f for p in shown(sample.data) if (f := self.pictures.link(p))]
+            return [], [f for p in shown(sample.data) if (f := self.pictures.link(p))], ""
         files: list[str] = []
         messages = []
         for message in request.messages:
@@ -92,7 +100,7 @@ class Seen:
                 parts.append(len(files) if file else None)
                 files += [file] if file else []
             messages.append([message.role, parts])
-        return messages, files
+        return messages, files, together([request.key])
 
     def _stored(self, step: dict[str, Any], run: Path) -> dict[str, Any]:
         """A step of the journal, its picture's name replaced by an address."""
@@ -134,8 +142,8 @@ def seen(board: Board, ids: Iterable[str] | None, pictures: Pictures, *, private
 
 
 def beside(found: Seen, result: Result, run: Path) -> dict[str, Any]:
-    """What one answer adds: marks, details, raw replies, steps, thinking tokens, and whether a method changed what was
-    asked (`changed`); without what is empty."""
+    """What one answer adds, without what is empty: marks, details, raw replies, steps, thinking tokens, whether the run
+    changed what the task asks (`changed`), and whether the task asked something else then (`outdated`)."""
     outcome = result.outcome
     steps = found.steps(result, run)
     marks = found.marks(result.id, outcome) if outcome else []
@@ -151,6 +159,7 @@ def beside(found: Seen, result: Result, run: Path) -> dict[str, Any]:
             ("steps", steps),
             ("thinking", result.thinking_tokens),
             ("changed", bool(result.asked)),
+            ("outdated", found.outdated(result)),
         )
         if v
     }

@@ -123,13 +123,14 @@ function asked(prompt, files, marks, run, more) {
   const before = run.system ? [["system", [run.system]]] : [];
   const notes = [
     run.fewshot ? `${counted(run.fewshot, "answered example")} of the calibration split stood before it.` : "",
-    more.changed ? `This is what the task asks; ${run.method} asked the model in its own words${more.steps ? ", see the steps" : ""}.` : "",
+    more.outdated ? "The task has changed: when this run was made, it asked something else than what stands here." : "",
+    more.changed && !before.length && !run.fewshot ? `This is what the task asks; ${run.method} asked the model in its own words${more.steps ? ", see the steps" : ""}.` : "",
   ].filter(Boolean).map((text) => element("p", { class: "small" }, text));
   const messages = [...before, ...prompt].map(([role, parts]) => element("div", { class: "message" }, element("p", { class: "role" }, role),
     ...parts.map((part) => typeof part === "string" ? element("p", { class: "text" }, ...worded(part, marks.filter((m) => !m.box && !m.point)))
       : part === null ? element("p", { class: "small" }, "[a picture that is not shown]")
         : element("img", { src: files[part], alt: `Picture ${part + 1} of the prompt`, loading: "lazy" }))));
-  return [element("section", { class: "asked" }, element("h2", {}, more.changed ? "Prompt of the task" : "Prompt as sent"), ...notes, element("div", { class: "prompt", tabindex: "0", role: "region", "aria-label": "Prompt" }, ...messages))];
+  return [element("section", { class: "asked" }, element("h2", {}, more.outdated || (more.changed && !before.length && !run.fewshot) ? "Prompt of the task" : "Prompt as sent"), ...notes, element("div", { class: "prompt", tabindex: "0", role: "region", "aria-label": "Prompt" }, ...messages))];
 }
 
 const number = (v) => (v === null || v === undefined ? "undefined" : String(Math.round(v * 1000) / 1000));

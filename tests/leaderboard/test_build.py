@@ -375,6 +375,7 @@ def test_a_sample_comes_with_its_prompt_what_is_drawn_and_its_steps(workdir):
     (role, (picture, text)), marks = asked("screenspot-embedded-4")[0][0][0], asked("screenspot-embedded-4")[0][1]
     assert (role, picture) == ("user", 0) and "Instruction: " in text and marks[0]["label"] == "target"
     answer = asked("screenspot-embedded-vanilla-oracle-*", "runs")[0]
+    assert "outdated" not in answer and "changed" not in answer
     assert [m["role"] for m in answer["marks"]] == ["target", "right"] and answer["details"]["format"]
     index = json.loads(next(Path("out/data/runs").glob("screenspot*/index.json")).read_text())
     assert index["chunks"] == [0]
@@ -384,6 +385,18 @@ def test_a_sample_comes_with_its_prompt_what_is_drawn_and_its_steps(workdir):
     board = json.loads(Path("out/data/boards/niah-embedded-40/index.json").read_text())
     assert board["places"]["names"] == ["length", "depth"] and board["places"]["columns"][0] == "512"
     assert len(board["places"]["at"]) == 2 * board["count"] and board["first"][0]
+
+
+def test_a_prompt_that_the_task_no_longer_asks_is_named(workdir):
+    assert main(["eval", "task=screenspot", "model=oracle", "limit=4", "logger=quiet"]) == 0
+    (journal,) = Path("results/runs").glob("*/samples.jsonl")
+    rows = [json.loads(line) for line in journal.read_text().splitlines()]
+    for row in rows:
+        row.pop("crc32")
+        row["prompt"] = "0" * 64
+    journal.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    build(Path("results"), Path("out"))
+    assert all(answer["outdated"] for answer in asked("screenspot-*", "runs"))
 
 
 def test_thinking_is_shown_as_the_model_gave_it(tmp_path):
