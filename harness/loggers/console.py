@@ -120,6 +120,8 @@ class Console:
             self.sweep.note(record, metrics)
         for told in lines(record.judge) if record.judge and record.status.ended and self.tables else ():
             self.out.print(text(f"  {told}"))
+        if metrics and not any(m.primary for m in metrics) and not record.judge:
+            self.say("no score judges this run: judge=NAME has a model grade its answers (docs/judge.md)")
         counts = record.counts
         if counts.errors:
             self.say(f"{counts.errors} of {counts.done} samples ended in an error row:")

@@ -166,24 +166,29 @@ def test_two_judges_and_no_judge_share_no_ranking():
     assert not any(n.startswith("judge:") for n in shared) and "accuracy" in shared
 
 
-def test_a_task_without_an_exact_score_is_told_by_its_judge():
+def test_a_task_without_an_exact_score_is_told_by_its_judge(capsys):
     Path("plug").mkdir()
     Path("plug/freely.py").write_text(
-        "from harness.core import Outcome, Request, user\nfrom tests.engine.toys import Sums\n"
+        "from harness.core import Metric, Outcome, Request, user\nfrom tests.engine.toys import Sums\n"
         "class Freely(Sums):\n"
         "    def episode(self, sample):\n"
         "        reply = yield Request(user(sample.data['text']), 4)\n"
         "        return Outcome(reply.text, {'length': float(len(reply.text))})\n"
-        "    def aggregate(self, results): return []\n"
+        "    def aggregate(self, results):\n"
+        "        return [Metric('length', 1.0, higher_is_better=None)]\n"
     )
     Path("plug/freely.yaml").write_text(
         "_target_: freely.Freely\nkind: task\nversion: 1\ndefault_model: oracle\nofficial: embedded\n"
         "variants: {embedded: x}\ncard: {title: Freely}\ndefaults: {n: 24}\n"
     )
+    words = ["eval", "task=freely", "plugins=[plug]", "logger=quiet"]
+    assert main(words) == 0
+    assert "no score judges this run: judge=NAME has a model grade its answers" in capsys.readouterr().err
     with serving(grader) as served:
-        assert main(["eval", "task=freely", "plugins=[plug]", "logger=quiet", *judged(served)]) == 0
-    (run,) = runs()
-    (metric,) = metrics(run).values()
+        assert main([*words, *judged(served)]) == 0
+    assert "no score judges" not in capsys.readouterr().err
+    run = runs()[-1]
+    _, metric = metrics(run).values()
     assert metric["primary"] and metric["name"] == metric["score"] == record(run)["judge"]["score"]
     assert "agreement" not in record(run)["judge"]
     assert [s["name"] for s in record(run)["scores"] if s["primary"]] == [metric["name"]]
