@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from harness.core.types import Reply, Request
+from harness.core.types import Reply, Request, Sample
 
 
 class Method:
@@ -24,6 +24,11 @@ class Pipeline(Method):
     kind = "pipeline"
     captures = False
     """Whether its requests ask for attention (`Request.capture`)."""
+
+    def begin(self, sample: Sample) -> Pipeline:
+        """The pipeline for the episode of one sample. One that remembers earlier requests gives a fresh copy of itself,
+        for episodes are played side by side."""
+        return self
 
     def respond(self, request: Request) -> Generator[Request, Reply, Reply]:
         return (yield request)

@@ -286,12 +286,12 @@ class Scheduler:
 
     def _episode(self, sample: Sample) -> Episode:
         """The task's episode, each of its requests passed through the pipelines, the first one outermost."""
-        transcript = Transcript()
+        transcript, pipelines = Transcript(), [p.begin(sample) for p in self.pipelines]
 
         def ask(request: Request) -> Generator[Request, Reply, Reply]:
             transcript.asked.append(request.key)
             try:
-                reply = yield from self._respond(request, self.pipelines)
+                reply = yield from self._respond(request, pipelines)
             except Exception as e:
                 transcript.told.append({k: v for k, v in _error(e).items() if k != "traceback"})
                 raise

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from harness.core import Message, Picture, user
 from harness.tasks.miniwob.actions import HEIGHT, WIDTH
@@ -12,6 +14,8 @@ ACTIONS = f"""Answer with one action and nothing else:
 mouse_click(x, y), mouse_dblclick(x, y), mouse_move(x, y), mouse_down(x, y), mouse_up(x, y),
 mouse_drag_and_drop(x1, y1, x2, y2), scroll(dx, dy), keyboard_type("text"), keyboard_press("Enter"), noop(){{bids}}
 x goes from 0 to {WIDTH}, y from 0 (top) to {HEIGHT}."""
+HISTORY, TREE, PAGE = "Done so far:", "Accessibility tree:", "Page:"
+"""The lines above what has been done, and above the observations."""
 BIDS = """,
 click("bid"), dblclick("bid"), hover("bid"), focus("bid"), clear("bid"), fill("bid", "text"), press("bid", "key"),
 select_option("bid", "option"), drag_and_drop("bid", "bid")"""
@@ -22,11 +26,33 @@ def messages(state: State, history: Sequence[str], observe: Sequence[str]) -> tu
     parts: list[str | Picture] = [Picture(state.screenshot)] if "screenshot" in observe else []
     lines = [f"Task: {state.utterance}"]
     if "dom" in observe:
-        lines.append(f"Page:\n{state.dom}")
+        lines.append(f"{PAGE}\n{state.dom}")
     if "axtree" in observe:
-        lines.append(f"Accessibility tree:\n{state.axtree}")
+        lines.append(f"{TREE}\n{state.axtree}")
     if history:
-        lines.append("Done so far:\n" + "\n".join(history))
+        lines.append(f"{HISTORY}\n" + "\n".join(history))
     marked = "dom" in observe or "axtree" in observe
     lines.append(ACTIONS.replace("{bids}", BIDS if marked else ""))
     return user(*parts, "\n".join(lines))
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a request of an episode says, in words: the task, the accessibility tree, and what has been done."""
+
+    task: str
+    tree: str
+    done: tuple[str, ...]
+
+
+def read(text: str) -> Told | None:
+    """The parts of a prompt that `messages` wrote with an accessibility tree; None where it is another prompt."""
+    found = PROMPT.fullmatch(text)
+    return Told(found["task"], found["tree"], tuple((found["done"] or "").splitlines())) if found else None
+
+
+PROMPT = re.compile(
+    rf"Task: (?P<task>.*?)\n(?:{PAGE}\n.*?\n)?{TREE}\n(?P<tree>.*?)\n(?:{HISTORY}\n(?P<done>.*?)\n)?"
+    rf"{re.escape(ACTIONS.split(chr(10), 1)[0])}\n.*",
+    re.DOTALL,
+)
