@@ -28,6 +28,7 @@ EXTRAS = {
     "alerts": "alerts of harness gate",
     "openai": "models behind an OpenAI-compatible server",
     "xlsx": "answer files of Excel",
+    "ocr": "method=ocr_click",
     "pandas": "tables of harness.runs() as pandas",
     "polars": "tables of harness.runs() as Polars",
     "photos": "the photographs of task=pope task.data=photos",
