@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from harness.api.words import check, pairs
@@ -58,12 +59,14 @@ PARSER = OverridesParser.create()
 KNOWN = settings(["task=pope", "model=openai"], Registry())
 
 
+@examples(max_examples=40)
 @given(VALUES | st.lists(VALUES, max_size=3) | st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3))
 def test_hydra_reads_a_value_as_it_was_given(value):
     (word, _), *_ = pairs({"model.extra": value})
     assert PARSER.parse_override(word).value() == value
 
 
+@examples(max_examples=40)
 @given(TEXTS)
 def test_a_text_stays_a_text(text):
     (word, _), *_ = pairs({"task.suffix": text})
