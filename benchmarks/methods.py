@@ -30,7 +30,8 @@ METHODS = (
     *("truthprint", "carve", "opera"),
 )
 """Against hallucination, by cost. AGLA needs a matching model from outside."""
-TASKS = {"pope": "correct", "chair": "chair_i"}
+CHAIR_I = "hallucinated/mentioned"
+TASKS = {"pope": "correct", "chair": CHAIR_I}
 """The score by which each task is judged."""
 LEAST = 0.01
 """A claimed effect below one point counts as none."""
@@ -51,25 +52,25 @@ class Claim:
 CLAIMS = (
     Claim("vcd", "pope", "correct", 1, "raises POPE's accuracy"),
     Claim("vcd", "pope", "yes", None, "shifts POPE's yes ratio"),
-    Claim("pai", "chair", "chair_i", -1, "lowers CHAIR_i"),
+    Claim("pai", "chair", CHAIR_I, -1, "lowers CHAIR_i"),
     Claim("pai", "chair", "recall", -1, "costs recall of captions"),
     Claim("vista", "pope", "correct", 1, "raises POPE's accuracy"),
-    Claim("vista", "chair", "chair_i", -1, "lowers CHAIR_i"),
-    Claim("var", "pope", "correct", 1, "raises POPE's accuracy (where there are visual sinks)"),
-    Claim("paint", "chair", "chair_i", -1, "lowers CHAIR_i"),
+    Claim("vista", "chair", CHAIR_I, -1, "lowers CHAIR_i"),
+    Claim("var", "pope", "correct", 0, "acts only where image tokens are sinks: none are, nothing changes"),
+    Claim("paint", "chair", CHAIR_I, -1, "lowers CHAIR_i"),
     Claim("flowcut", "pope", "correct", 0, "keeps accuracy with a third of the visual tokens"),
     Claim("iri", "pope", "correct", 1, "raises POPE's accuracy"),
-    Claim("iri", "chair", "chair_i", -1, "lowers CHAIR_i"),
-    Claim("vhr", "chair", "chair_i", -1, "lowers CHAIR_i"),
+    Claim("iri", "chair", CHAIR_I, -1, "lowers CHAIR_i"),
+    Claim("vhr", "chair", CHAIR_I, -1, "lowers CHAIR_i"),
     Claim("gift", "pope", "correct", 1, "raises POPE's accuracy"),
-    Claim("gift", "chair", "chair_i", -1, "lowers CHAIR_i"),
+    Claim("gift", "chair", CHAIR_I, -1, "lowers CHAIR_i"),
     Claim("icd", "pope", "correct", 1, "raises POPE's accuracy"),
     Claim("sid", "pope", "correct", 1, "raises POPE's accuracy"),
-    Claim("sid", "chair", "chair_i", -1, "lowers CHAIR_i"),
+    Claim("sid", "chair", CHAIR_I, -1, "lowers CHAIR_i"),
     Claim("inter", "pope", "correct", 1, "raises POPE's accuracy"),
-    Claim("truthprint", "chair", "chair_i", -1, "lowers CHAIR_i"),
+    Claim("truthprint", "chair", CHAIR_I, -1, "lowers CHAIR_i"),
     Claim("carve", "pope", "correct", 1, "raises POPE's accuracy"),
-    Claim("opera", "chair", "chair_i", -1, "lowers CHAIR_i"),
+    Claim("opera", "chair", CHAIR_I, -1, "lowers CHAIR_i"),
 )
 
 
@@ -163,14 +164,14 @@ def pope_table(one: Played) -> Iterator[str]:
 def chair_table(one: Played) -> Iterator[str]:
     yield "| method | CHAIR_i | difference | p (Holm) | recall | difference | tokens | difference | seconds | passes |"
     yield f"|---|{'---:|' * 9}"
-    scores = ("chair_i", "recall", "length")
+    scores = (CHAIR_I, "recall", "tokens")
     for c, ds in zip(one.found, zip(*(one.differences(s) for s in scores), strict=True), strict=True):
         if c is one.found[0]:
-            cells = [x for s in scores for x in (f"{_level(c, s).a:.3f}", *([""] if s != "chair_i" else ["", ""]))]
+            cells = [x for s in scores for x in (f"{_level(c, s).a:.3f}", *([""] if s != CHAIR_I else ["", ""]))]
             yield f"| `vanilla` | {' | '.join(cells)} | 1 | 1 |"
         (chair, p), (recall, _), (length, _) = ds
-        cells = [f"{_level(c, 'chair_i').b:.3f}", signed(chair), chance(p), f"{_level(c, 'recall').b:.3f}"]
-        cells += [signed(recall), f"{_level(c, 'length').b:.1f}", signed(length), *costs(c)]
+        cells = [f"{_level(c, CHAIR_I).b:.3f}", signed(chair), chance(p), f"{_level(c, 'recall').b:.3f}"]
+        cells += [signed(recall), f"{_level(c, 'tokens').b:.1f}", signed(length), *costs(c)]
         yield f"| `{c.labels[1]}` | {' | '.join(cells)} |"
 
 

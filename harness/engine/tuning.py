@@ -23,14 +23,15 @@ LARGEST = 200
 
 
 def grid_of(plugin: Plugin, words: Sequence[str]) -> dict[str, list[str]]:
-    """Setting -> its values as text: what the command line lists, else `tune:` of the method's YAML.
+    """Setting -> its values as text: what the command line lists, else `tune:` of the method's YAML; and what the
+    command line sets besides, as the only value, because the preset needs it.
 
     Raises UsageError where there is nothing to choose from, or far too much.
     """
     prefix = f"method.{plugin.name}."
-    given = {k: v.split(",") for k, _, v in (w.partition("=") for w in words) if k.startswith(prefix) and "," in v}
+    given = {k: v.split(",") for k, _, v in (w.partition("=") for w in words) if k.startswith(prefix)}
     own = {f"{prefix}{k}": [_text(v) for v in values] for k, values in (plugin.raw.get("tune") or {}).items()}
-    grid = given or own
+    grid = given if any(len(v) > 1 for v in given.values()) else own and own | given
     if not grid:
         raise UsageError(f"method={plugin.name} has no grid: list values, for example {prefix}KEY=0.1,0.2")
     for key in grid:

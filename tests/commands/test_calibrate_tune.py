@@ -12,7 +12,7 @@ import yaml
 
 from harness.cli import main
 from harness.engine.annotated import EMBEDDED, Data
-from harness.plugins.registry import ROOT
+from harness.plugins.registry import ROOT, Registry
 
 METHOD = """
 import torch
@@ -138,3 +138,14 @@ def test_tune_writes_the_best_point_and_eval_takes_it(workdir, capsys):
 def test_what_cannot_be_tuned(workdir, capsys, words, says):
     assert main(["tune", *words]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_a_value_set_for_all_points_is_part_of_the_grid_and_so_of_the_preset():
+    from harness.engine.tuning import grid_of
+
+    vista = Registry().methods["vista"]
+    lam, gamma = "method.vista.lam", "method.vista.gamma"
+    own = {f"method.vista.{k}": [str(x) for x in v] for k, v in vista.raw["tune"].items()}
+    assert grid_of(vista, ["task=pope"]) == own
+    assert grid_of(vista, [f"{lam}=0.01,0.05", f"{gamma}=0.0"]) == {lam: ["0.01", "0.05"], gamma: ["0.0"]}
+    assert grid_of(vista, [f"{gamma}=0.0"]) == own | {gamma: ["0.0"]}
