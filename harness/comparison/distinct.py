@@ -11,10 +11,14 @@ LABEL = ("task", "data", "method", "model")
 """What a run's name says. Runs that agree in it have one label."""
 LOCAL = {
     *("results", "logger", "executor", "retry", "batch_size", "overrides", "plugins", "hydra", "debug", "imported"),
+    "max_equal_errors",
     *("stop_early", "calibration", "task.root", "task.name", "task.data", "model.name", "model.family", "model.data"),
 }
 """Settings that say where and how a run was played, or what its label says. Those that change a run's answers all the
 same (`stop_early`, `calibration`) are told by its identity."""
+RUN = ("limit", "offset", "ids", "system", "fewshot")
+"""Settings of the run that choose or change what is asked."""
+UNSET = {"null", "0", "[]"}
 HIDDEN = ("_target_", "_declared_", "card")
 EXPLAINED = {
     "records": ("task", "task.", "data", "version"),
@@ -76,8 +80,11 @@ def _facts(record: RunRecord) -> dict[str, str]:
 
 
 def _differs(key: str, facts: Sequence[Mapping[str, str]]) -> bool:
-    """Whether the records that have it disagree. A setting that some lack came later, or is another method's."""
-    return len({f[key] for f in facts if key in f}) > 1
+    """Whether the records that have it disagree; of a setting of the run, which some lack because it came later, also
+    whether one has set it."""
+    values = {f[key] for f in facts if key in f}
+    later = key in RUN and any(key not in f for f in facts)
+    return len(values) > 1 or (later and not values <= UNSET)
 
 
 def _explained(key: str, differing: Sequence[str]) -> bool:
