@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -32,7 +33,8 @@ def installed(folder: Path, *packages: tuple[str, str]) -> Path:
 def doctor(*folders: Path) -> tuple[int, dict[str, str]]:
     """(exit code, what -> its line) of a Python that sees these folders and the checkout."""
     words = [sys.executable, "-I", "-S", "-c", DOCTOR, str(ROOT), *map(str, folders)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    wide = {**os.environ, "COLUMNS": "250"}  # one line each
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=wide)
     assert not done.stderr
     return done.returncode, {line.split()[1]: line.strip() for line in done.stdout.splitlines()}
 
