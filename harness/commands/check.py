@@ -45,7 +45,7 @@ def run(given: Any) -> int:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     say(f"{kind} {name} ({plugin.path})")
     with tempfile.TemporaryDirectory(prefix="harness-check-") as scratch:
-        return _report(_checks(kind, plugin, words, Path(scratch)))
+        return report(_checks(kind, plugin, words, Path(scratch)))
 
 
 def _checks(kind: str, plugin: Plugin, words: Sequence[str], scratch: Path) -> Iterator[Check]:
@@ -56,7 +56,7 @@ def _checks(kind: str, plugin: Plugin, words: Sequence[str], scratch: Path) -> I
     return checks(plugin, words, scratch)
 
 
-def _report(checks: Iterator[Check]) -> int:
+def report(checks: Iterator[Check]) -> int:
     """A line a check, as it ends. Returns the exit code."""
     from harness.checks.check import found
 

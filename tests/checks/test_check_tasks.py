@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from harness.checks import tasks
-from harness.checks.check import found
+from harness.checks.check import Check, Failed, Skipped, found
 from harness.cli import main
+from harness.commands.check import report
+from harness.core import UsageError
 from harness.plugins.registry import Registry
 from tests.tasks.test_add_a_task import written as page
 
@@ -109,8 +111,30 @@ def test_what_is_wrong_is_named(tmp_path, fault):
     assert len(found) == 1 and re.search(re.escape(says), found[0]), found
 
 
-def test_a_failed_check_is_exit_1_with_its_fix(workdir, capsys):
-    name = written(workdir, ('Sample(f"{i}", ', 'Sample("same", '))
-    assert main(["check", f"task={name}", "task.n=12", "plugins=[.]"]) == 1
+def test_a_failed_check_is_exit_1_with_its_fix(capsys):
+    """Whatever a plug-in raises ends its own check alone, and names its line."""
+
+    def breaks(error):
+        raise error
+
+    checks = [
+        Check("one", lambda: "noted", "unused"),
+        Check("two", lambda: breaks(Failed("sample 3: no")), "do this"),
+        Check("three", lambda: breaks(Skipped("it has none")), "unused"),
+        Check("four", lambda: breaks(ZeroDivisionError("x")), "do that"),
+        Check("five", lambda: breaks(UsageError("task.n=x must be a whole number")), "unused"),
+    ]
+    assert report(iter(checks)) == 1 and report(iter(checks[:1])) == 0
     out = capsys.readouterr().out
-    assert "FAILED   samples: 1 ids occur more than once: 'same' 12 times" in out and "fix: give each sample" in out
+    for line in (
+        "  ok       one: noted",
+        "  FAILED   two: sample 3: no",
+        "           fix: do this",
+        "  skipped  three: it has none",
+        "  FAILED   four: ZeroDivisionError: x (test_check_tasks.py, line ",
+        "           fix: do that",
+        "  FAILED   five: task.n=x must be a whole number",
+        "1 checks passed, 3 failed, 1 skipped",
+    ):
+        assert line in out, line
+    assert "unused" not in out
