@@ -1,4 +1,5 @@
-"""The table that ends a sweep: each of its runs with what tells it from the others."""
+"""The table that ends a sweep: each of its runs with what tells it from the others, and the share of the cache that it
+kept, where methods measured one."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from harness.core.types import Metric
 from harness.core.width import columns, listed
 from harness.runs.record import RunRecord
 
-HEADS = ["run", "differs", "score", "samples", "status"]
+HEADS = ["run", "differs", "score", "cache", "samples", "status"]
 
 
 Row = tuple[Sequence[str], str, list[str]]
@@ -41,18 +42,20 @@ class Sweep:
             try:
                 return play(config)
             except HarnessError as e:
-                self._add((config["overrides"], "-", ["", "", f"not run (exit {e.exit_code})"]))
+                self._add((config["overrides"], "-", ["", "", "", f"not run (exit {e.exit_code})"]))
                 raise
 
         return noted
 
     def note(self, record: RunRecord, metrics: list[Metric]) -> None:
         """A run has ended."""
+        from harness.leaderboard.kept import KEPT
         from harness.loggers.tables import plain_interval
 
         best, counts = primary(metrics), record.counts
         score = f"{best.name} {plain_interval(best.value, best.low, best.high)}" if best else ""
-        cells = [score, f"{counts.done}/{counts.samples}", str(record.status)]
+        kept = next((f"kept {m.value:.3f}" for m in metrics if m.name == KEPT), "")
+        cells = [score, kept, f"{counts.done}/{counts.samples}", str(record.status)]
         self._add((record.config["overrides"], record.run, cells))
 
     def print(self) -> None:
@@ -66,7 +69,9 @@ class Sweep:
         rows = [[name, differs, *cells] for (_, name, cells), differs in zip(self._rows, differ, strict=True)]
         say("")
         say(f"{counted(len(rows), 'run')} of this sweep")
-        for text in listed(HEADS, [[line(c) for c in row] for row in rows], columns()):
+        shown = [i for i, head in enumerate(HEADS) if head != "cache" or any(row[i] for row in rows)]
+        cells = [[line(row[i]) for i in shown] for row in rows]
+        for text in listed([HEADS[i] for i in shown], cells, columns()):
             print(text)
 
     def _add(self, row: Row) -> None:

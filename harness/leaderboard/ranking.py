@@ -1,4 +1,4 @@
-"""One model on one board: rows with ranges of ranks, all metrics and splits, and the figure of score against cost."""
+"""One model on one board: rows with ranges of ranks, all metrics and splits, and the figures of score against cost."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.leaderboard import figures
 from harness.leaderboard.board import Board, BoardEntry, slug
+from harness.leaderboard.kept import KeptFigure, kept
 from harness.leaderboard.levels import Level, levels
 from harness.leaderboard.published import Figure
 from harness.leaderboard.versus import Comparisons, Pair, against_vanilla, cost_ratio, ranks
@@ -55,6 +56,8 @@ class Ranking:
     splits: list[MetricTable]
     """The primary metric's first."""
     plot: str
+    kept: KeptFigure | None
+    """Score against the share of the cache that is kept, where runs measured it."""
 
 
 def ranking(board: Board, model: str, found: Comparisons, stated: Sequence[Figure]) -> Ranking:
@@ -85,7 +88,8 @@ def ranking(board: Board, model: str, found: Comparisons, stated: Sequence[Figur
     ]
     plot = figures.scatter(dots, "cost of a sample, times vanilla's", board.metric, board.higher, marks)
     tables = _metrics(board, members), _splits(board, members)
-    return Ranking(model, rows, figures.axis(scale), lines, *tables, plot=plot if len(dots) > 1 else "")
+    plot = plot if len(dots) > 1 else ""
+    return Ranking(model, rows, figures.axis(scale), lines, *tables, plot=plot, kept=kept(board, model))
 
 
 def _kind(method: str) -> str:

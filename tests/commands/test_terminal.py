@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
+from harness.commands.sweep import Sweep
 from harness.commands.tune import _print
 from harness.config.heading import heading
 from harness.core.types import Metric
 from harness.plugins.registry import Registry
+from harness.runs.record import RunRecord, Status
 from harness.stats import Difference
 
 PLUGINS = f"plugins=[{Path(__file__).parents[1] / 'plugins'}]"
@@ -110,6 +112,19 @@ def test_a_sweep_ends_with_a_table_of_its_runs(workdir, capsys):
     assert "limit=4, seed=1  accuracy 1.000  4/4      done" in lines[at + 5]
     assert err.count("limit=0 leaves nothing to do") == 2
     assert "metric" not in out  # one table, not one a run
+
+
+def test_a_sweep_says_what_of_the_cache_its_runs_kept(tmp_path, capsys):
+    sweep = Sweep(tmp_path)
+    for method, share in (("vanilla", None), ("window", 0.25)):
+        config = {"overrides": [f"method={method}", "limit=4"]}
+        record = RunRecord(status=Status.DONE, task="sums", model="m", method=method, run=method, config=config)
+        metrics = [Metric("accuracy", 0.5, primary=True), *([Metric("kept_share", share)] if share else [])]
+        sweep.note(record, metrics)
+    sweep.print()
+    heads, plain, kept = capsys.readouterr().out.splitlines()[-3:]
+    assert heads.split() == ["run", "differs", "score", "cache", "samples", "status"]
+    assert "kept 0.250" in kept and "kept" not in plain
 
 
 def test_the_first_line_names_what_runs_and_its_preset(capsys):
