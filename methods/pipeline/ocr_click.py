@@ -92,7 +92,7 @@ def read(picture: Picture) -> list[Word]:
 @cache
 def _engine() -> Any:
     try:
-        from rapidocr import RapidOCR
+        from rapidocr import RapidOCR  # pyright: ignore[reportMissingImports]
     except ImportError as e:
         raise Missing("method=ocr_click reads screenshots with RapidOCR: pip install 'harness[ocr]'") from e
     return RapidOCR(params={"Global.log_level": "critical"})

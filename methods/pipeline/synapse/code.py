@@ -126,6 +126,7 @@ class _Reader:
 
 
 def _short(value: Any) -> Any:
-    if (isinstance(value, int) and abs(value) > 10**9) or (hasattr(value, "__len__") and len(value) > LONG):
+    length = len(value) if isinstance(value, str | list | range) else 0
+    if length > LONG or (isinstance(value, int) and abs(value) > 10**9):
         raise Malformed("a value is too long")
     return value
