@@ -63,11 +63,12 @@ Handler.extensions_map = {**SimpleHTTPRequestHandler.extensions_map, ".js": "tex
 
 
 def server(folder: Path, port: int, handler: type[Handler] = Handler) -> ThreadingHTTPServer:
-    """Bound to 127.0.0.1. Raises UsageError if the port is taken."""
+    """Bound to 127.0.0.1. Raises UsageError if the port is taken, or is none."""
     try:
         return ThreadingHTTPServer(("127.0.0.1", port), partial(handler, directory=str(folder)))
-    except OSError as e:
-        raise UsageError(f"--port {port} cannot be used ({e.strerror}): choose another one, or 0") from e
+    except (OSError, OverflowError) as e:
+        why = e.strerror if isinstance(e, OSError) else "it must lie in 0..65535"
+        raise UsageError(f"--port {port} cannot be used ({why}): choose another one, or 0") from e
 
 
 def until_interrupted(
