@@ -18,6 +18,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ.pop("HARNESS_RESULTS", None)
 os.environ.pop("HARNESS_PLUGINS", None)
+for _name in ("COLUMNS", "LINES"):  # readline, which pytest imports, sets them for processes that are started
+    os.environ.pop(_name, None)
+    os.unsetenv(_name)
 _CACHE = tempfile.TemporaryDirectory(prefix="harness-cache-")
 os.environ["HARNESS_CACHE"] = _CACHE.name
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; its children would ignore Ctrl-C

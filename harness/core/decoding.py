@@ -23,7 +23,7 @@ class Decoding:
     top_p: float = 1.0
     top_k: int = 0
     max_new_tokens: int | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if self.strategy not in ("greedy", "beam", "nucleus"):

@@ -167,6 +167,7 @@ def test_oracle_and_chance(workdir, capsys):
     assert best["failed", "all"]["value"] == 0 and best["chance", "all"]["value"] == pytest.approx(0.125)
     for subtask, level in (("retrieval-image", 0.25), ("reasoning-image", 0.5)):
         assert blind["score", subtask]["low"] <= level <= blind["score", subtask]["high"]
+    assert main(["eval", "task=mm_niah", "model=oracle"]) == 0
     assert "score by length (across) and depth (down)" in capsys.readouterr().out
 
 

@@ -121,6 +121,7 @@ def test_oracle_and_chance(workdir, capsys):
     assert main(["eval", "-m", "task=niah", "task.data=embedded", "model=oracle,chance"]) == 0
     assert metrics("*oracle*")["string_match", "all"]["value"] == 1
     assert metrics("*chance*")["string_match", "all"]["value"] == 0
+    assert main(["eval", "task=niah", "task.data=embedded", "model=oracle"]) == 0
     out = capsys.readouterr().out
     assert "score by length (across) and depth (down)" in out
 
