@@ -78,14 +78,14 @@ def _parameters(module: str, name: str) -> dict[str, str]:
 
 def test_a_source_that_does_not_tell_is_unclear(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
-    (tmp_path / "odd.py").write_text(
+    (tmp_path / "untold_source.py").write_text(
         "from dataclasses import dataclass\nimport numpy\n@dataclass\nclass A:\n    x: int\n"
         "class B(numpy.ndarray): ...\nclass C:\n    def __init__(self, x: 'int | None', *, y: float = 1): ...\n"
         "class D(C):\n    def __init__(self, z: str, **more): ...\n"
     )
     for name in ("A", "B", "E"):
         with pytest.raises(Unclear):
-            stated(f"odd.{name}")
-    assert annotated("odd.A") == {"x": int}
-    assert stated("odd.D") == {"x": "'int | None'", "y": "float", "z": "str"}
-    assert "odd" in sys.modules
+            stated(f"untold_source.{name}")
+    assert annotated("untold_source.A") == {"x": int}
+    assert stated("untold_source.D") == {"x": "'int | None'", "y": "float", "z": "str"}
+    assert "untold_source" in sys.modules
