@@ -14,6 +14,10 @@ from harness.steering.view import View
 PRESENT = "Is there {} {} in the image? Please answer this question with one word (Yes or No)."
 
 
+def article(name: str) -> str:
+    return "an" if name[0] in "aeiou" else "a"
+
+
 @dataclass(frozen=True)
 class Annotated:
     """A picture and the categories that it shows."""
@@ -66,7 +70,7 @@ class Bench:
             for names, answer in ((p.objects, "Yes"), (absent, "No")):
                 if names:
                     name = names[i % len(names)]
-                    text = PRESENT.format("an" if name[0] in "aeiou" else "a", name)
+                    text = PRESENT.format(article(name), name)
                     found.append(Question(text, answer, ("Yes", "No"), p.picture))
         if not found:
             raise UsageError(

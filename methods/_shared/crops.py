@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from PIL import Image
 
@@ -70,3 +71,14 @@ def with_content(request: Request, content: Sequence[str | Picture]) -> tuple[Me
     """The messages with another content of the last user message."""
     last = max(i for i, m in enumerate(request.messages) if m.role == "user")
     return tuple(Message("user", tuple(content)) if i == last else m for i, m in enumerate(request.messages))
+
+
+def beside(request: Request, part: Picture) -> tuple[Message, ...]:
+    """The messages with `part` behind each of their pictures."""
+    messages = []
+    for message in request.messages:
+        content: list[str | Picture] = []
+        for item in message.content:
+            content += [item, part] if isinstance(item, Picture) else [item]
+        messages.append(replace(message, content=tuple(content)))
+    return tuple(messages)

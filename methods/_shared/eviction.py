@@ -125,12 +125,7 @@ class Eviction(Steering):
         return None if self.budget is None else self._kept[l] & self.entries(batch).present[:, None]
 
     def entries(self, batch: Batch) -> Entries:
-        """The columns of the present pass, of all that were ever there."""
-        columns, batch.columns = batch.columns, batch.total
-        present, position = batch.present(self), batch.positions(self)
-        prompt = batch.prompt(self).sum(-1)
-        batch.columns = columns
-        return Entries(present, position, prompt, allowed(self.budget, prompt))
+        return entries(self, batch, self.budget)
 
     def _note(self, batch: Batch, kept: Tensor, present: Tensor) -> None:
         self._share.note(batch, kept, present[:, None])
@@ -148,6 +143,15 @@ def check_budget(name: str, budget: float | None) -> None:
     """Raises UsageError unless it is null, a share in (0, 1], or a whole number of tokens."""
     if budget is not None and not 0 < budget <= 1 and not (budget >= LEAST and budget == int(budget)):
         raise UsageError(f"{name}={budget} must be a share of the prompt in (0, 1], or a number of tokens from {LEAST}")
+
+
+def entries(method: Steering, batch: Batch, budget: float | None) -> Entries:
+    """The columns of the present pass, of all that were ever there, for a method with this budget."""
+    columns, batch.columns = batch.columns, batch.total
+    present, position = batch.present(method), batch.positions(method)
+    prompt = batch.prompt(method).sum(-1)
+    batch.columns = columns
+    return Entries(present, position, prompt, allowed(budget, prompt))
 
 
 def allowed(budget: float | None, prompt: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from harness.core.decoding import Decoding
 from harness.core.errors import UsageError
 from harness.steering import Batch, Inputs, Steering, View, generate
-from harness.steering.bench import PRESENT, Bench
+from harness.steering.bench import PRESENT, Bench, article
 
 PARTS = ("attention", "mlp")
 MARGIN = 0.1
@@ -73,9 +73,7 @@ class Iri(Steering):
         if not bench.pictures:
             raise UsageError("method=iri calibrates itself on annotated pictures: give calibration=FILE with such rows")
         samples = [
-            bench.ask(p.picture, PRESENT.format("an" if name[0] in "aeiou" else "a", name))
-            for p in bench.pictures
-            for name in p.objects[:3]
+            bench.ask(p.picture, PRESENT.format(article(name), name)) for p in bench.pictures for name in p.objects[:3]
         ]
         return recovery_rates(bench.view, samples, bench.yes, self.noise)
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from harness.core.errors import UsageError
-from harness.methods._shared.eviction import CACHES, Entries, Share, allowed, best, check_budget
+from harness.methods._shared.eviction import CACHES, Entries, Share, best, check_budget, entries
 from harness.steering import Batch, Steering, View
 
 DEPTH = 28
@@ -59,26 +59,22 @@ class Delta(Steering):
     def attention_weights(self, l: int, w: Tensor, batch: Batch) -> Tensor | None:
         if not batch.prefill and l in self.roles(batch.view)[1]:
             w = F.pad(w, (batch.total - w.shape[-1], 0))  # a sliding window keeps the last columns
-            columns, batch.columns = batch.columns, batch.total
-            prompt = batch.prompt(self).sum(-1)
-            entries = Entries(batch.present(self), batch.positions(self), prompt, allowed(self.budget, prompt))
-            batch.columns = columns
-            self._pages = self.select(w[:, :, -1].float().amax(1), entries)
+            self._pages = self.select(w[:, :, -1].float().amax(1), entries(self, batch, self.budget))
         return None
 
-    def select(self, score: Tensor, entries: Entries) -> Tensor:
+    def select(self, score: Tensor, known: Entries) -> Tensor:
         """Columns of the chosen pages, bool [n, 1, k], by the tokens' scores [n, k]: the largest of any query head."""
-        number = (entries.position.clamp(min=0) // self.page).long()
+        number = (known.position.clamp(min=0) // self.page).long()
         total = int(number.max()) + 1
-        pages = (entries.length + self.page - 1) // self.page
-        count = (entries.budget // self.page).clamp(min=1)
+        pages = (known.length + self.page - 1) // self.page
+        count = (known.budget // self.page).clamp(min=1)
         u = torch.arange(total, device=score.device)
-        mass = score.new_zeros(len(score), total).scatter_add(1, number, score * entries.present) - 1e-7 * u
+        mass = score.new_zeros(len(score), total).scatter_add(1, number, score * known.present) - 1e-7 * u
         recent = u >= (pages - count.clamp(max=self.recent))[:, None]
         mass = mass.masked_fill(recent, torch.inf)
         chosen = best(mass[:, None], (u < pages[:, None])[:, None], count)[:, 0]
         chosen |= (pages <= self.ratio * torch.minimum(pages, count))[:, None]
-        return (chosen.gather(1, number) & entries.present)[:, None]
+        return (chosen.gather(1, number) & known.present)[:, None]
 
     def measured(self, batch: Batch, passes: Sequence[int]) -> Mapping[str, Sequence[float]]:
         return {"kept_share": self._share.means(passes)}

@@ -13,7 +13,7 @@ from harness.core.decoding import Decoding
 from harness.core.errors import UsageError
 from harness.core.types import Picture
 from harness.steering import Batch, Inputs, Steering, View, generate
-from harness.steering.bench import Bench
+from harness.steering.bench import Bench, article
 from harness.steering.forward import forward
 
 CAPTION = "Please describe this image in detail."
@@ -154,4 +154,4 @@ def _claims(bench: Bench, tokens: list[int], asked: str | None, objects: set[str
 
 
 def _question(bench: Bench, picture: Picture, name: str) -> Inputs:
-    return bench.ask(picture, QUESTION.format("an" if name[0] in "aeiou" else "a", name))
+    return bench.ask(picture, QUESTION.format(article(name), name))

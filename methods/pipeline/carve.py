@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Generator
 from dataclasses import replace
 
@@ -12,7 +11,8 @@ from PIL import Image
 
 from harness.core.errors import UsageError
 from harness.core.method import Pipeline
-from harness.core.types import Attention, Capture, Message, Picture, Reply, Request
+from harness.core.types import Attention, Capture, Picture, Reply, Request
+from harness.methods._shared.crops import beside, encoded
 
 SUFFIX = " Answer the question using a single word or phrase."
 GENERAL = "Write a general description of the image."
@@ -52,7 +52,7 @@ class Carve(Pipeline):
         final = request.changed(text=lambda q: q + SUFFIX)
         if self.form == "paper":
             return (yield final.changed(picture=lambda _: refined))
-        return (yield replace(final, messages=tuple(_beside(m, refined) for m in final.messages)))
+        return (yield replace(final, messages=beside(final, refined)))
 
     def refine(self, image: Image.Image, asked: Attention, general: Attention) -> Picture:
         """The picture masked to what matters, cropped, and enlarged until it covers the original size."""
@@ -64,9 +64,7 @@ class Carve(Pipeline):
         crop = Image.fromarray(pixels).crop((xs.min(), ys.min(), xs.max() + 1, ys.max() + 1))
         factor = max(image.width / crop.width, image.height / crop.height)
         large = crop.resize((int(crop.width * factor), int(crop.height * factor)), Image.Resampling.LANCZOS)
-        out = io.BytesIO()
-        large.save(out, "PNG")
-        return Picture(out.getvalue())
+        return encoded(large)
 
 
 def fuse(asked: Floats, general: Floats) -> Floats:
@@ -102,11 +100,3 @@ def regions(score: Floats, p: float, count: int, *, exact: bool) -> NDArray[np.b
 def _pixels(box: tuple[float, float, float, float], size: tuple[int, int]) -> tuple[int, int, int, int]:
     x0, y0, x1, y1 = (round(v * s) for v, s in zip(box, (*size, *size), strict=True))
     return x0, y0, max(x1, x0 + 1), max(y1, y0 + 1)
-
-
-def _beside(message: Message, refined: Picture) -> Message:
-    """The message with the refined picture behind its own."""
-    parts: list[str | Picture] = []
-    for part in message.content:
-        parts += [part, refined] if isinstance(part, Picture) else [part]
-    return replace(message, content=tuple(parts))

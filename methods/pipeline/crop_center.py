@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from harness.core.errors import UsageError
 from harness.core.method import Pipeline
-from harness.core.types import Mark, Picture, Reply, Request, Step
-from harness.methods._shared.crops import crop, pixels
+from harness.core.types import Mark, Reply, Request, Step
+from harness.methods._shared.crops import beside, crop, pixels
 
 
 class CropCenter(Pipeline):
@@ -28,12 +28,6 @@ class CropCenter(Pipeline):
         picture, edge = request.pictures[0], (1 - self.share) / 2
         box = (edge, edge, 1 - edge, 1 - edge)
         part = crop(picture, pixels(box, picture.size))
-        messages = []
-        for message in request.messages:
-            content: list[str | Picture] = []
-            for item in message.content:
-                content += [item, part] if isinstance(item, Picture) else [item]
-            messages.append(replace(message, content=tuple(content)))
-        reply = yield replace(request, messages=tuple(messages))
+        reply = yield replace(request, messages=beside(request, part))
         seen = Step("looks at the middle", "", picture, (Mark("crop", "other", box=box),))
         return replace(reply, steps=(seen,))
