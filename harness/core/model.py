@@ -52,6 +52,10 @@ class Model(ABC):
     answers_from_key = False
     """True where the task itself gives the answers (chance, oracle): then other code of it gives other answers."""
     reads_pictures = True
+    reads_series = False
+    """Whether it answers requests that carry a series of symbols or vectors (`Request.series`)."""
+    modules: tuple[str, ...] = ()
+    """Modules that it runs and finds by a setting, not by an import: their code belongs to a run's identity."""
     captures = False
     """Whether replies can carry attention (`Request.capture`)."""
     reasoning = "strip"

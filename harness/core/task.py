@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.core.decoding import Decoding
 from harness.core.drawing import Mark
 from harness.core.errors import HarnessError, UsageError
 from harness.core.score import Score
 from harness.core.types import Metric, Outcome, Reply, Request, Result, Sample
+
+if TYPE_CHECKING:
+    from harness.core.series import Course
 
 DECLARED = "_declared_"
 """The key of a composed task that holds what its YAML declares."""
@@ -43,6 +46,8 @@ class Task(ABC):
     """Whether an episode that gets the same replies asks the same again, so that stored replies can be scored anew.
     False where it acts on something outside (a browser)."""
 
+    series = False
+    """Whether its requests carry a series (`Request.series`), which models of the zoo read and no other model does."""
     places: Sequence[str] = ()
     """Two keys of `Outcome.details`: the sides of a map that pages of samples show (length and depth)."""
 
@@ -104,6 +109,10 @@ class Task(ABC):
     def examples(self, each: int) -> Iterator[tuple[Request, str, str]]:
         """Training examples (request, answer that scores, kind) from items that no record uses, `each` of every set."""
         raise UsageError(f"task={self.name} makes no training examples: choose another task")
+
+    def courses(self) -> Mapping[str, Course]:
+        """What models of the zoo learn to play this task from, by the name that `Series.course` gives."""
+        raise UsageError(f"task={self.name} trains no models: choose one of model=zoo's tasks, such as recall")
 
     def marks(self, sample: Sample, outcome: Outcome | None = None) -> Sequence[Mark]:
         """What pages of samples draw over the sample's pictures, and with an outcome also what its answer adds."""

@@ -18,6 +18,8 @@ from harness.core.secrets import clean
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from harness.core.series import Series
+
 Read = TypeVar("Read")
 
 
@@ -149,7 +151,8 @@ class Request:
     `max_new_tokens` counts tokens. `draw` tells apart several samples of one prompt (temperature > 0): equal
     requests are asked once in a run. `capture` asks for attention as well. `plain` gives the text to the model as it
     is, without a chat template. `continuations` asks for no new text but for the likelihood of each of these texts
-    behind the prompt: see `Reply.likelihoods`.
+    behind the prompt: see `Reply.likelihoods`. `series` asks a model of the zoo for predictions in a series
+    (`harness.core.series`); the messages then only tell people what is asked.
     """
 
     messages: tuple[Message, ...]
@@ -159,6 +162,7 @@ class Request:
     capture: Capture | None = None
     plain: bool = False
     continuations: tuple[str, ...] = ()
+    series: Series | None = None
 
     @cached_property
     def pictures(self) -> tuple[Picture, ...]:
@@ -198,6 +202,8 @@ class Request:
             spec += repr(self.capture)
         if self.plain or self.continuations:
             spec += json.dumps([self.plain, self.continuations], ensure_ascii=False)
+        if self.series:
+            spec += self.series.digest
         return hashlib.sha256(spec.encode("utf-8", "surrogatepass")).hexdigest()
 
 

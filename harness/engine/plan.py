@@ -75,11 +75,15 @@ def compose(config: dict[str, Any]) -> Plan:
     model = build_model(config["model"])
     decoding = build_decoding(config["decoding"], task)
     model.accept(decoding)
+    if task.series and not model.reads_series:
+        raise UsageError(
+            f"task={task.name} asks for predictions in a series, which model={model.name} cannot read: choose model=zoo"
+        )
     model.bind(task)
     judge = build_judge(config.get("judge"))
     if judge:
         judge.accepts(task)
-    code = {"answers": code_of_answers(config), "scores": code_of_scores(config)}
+    code = {"answers": code_of_answers(config, model.modules), "scores": code_of_scores(config)}
     asked = task_identity(task, code["scores"])
     how = {
         "model": {"name": model.name, "fingerprint": model.fingerprint()},

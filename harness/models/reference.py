@@ -15,6 +15,7 @@ class _Reference(Model):
     reads_samples = True
     answers_from_key = True
     reads_pictures = False
+    reads_series = True
 
     def __init__(self, name: str, family: str | None, data: str):
         self.name, self.family, self.data = name, family, data

@@ -20,6 +20,7 @@ class Replay(Model):
 
     reads_samples = True
     reads_pictures = False
+    reads_series = True
 
     def __init__(
         self,

@@ -59,9 +59,9 @@ def roots(config: Mapping[str, Any]) -> list[str]:
     return [_module(node) for node in (config["task"], config["model"], *methods)]
 
 
-def code_of_answers(config: Mapping[str, Any]) -> dict[str, str]:
-    """File -> digest: model, methods, steering layer, prompts and the engine."""
-    return code_beside_tasks([*ENGINE, *roots(config)[1:]])
+def code_of_answers(config: Mapping[str, Any], more: Iterable[str] = ()) -> dict[str, str]:
+    """File -> digest: model, methods, steering layer, prompts and the engine. `more`: `Model.modules`."""
+    return code_beside_tasks([*ENGINE, *roots(config)[1:], *more])
 
 
 def code_beside_tasks(modules: Iterable[str]) -> dict[str, str]:

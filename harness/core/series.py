@@ -1,0 +1,104 @@
+"""What tasks ask models of the zoo: a series of symbols or of vectors in, predictions at marked positions out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from harness.core.errors import Unusable
+
+NONE = -100
+"""The target of a symbol's position where nothing is predicted; for numbers it is NaN."""
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """The part of a request that a model of the zoo reads (`Request.series`).
+
+    Args:
+        course: What a model must have been trained on to be asked this (`Task.courses`).
+        values: [T] whole numbers, the symbols; or [T, D] numbers, the vectors.
+        at: Positions whose prediction is asked. What is predicted at p may depend on values[: p + 1] alone.
+    """
+
+    course: str
+    values: np.ndarray
+    at: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        kind = np.int64 if np.issubdtype(self.values.dtype, np.integer) else np.float32
+        object.__setattr__(self, "values", np.ascontiguousarray(self.values, kind))
+        if not self.at or not all(0 <= p < len(self.values) for p in self.at):
+            raise Unusable(
+                f"a series of length {len(self.values)} is asked for predictions at {self.at or 'no position'}"
+            )
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of everything in it."""
+        head = json.dumps([self.course, self.values.shape, self.values.dtype.str, self.at])
+        return hashlib.sha256(head.encode() + self.values.tobytes()).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Series) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+
+def said(predictions: Sequence[float]) -> str:
+    """The text of a reply that predicts these symbols or numbers, in the order of `Series.at`."""
+    return json.dumps([int(p) if float(p).is_integer() else round(float(p), 7) for p in predictions])
+
+
+def predictions(text: str, count: int) -> list[float]:
+    """What a reply's text predicts, in the order of `Series.at`. Raises Unusable where it is not a list of `count`
+    numbers."""
+    try:
+        found = json.loads(text)
+        if isinstance(found, list) and len(found) == count and all(type(v) in (int, float) for v in found):
+            return found
+    except ValueError:
+        pass
+    raise Unusable(f"this is not a list of {count} predictions: {text[:80]!r}")
+
+
+@dataclass(frozen=True)
+class Examples:
+    """A batch to learn from, or to be examined on.
+
+    Args:
+        values: [n, T] symbols, or [n, T, D] vectors.
+        targets: [n, T] symbols (NONE: nothing is asked) or float numbers (NaN: nothing is asked).
+    """
+
+    values: np.ndarray
+    targets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+class Course(ABC):
+    """What a model of the zoo is trained on. `Task.courses` names those of a task."""
+
+    symbols: int = 0
+    """How many different symbols a series may hold; 0: it is of vectors."""
+    width: int = 0
+    """Numbers of a vector; 0: the series is of symbols."""
+    classes: int = 0
+    """How many symbols there are to predict; 0: a number is predicted."""
+
+    @abstractmethod
+    def batch(self, rng: np.random.Generator, n: int) -> Examples:
+        """Fresh examples, all of one length. Depends on the generator alone."""
+
+    @abstractmethod
+    def exams(self) -> Mapping[str, Examples]:
+        """Held-out examples by the name of their slice, the same each time: the points of the learning curve."""
