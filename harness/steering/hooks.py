@@ -42,10 +42,10 @@ def attached(batch: Batch) -> Iterator[None]:
             if edits := [_edit(batch, m, "heads", l) for m in here if m.has("heads")]:
                 seen = guard.point(f"heads of layer {l}")
                 keep(view.projection(l).register_forward_pre_hook(_before(guard, seen, edits, view.n_heads)))
-            if edits := [_edit(batch, m, "attention_input", l) for m in here if m.has("attention_input")]:
-                seen = guard.point(f"attention input of layer {l}")
-                hook = _entering(guard, seen, edits)
-                keep(view.attention(l).register_forward_pre_hook(hook, with_kwargs=True))
+            for point, module in (("layer_input", lambda _, layer=layer: layer), ("attention_input", view.attention)):
+                if edits := [_edit(batch, m, point, l) for m in here if m.has(point)]:
+                    hook = _entering(guard, guard.point(f"{point} of layer {l}"), edits)
+                    keep(module(l).register_forward_pre_hook(hook, with_kwargs=True))
             if any(l in m.reads(view) for m in methods):
                 keep(layer.register_forward_hook(_read(batch, guard.point(f"output of layer {l}"), l)))
             if l == 0 and any(-1 in m.reads(view) for m in methods):
@@ -129,12 +129,12 @@ def _before(guard: Guard, point: Point, edits: list[Edit], n_heads: int) -> Call
 
 
 def _entering(guard: Guard, point: Point, edits: list[Edit]) -> Callable[..., Any]:
-    """Forward pre-hook on an attention block, which is called with its states by place or by name."""
+    """Forward pre-hook on a layer or its attention block, which are called with their states by place or by name."""
 
     def hook(_module: Any, args: Any, kwargs: Any) -> Any:
         x = args[0] if args else kwargs.get("hidden_states")
         if x is None:
-            raise broken(f"{point.name}: the attention block is called without hidden_states")
+            raise broken(f"{point.name}: called without hidden_states")
         guard.saw(point, x)
         new = _chain(x, edits)
         return ((new, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": new})

@@ -108,6 +108,9 @@ class Steering(Method):
     def attention_weights(self, l: int, w: Tensor, batch: Batch) -> Tensor | None:
         """Attention weights after softmax, [b, H, rows, k]."""
 
+    def layer_input(self, l: int, x: Tensor, batch: Batch) -> Tensor | None:
+        """Input of decoder layer l: the residual stream in front of its norm, [b, t, d]."""
+
     def attention_input(self, l: int, x: Tensor, batch: Batch) -> Tensor | None:
         """What the attention block of layer l reads: states behind its norm, [b, t, d]."""
 

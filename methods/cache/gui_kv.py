@@ -11,11 +11,12 @@ from harness.methods.cache.snapkv import SnapKV
 from harness.steering import Batch
 
 ROUNDING = 1e-5
+STATES = ("normed", "residual")
 
 
 class GuiKV(SnapKV):
-    """The window's attention, plus the norm of what the attention block reads for patches of the last screenshot; older
-    patches that its keys explain count for nothing."""
+    """The window's attention, plus the norm of the states of the last screenshot's patches; older patches that its keys
+    explain count for nothing."""
 
     name = "gui_kv"
 
@@ -28,25 +29,35 @@ class GuiKV(SnapKV):
         temperature: float,
         rank: int,
         basis: str,
+        states: str,
         cache: str,
     ):
         """`budget`, `window`, `kernel`: see `SnapKV`. `alpha`: attention that saliency gives out, in all.
         `temperature`: of its softmax. `rank`: dimensions of the last screenshot's keys. `basis`: first_r (as released:
-        the span of its first keys), svd or pivoted.
+        the span of its first keys), svd or pivoted. `states`: whose norms are saliency, normed (as released: what the
+        attention block reads) or residual (the layer's input, in front of the norm).
         """
         if basis not in BASES:
             raise UsageError(f"method.{self.name}.basis={basis} is unknown: choose {', '.join(BASES)}")
+        if states not in STATES:
+            raise UsageError(f"method.{self.name}.states={states} is unknown: choose {' or '.join(STATES)}")
         if temperature <= 0 or rank < 1:
             raise UsageError(f"method.{self.name} needs temperature above 0 and rank from 1 on")
         super().__init__(budget, window, kernel, cache)
         self.alpha, self.temperature, self.rank, self.basis = alpha, temperature, rank, basis
+        self.states = states
 
     def _begin(self) -> None:
         super()._begin()
         self._norms: dict[int, Tensor] = {}
 
+    def layer_input(self, l: int, x: Tensor, batch: Batch) -> Tensor | None:
+        if batch.prefill and self.states == "residual":
+            self._norms[l] = x.float().norm(dim=-1)
+        return None
+
     def attention_input(self, l: int, x: Tensor, batch: Batch) -> Tensor | None:
-        if batch.prefill:
+        if batch.prefill and self.states == "normed":
             self._norms[l] = x.float().norm(dim=-1)
         return None
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from harness.core.errors import UsageError
 from harness.core.method import Pipeline
-from harness.core.types import Attention, Capture, Picture, Reply, Request
+from harness.core.types import Attention, Capture, Mark, Picture, Reply, Request, Step
 from harness.methods._shared.crops import beside, encoded
 
 SUFFIX = " Answer the question using a single word or phrase."
@@ -48,23 +48,34 @@ class Carve(Pipeline):
         if asked.attention is None or general.attention is None:
             raise UsageError("method=carve reads attention, which this model cannot show")
         image = request.pictures[0].load()
-        refined = self.refine(image, asked.attention, general.attention)
+        refined, box = self.refine(image, asked.attention, general.attention)
         final = request.changed(text=lambda q: q + SUFFIX)
         if self.form == "paper":
-            return (yield final.changed(picture=lambda _: refined))
-        return (yield replace(final, messages=beside(final, refined)))
+            reply = yield final.changed(picture=lambda _: refined)
+        else:
+            reply = yield replace(final, messages=beside(final, refined))
+        steps = (
+            Step(f"looks for the question: {asked.text}", "", request.pictures[0], (Mark("kept", "other", box=box),)),
+            Step(f"looks in general: {general.text}"),
+            Step(f"answers: {reply.text}", "", refined),
+        )
+        return replace(reply, steps=steps)
 
-    def refine(self, image: Image.Image, asked: Attention, general: Attention) -> Picture:
-        """The picture masked to what matters, cropped, and enlarged until it covers the original size."""
+    def refine(
+        self, image: Image.Image, asked: Attention, general: Attention
+    ) -> tuple[Picture, tuple[float, float, float, float]]:
+        """The picture masked to what matters, cropped, and enlarged until it covers the original size; and the crop's
+        box (x0, y0, x1, y1) in fractions of the original."""
         score = over(image, fuse(asked.weights, general.weights), asked.box)
         keep = regions(score, self.p, self.regions, exact=self.form == "paper")
         pixels = np.asarray(image).copy()
         pixels[~keep] = 0
         ys, xs = np.nonzero(keep)
-        crop = Image.fromarray(pixels).crop((xs.min(), ys.min(), xs.max() + 1, ys.max() + 1))
+        x0, y0, x1, y1 = int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1
+        crop = Image.fromarray(pixels).crop((x0, y0, x1, y1))
         factor = max(image.width / crop.width, image.height / crop.height)
         large = crop.resize((int(crop.width * factor), int(crop.height * factor)), Image.Resampling.LANCZOS)
-        return encoded(large)
+        return encoded(large), (x0 / image.width, y0 / image.height, x1 / image.width, y1 / image.height)
 
 
 def fuse(asked: Floats, general: Floats) -> Floats:

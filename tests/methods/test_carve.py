@@ -61,6 +61,12 @@ def test_two_looks_then_the_refined_picture(form):
         assert shown[0] == request.pictures[0]
     refined = shown[-1].load()
     assert refined.width >= 64 and refined.height >= 48
+    look, general, answer = reply.steps
+    assert "answer 1" in look.action and "answer 2" in general.action and "answer 3" in answer.action
+    assert look.picture == request.pictures[0] and general.picture is None and answer.picture == shown[-1]
+    (mark,) = look.marks
+    x0, y0, x1, y1 = mark.box
+    assert 0 <= x0 < 6.5 / 8 < x1 <= 1 and 0 <= y0 < 1.5 / 8 < y1 <= 1  # around the middle of the patch that peaks
 
 
 def test_the_peak_ends_inside_the_crop():

@@ -179,6 +179,23 @@ def test_gui_kv_prefers_salient_patches_and_drops_explained_ones():
     )
 
 
+@pytest.mark.parametrize("family", ["llava", "qwen2_vl", "internvl"])
+def test_gui_kv_reads_states_behind_the_norm_or_in_front_of_it(family):
+    """The norms of random models have equal weights: what is behind them is of one length, and says nothing."""
+    v, one = view(family), sample(family, 0)
+    with torch.no_grad():
+        states = v.model(**one.tensors, output_hidden_states=True).hidden_states
+    seen = {}
+    for kind in ("normed", "residual"):
+        method, record = watched("gui_kv", [one], family, 2, states=kind, alpha=50.0, window=2, budget=4)
+        norms = {l: method._norms[l][0] for l in range(v.depth)}
+        for l, got in norms.items():
+            wanted = states[l][0] if kind == "residual" else v.layers[l].input_layernorm(states[l][0])
+            torch.testing.assert_close(got, wanted.detach().float().norm(dim=-1), rtol=1e-4, atol=1e-4)
+        seen[kind] = {l: record.by[2, l].tolist() for l in range(v.depth)}
+    assert seen["normed"] != seen["residual"]
+
+
 def test_lazyeviction_waits_and_never_exceeds_its_bound():
     one, window, budget = text(12), 3, 8
     _, record = watched("lazyeviction", [one], steps=12, budget=budget, window=window, alpha=0.1)

@@ -25,6 +25,16 @@ class Scale(Steering):
     def residual(self, l, h, run):
         return self._edit("residual", h)
 
+    def layer_input(self, l, x, run):
+        return self._edit("layer_input", x)
+
+    def attention_input(self, l, x, run):
+        if not self.by:
+            return None
+        x = x.clone()
+        x[..., 0] += self.by  # a norm hides a common factor
+        return x
+
     def mlp(self, l, y, run):
         return self._edit("mlp", y)
 

@@ -15,7 +15,8 @@ from harness.steering import forward as passes
 from tests.methods.made import made
 from tests.steering.probes import LookAtImage, NoPicture, Scale
 
-POINTS = ["residual", "mlp", "attention_output", "heads", "attention_logits", "attention_weights", "logits"]
+POINTS = ["residual", "layer_input", "mlp", "attention_output", "attention_input", "heads", "attention_logits"]
+POINTS += ["attention_weights", "logits"]
 BEAM = Decoding("beam", num_beams=3)
 NUCLEUS = Decoding("nucleus", temperature=0.8, top_p=0.9)
 
