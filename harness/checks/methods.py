@@ -12,12 +12,14 @@ from typing import Any
 
 from harness.checks.check import Check, Failed, Skipped
 from harness.core import Picture, UsageError
-from harness.core.errors import first_line
+from harness.core.errors import Missing, first_line
 from harness.plugins.plugin import Plugin
 from harness.runs.stored import StoredRun
 
 LIMIT = 12
-"""Questions of a run."""
+"""Samples of a run."""
+RUN = ("task=pope", "task.data=embedded", "model=tiny-llava")
+"""What a method is checked on in whole runs, where neither its YAML (`check:`) nor the command says otherwise."""
 DECLARE = "declare what is not allowed (batch, prefix, attention_rows) or make the points independent of the row"
 
 
@@ -31,11 +33,19 @@ def checks(plugin: Plugin, words: Sequence[str], results: Path) -> Iterator[Chec
 
 
 def _values(plugin: Plugin, words: Sequence[str]) -> dict[str, Any]:
-    """The method's values as the words compose them on the embedded model."""
+    """The method's values as the words compose them."""
     from harness.checks.runs import configuration
 
-    node = configuration(["task=pope", "task.data=embedded", f"method={plugin.name}", *words])["method"][plugin.name]
+    node = configuration([*_run(plugin, words), f"method={plugin.name}"])["method"][plugin.name]
     return {k: v for k, v in node.items() if not k.startswith("_")}
+
+
+def _run(plugin: Plugin, words: Sequence[str]) -> list[str]:
+    """The words of its runs: those given, and its own for the task and the model that are not given."""
+    stated = [str(w) for w in plugin.raw.get("check") or RUN]
+    given = {w.partition("=")[0] for w in words}
+    kept = [w for w in stated if w.partition("=")[0].partition(".")[0] not in given & {"task", "model"}]
+    return [*(w for w in kept if w.partition("=")[0] not in given), *words]
 
 
 def _on_random_models(plugin: Plugin, values: dict[str, Any]) -> Iterator[Check]:
@@ -142,7 +152,7 @@ def _calibrated(plugin: Plugin, values: dict[str, Any], view: Any) -> Any:
 def _in_runs(plugin: Plugin, words: Sequence[str], results: Path) -> Iterator[Check]:
     from harness.checks.runs import equal, played, resumed, told
 
-    base = ["task=pope", "task.data=embedded", f"limit={LIMIT}", "model=tiny-llava", *words]
+    base = [f"limit={LIMIT}", *_run(plugin, words)]
     own = [*base, f"method={plugin.name}"]
     neutral = plugin.raw.get("neutral") or {}
 
@@ -156,7 +166,8 @@ def _in_runs(plugin: Plugin, words: Sequence[str], results: Path) -> Iterator[Ch
 
     def runs() -> str:
         changed = sum(a != b for a, b in zip(answers().values(), plain().values(), strict=True))
-        return f"{len(answers())} questions of POPE on tiny-llava, {changed} answers change"
+        record = run().record
+        return f"{len(answers())} samples of {record.task} on {record.model}, {changed} answers change"
 
     @cache
     def plain() -> dict[str, str]:
@@ -197,10 +208,15 @@ def spelled(value: Any) -> str:
 
 
 def _outside(plugin: Plugin, run: Callable[[], str]) -> str:
-    """Skipped where the method needs something from outside (`external:` in its YAML) and says so."""
+    """Skipped where the method needs something from outside (`external:` in its YAML) and says so, or where its own
+    task does (`check:`)."""
     try:
         return run()
     except UsageError as e:
         if plugin.raw.get("external") and "needs" in str(e):
+            raise Skipped(first_line(e, 300)) from e
+        raise
+    except Missing as e:
+        if plugin.raw.get("check"):
             raise Skipped(first_line(e, 300)) from e
         raise

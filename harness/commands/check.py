@@ -22,24 +22,27 @@ HELP = "a method or a task of your own against what all of them keep to, on smal
 
 
 def add_arguments(parser: Parser) -> None:
-    parser.add_argument("words", nargs="+", metavar="method=NAME|task=NAME", help="what to check, and its settings")
+    what = "what to check, and its settings; with a method, the task= and model= of its runs"
+    parser.add_argument("words", nargs="+", metavar="method=NAME|task=NAME", help=what)
     parser.add_argument("--plugins", action="append", default=[], metavar="DIR", help="folder with plug-ins")
 
 
 def run(given: Any) -> int:
     from harness.config.compose import plugin_folders
 
-    named = [w.partition("=") for w in given.words if w.partition("=")[0] in KINDS]
-    if len(named) != 1:
+    named = {kind: [w.partition("=")[2] for w in given.words if w.startswith(f"{kind}=")] for kind in KINDS}
+    kind = next((k for k in KINDS if named[k]), "")
+    if not kind or any(len(names) > 1 for names in named.values()):
         raise UsageError("harness check: name one method or one task, for example harness check method=look")
-    kind, _, name = named[0]
+    (name,) = named[kind]
     folders = [*given.plugins, *plugin_folders(given.words)]
     plugin = Registry(folders).get(kind, name)
     settings = [w for w in given.words if not w.startswith((f"{kind}=", "plugins="))]
     for word in settings:
         key = word.partition("=")[0].partition(".")[0]
-        if key not in (*KINDS, "calibration"):
-            raise UsageError(f"harness check: {word} cannot be set: {nearest(key, (f'{kind}.KEY', 'plugins'))}")
+        if key not in (*KINDS, "model", "calibration"):
+            known = (f"{kind}.KEY", "task", "model", "plugins")
+            raise UsageError(f"harness check: {word} cannot be set: {nearest(key, known)}")
     words = [*settings, f"plugins=[{','.join(folders)}]"] if folders else settings
     share_cores()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")

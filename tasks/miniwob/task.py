@@ -129,10 +129,9 @@ class MiniWob(Task):
         if sample.group not in POLICIES:
             raise UsageError(f"{sample.group} has no scripted expert: those that have one are task.data=embedded")
         if sample.id not in self._experts:
-            goal = request.messages[0].content[-1]
-            assert isinstance(goal, str)
-            said = goal.removeprefix("Task: ").split("\n", 1)[0]
-            self._experts[sample.id] = POLICIES[sample.group](said, PageView(self._episodes[sample.id].evaluate))
+            page = self._episodes[sample.id]
+            assert page.state is not None
+            self._experts[sample.id] = POLICIES[sample.group](page.state.utterance, PageView(page.evaluate))
         return str(next(self._experts[sample.id], "noop()"))
 
     def on_page(self, sample: Sample, script: str, argument: Any = None) -> Any:

@@ -95,7 +95,8 @@ def test_what_is_wrong_is_named(tmp_path, fault):
     ("words", "says"),
     [
         (["limit=3"], "name one method or one task"),
-        (["method=look", "task=pope"], "name one method or one task"),
+        (["task=pope", "task=chair"], "name one method or one task"),
+        (["method=vista", "method=vcd", "task=chair"], "name one method or one task"),
         (["method=vsta"], "did you mean vista"),
         (["method=vista", "limit=3"], "limit=3 cannot be set"),
         (["method=vista", "--plugins", "nowhere"], "nowhere is not a folder"),
@@ -105,3 +106,24 @@ def test_wrong_words_are_one_line(workdir, capsys, words, says):
     assert main(["check", *words]) == 2
     err = capsys.readouterr().err
     assert says in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "words"),
+    [
+        ("vista", [], ["task=pope", "task.data=embedded", "model=tiny-llava"]),
+        ("vista", ["task=chair", "method.vista.lam=0.1"], ["model=tiny-llava", "task=chair", "method.vista.lam=0.1"]),
+        ("vista", ["model=smol-llava"], ["task=pope", "task.data=embedded", "model=smol-llava"]),
+        ("synapse", [], ["task=miniwob", "task.observation=[axtree]", "model=oracle"]),
+        ("synapse", ["task.seeds=2"], ["task=miniwob", "model=oracle", "task.seeds=2"]),
+        ("synapse", ["task=chair"], ["model=oracle", "task=chair"]),
+    ],
+)
+def test_runs_are_of_the_task_that_is_given_or_that_its_yaml_states(monkeypatch, tmp_path, name, given, words):
+    played = []
+    monkeypatch.setattr("harness.checks.runs.played", lambda words, _: played.append(words) or 1 / 0)
+    whole = [c for c in methods.checks(Registry().methods[name], given, tmp_path) if c.title == "a whole run"]
+    assert [f.state for f in found(whole)] == ["FAILED"]
+    assert set(words) < set(played[0]) and f"method={name}" in played[0]
+    keys = [w.partition("=")[0] for w in played[0]]
+    assert len(keys) == len(set(keys)) and ("task.seeds" in keys) == (name == "synapse" and "task=chair" not in given)

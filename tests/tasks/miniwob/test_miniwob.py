@@ -202,6 +202,12 @@ def test_steps_show_the_element_that_was_clicked(workdir):
         assert step["action"].startswith(action) and 0 <= x0 < x1 <= 1 and 50 / 210 <= y0 < y1 <= 1
 
 
+def test_the_expert_plays_under_a_method_that_asks_otherwise(workdir):
+    words = ["task=miniwob", "task.tasks=[enter-text]", "task.seeds=1", "task.observation=[axtree]", "logger=quiet"]
+    assert main(["eval", *words, "model=oracle", "method=synapse"]) == 0
+    assert metrics()["sr_strict", "all"]["value"] == 1 and metrics()["own_page", "all"]["value"] == 1
+
+
 def test_no_browser_is_one_line(workdir, capsys, monkeypatch):
     monkeypatch.setattr(browsers, "NAMES", ("no-such-browser",))
     monkeypatch.delenv("HARNESS_CHROMIUM", raising=False)
