@@ -75,7 +75,7 @@ def test_the_peak_ends_inside_the_crop():
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "PNG")
     method = made("carve", p=0.03, regions=1, form="paper")
-    refined = method.refine(Picture(out.getvalue()).load(), attention((1, 6)), attention()).load()
+    refined = method.refine(Picture(out.getvalue()).load(), attention((1, 6)), attention())[0].load()
     green = np.asarray(refined)[..., 1]
     assert green.mean() > 80  # half of what is kept, against 1.6 % of the picture
 
@@ -87,7 +87,7 @@ def test_the_crop_is_enlarged_to_whole_pixels_downwards(monkeypatch):
     kept_low[39] = False  # 39 x 51: 48.94 high
     for mask, size in ((kept, (64, 50)), (kept_low, (64, 48))):
         monkeypatch.setattr("harness.methods.pipeline.carve.regions", lambda *args, mask=mask, **kwargs: mask)
-        refined = made("carve").refine(picture().load(), attention((1, 6)), attention()).load()
+        refined = made("carve").refine(picture().load(), attention((1, 6)), attention())[0].load()
         assert refined.size == size
 
 
@@ -102,7 +102,7 @@ def test_a_centre_crop_is_undone():
         patch = np.asarray(Image.fromarray(score.astype(np.float32)).resize((round((box[2] - box[0]) * 160), 80)))
         keep = real(patch, 0.01, 1, exact=True)
         found[box] = np.nonzero(keep)[1].min()
-        refined = method.refine(wide, Attention(weights, box), attention())
+        refined, _ = method.refine(wide, Attention(weights, box), attention())
         assert refined.load().width >= 160
     assert found[WHOLE] == 0
 

@@ -58,5 +58,5 @@ def test_the_refined_picture(layers, p, count):
     ys, xs = np.nonzero(ours)
     assert [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1] == numbers[f"box_{key}"].tolist()
     method = made("carve", p=float(p), regions=count)
-    refined = method.refine(Image.new("RGB", (WIDTH, HEIGHT)), golden("q", layers), golden("g", layers)).load()
+    refined = method.refine(Image.new("RGB", (WIDTH, HEIGHT)), golden("q", layers), golden("g", layers))[0].load()
     assert [refined.height, refined.width] == numbers[f"size_{key}"].tolist()
