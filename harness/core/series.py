@@ -62,11 +62,15 @@ def predictions(text: str, count: int) -> list[float]:
     numbers."""
     try:
         found = json.loads(text)
-        if isinstance(found, list) and len(found) == count and all(type(v) in (int, float) for v in found):
+        if isinstance(found, list) and len(found) == count and all(_number(v) for v in found):
             return found
-    except ValueError:
+    except (ValueError, OverflowError, RecursionError):
         pass
     raise Unusable(f"this is not a list of {count} predictions: {text[:80]!r}")
+
+
+def _number(value: object) -> bool:
+    return type(value) in (int, float) and np.isfinite(float(value))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,8 @@ class Task(ABC):
     """Whether an episode that gets the same replies asks the same again, so that stored replies can be scored anew.
     False where it acts on something outside (a browser)."""
 
+    noisy = False
+    """Whether targets hold noise, so that even the best answers are wrong: then `oracle` gives the best prediction."""
     series = False
     """Whether its requests carry a series (`Request.series`), which models of the zoo read and no other model does."""
     places: Sequence[str] = ()

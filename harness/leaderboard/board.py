@@ -69,7 +69,8 @@ class BoardEntry:
 
     @property
     def tier(self) -> str:
-        return TIERS.get(self.data, "official")
+        """As the task itself says (`describe`), or by the name of the records."""
+        return str((self.row["task_facts"] or {}).get("tier") or TIERS.get(self.data, "official"))
 
     @property
     def judge(self) -> str:
@@ -159,7 +160,7 @@ class Board:
 
     @property
     def tier(self) -> str:
-        return TIERS.get(self.data, "official")
+        return self.entries[0].tier
 
     @property
     def partial(self) -> bool:

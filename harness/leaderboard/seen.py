@@ -15,7 +15,7 @@ from harness.core.reasoning import answered
 from harness.core.task import Task
 from harness.core.types import Outcome, Picture, Reply, Request, Result, Sample
 from harness.engine.schedule import together
-from harness.leaderboard.board import TIERS, Board
+from harness.leaderboard.board import Board
 from harness.leaderboard.pictures import Pictures
 from harness.plugins.build import build_task, class_of, target
 from harness.records import shown
@@ -130,7 +130,7 @@ def seen(board: Board, ids: Iterable[str] | None, pictures: Pictures, *, private
         if not target(config).startswith("harness.tasks."):
             return Seen()
         places = class_of(config, "task").places
-        if not (private or (board.data in TIERS and board.tier != "own records")):
+        if not (private or board.tier not in ("official", "own records")):
             return Seen(places=places)
         task = build_task(config)
         wanted = None if ids is None else set(ids)

@@ -15,7 +15,7 @@ from harness.plugins.registry import Registry
 from harness.records import shown
 
 TASKS = Registry().tasks
-OPEN = {"lm_eval", "lmms_eval", "vqa"}
+OPEN = {"in_context", "lm_eval", "lmms_eval", "vqa"}
 """Their settings or records choose the metrics."""
 WITHOUT = OPEN | {"miniwob"}
 """They have no records of their own."""
@@ -29,7 +29,7 @@ defaults: {{n: 8}}
 
 
 def built(name: str) -> Task:
-    return TASKS[name].build(**({"data": "embedded"} if "data" in TASKS[name].defaults else {}))
+    return TASKS[name].build(**({"data": "embedded"} if "embedded" in TASKS[name].raw.get("variants", {}) else {}))
 
 
 @pytest.mark.parametrize("name", sorted(TASKS))

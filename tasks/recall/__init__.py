@@ -1,0 +1,1 @@
+"""Recall over synthetic tokens: associative recall, needles, passkeys, selective copying and state tracking."""
