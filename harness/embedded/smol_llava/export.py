@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from harness.core.errors import Missing
 from harness.embedded.smol_llava.architecture import VISION
-from harness.embedded.tiny_llava.loop import CHECKPOINT
+from harness.training.loop import CHECKPOINT
 
 PARTS = "parts."
 

@@ -20,7 +20,7 @@ from harness.embedded.smol_llava.heldout import HeldOut
 from harness.embedded.smol_llava.joint import JointObjective
 from harness.embedded.tiny_llava import cache
 from harness.embedded.tiny_llava.instruction import Examples
-from harness.embedded.tiny_llava.loop import CHECKPOINT, Budget, Settings, train, world
+from harness.training.loop import CHECKPOINT, Budget, Settings, train, world
 
 DECAY = 0.75
 """Share of the joint stage after which the learning rate falls. What comes before does not depend on the budget, so

@@ -15,8 +15,8 @@ from harness.embedded.tiny_llava import WEIGHTS, architecture, cache, tokenizer
 from harness.embedded.tiny_llava.export import export
 from harness.embedded.tiny_llava.instruction import Examples, InstructionObjective
 from harness.embedded.tiny_llava.joint import JointObjective
-from harness.embedded.tiny_llava.loop import Budget, Settings, train, world
 from harness.embedded.tiny_llava.vision import PatchHead, VisionObjective
+from harness.training.loop import Budget, Settings, train, world
 
 CALIBRATION_SCENES = 256
 _EXPORT_EVERY = 480.0  # seconds

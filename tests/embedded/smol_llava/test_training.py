@@ -20,9 +20,9 @@ from harness.embedded.smol_llava.packing import IGNORED, Packer
 from harness.embedded.smol_llava.train import DECAY, KEPT, Plan, _resume, run, steady
 from harness.embedded.tiny_llava import cache
 from harness.embedded.tiny_llava.conversations import Turn
-from harness.embedded.tiny_llava.loop import Budget
 from harness.embedded.tiny_llava.vision import pixels
 from harness.models.smol.assemble import IMAGE, PATCHES, assemble
+from harness.training.loop import Budget
 
 SMALL = (("hidden_size", 32), ("intermediate_size", 32), ("num_hidden_layers", 1), ("num_attention_heads", 1))
 

@@ -8,8 +8,8 @@ from harness.embedded.scenes import CALIBRATION, NAMES, TRAINING
 from harness.embedded.tiny_llava import architecture, cache, tokenizer
 from harness.embedded.tiny_llava.conversations import conversation
 from harness.embedded.tiny_llava.joint import LENGTH, Packer
-from harness.embedded.tiny_llava.loop import Budget, Settings, learning_rate
 from harness.embedded.tiny_llava.train import Plan, run
+from harness.training.loop import Budget, Settings, learning_rate
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,10 @@
-"""The training loop: data-parallel steps, checkpoints that survive kill -9, a JSONL log."""
+"""The training loop of all models that are trained here: data-parallel steps, checkpoints that survive kill -9, a JSONL
+log."""
 
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -23,7 +24,7 @@ class Objective(Protocol):
     """Everything that is trained or saved."""
 
     multiple: int
-    """Pictures a step for each unit of `Settings.batch`."""
+    """Examples a step for each unit of `Settings.batch`."""
 
     def groups(self) -> list[dict]:
         """Parameter groups; `scale` multiplies the learning rate."""
@@ -34,7 +35,7 @@ class Objective(Protocol):
         ...
 
     def validate(self) -> dict[str, float]:
-        """Figures on calibration scenes."""
+        """Figures on held-out examples."""
         ...
 
 
@@ -55,6 +56,10 @@ def learning_rate(progress: float, warmup: float = 0.03) -> float:
     return min(progress / warmup, 1.0) * (0.97 * 0.5 * (1 + math.cos(math.pi * progress)) + 0.03)
 
 
+def _flushed(line: str) -> None:
+    print(line, flush=True)
+
+
 @dataclass
 class Settings:
     """Settings of a training run. `batch` is per process; times are seconds of `clock`, wall time by default."""
@@ -70,6 +75,14 @@ class Settings:
     clock: Callable[[], float] = time.monotonic
     schedule: Callable[[float], float] = learning_rate
     """Share of the peak rate by the share of the budget that is spent."""
+    optimizer: Callable[[list[dict]], torch.optim.Optimizer] | None = None
+    """Made of the parameter groups; None for AdamW."""
+    marks: Collection[int] = ()
+    """Steps whose figures are logged with those on held-out examples, beside the lines of `log_every`."""
+    counted: str = "pictures"
+    """What the log calls the examples."""
+    say: Callable[[str], None] | None = _flushed
+    """Gets each line of the log."""
     stop_after: int = 0
     """Leave after this many steps without finishing, as a crash would (tests); 0 for never."""
 
@@ -98,15 +111,17 @@ def _average_gradients(parameters: list[torch.nn.Parameter], count: int) -> None
 class Log:
     """Appends to log.jsonl on rank 0."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, say: Callable[[str], None] | None = None) -> None:
         self.path = directory / "log.jsonl" if world()[0] == 0 else None
+        self.say = say
 
     def __call__(self, **row: float | str) -> None:
         if self.path:
             row = {k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}
             with self.path.open("a") as file:
                 file.write(json.dumps(row) + "\n")
-            print(json.dumps(row), flush=True)
+            if self.say:
+                self.say(json.dumps(row))
 
 
 def train(
@@ -129,7 +144,10 @@ def train(
     rank, count = world()
     groups = objective.groups()
     parameters = [p for g in groups for p in g["params"]]
-    optimizer = torch.optim.AdamW(groups, lr=settings.rate, weight_decay=0.05, betas=(0.9, 0.98))
+    if settings.optimizer:
+        optimizer = settings.optimizer(groups)
+    else:
+        optimizer = torch.optim.AdamW(groups, lr=settings.rate, weight_decay=0.05, betas=(0.9, 0.98))
     path = settings.directory / f"{objective.name}.{CHECKPOINT}"
     step, before = 0, 0.0
     if path.exists():
@@ -137,7 +155,7 @@ def train(
         objective.modules.load_state_dict(state["modules"])
         optimizer.load_state_dict(state["optimizer"])
         step, before = state["step"], state["elapsed"]
-    log, start, cpu = Log(settings.directory), settings.clock(), time.process_time()
+    log, start, cpu = Log(settings.directory, settings.say), settings.clock(), time.process_time()
     next_log, next_save = 0.0, settings.checkpoint_every
     next_validation = settings.validate_every if step else 0.0
     sums: dict[str, list[float]] = {}
@@ -158,19 +176,20 @@ def train(
                 )
                 if on_checkpoint and not stop:
                     on_checkpoint(elapsed)
-        if passed > next_log or done:
+        marked = step in settings.marks
+        if passed > next_log or done or marked:
             next_log = passed + settings.log_every
             if rank == 0:
                 figures = {k: float(np.mean(v)) for k, v in sums.items()}
-                if passed >= next_validation or done:
+                if passed >= next_validation or done or marked:
                     figures |= objective.validate()
                     next_validation = passed + settings.validate_every
                 log(
                     stage=objective.name,
                     step=step,
-                    pictures=step * settings.batch * count * objective.multiple,
                     minutes=elapsed / 60,
                     cpu=time.process_time() - cpu,
+                    **{settings.counted: step * settings.batch * count * objective.multiple},
                     **figures,
                 )
             sums = {}

@@ -1,0 +1,1 @@
+"""Models of the zoo as a backend: small mixers, trained here, that read series of symbols or vectors."""

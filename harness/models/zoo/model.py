@@ -1,0 +1,131 @@
+"""model=zoo: answers requests that carry a series with the model that was trained for it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from harness.core.decoding import Decoding
+from harness.core.dress import Dress
+from harness.core.errors import Missing, Unusable, UsageError, nearest
+from harness.core.method import Method
+from harness.core.model import Call, Model
+from harness.core.task import Task
+from harness.core.types import Reply
+from harness.zoo.mixer import module_of
+from harness.zoo.trained import COMMITTED, Trained, all_of, models
+
+LENGTHS = (64, 128, 256, 512, 1024)
+"""Lengths whose state sizes are in a run's record."""
+
+
+class Zoo(Model):
+    """One model of the zoo with all courses that it was trained on; `Series.course` chooses among its weights."""
+
+    reads_pictures = False
+    reads_series = True
+    packages = ("torch",)
+
+    def __init__(self, name: str, family: str | None, data: str, mixer: str, training_seed: int, weights: str | None):
+        self.family, self.data, self.mixer, self.seed = family, data, mixer, training_seed
+        self.name = f"{mixer}-{training_seed}" if training_seed else mixer
+        self.folder = Path(weights) if weights else COMMITTED
+        self.trained = all_of(mixer, training_seed, self.folder)
+        self.modules = tuple(sorted({module_of(m) for t in self.trained.values() for m, _ in t.shape["mixers"]}))
+        self.networks: dict[str, Any] = {}
+        if not self.trained:
+            raise self._absent()
+
+    def _absent(self, course: str = "") -> Missing:
+        known = models(self.folder)
+        if self.mixer not in known:
+            where = "" if self.folder == COMMITTED else f" in {self.folder}"
+            return Missing(f"model.mixer={self.mixer} has no weights{where}: {nearest(self.mixer, known)}")
+        what = f" course={course}" if course else ""
+        return Missing(
+            f"model.mixer={self.mixer} was not trained with seed {self.seed}{f' on {course}' if course else ''}: "
+            f"harness zoo train mixer={self.mixer} task=...{what} seed={self.seed}"
+        )
+
+    @cached_property
+    def _digest(self) -> str:
+        facts = [f"{course} {t.digest}" for course, t in sorted(self.trained.items())]
+        return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+    def fingerprint(self) -> str:
+        return self._digest
+
+    def bind(self, task: Task) -> None:
+        if not task.series:
+            raise UsageError(f"task={task.name} asks in words, which model=zoo cannot read: choose another model")
+
+    def admit(self, dress: Dress) -> None:
+        raise UsageError("model=zoo reads series, not words: leave system= and fewshot= out")
+
+    def load(self, methods: Sequence[Method]) -> None:
+        super().load(methods)
+
+    def network(self, course: str) -> Any:
+        """Loaded when the first series of its course arrives. Raises Missing where it was not trained on it."""
+        if course not in self.trained:
+            raise self._absent(course)
+        if course not in self.networks:
+            self.networks[course] = self.trained[course].load()
+        return self.networks[course]
+
+    def answer(self, calls: Sequence[Call], decoding: Decoding) -> list[Reply]:
+        import torch
+
+        torch.set_flush_denormal(True)
+        groups: dict[tuple[Any, ...], list[int]] = {}
+        for i, call in enumerate(calls):
+            series = call.request.series
+            if series is None:
+                raise UsageError("model=zoo reads series, not words: choose a steering method, or another model")
+            groups.setdefault((series.course, series.values.shape), []).append(i)
+        replies: list[Reply | None] = [None] * len(calls)
+        for (course, _), members in groups.items():
+            began = time.perf_counter()
+            texts = self._predict(course, [calls[i].request.series for i in members])
+            each = (time.perf_counter() - began) / len(members)
+            for i, text in zip(members, texts, strict=True):
+                series: Any = calls[i].request.series
+                replies[i] = Reply(text, len(series.values), len(series.at), each)
+        return [r for r in replies if r is not None]
+
+    def _predict(self, course: str, group: Sequence[Any]) -> list[str]:
+        """One pass over series of one length."""
+        import numpy as np
+        import torch
+
+        from harness.core.series import said
+
+        network = self.network(course)
+        values = np.stack([s.values for s in group])
+        _check(network.shape, values, course)
+        with torch.no_grad():
+            states = network.model(torch.from_numpy(values))
+            found = [network.read(states[i, list(s.at)]) for i, s in enumerate(group)]
+        return [said((f.argmax(-1) if network.shape.classes else f).tolist()) for f in found]
+
+    def describe(self) -> dict[str, Any]:
+        return {"mixer": self.mixer, "courses": {course: self._about(t) for course, t in self.trained.items()}}
+
+    def _about(self, trained: Trained) -> dict[str, Any]:
+        """What a page tells of a model: how it was trained, its learning curve, and what it keeps to read on."""
+        network, facts = self.network(trained.course), trained.facts
+        return {**facts, "state_bytes": {str(n): network.state_bytes(n) for n in LENGTHS}}
+
+
+def _check(shape: Any, values: Any, course: str) -> None:
+    """Raises Unusable for a series that the network cannot read."""
+    if shape.symbols and (values.ndim != 2 or values.dtype.kind not in "iu"):
+        raise Unusable(f"the course {course} has symbols, and this series has vectors")
+    if not shape.symbols and (values.ndim != 3 or values.shape[-1] != shape.vectors):
+        raise Unusable(f"the course {course} has vectors of {shape.vectors} numbers, and this series has other values")
+    if shape.symbols and values.size and not 0 <= int(values.min()) <= int(values.max()) < shape.symbols:
+        raise Unusable(f"the course {course} has symbols 0 to {shape.symbols - 1}, and this series has others")

@@ -1,0 +1,1 @@
+"""The training loop of every model that is trained here."""

@@ -1,0 +1,1 @@
+"""One file a mixer, each as its paper writes it."""

@@ -1,0 +1,165 @@
+"""Trains a model of the zoo on a course: one objective for the loop that trains all models of this package."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from harness.core.series import NONE, Course, Examples
+from harness.training.loop import Budget, Settings, learning_rate, train
+from harness.zoo.network import Network, Shape
+from harness.zoo.recipe import Recipe
+from harness.zoo.trained import Trained
+
+ROWS = 250
+"""Examples of an exam that are read at once."""
+
+
+class Learning:
+    """Cross-entropy, or squared error, at the positions that have a target."""
+
+    name = "learning"
+    multiple = 1
+
+    def __init__(self, network: Network, course: Course, recipe: Recipe):
+        self.network, self.course, self.recipe = network, course, recipe
+        self.modules = nn.ModuleDict({"network": network})
+        self.exams = dict(course.exams())
+
+    def groups(self) -> list[dict]:
+        decayed = [p for p in self.network.parameters() if p.ndim > 1]
+        others = [p for p in self.network.parameters() if p.ndim <= 1]
+        groups = [{"params": decayed, "weight_decay": self.recipe.decay}, {"params": others, "weight_decay": 0.0}]
+        return [{**g, "scale": 1.0} for g in groups if g["params"]]
+
+    def loss(self, rng: np.random.Generator, batch: int) -> tuple[Tensor, dict[str, float]]:
+        said, wanted = asked(self.network, self.course.batch(rng, batch))
+        loss = F.cross_entropy(said, wanted) if self.course.classes else F.mse_loss(said, wanted)
+        return loss + sum(m.penalty() for m in self.network.mixers), {}
+
+    def validate(self) -> dict[str, float]:
+        return scores(self.network, self.exams)
+
+
+def asked(network: Network, examples: Examples) -> tuple[Tensor, Tensor]:
+    """Predictions [m, classes] or [m] and targets [m] at the positions that have one."""
+    targets = torch.from_numpy(examples.targets)
+    at = targets != NONE if network.shape.classes else ~targets.isnan()
+    states = network.model(torch.from_numpy(examples.values))
+    return network.read(states[at]), targets[at] if network.shape.classes else targets[at].float()
+
+
+@torch.no_grad()
+def scores(network: Network, exams: Mapping[str, Examples]) -> dict[str, float]:
+    """By slice: the share of right symbols, or the mean squared error."""
+    network.eval()
+    found = {}
+    for name, examples in exams.items():
+        parts = []
+        for start in range(0, len(examples), ROWS):
+            some = Examples(examples.values[start : start + ROWS], examples.targets[start : start + ROWS])
+            said, wanted = asked(network, some)
+            parts.append((said.argmax(-1) == wanted).float() if network.shape.classes else (said - wanted) ** 2)
+        found[name] = torch.cat(parts).mean().item()
+    network.train()
+    return found
+
+
+def build(recipe: Recipe, course: Course, seed: int) -> Network:
+    """A network with random weights. Raises UsageError for an unknown mixer or option."""
+    torch.manual_seed(seed)
+    given = {**recipe.shape, "mixers": tuple(recipe.shape["mixers"])}
+    return Network(Shape(**given, symbols=course.symbols, vectors=course.width, classes=course.classes))
+
+
+def learn(
+    recipe: Recipe,
+    course: Course,
+    name: str,
+    seed: int,
+    out: Path,
+    *,
+    seconds: float = 0.0,
+    stop_after: int = 0,
+    say: Callable[[str], None] | None = None,
+) -> Trained | None:
+    """Train, and write what was trained below `out`; an interrupted run continues from its checkpoint.
+
+    Args:
+        name: Of the course.
+        seconds: Of CPU time to learn for, in place of the recipe's steps; 0: the steps.
+        stop_after: Leave after so many steps without finishing, as a crash would (tests).
+
+    Returns:
+        None after `stop_after`.
+    """
+    torch.set_flush_denormal(True)  # without it decaying states make a CPU ten times as slow
+    made = Trained(out, recipe.name, name, seed)
+    network = build(recipe, course, seed)
+    folder = out / recipe.name / f"{name}-{seed}.training"
+    folder.mkdir(parents=True, exist_ok=True)
+    grid = np.geomspace(1, recipe.steps, recipe.examine).round().astype(int)
+    curve: list[dict[str, Any]] = []
+    objective = Learning(network, course, recipe)
+    constant = recipe.optimizer == "sgd"
+    settings = Settings(
+        folder,
+        seed,
+        recipe.batch,
+        recipe.rate,
+        checkpoint_every=30.0,
+        log_every=1e9 if not seconds else seconds / recipe.examine,
+        clock=time.process_time,
+        schedule=(lambda _: 1.0) if constant else learning_rate,
+        optimizer=lambda g: torch.optim.SGD(g, recipe.rate) if constant else torch.optim.AdamW(g, recipe.rate),
+        marks={0, *grid.tolist()} if not seconds else (),
+        counted="examples",
+        say=say,
+        stop_after=stop_after,
+    )
+    budget = Budget(seconds) if seconds else Budget(steps=recipe.steps)
+    if not train(objective, budget, settings):
+        return None
+    curve = read_curve(folder / "log.jsonl", list(objective.exams))
+    made.save(network, {})
+    facts = {
+        "name": recipe.name,
+        "course": name,
+        "seed": seed,
+        "recipe": {k: v for k, v in asdict(recipe).items() if k != "name"},
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "cpu_seconds": curve[-1]["seconds"],
+        "steps": curve[-1]["step"],
+        "examples": curve[-1]["step"] * recipe.batch,
+        "score": "accuracy" if course.classes else "squared error",
+        "scores": {k: round(v, 4) for k, v in scores(made.load(), objective.exams).items()},
+        "torch": torch.__version__.partition("+")[0],
+        "curve": curve,
+    }
+    made.save(network, facts)
+    return made
+
+
+def read_curve(log: Path, slices: list[str]) -> list[dict[str, Any]]:
+    """Points (step, CPU seconds, training loss since the point before, score by slice) from a log; of a step that was
+    logged twice, as after a resume, the last."""
+    import json
+
+    rows = {row["step"]: row for row in map(json.loads, log.read_text().splitlines())}
+    return [
+        {
+            "step": row["step"],
+            "seconds": round(60 * row["minutes"], 1),
+            **({"loss": row["loss"]} if "loss" in row else {}),
+            "scores": {name: row[name] for name in slices if name in row},
+        }
+        for _, row in sorted(rows.items())
+    ]
