@@ -9,9 +9,9 @@ from harness.commands.words import results_folder, say, warn
 from harness.config.parser import Parser, one_of
 from harness.core.errors import UsageError
 
-FORMS = ("csv", "parquet", "every-eval-ever")
+FORMS = ("csv", "parquet", "bundle", "every-eval-ever")
 RELATIONSHIPS = ("first_party", "third_party", "collaborative", "other")
-HELP = "finished runs as tables or in the community's exchange schema"
+HELP = "finished runs as tables, as one file to compare again, or in the community's exchange schema"
 
 
 def add_arguments(parser: Parser) -> None:
@@ -30,7 +30,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(given: Any) -> int:
-    from harness.interop import every_eval_ever, tables
+    from harness.interop import bundle, every_eval_ever, tables
     from harness.runs.stored import readable, select
 
     runs = select(results_folder(given.results), given.filters, warn)
@@ -40,6 +40,8 @@ def run(given: Any) -> int:
     folder = Path(given.out)
     if given.format == "every-eval-ever":
         files = every_eval_ever.write(found, folder, given.organization, given.relationship)
+    elif given.format == "bundle":
+        files = [bundle.write(found, folder / "runs.parquet")]
     else:
         files = tables.write(found, given.format, folder)
     say(f"{len(found)} runs, {len(files)} files in {folder}")

@@ -13,8 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness.cli import main
+from harness.comparison.compare import compare
+from harness.core.errors import Missing
+from harness.interop import bundle
 from harness.interop.every_eval_ever import aggregate
 from harness.interop.tables import FACTS, metrics
+from harness.runs.record import Damaged
 from harness.runs.stored import select
 
 jsonschema = pytest.importorskip("jsonschema")
@@ -131,3 +135,38 @@ def test_bad_words_are_one_line(results, workdir, capsys, words, said):
     assert main(["export", "--results", str(results), *words]) == 2
     err = capsys.readouterr().err
     assert said in err and len(err.strip().splitlines()) == 1
+
+
+def test_a_bundle_holds_runs_that_compare_as_the_stored_ones(results, workdir):
+    runs = select(results, ["task=pope"])
+    other = replace(runs[0].record, method="vista", seed=1)
+    path = exported(results, "task=pope", "--format", "bundle") / "runs.parquet"
+    (kept,) = bundle.read(path)
+    stored = runs[0]
+    assert (kept.name, kept.metrics, kept.cost()) == (stored.name, stored.metrics, stored.cost())
+    assert kept.words == ("task=pope", "task.data=embedded", "model=oracle", "limit=18")
+    assert str(results) not in json.dumps([kept.words, kept.record.as_json()])
+    told = lambda rows: {r.id: (r.cluster, r.group, r.outcome.scores, r.outcome.verdict) for r in rows}  # noqa: E731
+    assert told(kept.results()) == told(stored.results())
+    mine, theirs = compare(kept, [replace(kept, record=other)]), compare(stored, [replace(stored, record=other)])
+    assert mine[0].rows == theirs[0].rows and {r.of for r in mine[0].rows} == {"score", "metric"}
+    first = path.read_bytes()
+    assert bundle.write(runs, path).read_bytes() == first
+
+
+def test_errors_of_a_bundle_have_no_score_and_other_files_are_named(results, workdir):
+    runs = select(results, ["task=vic_bench"])
+    kept = bundle.read(bundle.write(runs, Path("some.parquet")))
+    assert [sum(r.outcome is None for r in k.results()) for k in kept] == [k.record.counts.errors for k in kept]
+    assert sum(k.record.counts.errors for k in kept) == 1 and {str(k.record.status) for k in kept} == {
+        "done",
+        "partial",
+    }
+    with pytest.raises(Missing, match="harness export --format bundle makes one"):
+        bundle.read(Path("none.parquet"))
+    Path("bad.parquet").write_text("no")
+    with pytest.raises(Damaged, match="is not a bundle of runs"):
+        bundle.read(Path("bad.parquet"))
+    (table,) = exported(results, "task=pope", "--format", "parquet").glob("samples.parquet")
+    with pytest.raises(Damaged, match="is not a bundle of runs"):
+        bundle.read(table)

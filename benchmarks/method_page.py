@@ -1,0 +1,44 @@
+"""The generated parts of docs/methods.md: a block between two marks for each kept study, and for the claims."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator
+from functools import cache
+
+from method_studies import STUDIES, Study
+from method_tables import TABLES, Played, claims_table
+
+from harness.interop import bundle
+from harness.plugins.registry import ROOT
+
+PAGE = ROOT / "docs/methods.md"
+BLOCK = re.compile(r"(<!-- study (\S+): [^\n]*-->\n).*?(<!-- end -->\n)", re.DOTALL)
+CLAIMED = ({"pope": "pope-smol-llava", "chair": "chair-smol-llava"},)
+"""The studies that claims are held against: one entry a seed of the model's training."""
+
+
+@cache
+def read(study: Study) -> Played:
+    """The kept runs of a study."""
+    return Played.of(study, bundle.read(study.path))
+
+
+def written(page: str) -> str:
+    """The page with every block made anew."""
+    return BLOCK.sub(lambda m: f"{m[1]}{_block(m[2])}{m[3]}", page)
+
+
+def _block(name: str) -> str:
+    return "\n".join([*(_claims() if name == "claims" else _tables(STUDIES[name])), ""])
+
+
+def _tables(study: Study) -> Iterator[str]:
+    one = read(study)
+    told = textwrap.fill(one.provenance, 118, break_on_hyphens=False, break_long_words=False)
+    yield from ("", told, "", *TABLES[study.table](one), "")
+
+
+def _claims() -> Iterator[str]:
+    yield from ("", *claims_table([{k: read(STUDIES[n]) for k, n in seed.items()} for seed in CLAIMED]), "")

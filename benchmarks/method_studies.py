@@ -1,0 +1,87 @@
+"""The studies of docs/methods.md: which methods are played on which task and model, and how they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.plugins.registry import ROOT
+
+FOLDER = ROOT / "results/methods"
+"""Where the runs of studies are kept, one bundle each (`harness.interop.bundle`)."""
+HALLUCINATION = (
+    *("vanilla", "vcd", "pai", "vista", "var", "dola", "paint", "flowcut", "iri", "vhr", "gift", "icd", "sid", "inter"),
+    *("truthprint", "carve", "opera"),
+)
+"""Against hallucination, by cost. AGLA needs a matching model from outside."""
+LOOKING = ("crop_center", "visrl", "deepeyes")
+ATTENTION = ("act", "powerattention", "context_steering", "soft_injection")
+CACHE = ("streaming_llm", "h2o", "snapkv", "window", "stride", "lazyeviction", "delta", "gui_kv")
+WRITTEN = tuple(m for m in CACHE if m != "gui_kv")
+"""Of a prompt without pictures GUI-KV makes what SnapKV makes."""
+
+Words = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Runs that belong together: `words` are those of all, `runs` what each adds; the first is the base.
+
+    `table`: pope, chair, kept (score against budget) or agents (what pipelines measured beside the score).
+    """
+
+    name: str
+    table: str
+    words: Words
+    runs: tuple[Words, ...]
+
+    @property
+    def path(self) -> Path:
+        return FOLDER / f"{self.name}.parquet"
+
+    def all(self) -> Iterator[Words]:
+        """The words of each run."""
+        return ((*self.words, *run) for run in self.runs)
+
+
+def _methods(*names: str) -> tuple[Words, ...]:
+    return tuple((f"method={name}",) for name in names)
+
+
+def _budgets(names: Iterable[str], values: Iterable[float]) -> tuple[Words, ...]:
+    """Each method at each budget, behind vanilla; the larger budgets first."""
+    runs = [(f"method={name}", f"method.{name}.budget={b:g}") for b in sorted(values, reverse=True) for name in names]
+    return (("method=vanilla",), *runs)
+
+
+SCREENSPOT = ("task=screenspot", "model=tiny-llava")
+NIAH = (
+    *("task=niah", "model=smollm2", "task.lengths=[512]", "task.variants=[single_1,single_2,single_3,multikey_1]"),
+    *("task.style=reason", "task.max_new_tokens=64", "limit=24"),
+)
+STUDIES = {
+    s.name: s
+    for s in (
+        Study(
+            "pope-tiny-llava",
+            "pope",
+            ("task=pope", "model=tiny-llava"),
+            _methods(*HALLUCINATION, *ATTENTION, *LOOKING),
+        ),
+        Study("pope-smol-llava", "pope", ("task=pope", "model=smol-llava", "limit=360"), _methods(*HALLUCINATION)),
+        Study("chair-smol-llava", "chair", ("task=chair", "model=smol-llava", "limit=40"), _methods(*HALLUCINATION)),
+        Study("niah-kept-smollm2", "kept", NIAH, _budgets(WRITTEN, (0.2, 0.5))),
+        Study("chair-kept-tiny-llava", "kept", ("task=chair", "model=tiny-llava"), _budgets(CACHE, (0.1, 0.2, 0.5))),
+        Study("screenspot-kept-tiny-llava", "kept", SCREENSPOT, _budgets(CACHE, (0.2, 0.5))),
+        Study(
+            "screenspot-agents",
+            "agents",
+            SCREENSPOT,
+            (
+                *_methods("vanilla", "crop_center", "cot", "visrl", "deepeyes", "focus"),
+                ("method=focus", "method.focus.mode=slow"),
+            ),
+        ),
+    )
+}
