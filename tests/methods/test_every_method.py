@@ -25,7 +25,7 @@ families = pytest.mark.parametrize("family", NAMES)
 
 LIVELY = {n: m.raw["lively"] for n, m in REGISTRY.methods.items() if "lively" in m.raw}
 """Values under which a method has something to do on random models with prompts of a dozen tokens."""
-LATE = {name: LIVELY[name] for name in ("lazyeviction", "delta", "powerattention")}
+LATE = {name: LIVELY[name] for name in ("lazyeviction", "delta", "powerattention", "graph_window")}
 BEAMS = Decoding("beam", num_beams=2)
 QUIET = {("opera", "idefics3")}
 """Where the second-best beam never wins on a random model."""

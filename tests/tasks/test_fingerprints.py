@@ -54,6 +54,17 @@ DIGESTS: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"match": "part"}, "f0667410c0194ffb"),
         ({"max_new_tokens": 64}, "fc538a4a71664844"),
     ],
+    "graph": [
+        ({}, "0432cc3e135d1dfc"),
+        ({"arms": None}, "db7bfabf665b9061"),
+        ({"variants": "weak"}, "0108227c6b9a2f57"),
+        ({"answer": "text"}, "45f59434e8763c48"),
+    ],
+    "arithmetic": [
+        ({}, "a70fa7ebd8331b36"),
+        ({"variants": None}, "e7a9c5c641370d07"),
+        ({"shots": 0}, "6d172829d9684d90"),
+    ],
     "vic_bench": [
         ({}, "473f5a20cb30acfb"),
         ({"stages": 3}, "4ed6e545302636c7"),
