@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.core import Decoding, Metric, Outcome, Pipeline, Reply, Request, Result, Sample, Task, UsageError
 
-MODEL_KEYS = ("dtype", "device", "attention", "revision", "chat", "family", "pad", "gguf", "compile")
+MODEL_KEYS = ("dtype", "device", "attention", "revision", "chat", "family", "pad", "gguf", "compile", "linear")
 
 
 class _Asked(Task):

@@ -489,6 +489,19 @@ def _(w):
     return settings(w, *changes, words=("task=pope", "limit=18"))
 
 
+@line("`model.linear`")
+def _(w):
+    return settings(w, {"model_linear": "stock"}, {"model_linear": "packed"}, words=("task=pope", "limit=18"))
+
+
+@line("what `model.linear=auto` finds faster on a machine")
+def _(w):
+    config = w.config("task=pope", "limit=18")
+    before = key(config)
+    w.patch.setattr("harness.models.hf.faster.fastest", lambda _: {"576 x 576 float32": 1})
+    return between(before, key(config))
+
+
 @line("`model.pad` in half precision")
 def _(w):
     return settings(w, {"model_pad": True}, model_dtype="bfloat16")

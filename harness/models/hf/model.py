@@ -49,6 +49,7 @@ class HFModel(Model):
         compile: bool = False,  # noqa: A002  # the name of the setting
         partial: bool = False,
         trust: bool = False,
+        linear: str = "auto",
     ):
         self.name, self.family, self.data, self.path, self.revision = name, family, data, locate(path), revision
         self.gguf, self.compile, self.partial, self.trust = gguf, bool(compile), partial, trust
@@ -64,9 +65,13 @@ class HFModel(Model):
             raise UsageError(f"model.pad={pad} is unknown: choose auto, true or false")
         if attention not in ("sdpa", "eager", "flash_attention_2"):
             raise UsageError(f"model.attention={attention} is unknown: choose sdpa, eager or flash_attention_2")
+        if linear not in ("auto", "stock", "packed"):
+            raise UsageError(f"model.linear={linear} is unknown: choose auto, stock or packed")
+        if linear == "packed" and (self.device != "cpu" or self.compile or self.dtype == "float16"):
+            raise UsageError("model.linear=packed is for float32 or bfloat16 on a CPU without model.compile: give auto")
         if chat not in ("auto", "plain"):
             raise UsageError(f"model.chat={chat} is unknown: choose auto or plain")
-        self.attention, self.chat = attention, chat
+        self.attention, self.chat, self.linear = attention, chat, linear
         self.pad = self.dtype == "float32" if pad == "auto" else bool(pad)
         self.methods: Sequence[Any] = ()
         self._ready: dict[int, tuple[Call, Any]] = {}
@@ -80,6 +85,8 @@ class HFModel(Model):
         facts += [f"gguf {self.gguf}"] if self.gguf else []
         facts += ["padded"] if self.pad and self.dtype != "float32" else []  # there left padding changes tokens
         facts += ["partial"] if self.partial else []
+        # What auto finds faster is the machine's, as its instruction set is: both move the same logits by rounding.
+        facts += [f"linear {self.linear}"] if self.linear != "auto" else []
         facts += ["trusted"] if self.trust else []  # its own code runs in place of transformers'
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
@@ -156,6 +163,8 @@ class HFModel(Model):
             raise UsageError(f"model.device={self.device} cannot be used: {first_line(e)}") from e
         if self.compile:
             model.compile(dynamic=True)
+        elif self.linear != "stock":
+            self._pack(model)
         if (tokenizer := getattr(processor, "tokenizer", processor)).pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
         if model.generation_config.pad_token_id is None:
@@ -163,6 +172,15 @@ class HFModel(Model):
         # Half precision plans by length: the whole window's pictures are preprocessed before the first is asked about.
         keep = KEPT_BYTES if self.pad else 16 * KEPT_BYTES
         return model, Prompts(processor, model.config, chat=self.chat, keep=keep)
+
+    def _pack(self, model: Any) -> None:
+        """Exchange the linear layers whose weights shall be read packed."""
+        from harness.models.hf.faster import fastest
+        from harness.models.hf.linear import available, exchange, layers, shape
+
+        if self.linear == "packed" and not available():
+            raise UsageError("model.linear=packed: this build of torch has no oneDNN; give model.linear=stock")
+        exchange(model, fastest(model) if self.linear == "auto" else dict.fromkeys(map(shape, layers(model)), 1))
 
     def read(self, **options: Any) -> tuple[Any, Any]:
         """The model and its processor (or tokenizer), with these options of `from_pretrained`.
@@ -181,6 +199,8 @@ class HFModel(Model):
         return [lacks] if self.partial else []
 
     def describe(self) -> dict[str, Any]:
+        from harness.models.hf.linear import is_packed
+
         return {
             "path": self.path if not self.path.startswith("/") else self.path.rstrip("/").rsplit("/", 1)[-1],
             "checkpoint": self._checkpoint,
@@ -190,6 +210,7 @@ class HFModel(Model):
             "device": str(self.model.device),
             "attention": self.attention,
             "compile": self.compile,
+            "linear": "packed" if is_packed(self.model) else "stock",
         }
 
     def calibrate(

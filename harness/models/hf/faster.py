@@ -1,0 +1,129 @@
+"""Whether linear layers are faster on packed weights (`harness.models.hf.linear`) on this CPU: measured, once."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from harness.core.files import cache_folder
+from harness.models.hf.linear import Least, available, layers, linear, pack, shape
+
+ROWS = (1, 2, 16, 128)
+"""Rows of the inputs that are measured."""
+GAIN = 0.95
+"""Share of the plain layer's time that a packed one may take to be chosen."""
+TRIES = 7
+"""Calls of each kind, of which the fastest counts."""
+OUTPUTS = 4096
+"""Outputs of a layer that are measured: the others of a head cost the same each."""
+SMALLEST = 2**23
+"""Numbers in all weights that are packed: what a smaller model gains, oneDNN's preparation for each new number of rows
+costs again."""
+LARGEST = 2**32
+"""Bytes of weights that are packed: the copies take as much memory again."""
+NEAR = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
+"""Largest difference between both paths, as a share of the largest output: rounding gives a tenth of it."""
+
+
+def fastest(model: nn.Module) -> Least:
+    """For every shape of the model's layers the rows from which packed weights are faster on this CPU.
+
+    Measured once for a shape, on one thread, and kept: a run that is resumed computes as it began. Nothing is packed
+    where torch lacks it, or where the copies would take more than `LARGEST` or half of the memory that is left.
+    """
+    found = layers(model)
+    size = sum(layer.weight.nbytes for layer in found)
+    small = sum(layer.weight.numel() for layer in found) < SMALLEST
+    if small or size > min(LARGEST, _free() // 2) or not available():
+        return {}
+    file = _file()
+    known = _read(file)
+    fresh: dict[str, int | None] = {}
+    for layer in found:
+        if (name := shape(layer)) not in known and name not in fresh:
+            fresh[name] = _measured(layer)
+    if fresh:
+        known = fresh | _read(file)  # what another process found counts
+        with contextlib.suppress(OSError):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            staging = file.with_name(f".{file.name}.{os.getpid()}")
+            staging.write_text(json.dumps(known, indent=1), encoding="utf-8")
+            staging.replace(file)
+    return known
+
+
+def _measured(layer: nn.Linear) -> int | None:
+    """Rows from which packed weights are faster, and give the same; None: for none of those that were tried."""
+    weight = layer.weight.detach()[:OUTPUTS].contiguous()
+    bias = None if layer.bias is None else layer.bias.detach()[:OUTPUTS].contiguous()
+    draw = torch.Generator().manual_seed(0)
+    least, threads = None, torch.get_num_threads()
+    torch.set_num_threads(1)  # several would wait for cores that others use
+    try:
+        with torch.no_grad():
+            packed = pack(weight)
+            for rows in reversed(ROWS):
+                x = torch.randn(rows, layer.in_features, generator=draw).to(weight.dtype)
+                plain, other = partial(F.linear, x, weight, bias), partial(linear, x, packed, bias)
+                wanted = plain().float()
+                if float((wanted - other().float()).abs().max()) > NEAR[weight.dtype] * float(wanted.abs().max()):
+                    return None
+                stock, own = _times(plain, other)
+                if own > GAIN * stock:
+                    break
+                least = rows
+    except RuntimeError:  # oneDNN lacks it for this CPU
+        return None
+    finally:
+        torch.set_num_threads(threads)
+    return least
+
+
+def _times(*calls: Callable[[], Any]) -> list[float]:
+    """CPU seconds of the fastest call of each, taken in turns."""
+    best = [float("inf")] * len(calls)
+    for _ in range(TRIES):
+        for i, call in enumerate(calls):
+            began = time.thread_time()
+            call()
+            best[i] = min(best[i], time.thread_time() - began)
+    return best
+
+
+def _free() -> int:
+    """Bytes of memory that programs can still take; without bound where the system does not say."""
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return 1024 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1])
+    return 2**63
+
+
+def _file() -> Path:
+    """Measurements of this CPU and torch."""
+    cpu = platform.machine()
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        cpu += next(line for line in lines if line.startswith("model name"))
+    name = hashlib.sha256(f"{cpu}\ntorch {torch.__version__}".encode()).hexdigest()[:32]
+    return cache_folder() / "linear" / f"{name}.json"
+
+
+def _read(file: Path) -> dict[str, int | None]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    whole = isinstance(found, dict) and all(n is None or (type(n) is int and n > 0) for n in found.values())
+    return found if whole else {}
