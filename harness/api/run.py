@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.api import html
 from harness.core.errors import HarnessError, UsageError, nearest
+from harness.core.readings import Reading
 from harness.core.types import Metric, Result
 from harness.runs.record import RunRecord
 from harness.runs.stored import StoredRun
@@ -80,6 +81,23 @@ class Run:
         from harness.api.table import samples
 
         return samples([self.stored])
+
+    def readings(self) -> Table:
+        """One row a reading of a sample, what probes read: `reading`, `value`, and for arrays `axes`, `shape` and
+        `values`."""
+        from harness.api.table import readings
+
+        return readings([self.stored])
+
+    def reading(self, name: str) -> dict[str, Reading]:
+        """One reading, `probe.name`, by sample. Raises UsageError with the nearest names."""
+        found = self.stored.readings()
+        names = {n for one in found.values() for n in one}
+        if not names:
+            raise UsageError(f"{self.name} has no readings: play it with a probe, such as method=image_attention")
+        if name not in names:
+            raise UsageError(f"{self.name} has no reading {name}: {nearest(name, names)}")
+        return {sample: one[name] for sample, one in found.items() if name in one}
 
     def results(self) -> list[Result]:
         """The samples as objects, in the order in which they were played."""

@@ -50,6 +50,12 @@ class Runs(Sequence[Run]):
 
         return samples([run.stored for run in self])
 
+    def readings(self) -> Table:
+        """One row a reading of a sample of a run: what probes read (docs/probes.md)."""
+        from harness.api.table import readings
+
+        return readings([run.stored for run in self])
+
     def __repr__(self) -> str:
         from harness.core.width import columns, listed
 

@@ -122,6 +122,13 @@ def metrics(runs: Sequence[StoredRun]) -> Table:
     return Table(tables.metrics(runs))
 
 
+def readings(runs: Sequence[StoredRun]) -> Table:
+    """One row a reading of a sample, what probes read: the table of `harness export`."""
+    from harness.interop import tables
+
+    return Table(tables.readings(runs))
+
+
 def _short(value: Any) -> str:
     if isinstance(value, float):
         from harness.loggers.tables import number

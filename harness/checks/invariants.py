@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from harness.checks.check import Failed
 from harness.checks.playing import differ, hooks, play, same
 from harness.checks.zoo import sample
 from harness.core import UsageError
-from harness.steering import Inputs, Steering, View
+from harness.steering import Generated, Inputs, Steering, View
 
 CLOSE = 5e-4
 """Logits of a batch and of single prompts differ by rounding alone."""
@@ -22,6 +24,35 @@ def prompts(family: str) -> list[Inputs]:
 def neutral_is_vanilla(view: View, inputs: Sequence[Inputs], neutral: Steering) -> None:
     """At its neutral strength a method gives the plain model's logits bit for bit."""
     same(play(view, inputs, [neutral]), play(view, inputs), 0)
+
+
+def edits_nothing(
+    view: View, inputs: Sequence[Inputs], probe: Steering, before: Sequence[Generated]
+) -> Sequence[Generated]:
+    """Under a probe the model gives the plain model's tokens, and its logits but for rounding (a probe that looks at
+    every row of the prompt is given no shared prefix). `before`: the plain model's answers."""
+    hung, attention = hooks(view), view.implementation
+    read = play(view, inputs, [probe])
+    same(read, before, CLOSE if probe.prefix == "none" or probe.contrasts else 0)
+    if hooks(view) > hung or view.implementation != attention:
+        raise Failed("hooks of it, or its attention function, are left on the model")
+    return read
+
+
+def reads_the_same_alone(
+    view: View, inputs: Sequence[Inputs], probe: Steering, together: Sequence[Generated], which: Sequence[int] = (0, 1)
+) -> None:
+    """Readings of a batch whose prompts share pictures (`together`) are those of each prompt alone, but for rounding.
+    Raises Failed, also where there are none. `which`: the prompts that are asked alone."""
+    if not any(g.readings for g in together):
+        raise Failed("it reads nothing")
+    for number in which:
+        (alone,), batched = play(view, [inputs[number]], [probe]), together[number]
+        if alone.readings.keys() != batched.readings.keys():
+            raise Failed(f"prompt {number + 1} has other readings alone")
+        for name, reading in alone.readings.items():
+            if not np.allclose(reading.values, batched.readings[name].values, atol=2e-3, rtol=2e-3, equal_nan=True):
+                raise Failed(f"prompt {number + 1}: {name} is another one alone")
 
 
 def changes_something(

@@ -25,7 +25,7 @@ DECLARE = "declare what is not allowed (batch, prefix, attention_rows) or make t
 
 def checks(plugin: Plugin, words: Sequence[str], results: Path) -> Iterator[Check]:
     """What a method keeps to. `words`: settings that were given, as of `harness eval`; `results`: an empty folder."""
-    if plugin.kind == "steering":
+    if plugin.kind in ("steering", "probe"):
         for check in _on_random_models(plugin, _values(plugin, words)):
             yield replace(check, run=partial(_outside, plugin, check.run))
     for check in _in_runs(plugin, words, results):
@@ -118,16 +118,33 @@ def _on_random_models(plugin: Plugin, values: dict[str, Any]) -> Iterator[Check]
     def not_these(family: str) -> None:
         invariants.refused(view(family), invariants.prompts(family), partial(make, family))
 
-    yield Check("its YAML states neutral values", states_neutral, "add neutral: {alpha: 0.0} (docs/add-a-method.md)")
-    if isinstance(neutral, dict) and neutral:
-        fix = "return None from every point, and make no contrast, where its strength is neutral"
-        yield Check("neutral = vanilla, bit for bit", lambda: each(supported, off), fix)
-    fix = (
-        "check its layers and defaults, and undo what it changes outside of its points; where prompts of a dozen "
-        "tokens give it nothing to do, state values that act there in its YAML: lively: {window: 2}"
-    )
-    yield Check("it acts, and leaves no trace", on, fix)
-    yield Check("a batch = its prompts one by one", lambda: each(supported, alone), DECLARE)
+    def looks(family: str) -> None:
+        v, inputs = view(family), invariants.prompts(family)
+        before = play(v, inputs)
+        invariants.edits_nothing(v, inputs, make(family), before)
+        invariants.leaves_no_trace(v, inputs, before, hooks(v), v.implementation)
+
+    def reads_alone(family: str) -> None:
+        v, inputs, probe = view(family), invariants.prompts(family), make(family)
+        invariants.reads_the_same_alone(v, inputs, probe, play(v, inputs, [probe]))
+
+    if plugin.kind == "probe":
+        fix = "clone a tensor before you change it, and hang nothing else on the model"
+        yield Check("it edits nothing, and leaves no trace", lambda: each(supported, looks), fix)
+        yield Check("readings of a batch = those of its prompts", lambda: each(supported, reads_alone), DECLARE)
+    else:
+        yield Check(
+            "its YAML states neutral values", states_neutral, "add neutral: {alpha: 0.0} (docs/add-a-method.md)"
+        )
+        if isinstance(neutral, dict) and neutral:
+            fix = "return None from every point, and make no contrast, where its strength is neutral"
+            yield Check("neutral = vanilla, bit for bit", lambda: each(supported, off), fix)
+        fix = (
+            "check its layers and defaults, and undo what it changes outside of its points; where prompts of a dozen "
+            "tokens give it nothing to do, state values that act there in its YAML: lively: {window: 2}"
+        )
+        yield Check("it acts, and leaves no trace", on, fix)
+        yield Check("a batch = its prompts one by one", lambda: each(supported, alone), DECLARE)
     fix = "do nothing where batch.sees is false, or raise a UsageError that names the method"
     yield Check("prompts without a picture", lambda: each(("llama", "llava"), text), fix)
     if unsupported:
@@ -194,7 +211,10 @@ def _in_runs(plugin: Plugin, words: Sequence[str], results: Path) -> Iterator[Ch
 
     fix = "run it with debug=true: harness eval task=pope limit=12 debug=true method=..."
     yield Check("a whole run", runs, fix)
-    if neutral:
+    if plugin.kind == "probe":
+        fix = "find what it edits: a probe returns None from every point and changes no tensor in place"
+        yield Check("answers = vanilla's in a run", lambda: equal(answers(), plain()) or "", fix)
+    elif neutral:
         fix = "the method, its presets or its calibration act at the neutral values"
         yield Check("neutral = vanilla in a run", off, fix)
     yield Check("batch_size=1 gives the same answers", partial(_outside, plugin, singles), DECLARE)

@@ -102,7 +102,7 @@ def check_names(overrides: Sequence[str], registry: Registry) -> None:
             for name in names:
                 if name not in known:
                     raise UsageError(unknown(key, name, known))
-        elif key.split(".")[0].split("/")[0] not in (*GROUPS, *KEYS, "hydra"):
+        elif key not in KEYS and key.split(".")[0].split("/")[0] not in (*GROUPS, *KEYS, "hydra"):
             raise UsageError(f"unknown setting {key}: {nearest(key.split('.')[0], (*GROUPS, *KEYS))}")
     if not any(word.startswith("task=") for word in overrides):
         raise UsageError(f"name a task, for example task=pope (there are: {', '.join(choices(registry, 'task'))})")

@@ -103,7 +103,9 @@ def judge(model: Plugin) -> dict[str, Any]:
 def run_settings() -> dict[str, Any]:
     """The settings of eval.yaml with their defaults."""
     raw = yaml.safe_load((FOLDER / "eval.yaml").read_text(encoding="utf-8"))
-    return {k: v for k, v in raw.items() if k not in ("defaults", "hydra")}
+    own = {k: v for k, v in raw.items() if k not in ("defaults", "hydra")}
+    nested = {f"{k}.{name}": one for k, v in own.items() if isinstance(v, dict) for name, one in v.items()}
+    return {k: v for k, v in own.items() if not isinstance(v, dict)} | nested
 
 
 def option(group: str, name: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from harness.core.secrets import clean
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from harness.core.readings import Reading
     from harness.core.series import Series
 
 Read = TypeVar("Read")
@@ -268,6 +269,8 @@ class Reply:
     """What methods measured while it was made. Journaled as scores of the sample: their means over its replies."""
     steps: Sequence[Step] = field(default=(), repr=False, compare=False)
     """What a pipeline did on the way to it. Journaled with the outcome."""
+    readings: Mapping[str, Reading] = field(default_factory=dict, repr=False, compare=False)
+    """What probes read while it was made, as `probe.name`. Stored beside the journal: `harness.runs.readings`."""
 
     @cached_property
     def likelihoods(self) -> list[Likelihood]:
@@ -329,6 +332,8 @@ class Result:
     """How many of `new_tokens` were thinking, where the model counts them."""
     measures: tuple[str, ...] = ()
     """Names of those of the outcome's scores that methods measured: scoring anew keeps them."""
+    readings: Mapping[str, Reading] = field(default_factory=dict, repr=False, compare=False)
+    """What probes read at its last call, until it is stored; no row of a journal has any."""
 
     def __post_init__(self) -> None:
         """Whoever made the row, its errors hold no secrets: what is stored, shown and published comes from here."""

@@ -28,6 +28,7 @@ from harness.judge import Judge
 from harness.runs import journal as journals
 from harness.runs.journal import Journal
 from harness.runs.pictures import kept
+from harness.runs.readings import Recorder, chosen
 from harness.runs.record import RunRecord, Status, now
 
 EXIT = {Status.DONE: DONE, Status.PARTIAL: INCOMPLETE, Status.FAILED: NO, Status.INTERRUPTED: INTERRUPTED}
@@ -78,6 +79,8 @@ def checked(config: dict[str, Any]) -> int | None:
         raise UsageError(f"limit={config['limit']} leaves nothing to do: give 1 or more, or leave it out")
     if config.get("fewshot", 0) < 0:
         raise UsageError(f"fewshot={config['fewshot']} is negative: give the number of examples")
+    if not isinstance(keep := config["probe"]["keep"], int) or isinstance(keep, bool) or keep < 0:
+        raise UsageError(f"probe.keep={keep} is not a number of samples: give 0 or more")
     if config.get("offset", 0) < 0:
         raise UsageError(f"offset={config['offset']} is negative: give the number of samples to leave out")
     if config.get("debug") and config["executor"]["name"] != "local":
@@ -118,21 +121,25 @@ def _play(
     early = Sequential.of(plan, plan.config, samples) if plan.config["stop_early"] else None
     if early:
         samples = early.shuffled(samples, plan.config["seed"])
-    journal = Journal(plan.directory.journal, drop_errors=drop_errors)
+    probing = plan.directory.begun and _probes(plan)
+    recorder = Recorder(plan.directory.path, chosen((s.id for s in samples), plan.keep))
+    unread = lambda r: probing and r.outcome is not None and str(r.id) not in recorder.ids  # noqa: E731
+    journal = Journal(plan.directory.journal, drop_errors=drop_errors, incomplete=unread)
     if journal.faults:
         more = f" and {len(journal.faults) - 1} more lines are" if len(journal.faults) > 1 else ""
         listener.say(f"{plan.directory.journal}: {journal.faults[0]}{more}: what is missing is asked again")
     record = begun(plan, len(samples), taken.facts)
     plan.directory.write_record(record)
-    journal.append(taken.rows)
-    results = {r.id: r for r in (*journal.finished, *taken.rows)}
+    given = recorder.take(taken.rows, probing=False)
+    journal.append(given)
+    results = {r.id: r for r in (*journal.finished, *given)}
     listener.started(record, samples, list(results.values()))
     clock, player, interrupted = Clock(), None, False
     alike = Alike(plan.config.get("max_equal_errors", 0))
     alike.add(results.values())
 
     def report(batch: list[Result]) -> None:
-        batch = [kept(plan.directory.path, r) for r in batch]
+        batch = [kept(plan.directory.path, r) for r in recorder.take(batch, _probes(plan))]
         journal.append(batch)
         results.update((r.id, r) for r in batch)
         alike.add(batch)
@@ -173,9 +180,15 @@ def _play(
     if player:
         record = spent(record, player)
     if not interrupted:
+        record = replace(record, readings=recorder.finish(r.id for r in ordered if r.outcome))
         plan.directory.write_metrics(found.metrics)
     plan.directory.write_record(record)
     return record, found.metrics
+
+
+def _probes(plan: Plan) -> bool:
+    """Whether something in the run reads without acting."""
+    return any(m.kind == "probe" for m in plan.methods)
 
 
 def _judged(

@@ -12,6 +12,7 @@ from harness.core.errors import UsageError
 from harness.core.files import DIGESTS
 from harness.core.method import Method, Pipeline
 from harness.core.model import Model
+from harness.core.readings import KEEP
 from harness.core.task import Task
 from harness.engine import artefacts, remembered
 from harness.engine.examples import examples, facts
@@ -47,6 +48,11 @@ class Plan:
     @property
     def label(self) -> str:
         return "+".join(self.names) or VANILLA
+
+    @property
+    def keep(self) -> int:
+        """Samples of which full arrays of readings are kept."""
+        return kept(self.config)
 
     @property
     def selected(self) -> bool:
@@ -103,6 +109,8 @@ def compose(config: dict[str, Any]) -> Plan:
         how["system"] = dress.system
     if dress.examples:
         how["fewshot"] = {"count": len(dress.examples), "digest": digest({"examples": facts(dress.examples)})}
+    if kept(config) != KEEP:
+        how["keep"] = kept(config)
     if model.reasoning != "strip":
         how["reasoning"] = model.reasoning
     if config["stop_early"]:
@@ -120,6 +128,11 @@ def dressed(config: dict[str, Any]) -> Dress:
     """What the run puts in front of each question."""
     system = system_of(config.get("system"))
     return Dress(system or "", examples(config) if config.get("fewshot") else ())
+
+
+def kept(config: dict[str, Any]) -> int:
+    """`probe.keep`, which runs of earlier versions do not name."""
+    return (config.get("probe") or {}).get("keep", KEEP)
 
 
 def named(config: dict[str, Any]) -> list[str]:

@@ -25,6 +25,7 @@ from harness.runs import journal
 from harness.runs.directory import RunDir
 from harness.runs.environment import environment
 from harness.runs.identity import code_of_scores, digest, run_name
+from harness.runs.readings import copy
 from harness.runs.record import RunRecord, now
 from harness.runs.stored import StoredRun
 
@@ -108,6 +109,7 @@ def renew(
                 _complete(old, judged)
                 rows = judged.results
                 found, made = judged.added(found, made, task)
+            copy(old.directory.path, directory.path)
             journal.write(directory.journal, rows)
             directory.write_metrics(found.metrics)
             directory.write_record(made)

@@ -81,8 +81,8 @@ def inherited(old: StoredRun) -> dict[str, Any]:
 
 def rescored(task: Task, samples: Sequence[Sample], old: StoredRun, reasoning: str) -> list[Result]:
     """The old run's rows, in their order, of samples that ask what they asked then, with their new outcomes."""
-    by = {s.id: s for s in samples}
-    known = [r for r in old.results() if r.id in by]
+    by, read = {s.id: s for s in samples}, old.readings()
+    known = [replace(r, readings=read.get(str(r.id), {})) for r in old.results() if r.id in by]
     if not any(again(task, by[r.id], r, reasoning=reasoning) for r in known[:: max(1, len(known) // TRIED)]):
         return []
     return [new for r in known if (new := again(task, by[r.id], r, reasoning=reasoning)) is not None]

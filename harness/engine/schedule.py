@@ -18,7 +18,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.core.decoding import Decoding
 from harness.core.dress import NOTHING, Dress
@@ -30,6 +30,9 @@ from harness.core.score import checked
 from harness.core.secrets import redacted
 from harness.core.task import Task
 from harness.core.types import Outcome, Reply, Request, Result, Sample, Step
+
+if TYPE_CHECKING:
+    from harness.core.readings import Reading
 
 WINDOW = 4096
 """Samples alive at once. Requests wait for each other only inside a window."""
@@ -83,6 +86,8 @@ class Episode:
     latency: float = 0.0
     finish: str = ""
     measures: dict[str, list[float]] = field(default_factory=dict)
+    readings: Mapping[str, Reading] = field(default_factory=dict)
+    """What probes read at the last call that they saw."""
 
     def advance(self, answer: Reply | Exception | None) -> Result | None:
         """Hand over a reply (or throw its error in); returns the result once the episode has ended."""
@@ -99,6 +104,7 @@ class Episode:
                 self.finish = answer.finish
                 for name, value in answer.measures.items():
                     self.measures.setdefault(name, []).append(value)
+                self.readings = answer.readings or self.readings
                 self.request = self.play.send(self._answered(answer))
             self.prompts.append(self.request.key)
         except StopIteration as end:
@@ -159,6 +165,7 @@ class Episode:
             asked=together(asked) if (asked := self.transcript.asked) and asked != self.prompts else "",
             thinking_tokens=self.thinking_tokens,
             measures=tuple(self.measures) if outcome else (),
+            readings=self.readings if outcome else {},
         )
 
     def _replies(self, outcome: Outcome | None) -> tuple[Reply | Mapping[str, str], ...] | None:
@@ -298,7 +305,7 @@ class Scheduler:
             for name, value in reply.measures.items() if self.pipelines else ():
                 transcript.measures.setdefault(name, []).append(value)
             transcript.steps += reply.steps
-            plain = {"latency": 0.0, "attention": None, "measures": {}, "steps": ()}
+            plain = {"latency": 0.0, "attention": None, "measures": {}, "steps": (), "readings": {}}
             transcript.told.append(replace(transcript.given(reply), **plain))
             return reply
 

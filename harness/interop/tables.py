@@ -17,16 +17,18 @@ FACTS = ("run", "task", "data", "method", "model", "seed", "status", "started", 
 
 
 def write(runs: Sequence[StoredRun], form: str, folder: Path) -> list[Path]:
-    """`metrics` and `samples` in `folder`; returns the files."""
+    """`metrics`, `samples` and (where runs have any) `readings` in `folder`; returns the files."""
     import pyarrow.csv as csv
     import pyarrow.parquet as pq
 
     folder.mkdir(parents=True, exist_ok=True)
     out = []
-    for name, table in (("metrics", metrics(runs)), ("samples", samples(runs))):
+    made = {"metrics": metrics(runs), "samples": samples(runs)}
+    made |= {"readings": read} if len(read := readings(runs)) else {}
+    for name, table in made.items():
         path = folder / f"{name}.{form}"
         if form == "csv":
-            csv.write_csv(_quoted(table), path)
+            csv.write_csv(_quoted(_flat(table)), path)
         else:
             pq.write_table(table, path, compression="zstd")
         out.append(path)
@@ -42,6 +44,30 @@ def _quoted(table: pa.Table) -> pa.Table:
             texts = [csv_cell(v) for v in table.column(at).to_pylist()]
             table = table.set_column(at, column, pa.array(texts, pa.string()))
     return table
+
+
+def _flat(table: pa.Table) -> pa.Table:
+    """The table with lists as JSON, which CSV has no other form for."""
+    import pyarrow as pa
+
+    for at, column in enumerate(table.schema):
+        if pa.types.is_list(column.type):
+            texts = [None if v is None else json.dumps(v) for v in table.column(at).to_pylist()]
+            table = table.set_column(at, pa.field(column.name, pa.string()), pa.array(texts, pa.string()))
+    return table
+
+
+def readings(runs: Sequence[StoredRun]) -> pa.Table:
+    """One row a reading of a sample: its name (`probe.reading`), axes, shape, box, value and values."""
+    import pyarrow as pa
+
+    from harness.runs.readings import table
+
+    found = []
+    for run in runs:
+        rows = table(run.directory.path).rename_columns({"id": "sample", "name": "reading"})
+        found.append(rows.add_column(0, "run", pa.array([run.name] * len(rows), pa.string())))
+    return pa.concat_tables(found)
 
 
 def metrics(runs: Sequence[StoredRun]) -> pa.Table:

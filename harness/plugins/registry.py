@@ -85,8 +85,8 @@ class Registry:
         )
         if isinstance(raw.get("version"), float):
             raise UsageError(f"{path}: write version in quotes, since YAML reads 1.10 as 1.1")
-        if not is_task and plugin.kind not in ("steering", "pipeline"):
-            raise UsageError(f"{path}: kind must be steering, pipeline or task, not {plugin.kind!r}")
+        if not is_task and plugin.kind not in ("steering", "pipeline", "probe"):
+            raise UsageError(f"{path}: kind must be steering, pipeline, probe or task, not {plugin.kind!r}")
         (self.tasks if is_task else self.methods)[name] = plugin
 
     @property

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.core.errors import Missing, first_line
 from harness.core.types import Metric
-from harness.runs import journal, record
+from harness.runs import journal, readings, record
 from harness.runs.files import sweep, write_json
 from harness.runs.record import Damaged, RunRecord
 
@@ -63,7 +63,8 @@ class RunDir:
         if rows is None:
             found, faults = journal.scan(self.journal)
             rows = -1 if faults else len(found)
-        return rows == value.counts.done and (self.path / METRICS).exists()
+        read = value.readings is None or len(readings.ids(self.path)) >= value.readings
+        return read and rows == value.counts.done and (self.path / METRICS).exists()
 
     @contextmanager
     def locked(self, waiting: Any) -> Iterator[None]:
@@ -79,7 +80,7 @@ class RunDir:
             except BlockingIOError:
                 waiting()
                 fcntl.flock(file, fcntl.LOCK_EX)
-            sweep(self.path, (record.FILE, METRICS, journal.FILE))
+            sweep(self.path, (record.FILE, METRICS, journal.FILE, readings.FILE))
             yield
 
 

@@ -36,7 +36,7 @@ def write_text(path: Path, parts: Iterable[str]) -> None:
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def sweep(folder: Path, names: Iterable[str]) -> None:
@@ -46,7 +46,7 @@ def sweep(folder: Path, names: Iterable[str]) -> None:
             left.unlink(missing_ok=True)
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
     """The folder's list of names, onto the disk. Some file systems cannot do that."""
     try:
         handle = os.open(folder, os.O_RDONLY)

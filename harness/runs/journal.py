@@ -11,7 +11,7 @@ import json
 import mmap
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -106,11 +106,14 @@ def _told(reply: Reply | Mapping[str, str]) -> Any:
 class Journal:
     """Appends results. On opening, reports what is already there, and leaves out a torn tail and damaged lines."""
 
-    def __init__(self, path: Path, *, drop_errors: bool = False):
+    def __init__(
+        self, path: Path, *, drop_errors: bool = False, incomplete: Callable[[Result], bool] = lambda _: False
+    ):
+        """`drop_errors`, `incomplete`: which results are left out as well, so that they are asked again."""
         self.path = path
         self.finished, self.faults = scan(path)
         """Results that are there, and one phrase for each damaged line."""
-        kept = [r for r in self.finished if r.error is None] if drop_errors else self.finished
+        kept = [r for r in self.finished if not (drop_errors and r.error) and not incomplete(r)]
         torn = _torn(path)
         if self.faults or len(kept) < len(self.finished) or any(_inner(torn)):
             write(path, kept)

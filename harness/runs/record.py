@@ -102,6 +102,8 @@ class RunRecord:
     """What the model counted (passes, positions, tokens ...), over `samples` samples."""
     peak_memory_bytes: int | None = None
     counts: Counts = Counts()
+    readings: int | None = None
+    """Samples whose readings are stored, of a run with probes."""
     task_facts: dict[str, Any] = field(default_factory=dict)
     calibrations: list[dict[str, Any]] = field(default_factory=list)
     model_facts: dict[str, Any] = field(default_factory=dict)
@@ -114,7 +116,7 @@ class RunRecord:
     judge: dict[str, Any] | None = None
     """Who graded the answers, how it agrees with exact scores, and its cost: `harness.judge.report`."""
     more: dict[str, Any] = field(default_factory=dict)
-    absent: frozenset[str] = frozenset({"rescored_from", "sequential", "stopped", "judge"})
+    absent: frozenset[str] = frozenset({"rescored_from", "sequential", "stopped", "judge", "readings"})
     """Fields that are not written while they hold their defaults: of a record that was read, those it did not have."""
 
     @property
@@ -287,7 +289,7 @@ def _default(name: str) -> Any:
 
 
 _KINDS: dict[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(("schema", "seed", "limit", "peak_memory_bytes"), _integer),
+    **dict.fromkeys(("schema", "seed", "limit", "peak_memory_bytes", "readings"), _integer),
     **dict.fromkeys(("wall_seconds", "cpu_seconds"), _number),
     **dict.fromkeys(("methods",), _texts),
     **dict.fromkeys(("decoding", "identity", "code", "config", "environment", "work", "sequential", "judge"), _mapping),

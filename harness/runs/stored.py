@@ -8,10 +8,11 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.core.errors import Missing, UsageError, nearest
+from harness.core.readings import Reading
 from harness.core.score import primary
 from harness.core.types import Metric, Result
 from harness.plugins.registry import unknown
-from harness.runs import journal, record
+from harness.runs import journal, readings, record
 from harness.runs.directory import RunDir
 from harness.runs.record import Damaged, RunRecord
 
@@ -63,6 +64,10 @@ class StoredRun:
 
     def results(self) -> list[Result]:
         return journal.read(self.directory.journal)
+
+    def readings(self) -> dict[str, dict[str, Reading]]:
+        """What probes read, by sample and `probe.name`; empty where the run had none."""
+        return readings.read(self.directory.path)
 
     def faults(self) -> list[str]:
         """One phrase for each damaged line of its journal, whose samples are not among its results."""

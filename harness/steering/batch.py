@@ -125,6 +125,11 @@ class Batch:
         """Inside attention points: which key columns of this layer hold image tokens, bool [b, k]."""
         return self._columns("image", method)
 
+    def image_tokens(self, sample: int) -> int:
+        """How many image tokens a sample's prompt has."""
+        ids = self.samples[sample].tensors["input_ids"][0]
+        return 0 if self.view.image_token_id is None else int((ids == self.view.image_token_id).sum())
+
     def question(self, method: Edits) -> Tensor:
         """Inside attention points: which key columns hold the user's question (`Inputs.question`), bool [b, k]."""
         return self._columns("question", method)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from harness.core.decoding import Decoding
 from harness.core.errors import UsageError
+from harness.core.readings import Reading
 from harness.core.types import Likelihood
 from harness.steering.batch import Batch, Stream
 from harness.steering.decode_loop import Loop
@@ -18,6 +19,7 @@ from harness.steering.forward import encode, forward, peek, sharing, undisturbed
 from harness.steering.hooks import attached
 from harness.steering.inputs import Inputs
 from harness.steering.method import Steering
+from harness.steering.probe import Probe
 from harness.steering.requirements import require
 from harness.steering.stop_strings import Ending
 from harness.steering.token_choice import Select
@@ -36,6 +38,8 @@ class Generated:
     """With `forced`: of the forced tokens."""
     measures: dict[str, float] = field(default_factory=dict)
     """What methods measured on the way (`Steering.measured`)."""
+    readings: dict[str, Reading] = field(default_factory=dict, repr=False)
+    """What probes read on the way, as `probe.name`."""
 
 
 def check(view: View, methods: Sequence[Steering], decoding: Decoding) -> None:
@@ -78,8 +82,16 @@ def generate(
     `stops` has been written; what is behind it is the caller's to cut. `forced`: the tokens that each input shall
     get, whose likelihood is measured. Raises UsageError where methods, model and decoding do not fit together.
     """
+    probes = [m for m in methods if isinstance(m, Probe)]
+    acting = [m for m in methods if not isinstance(m, Probe)]
+    if probes and (decoding.strategy == "beam" or any(m.has("decode") for m in acting)):
+        made = generate(
+            view, inputs, acting, decoding, max_new_tokens, seeds, keep_scores=keep_scores, forced=forced, stops=stops
+        )
+        _read_again(view, inputs, acting, probes, made)
+        return made
+    methods = (*acting, *probes)
     check(view, methods, decoding)
-    methods = tuple(methods)
     out: list[Generated | None] = [None] * len(inputs)
     with undisturbed(view):
         if methods and methods[0].has("decode"):
@@ -99,6 +111,18 @@ def generate(
             for i, one in zip(members, made, strict=True):
                 out[i] = one
     return [one for one in out if one is not None]
+
+
+def _read_again(
+    view: View, inputs: Sequence[Inputs], acting: Sequence[Steering], probes: Sequence[Probe], made: Sequence[Generated]
+) -> None:
+    """Give probes the finished answers, token by token, under the methods that do not decode by themselves."""
+    end = list(view.eos[:1])
+    forced = [[*one.tokens, *(end if one.finish == "stop" or not one.tokens else ())] for one in made]
+    methods = [*(m for m in acting if not m.has("decode")), *probes]
+    again = generate(view, inputs, methods, Decoding(), max(map(len, forced)), [0] * len(made), forced=forced)
+    for one, other in zip(made, again, strict=True):
+        one.readings = other.readings
 
 
 def prompts(view: View, sample: Inputs, methods: Sequence[Steering]) -> dict[str, Inputs]:
@@ -199,14 +223,21 @@ def _play(
         likelihood = Likelihood(select.logp[i], select.greedy[i]) if select and select.forced else None
         reason = "stop" if end < len(row) or (ending and ending.ended[i]) else "length"
         made.append(Generated(row[:end], reason, None if scores is None else scores[i], likelihood))
-    _measure(batch, made, len(tokens[0]))
+    forced = [len(f) for f in select.forced] if select and select.forced else None
+    _measure(batch, made, len(tokens[0]), forced)
     return made
 
 
-def _measure(batch: Batch, made: Sequence[Generated], passes: int) -> None:
-    """Hand out what the methods measured: a sample takes part until it ends, its end-of-sequence token included."""
-    own = [min(passes, len(one.tokens) + (one.finish == "stop")) for one in made]
+def _measure(batch: Batch, made: Sequence[Generated], passes: int, forced: Sequence[int] | None) -> None:
+    """Hand out what the methods measured: a sample takes part until it ends, its end-of-sequence token included.
+    `forced`: how many tokens were forced on each."""
+    own = forced or [min(passes, len(one.tokens) + (one.finish == "stop")) for one in made]
     for method in batch.methods:
+        if isinstance(method, Probe):
+            for name, found in method.readings(batch, own).items():
+                for one, reading in zip(made, found, strict=True):
+                    if reading is not None:
+                        one.readings[f"{method.name}.{name}"] = reading
         for name, values in method.measured(batch, own).items():
             for one, value in zip(made, values, strict=True):
                 one.measures[name] = float(value)

@@ -74,6 +74,8 @@ class View:
         """Token ids as text: the checkpoint's tokenizer in a run."""
         self.tokenizer: Any = None
         """The checkpoint's tokenizer, of transformers, in a run."""
+        self.covered: Callable[[Inputs], tuple[float, float, float, float]] = lambda _: (0.0, 0.0, 1.0, 1.0)
+        """The part of a sample's picture that its image tokens show, (x0, y0, x1, y1) in 0..1."""
         self._begins: dict[str, tuple[int, ...]] = {}
 
     # -- parts

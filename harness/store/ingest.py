@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import HarnessError, Missing, first_line
-from harness.runs import journal
+from harness.runs import journal, readings
+from harness.runs.record import Status
 from harness.store.database import WRITE_PATIENCE, database, migrate, patiently, sql, turn
 from harness.store.records import RunRows, Unreadable, clean_journal, dumps, read_run
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 LONGEST = 16 * 2**20
 """Bytes of the longest JSON line that DuckDB shall expect, unless a longer one is seen."""
+ENDED = {s.value for s in Status if s.ended}
 SMALL = {"memory_limit": "128MB", "threads": 1}
 """For single runs, beside a loaded model. DuckDB needs twice `LONGEST` a thread; what does not fit goes to a scratch
 folder. Everything at once may take what DuckDB takes by itself."""
@@ -109,6 +111,7 @@ def _stage(connection: DuckDBPyConnection, folders: Iterable[Path], scratch: Pat
         lost |= _load_cleaned(connection, record, scratch, problems)
     _drop_odd_scores(connection, problems)
     records = [r for r in records if r.name not in lost]
+    _load_readings(connection, [r for r in records if r.runs[0]["status"] in ENDED], problems)
     for table in ("runs", "environment", "metrics"):
         lines = [dumps(row) for r in records for row in getattr(r, table)]
         path = scratch / f"{table}.jsonl"
@@ -169,6 +172,23 @@ def _load_cleaned(connection: DuckDBPyConnection, record: RunRows, scratch: Path
         fresh.unlink(missing_ok=True)
     problems += [f"{record.journal}: {fault}" for fault in faults]
     return set()
+
+
+def _load_readings(connection: DuckDBPyConnection, records: list[RunRows], problems: list[str]) -> None:
+    """What probes read, of all runs in one statement; one by one where a file is damaged, which costs its own run's."""
+    import duckdb
+
+    paths = [str(path) for r in records if (path := r.journal.with_name(readings.FILE)).exists()]
+    if not paths:
+        return
+    with suppress(duckdb.Error):
+        connection.execute(sql("loads/readings.sql"), {"paths": paths})
+        return
+    for path in paths:
+        try:
+            connection.execute(sql("loads/readings.sql"), {"paths": [path]})
+        except duckdb.Error as e:
+            problems.append(f"{path} cannot be read ({first_line(e)})")
 
 
 def _drop_odd_scores(connection: DuckDBPyConnection, problems: list[str]) -> None:

@@ -32,7 +32,9 @@ def test_card(name):
     assert plugin.verified.note.endswith(".") and ". " not in plugin.verified.note, "one sentence"
     assert (plugin.verified.repository or plugin.card["repository"]) == plugin.card["repository"]
     assert set(plugin.raw.get("tune") or {}) <= set(plugin.defaults)
-    assert set(plugin.raw.get("neutral") or {}) <= set(plugin.defaults) and (name == "vanilla" or plugin.raw["neutral"])
+    assert set(plugin.raw.get("neutral") or {}) <= set(plugin.defaults) and (
+        name == "vanilla" or plugin.kind == "probe" or plugin.raw["neutral"]
+    )
     for preset in plugin.presets:
         assert set(preset) <= {"model", "task", "values", "source"} and preset["source"]
         assert set(preset["values"]) <= set(plugin.defaults)

@@ -517,6 +517,11 @@ def _(w):
     return settings(w, {"model_reasoning": "keep"}, words=("task=pope", "limit=18"))
 
 
+@line("`probe.keep`")
+def _(w):
+    return settings(w, {"probe_keep": 3}, words=("task=pope", "limit=18"))
+
+
 @line("`batch_size`, `executor`, `logger`, `results`, `retry`, `debug`, `max_equal_errors`")
 def _(w):
     ray, wandb = {"executor": {"name": "ray", "workers": 2}}, {"logger": {"name": "wandb"}}

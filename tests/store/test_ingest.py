@@ -338,14 +338,17 @@ def test_migrations_apply_to_old_and_new_databases(tmp_path, monkeypatch):
     ingest(tmp_path)
     steps = tmp_path / "migrations"
     shutil.copytree(database_module.MIGRATIONS, steps)
-    (steps / "003_memory.sql").write_text("ALTER TABLE runs ADD COLUMN peak_memory BIGINT; CREATE TABLE extra (a INT);")
+    newest = database_module.steps()[-1][0]
+    (steps / f"{newest + 1:03d}_memory.sql").write_text(
+        "ALTER TABLE runs ADD COLUMN peak_memory BIGINT; CREATE TABLE extra (a INT);"
+    )
     monkeypatch.setattr(database_module, "MIGRATIONS", steps)
     with pytest.raises(Missing, match="run harness ingest"):
         runs(tmp_path)
     ingest(tmp_path, [write(tmp_path, "new")])
     assert [r["peak_memory"] for r in runs(tmp_path)] == [None, None]
     with Store(tmp_path) as store:
-        assert store.query("SELECT version FROM schema_version") == [{"version": 3}]
+        assert store.query("SELECT version FROM schema_version") == [{"version": newest + 1}]
     migrated = everything(tmp_path)
     (tmp_path / "harness.duckdb").unlink()
     ingest(tmp_path)
@@ -355,7 +358,7 @@ def test_migrations_apply_to_old_and_new_databases(tmp_path, monkeypatch):
         runs(tmp_path)
     with pytest.raises(HarnessError, match="update harness"):
         ingest(tmp_path)
-    (steps / "005_gap.sql").write_text("")
+    (steps / f"{newest + 3:03d}_gap.sql").write_text("")
     monkeypatch.setattr(database_module, "MIGRATIONS", steps)
     with pytest.raises(HarnessError, match="without gaps"):
         ingest(tmp_path)

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,7 @@ class HFModel(Model):
         from harness.models.hf.batching import Batching
         from harness.models.hf.thinking import Thinking
         from harness.steering import Steering, View, require
+        from harness.steering.attention_maps import covered
 
         steering: list[Steering] = []
         for method in methods:
@@ -127,6 +128,7 @@ class HFModel(Model):
         self._work = self.view.work
         self.view.encode, self.view.decode = self.prompts.encode, self.prompts.tokenizer.decode
         self.view.tokenizer = self.prompts.tokenizer
+        self.view.covered = partial(covered, processor=self.prompts.processor)
         self.prompts.mark_questions = any(m.reads_question for m in steering)
         self.methods = tuple(steering)
         require(self.view, steering)
@@ -290,7 +292,9 @@ class HFModel(Model):
             seen = reader.attention(given, len(tokens) + ended, self.prompts.processor) if reader else None
             text = text if call.request.plain else text.strip(" ")
             length, thought = given.tensors["input_ids"].shape[1], self.thinking.count(text, len(tokens))
-            replies.append(Reply(text, length, len(tokens), each, finish, seen, thought, out.measures))
+            replies.append(
+                Reply(text, length, len(tokens), each, finish, seen, thought, out.measures, (), out.readings)
+            )
         return replies
 
     def sent(self, call: Call, decoding: Decoding) -> list[Sent]:

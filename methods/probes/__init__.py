@@ -1,0 +1,1 @@
+"""Methods that measure what happens inside a model, and edit nothing."""

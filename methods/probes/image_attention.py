@@ -1,0 +1,68 @@
+"""Where the rows that choose the new tokens look: picture, question, first token, other prompt, generated text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from harness.core.errors import UsageError
+from harness.core.readings import Reading
+from harness.steering import Batch, Probe
+from harness.steering.attention_maps import grid
+
+KINDS = ("image", "question", "first", "prompt", "generated")
+"""Of columns. first: the first token of the prompt, which is a sink in most models. prompt: what is left of it."""
+
+
+class ImageAttention(Probe):
+    """Attention mass on each kind of column by the last row, every layer, head and pass."""
+
+    name = "image_attention"
+    reads_question = True
+
+    def attention_weights(self, l: int, w: Tensor, batch: Batch) -> None:
+        rows = w[:, :, -1].float()
+        self.keep("mass", l, torch.stack([(rows * m[:, None]).sum(-1) for m in columns(self, batch)], -1), batch)
+        if most := max(map(batch.image_tokens, range(batch.size)), default=0):
+            front = (~batch.image(self)).int().argsort(dim=-1, stable=True)[:, :most]  # image columns, in their order
+            self.keep("map", l, rows.mean(1).gather(-1, front), batch)
+
+    def readings(self, batch: Batch, passes: Sequence[int]) -> Mapping[str, Sequence[Reading | None]]:
+        found: dict[str, list[Reading | None]] = {}
+        for i, sample in enumerate(batch.samples):
+            mass = self.kept("mass", i, passes[i])  # [layers, steps, heads, kinds]
+            one: dict[str, Reading] = {}
+            for n, kind in enumerate(KINDS):
+                of = mass[..., n]
+                one[kind] = Reading(of.mean())
+                one[f"{kind}_layers"] = Reading(of.mean((1, 2)), ("layer",))
+                one[f"{kind}_heads"] = Reading(of.mean(1), ("layer", "head"))
+            one["image_steps"] = Reading(mass[..., 0].mean((0, 2)), ("step",))
+            one["image_first"] = Reading(mass[:, 0, :, 0], ("layer", "head"))
+            tokens = batch.image_tokens(i)
+            if tokens and (shape := _grid(sample, tokens, batch)):
+                seen = self.kept("map", i, passes[i])[..., :tokens]  # [layers, steps, tokens]
+                box = batch.view.covered(sample)
+                one["map"] = Reading(seen[:, 0].reshape(-1, *shape), ("layer", "row", "column"), box)
+                one["map_answer"] = Reading(seen.mean((0, 1)).reshape(shape), ("row", "column"), box)
+            for name in one:
+                found.setdefault(name, [None] * len(batch.samples))[i] = one[name]
+        return found
+
+
+def columns(probe: Probe, batch: Batch) -> list[Tensor]:
+    """Which key columns are of each kind, bool [b, k] each; a column is of one kind."""
+    prompt, image = batch.prompt(probe), batch.image(probe)
+    first = prompt & (batch.positions(probe) == 0) & ~image
+    question = batch.question(probe) & ~image & ~first
+    return [image, question, first, prompt & ~image & ~question & ~first, batch.generated(probe)]
+
+
+def _grid(sample: object, tokens: int, batch: Batch) -> tuple[int, int] | None:
+    """Rows and columns of the image tokens; None where they do not lie on one grid."""
+    try:
+        return grid(sample, tokens, batch.view)  # type: ignore[arg-type]
+    except UsageError:
+        return None
