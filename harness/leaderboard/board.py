@@ -168,6 +168,11 @@ class Board:
         return self.limit is not None or bool(self.mark)
 
     @property
+    def generated(self) -> bool:
+        """Whether it is of sequences for models that are trained here: those share no table with other models."""
+        return self.tier == "generated"
+
+    @property
     def name(self) -> str:
         part = "" if self.limit is None else f", {self.limit} samples"
         return f"{self.task} / {self.data}{part}" + (f" ({self.mark})" if self.mark else "")

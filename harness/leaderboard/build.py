@@ -11,7 +11,19 @@ from typing import Any
 
 from harness import __version__
 from harness.core.errors import HarnessError, UsageError, first_line
-from harness.leaderboard import downloads, faults, groups, history, levels, overview, pages, published, samples, search
+from harness.leaderboard import (
+    downloads,
+    faults,
+    groups,
+    history,
+    levels,
+    overview,
+    pages,
+    published,
+    samples,
+    search,
+    zoo,
+)
 from harness.leaderboard.answers import details_of, extras, items_of, played
 from harness.leaderboard.board import Board, BoardEntry, boards, entries
 from harness.leaderboard.folder import LOCK, MARK, fresh
@@ -119,21 +131,27 @@ def _attempt(
         _assets(site)
         if not found:
             pages.empty(site, results)
-        compared, sums = {}, {}
+        compared, sums, trained = {}, {}, {}
+        measured = zoo.speeds(results, ROOT / "results")
         private = isinstance(shown, Private)
         where = shown if isinstance(shown, Private) else Files(site) if shown else Nowhere()
         for board in made:
             say(f"{board.name}: {len(board.entries)} runs")
-            compared[board.slug], sums[board.slug] = _board(site, store, board, results, where, private)
+            compared[board.slug], sums[board.slug], of_zoo = _board(
+                site, store, board, results, where, private, measured
+            )
+            if of_zoo:
+                trained[board.slug] = of_zoo
     series = history.history(site, results, made)
     if found:
         ranked = {
             (b.slug, m): ranking(b, m, compared[b.slug], levels.of_board(b, figures)) for b in made for m in b.models
         }
         overview.overviews(site, made, compared, series)
-        pages.tasks(site, made, ranked, figures, found, sums)
+        pages.tasks(site, made, ranked, figures, found, sums, trained)
         pages.methods(site, found, made, ranked, figures)
         pages.models(site, found, made, ranked)
+    pages.zoo(site, list(trained.values()))
     pages.compare(site, made)
     pages.samples(site)
     pages.search(site)
@@ -155,8 +173,14 @@ def _cards(folders: Sequence[str], configs: Iterable[Any], say: Callable[[str], 
 
 
 def _board(
-    site: Renderer, store: Store, board: Board, results: Path, shown: Pictures, private: bool
-) -> tuple[Comparisons, pages.BoardSums]:
+    site: Renderer,
+    store: Store,
+    board: Board,
+    results: Path,
+    shown: Pictures,
+    private: bool,
+    measured: zoo.Speeds,
+) -> tuple[Comparisons, pages.BoardSums, zoo.ZooBoard | None]:
     items = items_of(store, board)
     seen = seen_of(board, items.position, shown, private=private)
     map_ = places(seen.places, details_of(store, board, items)) if seen.places else None
@@ -173,7 +197,8 @@ def _board(
         runs[entry.run] = run
     found = comparisons(board, items, runs)
     samples.comparisons(site, board, found)
-    return found, pages.BoardSums(groups.summed(board, items, runs), faults.summed(broken))
+    sums = pages.BoardSums(groups.summed(board, items, runs), faults.summed(broken))
+    return found, sums, zoo.summary(board, items, runs, measured)
 
 
 def _assets(site: Renderer) -> None:

@@ -67,7 +67,7 @@ def bar(
     if low is not None and high is not None and low <= high:
         parts.append(f'<line class="interval" x1="{_along(low, span)}" x2="{_along(high, span)}" y1="11" y2="11"/>')
     parts.append(f'<circle class="point" cx="{_along(value, span)}" cy="11" r="4"/>')
-    return _svg(BAR, 22, parts, "bar", "")
+    return svg(BAR, 22, parts, "bar", "")
 
 
 def axis(marks: Sequence[float]) -> Markup:
@@ -80,7 +80,7 @@ def axis(marks: Sequence[float]) -> Markup:
         x = {"start": 0, "end": BAR}.get(anchor, _along(v, span))
         parts.append(f'<line class="axis" x1="{_along(v, span)}" x2="{_along(v, span)}" y1="15" y2="22"/>')
         parts.append(f'<text class="tick" x="{x}" y="11" text-anchor="{anchor}">{number(v, digits)}</text>')
-    return _svg(BAR, 22, parts, "bar", "")
+    return svg(BAR, 22, parts, "bar", "")
 
 
 def both(draw: Callable[[int], Markup]) -> Markup:
@@ -90,28 +90,47 @@ def both(draw: Callable[[int], Markup]) -> Markup:
     return Markup('<div class="wide">{}</div><div class="narrow">{}</div>').format(wide, draw(NARROW))
 
 
-def scatter(dots: Sequence[Dot], x_name: str, y_name: str, up: bool = True, lines: Sequence[Line] = ()) -> Markup:
+def scatter(
+    dots: Sequence[Dot],
+    x_name: str,
+    y_name: str,
+    up: bool = True,
+    lines: Sequence[Line] = (),
+    *,
+    log: bool = False,
+    more: bool = False,
+) -> Markup:
     """Score against cost; the front (nothing cheaper is better) is joined by dashes, and ringed where dots belong to
-    curves. `lines`: reference levels in sight."""
-    return both(lambda width: _scatter(dots, x_name, y_name, up, lines, width)) if dots else Markup("")
+    curves. `lines`: reference levels in sight. `log`: a logarithmic x; `more`: more of it is better (a speed)."""
+    return both(lambda width: _scatter(dots, x_name, y_name, up, lines, width, log, more)) if dots else Markup("")
 
 
-def _scatter(dots: Sequence[Dot], x_name: str, y_name: str, up: bool, lines: Sequence[Line], width: int) -> Markup:
+def _scatter(
+    dots: Sequence[Dot],
+    x_name: str,
+    y_name: str,
+    up: bool,
+    lines: Sequence[Line],
+    width: int,
+    log: bool = False,
+    more: bool = False,
+) -> Markup:
     height, left, bottom, top, right = (390, 56, 46, 34, 120) if width == WIDE else (350, 46, 44, 34, 84)
     xs, ys = [d.x for d in dots], [v for d in dots for v in (d.y, d.low, d.high) if v is not None]
     joined = curves(dots)
     right += 30 if joined and width == NARROW else 0
-    x, x_ticks = _axis(xs, left, width - right, 5 if width == WIDE else 3)
-    y, y_ticks = _axis(ys, height - bottom, top)
-    parts = _grid(x_ticks, y_ticks, x, y, (left, width - right), (top, height - bottom))
-    parts += _titles(x_name, y_name, width, height, left, right)
+    x, x_ticks = (log_axis if log else axis_of)(xs, left, width - right, 5 if width == WIDE else 3)
+    y, y_ticks = axis_of(ys, height - bottom, top)
+    whole = log and all(v >= 1 for v in x_ticks)
+    parts = grid(x_ticks, y_ticks, x, y, (left, width - right), (top, height - bottom), whole)
+    parts += titles(x_name, y_name, width, height, left, right)
     parts += [
         f'<line class="level {kind}" x1="{left}" x2="{width - right}" y1="{y(v):.1f}" y2="{y(v):.1f}">'
         f"<title>{escape(kind)}: {number(v)}</title></line>"
         for kind, v in lines
         if y_ticks[0] <= v <= y_ticks[-1]
     ]
-    front = pareto(dots, up)
+    front = pareto(dots, up, more)
     steps = " ".join(f"{x(d.x):.1f},{y(d.y):.1f}" for d in front)
     if len(front) > 1:
         parts.append(f'<polyline class="front" points="{steps}"/>')
@@ -138,13 +157,13 @@ def _scatter(dots: Sequence[Dot], x_name: str, y_name: str, up: bool, lines: Seq
         parts.append(f'<text class="name" x="{x(d.x) + 9:.1f}" y="{at:.1f}">{escape(d.name)}</text>')
     if joined:
         ends = [members[-1] for members in joined.values()] + [d for d in dots if not d.curve]
-        parts += _beside(sorted(ends, key=lambda d: -d.y), colour, y, width - right + 14, (top, height - bottom))
-    return _svg(
+        parts += beside(sorted(ends, key=lambda d: -d.y), colour, y, width - right + 14, (top, height - bottom))
+    return svg(
         width, height, parts, "plot", f"{y_name} against {x_name} of {len(dots)} entries; the table has the data"
     )
 
 
-def _beside(
+def beside(
     ends: Sequence[Dot], colour: Mapping[str, str], y: Callable[[float], float], x: float, down: tuple[float, float]
 ) -> list[str]:
     """Names right of the plot, each as near to its dot's height as the others let it. `ends`: from the top down;
@@ -184,10 +203,10 @@ def _whisker(d: Dot, x: float, y: Callable[[float], float], colour: str = "") ->
     return [f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="{y(d.low):.1f}" y2="{y(d.high):.1f}"/>']
 
 
-def pareto(dots: Sequence[Dot], up: bool = True) -> list[Dot]:
-    """Those for which nothing is both cheaper and better, cheapest first."""
+def pareto(dots: Sequence[Dot], up: bool = True, more: bool = False) -> list[Dot]:
+    """Those for which nothing is both cheaper and better, cheapest first. `more`: a larger x is cheaper (a speed)."""
     out: list[Dot] = []
-    for d in sorted(dots, key=lambda d: (d.x, -d.y if up else d.y, d.name)):
+    for d in sorted(dots, key=lambda d: (-d.x if more else d.x, -d.y if up else d.y, d.name)):
         if not out or (d.y > out[-1].y if up else d.y < out[-1].y):
             out.append(d)
     return out
@@ -222,7 +241,7 @@ def histogram(values: Sequence[float], name: str, bins: int = 30) -> Markup:
         f'<text class="title" x="{(left + width) / 2}" y="{height - 3}" text-anchor="middle">{escape(name)}</text>'
     )
     parts.append(f'<text class="tick" x="{left - 6}" y="16" text-anchor="end">{most}</text>')
-    return _svg(width, height, parts, "plot small", f"distribution of {name} over {len(values)} samples")
+    return svg(width, height, parts, "plot small", f"distribution of {name} over {len(values)} samples")
 
 
 def line(dots: Sequence[Dot], y_name: str, marks: Sequence[tuple[int, str]] = ()) -> Markup:
@@ -234,13 +253,13 @@ def line(dots: Sequence[Dot], y_name: str, marks: Sequence[tuple[int, str]] = ()
 def _line(dots: Sequence[Dot], y_name: str, marks: Sequence[tuple[int, str]], width: int) -> Markup:
     height, left, bottom, top, right = (250, 64, 34, 34, 16) if width == WIDE else (240, 48, 34, 34, 10)
     ys = [v for d in dots for v in (d.y, d.low, d.high) if v is not None]
-    y, y_ticks = _axis(ys, height - bottom, top)
+    y, y_ticks = axis_of(ys, height - bottom, top)
     gap = (width - left - right) / max(1, len(dots))
 
     def x(i: float) -> float:
         return left + gap * (i + 0.5)
 
-    parts = _grid([], y_ticks, x, y, (left, width - right), (top, height - bottom))
+    parts = grid([], y_ticks, x, y, (left, width - right), (top, height - bottom))
     for at, words in marks:
         edge = x(at) - gap / 2
         parts.append(
@@ -262,7 +281,7 @@ def _line(dots: Sequence[Dot], y_name: str, marks: Sequence[tuple[int, str]], wi
     ]
     parts.append(f'<text class="title" x="8" y="18">{escape(y_name)}</text>')
     label = f"{y_name} over {len(dots)} runs"
-    return _svg(width, height, parts, "plot", label, group=any(d.link for d in dots))
+    return svg(width, height, parts, "plot", label, group=any(d.link for d in dots))
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
@@ -277,10 +296,25 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     return [round(i * step, 10) for i in range(first, last + 1)]
 
 
-def _axis(values: Sequence[float], start: float, end: float, count: int = 5):
+def axis_of(values: Sequence[float], start: float, end: float, count: int = 5):
     marks = ticks(min(values), max(values), count) if values else [0.0, 1.0]
     low, high = marks[0], marks[-1]
     return (lambda v: start + (end - start) * (v - low) / (high - low)), marks
+
+
+def log_axis(values: Sequence[float], start: float, end: float, count: int = 5):
+    """A logarithmic axis over positive values: 1, 2 and 5 in a decade, or 1 alone where that is more than `count`."""
+    low, high = min(values), max(values)
+    for steps in ((1, 2, 5), (1,)):
+        tens = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
+        marks = [m * 10.0**k for k in tens for m in steps]
+        first = max(i for i, m in enumerate(marks) if m <= low * 1.0001)
+        last = min(i for i, m in enumerate(marks) if m >= high * 0.9999 and i > first)
+        shown = marks[first : last + 1]
+        if len(shown) <= count + 1:
+            break
+    a, b = math.log(shown[0]), math.log(shown[-1])
+    return (lambda v: start + (end - start) * (math.log(v) - a) / (b - a)), shown
 
 
 def _digits(marks: Sequence[float]) -> int:
@@ -289,7 +323,8 @@ def _digits(marks: Sequence[float]) -> int:
     return next((n for n in (2, 3) if abs(step * 10**n - round(step * 10**n)) < 1e-6), 4)
 
 
-def _grid(x_ticks, y_ticks, x, y, across, down) -> list[str]:
+def grid(x_ticks, y_ticks, x, y, across, down, whole: bool = False) -> list[str]:
+    """`whole`: the marks of x are whole numbers."""
     digits = _digits(y_ticks)
     parts = []
     for v in y_ticks:
@@ -299,11 +334,12 @@ def _grid(x_ticks, y_ticks, x, y, across, down) -> list[str]:
         )
     for v in x_ticks:
         parts.append(f'<line class="grid" x1="{x(v):.1f}" x2="{x(v):.1f}" y1="{down[0]}" y2="{down[1]}"/>')
-        parts.append(f'<text class="tick" x="{x(v):.1f}" y="{down[1] + 16}" text-anchor="middle">{number(v, 2)}</text>')
+        words = f"{v:,.0f}" if whole else number(v, 2)
+        parts.append(f'<text class="tick" x="{x(v):.1f}" y="{down[1] + 16}" text-anchor="middle">{words}</text>')
     return parts
 
 
-def _titles(x_name: str, y_name: str, width: int, height: int, left: int, right: int) -> list[str]:
+def titles(x_name: str, y_name: str, width: int, height: int, left: int, right: int) -> list[str]:
     middle = (left + width - right) / 2
     return [
         f'<text class="title" x="{middle}" y="{height - 6}" text-anchor="middle">{escape(x_name)}</text>',
@@ -311,7 +347,7 @@ def _titles(x_name: str, y_name: str, width: int, height: int, left: int, right:
     ]
 
 
-def _svg(width: int, height: int, parts: Sequence[str], kind: str, label: str, *, group: bool = False) -> Markup:
+def svg(width: int, height: int, parts: Sequence[str], kind: str, label: str, *, group: bool = False) -> Markup:
     role = f'role="{"group" if group else "img"}" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
     return Markup(  # every text inside was escaped where it was put in
         f'<svg class="{kind}" viewBox="0 0 {width} {height}" {role} xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>'

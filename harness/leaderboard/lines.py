@@ -39,7 +39,7 @@ class MethodLine:
 
     @classmethod
     def of(cls, name: str, runs: int, rows: Sequence[MethodRow]) -> MethodLine:
-        whole = [r for r in rows if not r.board.partial]
+        whole = [r for r in rows if not r.board.partial and not r.board.generated]
         gains = [(g, r) for r in whole if (g := r.row.gain(r.board.higher)) is not None and abs(g) <= 1]
         gains.sort(key=lambda g: -g[0])
         costs = [r.row.cost for r in whole if r.row.cost]

@@ -100,7 +100,7 @@ def overviews(
     """A matrix of methods and tasks for each model and kind of records; the fullest one is index.html."""
     views: dict[tuple[str, str], list[Board]] = {}
     for board in made:
-        for model in board.models:
+        for model in board.models if not board.generated else ():
             views.setdefault((model, board.tier), []).append(board)
     if not views:
         site.page("index.html", "empty.html", results="results")

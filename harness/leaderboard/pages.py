@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from harness.judge.report import lines as judge_lines
-from harness.leaderboard import figures, levels
+from harness.leaderboard import curves, figures, levels
 from harness.leaderboard.answers import WORDS, BoardRun, Items, page_rows, target
 from harness.leaderboard.board import REFERENCES, Board, BoardEntry, slug, tidy
 from harness.leaderboard.cited import tables
@@ -24,6 +24,7 @@ from harness.leaderboard.remote import repository
 from harness.leaderboard.render import Renderer
 from harness.leaderboard.reproduce import command, versions
 from harness.leaderboard.seen import Seen
+from harness.leaderboard.zoo import ZooBoard, of_zoo
 from harness.plugins.cards import bibtex
 from harness.plugins.plugin import Plugin
 
@@ -46,6 +47,7 @@ NAV = (
     ("tasks.html", "Tasks"),
     ("methods.html", "Methods"),
     ("models.html", "Models"),
+    ("zoo.html", "Zoo"),
     ("compare.html", "Compare"),
     ("samples.html", "Samples"),
     ("search.html", "Search"),
@@ -110,10 +112,14 @@ def tasks(
     published: Sequence[Figure],
     found: Sequence[BoardEntry],
     sums: Mapping[str, BoardSums],
+    zoo: Mapping[str, ZooBoard],
 ) -> None:
+    """`zoo`: of the boards that have models which are trained here; those share one ranking."""
     site.page("tasks.html", "tasks.html")
     for board in made:
         parts = [ranked[board.slug, model] for model in board.models]
+        if board.slug in zoo:
+            parts = [p for p in parts if any(r.entry.method != "vanilla" for r in p.rows)]
         stated = levels.of_board(board, published)
         cited, left_out = tables(stated, found, lambda f: f.source, LISTED)
         site.json(f"data/metrics/{board.slug}.json", choices(board, stated))
@@ -125,6 +131,7 @@ def tasks(
             board=board,
             card=_card(site, "task", board.task),
             parts=parts,
+            zoo=zoo.get(board.slug),
             choices=_choices(board),
             chance=board.reference("chance"),
             oracle=board.reference("oracle"),
@@ -212,18 +219,40 @@ def models(site: Renderer, found: Sequence[BoardEntry], made: Sequence[Board], r
     for name in sorted(site.shared["models"], key=lambda m: (m in REFERENCES, m)):
         parts = [(b, ranked[b.slug, name]) for b in made if b.of(name)]
         own = [e for e in found if e.model == name]
+        here = bool(own) and all(map(of_zoo, own))
         facts = next((e.row["model_facts"] for e in reversed(own) if e.row["model_facts"]), {})
-        lines.append(ModelLine.of(name, own, [(b, r) for b, r in parts if not b.partial], tidy(facts or {})))
+        if not here:
+            lines.append(ModelLine.of(name, own, [(b, r) for b, r in parts if not b.partial], tidy(facts or {})))
         site.page(
             f"model/{slug(name)}.html",
             "model.html",
             name=name,
             card=_card(site, "model", name),
-            facts=tidy(facts or {}),
+            facts={} if here else tidy(facts or {}),
+            courses=trained(own) if here else {},
             parts=parts,
             rest=[e for e in own if e.flaws],
         )
     site.page("models.html", "models.html", lines=lines)
+
+
+def trained(own: Sequence[BoardEntry]) -> dict[str, Any]:
+    """What a model of the zoo was trained on: course -> the facts of its newest run, with the figure of its curve."""
+    out: dict[str, Any] = {}
+    for entry in own:
+        for course, facts in entry.row["model_facts"]["courses"].items():
+            points = facts.get("curve") or []
+            names = curves.parts([points])
+            drawn = [c for name in names if (c := curves.curve(name, [points], name))]
+            plot = curves.drawn(drawn, str(facts.get("score") or "score"))
+            told = {k: v for k, v in facts.items() if k not in ("curve", "name", "course")}
+            out[course] = {**tidy(told), "plot": plot}
+    return out
+
+
+def zoo(site: Renderer, made: Sequence[ZooBoard]) -> None:
+    """Recall against state: the models that are trained here, on all their boards."""
+    site.page("zoo.html", "zoo.html", parts=sorted(made, key=lambda z: (z.board.partial, -len(z.models))))
 
 
 def run(

@@ -80,7 +80,9 @@ class InContext(Task):
         return {self.settings.course_name: self.course}
 
     def describe(self) -> dict[str, Any]:
-        return {**self.settings.facts(), "tier": "generated"}
+        s = self.settings
+        positions = 1 + (2 * s.items if isinstance(self.course, Classes) else max(s.lengths))
+        return {**s.facts(), "tier": "generated", "positions": positions}
 
     def oracle(self, sample: Sample, request: Request) -> str:
         """The label; of regression the posterior mean, which no predictor beats."""

@@ -58,7 +58,9 @@ class Recall(Task):
     def describe(self) -> dict[str, Any]:
         suite = self.settings.suite
         trained = [at.name for at in suite.train]
-        return {**self.settings.facts(), "tier": "generated", "vocabulary": suite.symbols, "trained on": trained}
+        positions = max(at.length for at in self.settings.asked_slices)
+        known = {"tier": "generated", "positions": positions, "vocabulary": suite.symbols, "trained on": trained}
+        return {**self.settings.facts(), **known}
 
     def oracle(self, sample: Sample, request: Request) -> str:
         return said(sample.target)
