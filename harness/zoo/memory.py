@@ -1,0 +1,74 @@
+"""The neural memory of Titans (Behrouz et al., arXiv 2501.00663): weights that are updated while reading.
+
+    l(M; x_t) = |M(k_t) - v_t|^2,   S_t = eta_t S_{t-1} - theta_t grad l
+    M_t = (1 - alpha_t) M_{t-1} + S_t,   y_t = M_t(q_t)
+
+Gradients of a chunk are taken at its first weights. All of its M_t are then sums of rank-one gradients a b^T, and none
+of them is written out:  M_t q = A_t M_0 q + E_t S_0 q - sum_{s <= t} P_ts theta_s a_s (b_s . q).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from harness.zoo.forms import decays
+
+Weights = list[tuple[Tensor, Tensor]]
+"""Of each matrix of the memory: M and S, [B, d, d]."""
+
+
+class Memory(nn.Module):
+    """`depth`: 1 (a matrix) or 2 (an MLP with SiLU). `momentum`, `forget`: False for the paper's ablations."""
+
+    def __init__(self, width: int, size: int, depth: int, momentum: bool, forget: bool):
+        super().__init__()
+        if depth not in (1, 2):
+            raise ValueError(f"depth={depth}: choose 1 or 2")
+        self.momentum, self.forget = momentum, forget
+        self.project = nn.Linear(width, 3 * size, bias=False)
+        self.rates = nn.Linear(width, 3)  # eta, theta, alpha
+        self.first = nn.ParameterList(torch.randn(size, size) * size**-0.5 for _ in range(depth))
+        nn.init.zeros_(self.rates.weight)
+        with torch.no_grad():
+            self.rates.bias.copy_(torch.tensor([-1.0, 0.0 if depth == 1 else -2.0, -5.0]))
+
+    def start(self, batch: int) -> Weights:
+        return [(m.expand(batch, -1, -1), torch.zeros_like(m).expand(batch, -1, -1)) for m in self.first]
+
+    def recall(self, now: Weights, q: Tensor) -> Tensor:
+        """M(q) [B, T, d] with fixed weights."""
+        for l, (m, _) in enumerate(now):
+            q = (F.silu(q) if l else q) @ m.mT
+        return q
+
+    def gradients(self, now: Weights, k: Tensor, v: Tensor) -> Weights:
+        """For each matrix the (a, b) of grad l = a b^T, [B, C, d] each."""
+        inside = k @ now[0][0].mT
+        if len(now) == 1:
+            return [(2 * (inside - v), k)]
+        h, gate = F.silu(inside), inside.sigmoid()
+        error = 2 * (h @ now[1][0].mT - v)
+        return [((error @ now[1][0]) * gate * (1 + inside * (1 - gate)), k), (error, h)]
+
+    def segment(self, now: Weights, x: Tensor) -> tuple[Tensor, Weights]:
+        """A chunk x [B, C, D] from the weights before it: y_t = M_t(q_t) [B, C, d], and the weights behind it."""
+        q, k, v = self.project(x).chunk(3, -1)
+        q, k = F.normalize(q, dim=-1), F.normalize(k, dim=-1)
+        eta, theta, alpha = self.rates(x).unbind(-1)
+        log_eta = F.logsigmoid(eta) if self.momentum else torch.full_like(eta, -1e4)
+        log_keep = F.logsigmoid(-alpha) if self.forget else torch.zeros_like(alpha)
+        fade, push = decays(log_keep), decays(log_eta)
+        old = log_keep.cumsum(-1).exp()[..., None]  # A_t
+        moved = fade @ log_eta.cumsum(-1).exp()[..., None]  # E_t
+        put = (fade @ push) * theta.sigmoid()[:, None]  # P_ts theta_s
+        pushed = (push[:, -1] * theta.sigmoid())[..., None]
+        kept = log_eta.sum(-1).exp()[:, None, None]
+        behind: Weights = []
+        for l, ((m, s), (a, b)) in enumerate(zip(now, self.gradients(now, k, v), strict=True)):
+            q = F.silu(q) if l else q
+            q = old * (q @ m.mT) + moved * (q @ s.mT) - (put * (q @ b.mT)) @ a
+            last = old[:, -1:] * m + moved[:, -1:] * s - (put[:, -1, :, None] * a).mT @ b
+            behind.append((last, kept * s - (pushed * a).mT @ b))
+        return q, behind

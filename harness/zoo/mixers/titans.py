@@ -1,0 +1,45 @@
+"""Titans, LMM (Behrouz et al., arXiv 2501.00663): the neural memory alone (`harness.zoo.memory`)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from harness.zoo.memory import Memory, Weights
+from harness.zoo.mixer import Mixer
+
+State = tuple[Weights, Tensor]
+
+
+class Titans(Mixer):
+    """`size`: of keys, values and memory. `chunk`: positions whose gradients are taken at the same weights."""
+
+    def __init__(
+        self, width: int, size: int = 32, depth: int = 2, chunk: int = 8, momentum: bool = True, forget: bool = True
+    ):
+        super().__init__()
+        self.width, self.chunk = width, chunk
+        self.memory = Memory(width, size, depth, momentum, forget)
+        self.o_proj = nn.Linear(size, width, bias=False)
+
+    def segment(self, now: Weights, x: Tensor) -> tuple[Tensor, Weights]:
+        """The output [B, C, D] of a chunk, and the weights behind it."""
+        y, behind = self.memory.segment(now, x)
+        return self.o_proj(y), behind
+
+    def forward(self, x: Tensor) -> Tensor:
+        now, out = self.memory.start(len(x)), []
+        for at in range(0, x.shape[1], self.chunk):
+            y, now = self.segment(now, x[:, at : at + self.chunk])
+            out.append(y)
+        return torch.cat(out, 1)
+
+    def start(self, batch: int) -> State:
+        """The weights before the present chunk, and what has been read of it."""
+        return self.memory.start(batch), self.o_proj.weight.new_zeros(batch, 0, self.width)
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        now, read = state
+        read = torch.cat([read, x[:, None]], 1)
+        y, behind = self.segment(now, read)
+        return y[:, -1], (behind, read[:, :0]) if read.shape[1] == self.chunk else (now, read)

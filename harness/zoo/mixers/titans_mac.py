@@ -1,0 +1,42 @@
+"""Titans, MAC (memory as context, arXiv 2501.00663): in each segment, attention over learned persistent tokens, what
+the memory recalls for the segment's positions, and the segment itself; the output updates the memory and gates a new
+read.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from harness.zoo.memory import Weights
+from harness.zoo.mixers import titans
+
+
+class TitansMac(titans.Titans):
+    """`chunk`: positions of a segment; `persistent`: learned tokens. Others as in LMM."""
+
+    def __init__(
+        self,
+        width: int,
+        size: int = 32,
+        depth: int = 2,
+        chunk: int = 8,
+        persistent: int = 4,
+        momentum: bool = True,
+        forget: bool = True,
+    ):
+        super().__init__(width, size, depth, chunk, momentum, forget)
+        self.ask, self.tell = nn.Linear(width, size, bias=False), nn.Linear(size, width, bias=False)
+        self.persistent = nn.Parameter(torch.randn(persistent, width) * width**-0.5)
+        self.q_proj, self.k_proj, self.v_proj, self.out = (nn.Linear(width, width, bias=False) for _ in range(4))
+
+    def segment(self, now: Weights, x: Tensor) -> tuple[Tensor, Weights]:
+        count, learned = x.shape[1], len(self.persistent)
+        recalled = self.tell(self.memory.recall(now, F.normalize(self.ask(x), dim=-1)))
+        context = torch.cat([self.persistent.expand(len(x), -1, -1), recalled, x], 1)
+        past = torch.ones(count, count, dtype=torch.bool).tril()
+        seen = torch.cat([past.new_ones(count, learned), past, past], 1)
+        y = F.scaled_dot_product_attention(self.q_proj(x), self.k_proj(context), self.v_proj(context), attn_mask=seen)
+        read, behind = self.memory.segment(now, y)
+        return self.out(y * torch.sigmoid(self.o_proj(read))), behind
