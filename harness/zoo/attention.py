@@ -19,6 +19,9 @@ class Attention(Mixer):
     implementation = "sdpa"
     is_causal = True
 
+    itself = True
+    """Whether a position sees itself; False: what is asked at it is looked for before it alone."""
+
     def __init__(self, width: int, heads: int = 1, size: int | None = None):
         super().__init__()
         self.width, self.heads, self.size = width, heads, size or width // heads
@@ -31,6 +34,14 @@ class Attention(Mixer):
     def split(self, x: Tensor) -> Tensor:
         """[B, T, H * d] -> [B, H, T, d]"""
         return x.unflatten(-1, (self.heads, -1)).transpose(-2, -3)
+
+    def seen(self, length: int) -> Tensor | None:
+        """[T, T] bool: which positions each one sees, where it is not all up to itself. The first one sees itself."""
+        if self.itself:
+            return None
+        before = torch.ones(length, length, dtype=torch.bool, device=self.q_proj.weight.device).tril(-1)
+        before[0, 0] = True
+        return before
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None = None) -> Tensor:
         """Causal attention [B, H, T, d] of all positions, heads side by side: [B, T, H * d].
@@ -56,5 +67,6 @@ class Attention(Mixer):
         keys, values = (torch.cat(pair, 2) for pair in zip(state, (k, v), strict=True))
         if keep is not None:
             keys, values = keys[:, :, -keep:], values[:, :, -keep:]
-        out = F.scaled_dot_product_attention(q, keys, values)
+        last = None if self.itself or keys.shape[2] == 1 else -1
+        out = F.scaled_dot_product_attention(q, keys[:, :, :last], values[:, :, :last])
         return out.flatten(1), (keys, values)

@@ -38,7 +38,7 @@ class Mixer(nn.Module):
         with torch.no_grad():
             state = self.start(1)
             for _ in range(length):
-                state = self.step(torch.zeros(1, self.width), state)[1]
+                state = self.step(torch.zeros(1, self.width, dtype=next(self.parameters()).dtype), state)[1]
         return size(state)
 
     def penalty(self) -> Tensor | float:
@@ -62,9 +62,9 @@ class Mixer(nn.Module):
 
 
 def size(state: Any) -> int:
-    """Bytes of the tensors in a state."""
+    """Bytes of the tensors in a state, in float32."""
     if isinstance(state, Tensor):
-        return state.numel() * state.element_size()
+        return 4 * state.numel()
     return sum(map(size, state)) if isinstance(state, tuple | list) else 0
 
 

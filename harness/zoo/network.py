@@ -114,7 +114,7 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList(Block(mixer, shape) for mixer in made)
         self.norm = nn.RMSNorm(shape.width) if shape.norm else nn.Identity()
         heads = next((b.inside.heads for b in self.layers if isinstance(b.inside, Attention)), 1)  # type: ignore[union-attr]
-        self.config = SimpleNamespace(num_attention_heads=heads, _attn_implementation="sdpa")
+        self.config = SimpleNamespace(num_attention_heads=heads, _attn_implementation="sdpa", hidden_size=shape.width)
 
     def embed(self, values: Tensor) -> Tensor:
         """[B, T] symbols or [B, T, V] vectors -> [B, T, D]; also without the T."""
@@ -137,7 +137,16 @@ class Decoder(nn.Module):
                 module.implementation = name
 
     def get_input_embeddings(self) -> nn.Module:
-        return self.embed_tokens or self.embed_vectors or self.norm
+        """Where the values go in; of vectors that go in as they are, the last layer's mixer has the weights to ask."""
+        return self.embed_tokens or self.embed_vectors or self.layers[-1].inside.o_proj  # type: ignore[return-value, union-attr]
+
+
+class Head(nn.Sequential):
+    """From states to predictions; steering asks where its weights are."""
+
+    @property
+    def weight(self) -> Tensor:
+        return self[-1].weight  # type: ignore[return-value]
 
 
 class Network(nn.Module):
@@ -147,10 +156,11 @@ class Network(nn.Module):
         super().__init__()
         self.shape = shape
         self.model = Decoder(shape)
+        self.config = self.model.config
         layers: list[nn.Module] = []
         for _ in range(shape.hidden):
             layers += [nn.Linear(shape.width, shape.width), nn.ReLU()]
-        self.lm_head = nn.Sequential(*layers, nn.Linear(shape.width, shape.classes or 1, bias=False))
+        self.lm_head = Head(*layers, nn.Linear(shape.width, shape.classes or 1, bias=False))
         self.tied = bool(shape.symbols) and shape.symbols == shape.classes and not shape.hidden
         if self.tied:
             self.lm_head[-1].weight = self.model.embed_tokens.weight  # type: ignore[union-attr]
@@ -163,6 +173,23 @@ class Network(nn.Module):
         """Predictions from states behind the last norm."""
         out = self.lm_head(states)
         return out if self.shape.classes else out[..., 0]
+
+    def get_decoder(self) -> Decoder:
+        return self.model
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.model.get_input_embeddings()
+
+    def get_output_embeddings(self) -> Head:
+        return self.lm_head
+
+    @property
+    def base_model(self) -> Decoder:
+        return self.model
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.lm_head.weight.dtype
 
     def start(self, batch: int) -> list[Any]:
         """The state before the first position, part by part."""

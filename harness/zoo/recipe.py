@@ -22,7 +22,8 @@ class Recipe:
 
     Args:
         name: Of the model that is made.
-        shape: Keywords of `Shape`, `mixers` among them; the course adds what goes in and comes out.
+        shape: Keywords of `Shape`, `mixers` among them; the course adds what goes in and comes out. `width: same` is
+            that of the course's vectors, which then go in as they are.
         steps, batch, rate, decay: Optimiser steps, examples a step, peak learning rate, weight decay.
         optimizer: adamw (warm-up and cosine) or sgd (a constant rate).
         examine: How many points the learning curve has, beside its start: on a geometric grid of steps.
@@ -63,8 +64,10 @@ class Recipe:
 
 
 def recipe(name: str, course: str) -> Recipe:
-    """The recipe of a committed model, or of a mixer of that name. Raises UsageError for an unknown one."""
+    """The recipe of a committed model, or of a mixer of that name. A course with settings of its own (`classes-k64`)
+    is learnt as the plain one. Raises UsageError for an unknown name."""
     raw = _read()
+    course = course.partition("-")[0]
     if name not in raw["models"]:
         find(name)
     model = raw["models"].get(name) or {"mixers": [name]}

@@ -77,6 +77,8 @@ def build(recipe: Recipe, course: Course, seed: int) -> Network:
     """A network with random weights. Raises UsageError for an unknown mixer or option."""
     torch.manual_seed(seed)
     given = {**recipe.shape, "mixers": tuple(recipe.shape["mixers"])}
+    if given.get("width") == "same":
+        given["width"] = course.width
     return Network(Shape(**given, symbols=course.symbols, vectors=course.width, classes=course.classes))
 
 

@@ -30,6 +30,7 @@ VARIANTS = {
     "qlstm": {"reversed": True},
 }
 MORE = [
+    ("softmax", {"heads": 2, "size": 5}),
     ("gated", {}),
     ("qlstm", {}),
     ("delta", {}),

@@ -37,6 +37,7 @@ class Zoo(Model):
         self.trained = all_of(mixer, training_seed, self.folder)
         self.modules = tuple(sorted({module_of(m) for t in self.trained.values() for m, _ in t.shape["mixers"]}))
         self.networks: dict[str, Any] = {}
+        self.methods: tuple[Any, ...] = ()
         if not self.trained:
             raise self._absent()
 
@@ -67,7 +68,11 @@ class Zoo(Model):
         raise UsageError("model=zoo reads series, not words: leave system= and fewshot= out")
 
     def load(self, methods: Sequence[Method]) -> None:
-        super().load(methods)
+        self.methods = tuple(methods)
+        if methods:
+            from harness.models.zoo.steered import check
+
+            check(self.methods)
 
     def network(self, course: str) -> Any:
         """Loaded when the first series of its course arrives. Raises Missing where it was not trained on it."""
@@ -90,15 +95,15 @@ class Zoo(Model):
         replies: list[Reply | None] = [None] * len(calls)
         for (course, _), members in groups.items():
             began = time.perf_counter()
-            texts = self._predict(course, [calls[i].request.series for i in members])
+            texts, measures = self._predict(course, [calls[i].request.series for i in members])
             each = (time.perf_counter() - began) / len(members)
-            for i, text in zip(members, texts, strict=True):
+            for i, text, measured in zip(members, texts, measures, strict=True):
                 series: Any = calls[i].request.series
-                replies[i] = Reply(text, len(series.values), len(series.at), each)
+                replies[i] = Reply(text, len(series.values), len(series.at), each, measures=measured)
         return [r for r in replies if r is not None]
 
-    def _predict(self, course: str, group: Sequence[Any]) -> list[str]:
-        """One pass over series of one length."""
+    def _predict(self, course: str, group: Sequence[Any]) -> tuple[list[str], list[dict[str, float]]]:
+        """One pass over series of one length: the replies' texts, and what methods measured."""
         import numpy as np
         import torch
 
@@ -107,10 +112,17 @@ class Zoo(Model):
         network = self.network(course)
         values = np.stack([s.values for s in group])
         _check(network.shape, values, course)
+        measures: list[dict[str, float]] = [{}] * len(group)
         with torch.no_grad():
-            states = network.model(torch.from_numpy(values))
+            if self.methods:
+                from harness.models.zoo.steered import read
+
+                reading = read(network, torch.from_numpy(values), self.methods)
+                states, measures = reading.states, reading.measures
+            else:
+                states = network.model(torch.from_numpy(values))
             found = [network.read(states[i, list(s.at)]) for i, s in enumerate(group)]
-        return [said((f.argmax(-1) if network.shape.classes else f).tolist()) for f in found]
+        return [said((f.argmax(-1) if network.shape.classes else f).tolist()) for f in found], measures
 
     def describe(self) -> dict[str, Any]:
         return {"mixer": self.mixer, "courses": {course: self._about(t) for course, t in self.trained.items()}}

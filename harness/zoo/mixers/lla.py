@@ -16,10 +16,12 @@ from harness.zoo.attention import Attention, State
 
 
 class Lla(Attention):
-    """`ridge`: lambda at the start; towards infinity this is softmax attention. Small heads: Sigma is d x d a query."""
+    """`ridge`: lambda at the start; towards infinity this is softmax attention. Small heads: Sigma is d x d a query.
+    `itself`: as in softmax."""
 
-    def __init__(self, width: int, heads: int = 4, ridge: float = 1.0):
+    def __init__(self, width: int, heads: int = 4, ridge: float = 1.0, itself: bool = True):
         super().__init__(width, heads)
+        self.itself = itself
         self.log_ridge = nn.Parameter(torch.full((heads,), ridge).log())
 
     def fit(self, q: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
@@ -40,13 +42,16 @@ class Lla(Attention):
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = (self.split(p(x)) for p in (self.q_proj, self.k_proj, self.v_proj))
-        past = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril()
+        past = self.seen(x.shape[1])
+        past = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril() if past is None else past
         return self.o_proj(self.fit(q, k, v, past).transpose(1, 2).flatten(-2))
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         q, k, v = (self.split(p(x[:, None])) for p in (self.q_proj, self.k_proj, self.v_proj))
         keys, values = torch.cat([state[0], k], 2), torch.cat([state[1], v], 2)
-        y = self.fit(q, keys, values, torch.ones(1, keys.shape[2], dtype=torch.bool))
+        seen = torch.ones(1, keys.shape[2], dtype=torch.bool)
+        seen[0, -1] = self.itself or keys.shape[2] == 1
+        y = self.fit(q, keys, values, seen)
         return self.o_proj(y[:, :, 0].flatten(1)), (keys, values)
 
     def state_bytes(self, length: int) -> int:

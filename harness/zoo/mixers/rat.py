@@ -75,3 +75,6 @@ class Rat(Mixer):
         if (t + 1) % self.chunk == 0:
             v, k, values, keys = torch.zeros_like(v), torch.zeros_like(k), all_v, all_k
         return self.o_proj(merge(y) * z), (v, k, values, keys, t + 1)
+
+    def state_bytes(self, length: int) -> int:
+        return 4 * 2 * self.width * (1 + length // self.chunk)

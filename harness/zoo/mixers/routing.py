@@ -70,3 +70,6 @@ class Routing(Attention):
         near, same = band(length, self.window)[-1:], torch.arange(length)[None] == length - 1
         y = self.mixed(k, keys, values, self.cluster(k), self.cluster(keys), near, same)
         return self.o_proj(y[:, 0]), (keys, values)
+
+    def state_bytes(self, length: int) -> int:
+        return 4 * 2 * length * self.heads * self.size

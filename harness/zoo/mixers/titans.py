@@ -43,3 +43,6 @@ class Titans(Mixer):
         read = torch.cat([read, x[:, None]], 1)
         y, behind = self.segment(now, read)
         return y[:, -1], (behind, read[:, :0]) if read.shape[1] == self.chunk else (now, read)
+
+    def state_bytes(self, length: int) -> int:
+        return 4 * (2 * sum(m.numel() for m in self.memory.first) + length % self.chunk * self.width)

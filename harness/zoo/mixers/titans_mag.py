@@ -47,3 +47,6 @@ class TitansMag(Mixer):
         near, seen = self.window.step(x, state[0])
         far, now = self.memory.step(x, state[1])
         return self.joined(near, far), (seen, now)
+
+    def state_bytes(self, length: int) -> int:
+        return self.window.state_bytes(length) + self.memory.state_bytes(length)
