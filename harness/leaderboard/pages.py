@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from harness.judge.report import lines as judge_lines
-from harness.leaderboard import curves, figures, levels
+from harness.leaderboard import curves, figures, levels, method_facts
 from harness.leaderboard.answers import WORDS, BoardRun, Items, page_rows, target
 from harness.leaderboard.board import REFERENCES, Board, BoardEntry, slug, tidy
 from harness.leaderboard.cited import tables
@@ -170,8 +170,6 @@ def _card(site: Renderer, group: str, name: str) -> dict[str, Any]:
         "verified": plugin.verified,
         "name": name,
         "bibtex": bibtex(plugin),
-        "defaults": plugin.defaults,
-        "presets": plugin.presets,
     }
 
 
@@ -183,8 +181,9 @@ def methods(
     published: Sequence[Figure],
 ) -> None:
     """The table of all methods, and a page each."""
-    lines = []
-    for name in names(found):
+    lines, played = [], names(found)
+    unplayed = sorted(site.shared["cards"]["method"].keys() - {part for name in played for part in name.split("+")})
+    for name in [*played, *unplayed]:
         rows = [
             MethodRow(board, row)
             for board in made
@@ -192,8 +191,9 @@ def methods(
             for row in ranked[board.slug, model].rows
             if row.entry.method == name
         ]
-        lines.append(MethodLine.of(name, sum(e.method == name for e in found), rows))
-        parts = [_card(site, "method", part) for part in name.split("+")]
+        if name in played:
+            lines.append(MethodLine.of(name, sum(e.method == name for e in found), rows))
+        parts = [_about(site, part, found) for part in name.split("+")]
         stated = [f for f in published if plain(f.method) == plain(name)]
         cited, left_out = tables(stated, found, lambda f: f"{f.task} / {f.data}", LISTED)
         site.page(
@@ -201,12 +201,28 @@ def methods(
             "method.html",
             name=name,
             parts=[p for p in parts if p],
+            gains=method_facts.gains(rows),
             rows=rows,
             cited=cited,
             left_out=left_out,
         )
     lines.sort(key=lambda x: (x.name != "vanilla", -x.wins + x.losses, x.name))
-    site.page("methods.html", "methods.html", lines=lines)
+    site.page("methods.html", "methods.html", lines=lines, unplayed=unplayed)
+
+
+def _about(site: Renderer, name: str, found: Sequence[BoardEntry]) -> dict[str, Any]:
+    """A method's card, settings and composition; empty where it is not installed."""
+    card = _card(site, "method", name)
+    if not card:
+        return {}
+    plugin = site.shared["cards"]["method"][name]
+    return {
+        **card,
+        "settings": method_facts.settings(plugin),
+        "presets": method_facts.presets(plugin),
+        "composition": method_facts.composition(plugin),
+        "together": method_facts.together(name, found),
+    }
 
 
 def names(found: Sequence[BoardEntry]) -> list[str]:

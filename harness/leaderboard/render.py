@@ -44,7 +44,7 @@ class Renderer:
             lstrip_blocks=True,
         )
         made.filters |= {"number": figures.number, "signed": signed, "ratio": ratio, "slug": slug, "percent": percent}
-        made.filters |= {"abbreviated": abbreviated}
+        made.filters |= {"abbreviated": abbreviated, "setting": setting}
         made.globals |= {"bar": figures.bar, "policy": POLICY, "levels": LEVELS}
         return made
 
@@ -77,6 +77,11 @@ def ratio(value: float | None) -> str:
 
 def percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def setting(value: Any) -> str:
+    """A setting's value as the command line takes it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def abbreviated(value: float | None) -> str:

@@ -1,8 +1,11 @@
-"""What a card says in other forms: BibTeX."""
+"""What a YAML says in other forms: BibTeX of its card, and the remarks behind its settings."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
+
+import yaml
 
 from harness.plugins.plugin import Plugin
 
@@ -30,6 +33,30 @@ def bibtex(plugin: Plugin) -> str:
     if arxiv:
         lines += [f"  eprint = {{{arxiv[1]}{arxiv[2]}}},", "  archivePrefix = {arXiv},"]
     return "\n".join([*lines, f"  url = {{{link}}}", "}"]) + "\n"
+
+
+def remarks(path: Path) -> dict[str, str]:
+    """Key -> the comment behind its value among the `defaults` of a plug-in's YAML. Empty where it cannot be read."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        top = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    lines, out = text.splitlines(), {}
+    if not isinstance(top, yaml.MappingNode):
+        return {}
+    for name, defaults in top.value:
+        if name.value != "defaults" or not isinstance(defaults, yaml.MappingNode):
+            continue
+        for key, value in defaults.value:
+            end = value.end_mark
+            rest = lines[end.line][end.column :] if end.line < len(lines) else ""
+            if not end.column and isinstance(value, yaml.CollectionNode):
+                continue  # a block, whose end is the line behind it
+            before, mark, said = rest.partition("#")
+            if mark and not before.strip():
+                out[key.value] = said.strip()
+    return out
 
 
 def _escape(text: str) -> str:
