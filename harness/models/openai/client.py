@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.request import getproxies, proxy_bypass
 
 from harness.core.errors import HarnessError, Missing, UsageError, first_line
 from harness.core.secrets import GONE, guard
 from harness.core.types import Reply
-from harness.models.openai.replies import Fault, read, words
+from harness.models.openai.gate import Gate
+from harness.models.openai.replies import Fault, read, reply, words
 
 if TYPE_CHECKING:
     import httpx
@@ -27,6 +28,11 @@ PROBE = 10.0
 """Seconds within which a server must take the first connection."""
 SAY_EVERY = 10.0
 """Seconds between two lines about further tries."""
+CHAT, TEXT = "/chat/completions", "/completions"
+"""Where a chat and a plain text are asked."""
+BUSY = {408, 429, 503, 529}
+"""Statuses of a server that has too much to do."""
+Made = TypeVar("Made")
 PROXIES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY")
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -46,10 +52,10 @@ def key_from(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A reply, and the further tries that it took."""
+class Answer(Generic[Made]):
+    """What was made of an answer, and the further tries that it took."""
 
-    reply: Reply
+    made: Made
     retries: int
 
 
@@ -75,6 +81,7 @@ class Client:
         self.base_url, self.key_env, self.timeout = base_url, key_env, timeout
         self.retries, self.backoff, self.say = retries, backoff, say
         self._waits = tenacity.wait_exponential(multiplier=backoff, max=LONGEST) + tenacity.wait_random(0, backoff / 2)
+        self._gate = Gate(connections, timeout, self._narrowed)
         self._lock = threading.Lock()
         self._spoke, self._retried = -SAY_EVERY, 0
         self._key = key = key_from(key_env)
@@ -87,8 +94,8 @@ class Client:
     def close(self) -> None:
         self._http.close()
 
-    def ask(self, body: dict[str, Any]) -> Answer:
-        """Raises Fault, with `tries`, where no try succeeds."""
+    def ask(self, path: str, body: dict[str, Any], made: Callable[[Any], Made]) -> Answer[Made]:
+        """What `made` makes of the answer's JSON. Raises Fault, with `tries`, where no try succeeds."""
         import tenacity
 
         retrying = tenacity.Retrying(
@@ -100,27 +107,44 @@ class Client:
             reraise=True,
         )
         try:
-            found = retrying(self._once, body)
+            found = retrying(self._once, path, body, made)
         except Fault as fault:
             fault.tries = retrying.statistics["attempt_number"]
             raise
         return Answer(found, retrying.statistics["attempt_number"] - 1)
 
-    def _once(self, body: dict[str, Any]) -> Reply:
+    def _once(self, path: str, body: dict[str, Any], made: Callable[[Any], Made]) -> Made:
+        import httpx
+
+        with self._gate.passage() as passage:
+            try:
+                response = self._http.post(f"{self.base_url}{path}", json=body)
+            except httpx.TimeoutException as e:
+                passage.busy()
+                raise Fault(f"no answer within {self.timeout:g} seconds", again=True) from e
+            except httpx.HTTPError as e:
+                if reason := self._wrong(e):
+                    raise Missing(reason) from e
+                raise Fault(f"{type(e).__name__}: {_first(e) or 'the connection was cut'}", again=True) from e
+            if response.status_code in BUSY:
+                passage.busy()
+            elif response.status_code == 200:
+                passage.answered()
+        found = read(response, made)
+        if self._key and isinstance(found, Reply) and self._key in found.text:
+            return replace(found, text=found.text.replace(self._key, GONE))
+        return found
+
+    def schema(self) -> Any:
+        """What the server says about its requests (OpenAPI), as JSON; None where it says nothing."""
         import httpx
 
         try:
-            response = self._http.post(f"{self.base_url}/chat/completions", json=body)
-        except httpx.TimeoutException as e:
-            raise Fault(f"no answer within {self.timeout:g} seconds", again=True) from e
-        except httpx.HTTPError as e:
-            if reason := self._wrong(e):
-                raise Missing(reason) from e
-            raise Fault(f"{type(e).__name__}: {_first(e) or 'the connection was cut'}", again=True) from e
-        found = read(response)
-        if self._key and self._key in found.text:
-            return replace(found, text=found.text.replace(self._key, GONE))
-        return found
+            root = self.base_url.removesuffix("/v1")
+            response = self._http.get(f"{root}/openapi.json", timeout=min(PROBE, self.timeout))
+            return response.json() if response.status_code == 200 else None
+        except (httpx.HTTPError, ValueError, RecursionError):
+            return None
 
     def models(self) -> list[str]:
         """Names that the server lists under /models; none where it lists none. Raises Missing where nothing answers."""
@@ -155,7 +179,7 @@ class Client:
         if not known or name in known:
             return
         try:
-            self._once({"model": name, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1})
+            self._once(CHAT, {"model": name, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}, reply)
         except Fault as fault:
             if fault.status == 404 or (fault.status in (400, 422) and "model" in fault.said.lower()):
                 more = f" and {len(known) - 8} more" if len(known) > 8 else ""
@@ -182,6 +206,9 @@ class Client:
             f"{self.base_url}: {fault}; trying again in {wait:.1f} s (try {state.attempt_number + 1} of "
             f"{self.retries + 1}; {retried} further tries so far)"
         )
+
+    def _narrowed(self, limit: int) -> None:
+        self.say(f"{self.base_url} has too much to do: it is asked {limit} at a time now")
 
     def _wrong(self, error: Exception) -> str:
         """What is wrong with certificates or a proxy, and its fix; "" where the server itself failed."""

@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from html import unescape
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.core.reasoning import wrapped
 from harness.core.secrets import redacted
@@ -23,6 +23,8 @@ PASSING = {
 """Kinds of an error without a status that another try may change."""
 SPENT = {"insufficient_quota", "billing_hard_limit_reached"}
 """Kinds of a 429 that no other try changes."""
+Made = TypeVar("Made")
+
 FINISHES: dict[str, Finish] = {
     **dict.fromkeys(("length", "max_tokens", "model_length", "MAX_TOKENS"), "length"),
     **dict.fromkeys(("tool_calls", "function_call", "tool_use"), "tool_calls"),
@@ -44,8 +46,8 @@ class Fault(Exception):
         self.tries = 1
 
 
-def read(response: Any) -> Reply:
-    """The reply in an HTTP response. Raises Fault where there is none."""
+def read(response: Any, made: Callable[[Any], Made]) -> Made:
+    """What `made` makes of the JSON in an HTTP response. Raises Fault where there is none."""
     status, headers = response.status_code, response.headers
     try:
         value = response.json()
@@ -62,11 +64,11 @@ def read(response: Any) -> Reply:
         page = response.text.lstrip().startswith("<")
         said = words(response.text) or "nothing"
         raise Fault(f"the answer is not JSON but {'a web page' if page else 'text'}: {said}", again=not page)
-    return reply(value)
+    return made(value)
 
 
-def reply(value: Any) -> Reply:
-    """The reply in a chat completion. Raises Fault where it holds none."""
+def first(value: Any) -> dict[str, Any]:
+    """The first choice of a completion. Raises Fault where it holds none."""
     if not isinstance(value, dict):
         raise Fault(f"the answer is not a chat completion: {words(value)}", again=True)
     choices = value.get("choices")
@@ -77,7 +79,15 @@ def reply(value: Any) -> Reply:
     if not isinstance(choice, dict):
         rest = {k: v for k, v in value.items() if k not in USUAL and v not in (None, [], {}, "")}
         raise Fault(f"the answer holds no choices{': ' + words(rest) if rest else ''}", again=True)
+    return choice
+
+
+def reply(value: Any) -> Reply:
+    """The reply in a completion, of a chat or of a plain text. Raises Fault where it holds none."""
+    choice = first(value)
     message = choice.get("message")
+    if message is None and isinstance(choice.get("text"), str):
+        message = {"content": choice["text"]}
     if not isinstance(message, dict):
         raise Fault("the answer's first choice holds no message", again=True)
     text, thought = _texts(message.get("content"))
@@ -88,17 +98,16 @@ def reply(value: Any) -> Reply:
         text, finish = refusal, "refusal"
     if text is None and reason is None:
         raise Fault("the answer's message holds neither content nor a finish reason", again=True)
-    usage = value.get("usage")
-    usage = usage if isinstance(usage, dict) else {}
+    usage = used(value)
     details = usage.get("completion_tokens_details")
     details = details if isinstance(details, dict) else {}
     return Reply(
         wrapped(_reasoning(message) or thought, text or ""),
-        _count(usage.get("prompt_tokens")),
-        _count(usage.get("completion_tokens")),
+        count(usage.get("prompt_tokens")),
+        count(usage.get("completion_tokens")),
         0.0,
         finish,
-        thinking_tokens=_count(details.get("reasoning_tokens", usage.get("reasoning_tokens"))),
+        thinking_tokens=count(details.get("reasoning_tokens", usage.get("reasoning_tokens"))),
     )
 
 
@@ -131,7 +140,13 @@ def _reasoning(message: Mapping[str, Any]) -> str:
     return "".join(p for p in found if isinstance(p, str))
 
 
-def _count(value: Any) -> int:
+def used(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The usage that an answer states; empty where it states none."""
+    usage = value.get("usage")
+    return usage if isinstance(usage, dict) else {}
+
+
+def count(value: Any) -> int:
     """A number of tokens; 0 where a server says something else."""
     return int(value) if isinstance(value, (int, float)) and value > 0 and value < 2**53 else 0
 

@@ -8,19 +8,24 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from harness.core.decoding import Decoding
 from harness.core.errors import FATAL, Missing, Unusable, UsageError
 from harness.core.model import Call, Model, Sent
 from harness.core.types import Reply
-from harness.models.openai.client import Client
-from harness.models.openai.messages import SET, body, shortened
-from harness.models.openai.replies import Fault
+from harness.models.openai.client import CHAT, TEXT, Answer, Client
+from harness.models.openai.endings import Endings
+from harness.models.openai.likelihoods import TAKE, likelihoods, unreliable
+from harness.models.openai.messages import SET, begun, body, shortened
+from harness.models.openai.replies import Fault, reply
+from harness.models.openai.schema import BEGUN, Schema
 
+Made = TypeVar("Made")
 ENOUGH = 4
 """Requests that must fail alike, with none answered, before a run is given up."""
 OF_THE_PROMPT = ("context", "token", "too long", "length", "flagged", "moderat", "policy", "safety", "picture", "image")
@@ -43,6 +48,7 @@ class Server(Model):
         timeout: float,
         retries: int,
         backoff: float,
+        send_stop: bool,
         extra: dict[str, Any] | None,
         price_in: float | None,
         price_out: float | None,
@@ -59,10 +65,14 @@ class Server(Model):
         self.name, self.family, self.data = name, family, data
         self.base_url, self.key_env = str(base_url).rstrip("/"), key_env
         self.concurrency, self.timeout, self.retries, self.backoff = concurrency, timeout, retries, backoff
-        self.extra = dict(extra or {})
+        self.send_stop, self.extra = send_stop, dict(extra or {})
         self.price = (price_in, price_out)
         self._client: Client | None = None
+        self._schema, self._endings = Schema(), Endings()
         self._lock = threading.Lock()
+        self._reading = threading.Lock()
+        self._reads = False
+        """Whether the server's likelihoods were tried, and can be relied upon."""
         self._work: Counter[str] = Counter()
         self._answered, self._more = False, False
         self._faults: list[Fault] = []
@@ -91,6 +101,7 @@ class Server(Model):
             say=self.say,
         )
         self._client.check(self.name)
+        self._schema = Schema.of(self._client.schema())
 
     def close(self) -> None:
         if self._client is not None:
@@ -114,6 +125,7 @@ class Server(Model):
             raise UsageError("a chat server has no beam search: choose decoding=greedy or nucleus")
         with ThreadPoolExecutor(self.concurrency) as threads:
             found = list(threads.map(lambda call: self._ask(call, decoding), calls))
+        found = self._endings.counted(found, calls, partial(self._shorter, decoding))
         faults = [f for f in found if isinstance(f, Fault)]
         if len(faults) == len(found) and not self._answered and all(f.status == 403 for f in faults):
             raise self._refused(faults[0])
@@ -133,21 +145,30 @@ class Server(Model):
         return len(said) == 1 and not any(word in next(iter(said)).lower() for word in OF_THE_PROMPT)
 
     def sent(self, call: Call, decoding: Decoding) -> list[Sent]:
-        posted = {**body(self.name, call, decoding), **decoding.extra, **self.extra}
-        return [Sent("", json.dumps(shortened(posted), indent=1, ensure_ascii=False))]
+        if call.request.continuations:
+            return super().sent(call, decoding)
+        return [Sent("", json.dumps(shortened(self._posted(call, decoding)), indent=1, ensure_ascii=False))]
+
+    def _posted(self, call: Call, decoding: Decoding) -> dict[str, Any]:
+        """Raises UsageError where the server cannot be asked like this."""
+        path = TEXT if call.request.plain else CHAT
+        made = self._schema.neutral(path, decoding) | body(self.name, call, decoding, stop=self.send_stop)
+        if begun(call.request):
+            if not self._schema.takes(CHAT, "continue_final_message") and "continue_final_message" not in self.extra:
+                raise UsageError(
+                    f"{self.base_url} does not say that it continues an answer that is begun, as this task or method "
+                    "asks: where it does, give model.extra={continue_final_message: true, add_generation_prompt: false}"
+                )
+            made |= BEGUN
+        return {**made, **decoding.extra, **self.extra}
 
     def _ask(self, call: Call, decoding: Decoding) -> Reply | Exception:
-        if call.request.continuations:
-            raise UsageError(
-                "a chat server gives no likelihoods of given texts: take a Hugging Face model or a task that generates"
-            )
         assert self._client is not None
         if self._hopeless():
             return self._faults[0]
         began = time.monotonic()
         try:
-            posted = {**body(self.name, call, decoding), **decoding.extra, **self.extra}
-            found = self._client.ask(posted)
+            found = self._likelihoods(call) if call.request.continuations else self._answer(call, decoding)
         except Fault as fault:
             self._count(requests=1, failed=1, retries=fault.tries - 1)
             if fault.status == 401:
@@ -159,13 +180,57 @@ class Server(Model):
             raise
         except Exception as e:  # what cannot be sent (a picture, a lone surrogate) costs its own samples
             return e
-        reply = found.reply
         with self._lock:
             self._answered, self._faults = True, []
-        self._count(requests=1, retries=found.retries, prompt_tokens=reply.prompt_tokens, new_tokens=reply.new_tokens)
-        if reply.thinking_tokens:
-            self._count(thinking_tokens=reply.thinking_tokens)
-        return replace(reply, latency=time.monotonic() - began)
+        return replace(found, latency=time.monotonic() - began)
+
+    def _answer(self, call: Call, decoding: Decoding) -> Reply:
+        """The reply, cut as one in process is. Raises Fault."""
+        request = call.request
+        found = self._post(TEXT if request.plain else CHAT, self._posted(call, decoding), reply)
+        self._counted(found)
+        for stop in request.stop:
+            if stop in found.text:
+                found = replace(found, text=found.text.split(stop, 1)[0], finish="stop")
+        return found if request.plain else replace(found, text=found.text.strip(" "))
+
+    def _shorter(self, decoding: Decoding, call: Call, tokens: int) -> Reply | None:
+        """The same greedy answer, of at most so many tokens; None where the server gives none."""
+        try:
+            posted = self._posted(call, decoding) | {"max_tokens": tokens}
+            found = self._post(TEXT if call.request.plain else CHAT, posted, reply)
+        except Fault:
+            return None
+        self._counted(found)
+        return found
+
+    def _likelihoods(self, call: Call) -> Reply:
+        """Raises Fault, and UsageError where the server's likelihoods cannot be relied upon."""
+
+        def post(fields: Mapping[str, Any], made: Callable[[Any], Any]) -> Any:
+            plain = self._schema.neutral(TEXT, Decoding())
+            return self._post(TEXT, {"model": self.name, "temperature": 0, **plain, **fields, **self.extra}, made)
+
+        with self._reading:
+            if not self._reads:
+                if reason := unreliable(post):
+                    raise UsageError(f"{self.base_url} gives no likelihoods that can be relied upon ({reason}): {TAKE}")
+                self._reads = True
+        found = likelihoods(call.request, post)
+        self._counted(found)
+        return found
+
+    def _post(self, path: str, fields: Mapping[str, Any], made: Callable[[Any], Made]) -> Made:
+        assert self._client is not None
+        answer: Answer[Made] = self._client.ask(path, dict(fields), made)
+        self._count(requests=1, retries=answer.retries)
+        return answer.made
+
+    def _counted(self, found: Reply) -> None:
+        """Add what the server says that it read and wrote: what it is paid for."""
+        self._count(prompt_tokens=found.prompt_tokens, new_tokens=found.new_tokens)
+        if found.thinking_tokens:
+            self._count(thinking_tokens=found.thinking_tokens)
 
     def _unusable(self, fault: Fault) -> Unusable:
         tries = f" ({fault.tries} tries)" if fault.tries > 1 else ""

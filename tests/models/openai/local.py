@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from harness.cli import main
+from harness.models.openai import Server
 
 Said = tuple[int, Any] | tuple[int, Any, dict[str, str]]
 """Status, body (bytes as they are, anything else as JSON), headers."""
@@ -24,6 +25,7 @@ class Served:
     address: str
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
 
 
 def said(content: Any, finish: str | None = "stop", usage: Any = None, **more: Any) -> Said:
@@ -34,8 +36,11 @@ def said(content: Any, finish: str | None = "stop", usage: Any = None, **more: A
 
 
 @contextlib.contextmanager
-def serving(answer: Callable[[dict[str, Any], int], Said], models: Said = (404, b"")) -> Iterator[Served]:
-    """`answer`: from a body and its number, counted from 1. `models`: what GET /v1/models says."""
+def serving(
+    answer: Callable[[dict[str, Any], int], Said], models: Said = (404, b""), schema: Said = (404, b"")
+) -> Iterator[Served]:
+    """`answer`: from a body and its number, counted from 1. `models`, `schema`: what GET /v1/models and /openapi.json
+    say."""
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -45,12 +50,13 @@ def serving(answer: Callable[[dict[str, Any], int], Said], models: Said = (404, 
             return
 
         def do_GET(self) -> None:
-            self._send(*models)
+            self._send(*(schema if self.path == "/openapi.json" else models))
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             with lock:
                 served.bodies.append(body)
+                served.paths.append(self.path)
                 served.headers.append({k.lower(): v for k, v in self.headers.items()})
                 number = len(served.bodies)
             self._send(*answer(body, number))
@@ -74,6 +80,24 @@ def serving(answer: Callable[[dict[str, Any], int], Said], models: Said = (404, 
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def described(**fields: Sequence[str]) -> Said:
+    """An OpenAPI document that names the fields of requests to /v1/chat/completions (`chat`) and /v1/completions."""
+    paths = {"chat": "/v1/chat/completions", "text": "/v1/completions"}
+    schemas = {name: {"properties": {key: {} for key in names}} for name, names in fields.items()}
+    posts = {
+        paths[n]: {"post": {"requestBody": {"content": {"application/json": {"schema": {"$ref": f"#/schemas/{n}"}}}}}}
+        for n in fields
+    }
+    return 200, {"paths": posts, "schemas": schemas}
+
+
+def local_model(served: Served, **settings: Any) -> Server:
+    """`model=openai` of that server, as its YAML would make it."""
+    how = {"key_env": "NONE", "concurrency": 2, "timeout": 9, "retries": 1, "backoff": 0.01, "send_stop": True}
+    prices = {"price_in": None, "price_out": None}
+    return Server("m", None, "", served.address, **(how | {"extra": None} | prices | settings))
 
 
 QUESTIONS = 18

@@ -25,7 +25,7 @@ def response(status, value, **headers):
 
 def fault(status, value, **headers):
     with pytest.raises(Fault) as e:
-        read(response(status, value, **headers))
+        read(response(status, value, **headers), reply)
     return e.value
 
 

@@ -11,9 +11,8 @@ from urllib.parse import quote
 import pytest
 
 from harness.core import Call, Decoding, Reply, Request, user
-from harness.models.openai import Server
 from tests.engine.toys import Sums
-from tests.models.openai.local import QUESTIONS, play, record, rows, said, serving
+from tests.models.openai.local import QUESTIONS, local_model, play, record, rows, said, serving
 
 pytest.importorskip("httpx")
 pytest.importorskip("tenacity")
@@ -49,9 +48,8 @@ def test_a_question_that_cannot_be_sent_costs_itself_alone():
     """A lone surrogate is no text for a request; nothing else is asked twice."""
     (sample, *_) = Sums(1).samples()
     calls = [Call(Request(user(text), 4), sample, 0) for text in ("a", "\ud800", "b")]
-    with serving(lambda body, n: said("Yes")) as served:
-        settings = {"base_url": served.address, "key_env": "NONE", "concurrency": 2, "timeout": 9, "retries": 1}
-        server = Server("m", None, "", **settings, backoff=0.01, extra=None, price_in=None, price_out=None)
+    with serving(lambda body, n: said("Yes", usage={"completion_tokens": 1})) as served:
+        server = local_model(served)
         server.load([])
         replies = server.answer(calls, Decoding())
         server.close()
