@@ -130,9 +130,11 @@ class Server(Model):
         if len(faults) == len(found) and not self._answered and all(f.status == 403 for f in faults):
             raise self._refused(faults[0])
         if self._hopeless():
+            fault, stops = self._faults[0], any(c.request.stop for c in calls) and self.send_stop
+            hint = " (some servers fail on `stop`: model.send_stop=false)" if stops and fault.status == 500 else ""
             raise Missing(
-                f"{self.base_url}: the first {len(self._faults)} requests all failed alike ({self._faults[0].said}): "
-                "correct that, and the same command starts again"
+                f"{self.base_url}: the first {len(self._faults)} requests all failed alike ({fault.said}): correct "
+                f"that{hint}, and the same command starts again"
             )
         return [self._unusable(f) if isinstance(f, Fault) else f for f in found]  # type: ignore[misc]  # as Model says
 

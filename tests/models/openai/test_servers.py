@@ -1,0 +1,113 @@
+"""`pytest -m server`: the same answers, likelihoods and counts of tokens from real servers as in process."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from harness.core import Call, Decoding, Message, Model, Reply, Request, user
+from harness.embedded.tiny_llava import WEIGHTS
+from harness.plugins.registry import Registry
+from tests.engine.toys import Sums
+from tests.models.openai.local import Served, local_model
+from tests.models.openai.real import REPAIR, differing, evaluated, for_vllm, python, running
+from tests.models.smol.standin import write
+
+pytest.importorskip("httpx")
+pytest.importorskip("tenacity")
+pytestmark = pytest.mark.server
+
+ALL = ("answer", "finish", "prompt_tokens", "new_tokens", "scores")
+POPE = ["task=pope", "task.data=embedded", "limit=36"]
+CHAIR = ["task=chair", "task.data=embedded", "limit=12"]
+
+
+@pytest.fixture(autouse=True)
+def place(workdir, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    return workdir
+
+
+def served(address: str, name: object) -> list[str]:
+    return ["model=openai", f"model.base_url={address}", f"model.name={name}"]
+
+
+@contextlib.contextmanager
+def vllm(place: Path) -> Iterator[tuple[str, Path]]:
+    """The address of a server of tiny-llava, and its name there."""
+    interpreter, folder = python("vllm"), for_vllm(place / "tiny")
+    command = [interpreter, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder), "--port", "{port}"]
+    how = ["--dtype", "float32", "--enforce-eager", "--max-model-len", "1024"]
+    settings = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "PYTHONPATH": str(place)}
+    (place / "sitecustomize.py").write_text(REPAIR)
+    with running(place, *command, *how, **settings) as address:
+        yield address, folder
+
+
+@pytest.mark.parametrize("task", [POPE, CHAIR], ids=["pope", "chair"])
+def test_transformers_serve(task, place):
+    interpreter = python("transformers", "fastapi", "uvicorn", "openai")
+    command = [interpreter, "-m", "transformers.cli.transformers", "serve", str(WEIGHTS), "--port", "{port}"]
+    with running(place, *command, "--device", "cpu", "--dtype", "float32") as address:
+        there = evaluated("served", *task, *served(address, WEIGHTS))
+    assert not differing(evaluated("here", *task), there, ALL)
+
+
+@pytest.mark.parametrize("task", [POPE, CHAIR], ids=["pope", "chair"])
+def test_vllm(task, place):
+    with vllm(place) as (address, folder):
+        there = evaluated("served", *task, *served(address, folder))
+    assert not differing(evaluated("here", *task), there, ALL)
+
+
+def test_llama_cpp(place):
+    """Text alone, from one GGUF file on both sides."""
+    interpreter = python("llama_cpp", "fastapi", "uvicorn", "sse_starlette", "starlette_context")
+    path = write(place)
+    command = [interpreter, "-m", "llama_cpp.server", "--model", str(path), "--port", "{port}", "--n_ctx", "2048"]
+    task = ["task=niah", "limit=8", "task.words=200"]
+    with running(place, *command) as address:
+        there = evaluated("served", *task, *served(address, path))
+    here = evaluated("here", *task, "model=hf", f"model.path={path}", "model.name=standin")
+    assert not differing(here, there, ALL)
+
+
+QUESTION = "Is there a dog in the image?"
+TEXTS = [
+    Request(user(QUESTION), 6, plain=True),
+    Request(user("The picture shows "), 6, plain=True),
+    Request((*user(QUESTION), Message("assistant", ("There is",))), 6),
+]
+READ = [
+    Request(user("Is there a dog?"), 1, plain=True, continuations=(" Yes", " No", " No, there is no dog")),
+    Request(user("The picture shows "), 1, plain=True, continuations=("a dog.", "a red car")),
+]
+
+
+def replies(model: Model, requests: Sequence[Request]) -> list[Reply]:
+    (sample, *_) = Sums(1).samples()
+    model.load([])
+    try:
+        return model.answer([Call(r, sample, 0) for r in requests], Decoding())
+    finally:
+        model.close()
+
+
+def test_vllm_texts_and_likelihoods(place):
+    """Plain texts, begun answers, and likelihoods: what a chat alone has not."""
+    with vllm(place) as (address, folder):
+        model = local_model(Served(address), timeout=60)
+        model.name = str(folder)
+        there = replies(model, TEXTS)
+        read = replies(model, READ)
+    tiny = Registry().get("model", "tiny-llava")
+    for here, reply in zip(replies(tiny.build(path=str(WEIGHTS)), TEXTS), there, strict=True):
+        assert (here.text, here.prompt_tokens, here.finish) == (reply.text, reply.prompt_tokens, reply.finish)
+    for here, reply in zip(replies(tiny.build(path=str(WEIGHTS)), READ), read, strict=True):
+        assert reply.prompt_tokens == here.prompt_tokens and reply.new_tokens == here.new_tokens
+        for ours, theirs in zip(here.likelihoods, reply.likelihoods, strict=True):
+            assert theirs.logprob == pytest.approx(ours.logprob, abs=1e-2)
+            assert (theirs.greedy, theirs.tokens) == (ours.greedy, ours.tokens)
