@@ -21,7 +21,8 @@ def between(tag: str, body: dict[str, Any]) -> str:
 def grader(body: dict[str, Any], _number: int) -> Said:
     """Correct if the answer is the reference."""
     right = between("answer", body) == between("reference", body)
-    return said(f"Reason: {'the same' if right else 'not the same'}\nVerdict: {'correct' if right else 'incorrect'}")
+    words = f"Reason: {'the same' if right else 'not the same'}\nVerdict: {'correct' if right else 'incorrect'}"
+    return said(words, usage={"prompt_tokens": 10, "completion_tokens": 1})  # one: whether it counts an end is plain
 
 
 def judged(served: Served | str, *words: str) -> list[str]:

@@ -42,7 +42,7 @@ def test_a_run_with_a_judge(capsys):
         told = row["details"]["judge"]
         assert told["reason"] in ("the same", "not the same") and told["raw"].startswith("Reason:")
         assert told["verdict"] == ("correct" if row["scores"]["correct"] else "incorrect")
-        assert (told["prompt_tokens"], told["new_tokens"]) == (10, 5) and row["new_tokens"] == 0
+        assert (told["prompt_tokens"], told["new_tokens"]) == (10, 1) and row["new_tokens"] == 0
     assert (facts["answers"], facts["judged"], facts["unparsed"], facts["failed"]) == (48, 48, 0, 0)
     assert facts["cost"]["prompt_tokens"] == 480 and facts["cost"]["asked"] == asked <= 48
     assert facts["agreement"]["score"] == "correct" and facts["agreement"]["kappa"]["value"] == 1

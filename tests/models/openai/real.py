@@ -91,7 +91,7 @@ if importlib.util.find_spec("torchvision") is None:
     stub._num_image_tokens = None
     sys.modules[stub.__name__] = stub
 """
-"""A `sitecustomize` for a vLLM without torchvision: its LLaVA imports Pixtral's picture processor, but never calls it."""
+"""A `sitecustomize` for a vLLM without torchvision: its LLaVA imports Pixtral's processor, but never calls it."""
 
 
 def evaluated(results: str, *words: str) -> dict[str, dict[str, Any]]:
