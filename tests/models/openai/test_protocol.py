@@ -22,7 +22,7 @@ def keyless(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
 
-def asked(request: Request, served, decoding: Decoding = GREEDY, **settings) -> Reply | Exception:
+def asked(request: Request, served, decoding: Decoding = GREEDY, **settings) -> Reply:
     """One answer of a loaded model."""
     (sample, *_) = Sums(1).samples()
     server = local_model(served, **settings)
