@@ -61,18 +61,18 @@ CLAIMS = (
 )
 
 
-def verdict(d: Difference, p: float | None, way: int | None) -> str:
-    """`found`: as claimed, p at most .05. `not found`: the interval leaves less than LEAST to the claim, or the
+def verdict(d: Difference, p: float | None, way: int | None, least: float = LEAST) -> str:
+    """`found`: as claimed, p at most .05. `not found`: the interval leaves less than `least` to the claim, or the
     opposite is significant. `undecided` otherwise. p is corrected."""
     if p is None or d.low is None or d.high is None:
         return "undecided"
     significant = p <= ALPHA
     if way == 0:
-        return "found" if d.low > -LEAST else "not found" if significant and d.value < 0 else "undecided"
+        return "found" if d.low > -least else "not found" if significant and d.value < 0 else "undecided"
     if significant:
         return "found" if way is None or way * d.value > 0 else "not found"
     most = max(-d.low, d.high) if way is None else max(way * d.low, way * d.high)
-    return "not found" if most < LEAST else "undecided"
+    return "not found" if most < least else "undecided"
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ RECORD = (
     *("work", "counts"),
 )
 """What is kept of a run's record."""
-LOCAL = ("results", "logger", "executor", "retry", "batch_size", "hydra", "debug", "max_equal_errors")
+LOCAL = ("results", "weights", "logger", "executor", "retry", "batch_size", "hydra", "debug", "max_equal_errors")
 """Words of a command that say where and how it ran, not what."""
 
 
@@ -101,6 +101,8 @@ def told(run: StoredRun) -> list[str]:
 
 def _entry(run: StoredRun) -> dict[str, Any]:
     record = {k: v for k, v in run.record.as_json().items() if k in RECORD}
+    if "mixer" in run.record.model_facts:  # of the zoo: how it was trained, and its learning curve
+        record |= {"model_facts": run.record.model_facts, "task_facts": run.record.task_facts}
     record["config"] = {"task": run.record.settings("task")}  # from which comparisons make the task's own metrics
     metrics = [asdict(m) for m in run.metrics]
     return {"name": run.name, "words": told(run), "record": record, "metrics": metrics, "costs": run.cost()}

@@ -30,7 +30,7 @@ LEAST = 2
 """Models that make a figure."""
 
 Speeds = Mapping[tuple[str, str], Mapping[str, float]]
-"""(model, course) -> `prefill`, `decode` in tokens a second."""
+"""(model, course) -> `prefill`, `decode` in tokens a CPU second; without `decode` where there is no recurrent form."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def speeds(*folders: Path) -> Speeds:
     for folder in folders:
         if (folder / SPEEDS).is_file():
             rows = json.loads((folder / SPEEDS).read_text(encoding="utf-8"))["rows"]
-            return {(r["model"], r["course"]): {k: float(r[k]) for k in ("prefill", "decode")} for r in rows}
+            return {(r["model"], r["course"]): {k: float(r[k]) for k in ("prefill", "decode") if r[k]} for r in rows}
     return {}
 
 

@@ -1,0 +1,178 @@
+"""The claims of docs/zoo-claims.md: what papers say of their layers, as pairs of models that are trained here."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+SEEDS = (1, 2)
+"""Those of the arms; 0 is that of the committed weights."""
+TASKS = {
+    "mqar": ("task=recall", "task.samples=200"),
+    "linear": ("task=in_context",),
+    "piecewise": ("task=in_context", "task.data=piecewise"),
+    "classes": ("task=in_context", "task.data=classes", "task.samples=300"),
+    "classes-k64": ("task=in_context", "task.data=classes", "task.samples=300", "task.classes=64"),
+    "classes-b1": ("task=in_context", "task.data=classes", "task.samples=300", "task.burst=1"),
+    "classes-b4": ("task=in_context", "task.data=classes", "task.samples=300", "task.burst=4"),
+}
+"""Course -> how it is asked."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A model on a course, or (`score`) a predictor of known form on the problems that the model was asked."""
+
+    model: str
+    course: str
+    score: str = ""
+    train: tuple[str, ...] = ()
+    """What it is trained with beside its recipe."""
+
+    @property
+    def name(self) -> str:
+        return f"`{self.score}`" if self.score else f"`{self.model}`"
+
+    @property
+    def where(self) -> str:
+        return f"{self.name} on {self.course}"
+
+    def command(self, weights: str = "DIR") -> str:
+        """What trains it."""
+        seeds = ",".join(map(str, SEEDS))
+        task = [w for w in TASKS[self.course] if not w.startswith("task.samples")]
+        course = [f"course={self.course}"] if self.course == "mqar" else []
+        return " ".join(
+            ["harness zoo train", f"mixer={self.model}", *task, *course, f"seed={seeds}", *self.train, f"out={weights}"]
+        )
+
+
+@dataclass(frozen=True)
+class Pair:
+    """`better` does better than `worse`; with `reaches` it is not worse by more than what counts as nothing."""
+
+    better: Arm
+    worse: Arm
+    reaches: bool = False
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`says`: the paper's words in short; `here`: what is checked. `abrupt`: an arm whose curve is judged instead."""
+
+    name: str
+    paper: str
+    says: str
+    here: str
+    pairs: tuple[Pair, ...] = ()
+    abrupt: Arm | None = None
+    missing: str = ""
+    """Why nothing is checked yet."""
+
+    @property
+    def arms(self) -> list[Arm]:
+        found = [arm for p in self.pairs for arm in (p.better, p.worse)] + ([self.abrupt] if self.abrupt else [])
+        return list(dict.fromkeys(found))
+
+
+LONGER, REGRESSION, SHORTER = ("steps=1000",), ("steps=2500",), ("steps=2000",)
+"""In place of what recipes say: on mqar, linear and classes."""
+
+
+def _mqar(name: str, *train: str) -> Arm:
+    return Arm(name, "mqar", train=train)
+
+
+def _linear(name: str, score: str = "") -> Arm:
+    return Arm(name, "linear", score, REGRESSION)
+
+
+def _classes(course: str = "classes") -> Arm:
+    return Arm("softmax", course, train=SHORTER)
+
+
+def _dial(*names: str, train: tuple[str, ...] = LONGER) -> tuple[Pair, ...]:
+    """Each does better than the next."""
+    arms = [_mqar(n, *train) for n in names]
+    return tuple(Pair(a, b) for a, b in itertools.pairwise(arms))
+
+
+CLAIMS = (
+    Claim(
+        "The dial of BASED",
+        "2402.18668",
+        "The window's size and the feature dimension are dials along the front of recall against state.",
+        "Accuracy grows with the feature dimension (4, 8, 16) and with the window (8, 16, 32); with 8 dimensions BASED "
+        "keeps 11.7 kB and recalls more than a window of 32 positions with 16.4 kB.",
+        (
+            *_dial("based", "based-8", "based-4"),
+            *_dial("window-32", "window-16", "window"),
+            Pair(_mqar("based-8", *LONGER), _mqar("window-32", *LONGER)),
+        ),
+    ),
+    Claim(
+        "The chunk of RAT",
+        "2507.04416",
+        "The chunk's length goes from attention (1) to a recurrence (T): short chunks recall more and keep more.",
+        "Accuracy with chunks of 1, 4, 16 and 64 positions (64: the recurrence alone).",
+        _dial("rat-1", "rat-4", "rat", "rat-64"),
+    ),
+    Claim(
+        "The parts of Titans",
+        "2501.00663",
+        "Without momentum, without decay, or with a linear memory, recall over long contexts falls: from 92.7 "
+        "to 87.1, 85.6 and 85.3.",
+        "The whole memory against the same without momentum, without forgetting, and with a memory of depth 1.",
+        tuple(Pair(_mqar("titans"), _mqar(n)) for n in ("titans-no-momentum", "titans-no-forget", "titans-linear")),
+    ),
+    Claim(
+        "The gate removes the sink",
+        "2505.06708",
+        "A sigmoid gate on the heads' outputs removes the attention sink on the first token.",
+        "The share of attention that the first position gets, with and without the gate.",
+        missing="no run has measured it: it takes a probe of attention (`sinks`) on model=zoo",
+    ),
+    Claim(
+        "Local linear attention between linear and softmax",
+        "2510.01450",
+        "Where the map changes from place to place, a local linear fit has less error than a local constant one "
+        "(softmax) and than one linear map.",
+        "Trained layers on piecewise linear problems, and the predictors that they stand for on the same problems.",
+        (
+            Pair(Arm("softmax", "piecewise", "local_linear"), Arm("softmax", "piecewise", "local_constant")),
+            Pair(Arm("softmax", "piecewise", "local_linear"), Arm("softmax", "piecewise", "line")),
+            Pair(Arm("lla", "piecewise"), Arm("softmax", "piecewise")),
+            Pair(Arm("lla", "piecewise"), Arm("linear", "piecewise")),
+        ),
+    ),
+    Claim(
+        "Two heads reach debiased gradient descent",
+        "2503.12734",
+        "One layer of softmax attention with two heads learns a debiased step of gradient descent; one head cannot, "
+        "and four add nothing.",
+        "Errors of trained layers on linear regression (5 dimensions, 40 examples), and of the debiased step itself.",
+        (
+            Pair(_linear("softmax-2h"), _linear("softmax")),
+            Pair(_linear("softmax-2h"), _linear("softmax-2h", "debiased_gd"), reaches=True),
+            Pair(_linear("softmax-2h"), _linear("softmax-4h"), reaches=True),
+        ),
+    ),
+    Claim(
+        "Induction heads emerge abruptly",
+        "2312.03002",
+        "In-context accuracy stays at its plateau and then rises abruptly, when the induction head forms.",
+        "In-context accuracy goes from 10 to 90 % of its rise within half a decade of training steps, in every seed.",
+        abrupt=_classes(),
+    ),
+    Claim(
+        "Bursts and many classes favour learning in context",
+        "2312.03002",
+        "In-context accuracy grows with burstiness and with the number of classes.",
+        "Bursts of 2 and 4 against 1 (no bursts), and 512 classes against 64; accuracy on classes never seen.",
+        (
+            Pair(_classes(), _classes("classes-b1")),
+            Pair(_classes("classes-b4"), _classes()),
+            Pair(_classes(), _classes("classes-k64")),
+        ),
+    ),
+)

@@ -1,0 +1,298 @@
+"""Claims of papers about layers, checked on models of the zoo: docs/zoo-claims.md, made of kept runs.
+
+    python benchmarks/zoo_claims.py train --weights DIR      # what is missing (hours of one core for all); resumes
+    python benchmarks/zoo_claims.py play --weights DIR [--results DIR]
+    python benchmarks/zoo_claims.py keep [--results DIR]     # finished runs into results/zoo/claims.parquet
+    python benchmarks/zoo_claims.py write                    # docs/zoo-claims.md from it
+
+A claim is a list of pairs: which of two models must do better, on the same sequences, over all their seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import math
+import re
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+from method_tables import verdict
+from zoo_claim_list import CLAIMS, SEEDS, TASKS, Arm, Claim, Pair
+
+from harness.interop import bundle
+from harness.interop.bundle import BundledRun
+from harness.plugins.registry import ROOT
+from harness.runs.stored import stored
+from harness.stats import Difference
+from harness.stats.corrections import holm
+from harness.stats.seeds import over_seeds, seeds_difference
+
+PAGE = ROOT / "docs/zoo-claims.md"
+KEPT = ROOT / "results/zoo/claims.parquet"
+BLOCK = re.compile(r"(<!-- claims: [^\n]*-->\n).*?(<!-- end -->\n)", re.DOTALL)
+MARGIN, SHARE = 0.01, 0.05
+"""A difference that is none: of accuracies, and of errors as a share of the worse one."""
+VERDICTS = {"found": "holds", "not found": "does not hold", "undecided": "undecided"}
+ABSENT = "not run yet"
+
+
+@dataclass(frozen=True)
+class Found:
+    """One pair as the kept runs have it; `difference` is positive where the claim has it, None without an arm."""
+
+    pair: Pair
+    difference: Difference | None
+    verdict: str
+
+
+class Runs:
+    """The kept runs by arm and seed."""
+
+    def __init__(self, runs: Sequence[BundledRun]):
+        self.by: dict[tuple[str, str], dict[int, BundledRun]] = {}
+        for run in runs:
+            facts = run.record.model_facts
+            course = str(run.record.task_facts.get("course") or run.record.data)
+            seed = int((facts["courses"].get(course) or {}).get("seed") or 0)
+            self.by.setdefault((str(facts["mixer"]), course), {})[seed] = run
+
+    def of(self, arm: Arm) -> dict[int, BundledRun]:
+        return dict(sorted(self.by.get((arm.model, arm.course), {}).items()))
+
+    def values(self, arm: Arm) -> tuple[dict[int, np.ndarray], list[str], bool]:
+        """Seed -> scores, the clusters of their rows, and whether more is better."""
+        out, clusters, up = {}, [], True
+        for seed, run in self.of(arm).items():
+            primary = next(m for m in run.metrics if m.primary)
+            score, up = arm.score or primary.score, primary.higher_is_better is not False
+            rows = [r for r in run.results() if r.outcome and score in r.outcome.scores]
+            out[seed] = np.array([r.outcome.scores[score] for r in rows if r.outcome])
+            clusters = [r.cluster for r in rows]
+        if arm.score:  # a predictor says the same whichever model was asked
+            out = dict(list(out.items())[:1])
+        return out, clusters, up
+
+    def level(self, arm: Arm) -> str:
+        """The arm's value with its interval."""
+        values, clusters, up = self.values(arm)
+        if not values:
+            return ABSENT
+        e = over_seeds(np.stack(list(values.values())), clusters, (0.0, 1.0) if up else (0.0, math.inf))
+        return f"{e.value:.3f}" if e.low is None else f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}]"
+
+    def facts(self, arm: Arm) -> list[dict[str, Any]]:
+        """What the runs recorded of the training, one a seed."""
+        return [run.record.model_facts["courses"][arm.course] for run in self.of(arm).values()]
+
+    @cached_property
+    def cpu_seconds(self) -> float:
+        """Of all kept trainings, each once."""
+        return sum(f["cpu_seconds"] for key in self.by for f in self.facts(Arm(*key)))
+
+
+def judged(claim: Claim, runs: Runs) -> list[Found]:
+    """Every pair, its p corrected over those of the claim (Holm)."""
+    found = []
+    for p in claim.pairs:
+        (a, rows, up), (b, others, _) = runs.values(p.better), runs.values(p.worse)
+        d = None
+        if a and b:
+            assert rows == others, "both arms answer the same sequences"
+            d = seeds_difference(b, a, rows) if up else seeds_difference(a, b, rows)
+        found.append((p, d, up, fmean(map(np.mean, b.values())) if b else 0.0))
+    known = [d.p for _, d, *_ in found if d is not None and d.p is not None]
+    corrected = iter(holm(known))
+    out = []
+    for p, d, up, level in found:
+        p_value = next(corrected) if d is not None and d.p is not None else None
+        margin = MARGIN if up else SHARE * level
+        said = ABSENT if d is None else VERDICTS[verdict(d, p_value, 0 if p.reaches else 1, margin)]
+        out.append(Found(p, d, said))
+    return out
+
+
+def abruptness(curve: Sequence[dict[str, Any]], part: str) -> float | None:
+    """Decades of steps from 10 to 90 % of the rise, between points of the curve on a logarithmic axis; None where it
+    did not rise by a quarter."""
+    points = [(math.log10(p["step"]), p["scores"][part]) for p in curve if p["step"] >= 1 and part in p["scores"]]
+    if not points:
+        return None
+    low, high = points[0][1], max(v for _, v in points)
+    if high - low < 0.25:
+        return None
+    ends = [_crossed(points, low + share * (high - low)) for share in (0.1, 0.9)]
+    return ends[1] - ends[0]
+
+
+def _crossed(points: Sequence[tuple[float, float]], level: float) -> float:
+    """Where the curve first reaches a level."""
+    for (x, v), (y, w) in itertools.pairwise(points):
+        if v < level <= w:
+            return x + (y - x) * (level - v) / (w - v)
+    return points[0][0]
+
+
+def summed(verdicts: Iterable[str]) -> str:
+    """Of a claim, of its parts'."""
+    found = list(verdicts)
+    for word in (ABSENT, "does not hold", "undecided"):
+        if word in found:
+            return (
+                word
+                if word != ABSENT or set(found) == {ABSENT}
+                else f"undecided ({found.count(ABSENT)} of {len(found)} not run)"
+            )
+    return "holds"
+
+
+def shown(claim: Claim, runs: Runs) -> Iterator[str]:
+    """The claim's part of the page."""
+    lines, absent = list(_abrupt(claim, runs) if claim.abrupt else _pairs(claim, runs)), []
+    yield from (f"## {claim.name}: {lines[0]}", "")
+    yield from _folded(f"[arXiv {claim.paper}](https://arxiv.org/abs/{claim.paper}): {claim.says} Here: {claim.here}")
+    yield from lines[1:]
+    absent = [arm for arm in claim.arms if not runs.of(arm)]
+    if absent:
+        yield from ("", "Not run yet:", "")
+        yield from dict.fromkeys(f"    {arm.command()}" for arm in absent)
+    yield ""
+
+
+def _pairs(claim: Claim, runs: Runs) -> Iterator[str]:
+    """The verdict, then a table."""
+    if claim.missing:
+        yield from (ABSENT, "", f"Not run yet: {claim.missing}.")
+        return
+    found = judged(claim, runs)
+    yield summed(f.verdict for f in found)
+    yield from ("", "| must do better | | than | | by | verdict |", "|---|---|---|---|---|---|")
+    for f in found:
+        d, p = f.difference, f.pair
+        by = "" if d is None else f"{d.value:+.3f}" + ("" if d.low is None else f" [{d.low:+.3f}, {d.high:+.3f}]")
+        than = f"{p.worse.where}{' (or as well)' if p.reaches else ''}"
+        yield f"| {p.better.where} | {runs.level(p.better)} | {than} | {runs.level(p.worse)} | {by} | {f.verdict} |"
+    if told := _trained(claim, runs):
+        yield from ("", *_folded(told))
+
+
+def _abrupt(claim: Claim, runs: Runs) -> Iterator[str]:
+    assert claim.abrupt
+    found = [(f["seed"], abruptness(f["curve"], "ic"), f["scores"]["ic"]) for f in runs.facts(claim.abrupt)]
+    widths = [w for _, w, _ in found]
+    if not found:
+        yield ABSENT
+    elif any(w is None for w in widths):
+        yield "undecided"
+    else:
+        yield "holds" if max(w for w in widths if w is not None) < 0.5 else "does not hold"
+    if found:
+        yield from ("", "| seed | 10 to 90 % of the rise, decades of steps | accuracy at the end |", "|---|---|---|")
+        yield from (f"| {s} | {'no rise' if w is None else f'{w:.2f}'} | {v:.3f} |" for s, w, v in found)
+        yield from ("", *_folded(_trained(claim, runs)))
+
+
+def _trained(claim: Claim, runs: Runs) -> str:
+    """Steps, examples and seeds behind the numbers."""
+    parts = []
+    for arm in dict.fromkeys((a.model, a.course) for a in claim.arms):
+        facts = runs.facts(Arm(*arm))
+        if facts:
+            steps = " and ".join(dict.fromkeys(f"{f['steps']} steps of {f['recipe']['batch']}" for f in facts))
+            state = (facts[0].get("state_bytes") or {}).get("64")
+            kept = f", {state / 1000:.1f} kB of state" if state and claim.pairs and arm[1] == "mqar" else ""
+            seeds = ", ".join(str(f["seed"]) for f in facts)
+            parts.append(f"`{arm[0]}` on {arm[1]}: {steps}, seed{'s' * (len(facts) > 1)} {seeds}{kept}")
+    return f"Trained: {'; '.join(parts)}." if parts else ""
+
+
+def _folded(text: str) -> list[str]:
+    return textwrap.wrap(text, 116, break_on_hyphens=False, break_long_words=False)
+
+
+def written(page: str, runs: Runs) -> str:
+    """The page with its block made anew."""
+    seconds = (
+        f"{runs.cpu_seconds:.0f} CPU seconds of training are behind these numbers" if runs.by else "no run is kept"
+    )
+    lines = ["", f"{seconds[0].upper()}{seconds[1:]}.", "", "| claim | verdict |", "|---|---|"]
+    parts = [list(shown(claim, runs)) for claim in CLAIMS]
+    lines += [f"| {c.name} | {part[0].rpartition(': ')[2]} |" for c, part in zip(CLAIMS, parts, strict=True)]
+    lines += ["", *(line for part in parts for line in part)]
+    return BLOCK.sub(lambda m: f"{m[1]}{chr(10).join(lines)}\n{m[2]}", page)
+
+
+def kept() -> Runs:
+    return Runs(bundle.read(KEPT) if KEPT.is_file() else [])
+
+
+def _arms() -> list[Arm]:
+    """Those that are trained, each once."""
+    return list(dict.fromkeys(Arm(a.model, a.course, train=a.train) for c in CLAIMS for a in c.arms))
+
+
+def train(weights: Path) -> int:
+    from harness.cli import main
+
+    for arm in _arms():
+        if code := main(arm.command(str(weights)).split()[1:]):
+            return code
+    return 0
+
+
+def play(weights: Path, results: Path) -> int:
+    """What has been trained, one run after the other in one process; what is finished is not played again."""
+    from harness.cli import main
+
+    for arm in _arms():
+        for seed in SEEDS:
+            if not (weights / arm.model / f"{arm.course}-{seed}.safetensors").is_file():
+                continue
+            words = [
+                "model=zoo",
+                f"mixer={arm.model}",
+                f"training_seed={seed}",
+                f"weights={weights}",
+                *TASKS[arm.course],
+            ]
+            if code := main(["eval", *words, f"results={results}", "logger=quiet"]):
+                return code
+    return 0
+
+
+def keep(results: Path) -> int:
+    """The newest finished run of each arm and seed."""
+    by: dict[tuple[str, ...], Any] = {}
+    for run in stored(results):
+        if run.record.status.scored and "mixer" in run.record.model_facts:
+            by[tuple(sorted(bundle.told(run)))] = run
+    bundle.write([by[key] for key in sorted(by)], KEPT)
+    return len(by)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=("train", "play", "keep", "write"))
+    parser.add_argument("--weights", type=Path, default=Path("results/zoo"))
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    given = parser.parse_args()
+    if given.action == "train":
+        return train(given.weights)
+    if given.action == "play":
+        return play(given.weights, given.results)
+    if given.action == "keep":
+        print(f"{keep(given.results)} runs in {KEPT}")
+    else:
+        PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), kept()), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
