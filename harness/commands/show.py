@@ -189,7 +189,8 @@ def _played(run: Any) -> dict[str, str]:
         **({"stopped": record.stopped} if record.stopped else {}),
         **({"rescored": f"answers of {record.rescored_from}"} if record.rescored_from else {}),
         "method": f"{record.method} {json.dumps(_numbers(record))}",
-        "model": f"{record.model} {json.dumps(record.model_facts)}",
+        "model": f"{record.model} {json.dumps(_without_curves(record.model_facts))}",
+        **{f"learned {course}": line for course, line in _curves(record.model_facts).items()},
         "task": f"{record.task} version {record.task_version}, data {record.data}",
         "decoding": json.dumps(record.decoding),
         "seed": ", ".join([f"{record.seed}", f"limit {record.limit}", *_selection(record)]),
@@ -203,6 +204,29 @@ def _played(run: Any) -> dict[str, str]:
         "commit": f"{git.get('commit')}{' (changed)' if git.get('dirty') else ''}" if git else "outside a git checkout",
         "command": record.command,
     }
+
+
+def _courses(facts: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What a model of the zoo was trained on, by course; empty for other models."""
+    found = facts.get("courses")
+    return {k: v for k, v in found.items() if isinstance(v, dict)} if isinstance(found, dict) else {}
+
+
+def _without_curves(facts: dict[str, Any]) -> dict[str, Any]:
+    courses = {k: {f: v for f, v in of.items() if f != "curve"} for k, of in _courses(facts).items()}
+    return {**facts, "courses": courses} if courses else facts
+
+
+def _curves(facts: dict[str, Any]) -> dict[str, str]:
+    """Course -> its learning curve in a line: the score at some of its points."""
+    out = {}
+    for course, of in _courses(facts).items():
+        points = [p for p in of.get("curve") or () if p.get("scores")]
+        shown = points[:: max(1, len(points) // 6)]
+        means = [f"{sum(p['scores'].values()) / len(p['scores']):.3f} at {p['step']}" for p in shown]
+        if means:
+            out[course] = f"{of.get('score', 'score')} {', '.join(means)} steps ({len(points)} points)"
+    return out
 
 
 def _selection(record: RunRecord) -> list[str]:

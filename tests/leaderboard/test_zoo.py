@@ -99,3 +99,12 @@ def test_a_logarithmic_axis_covers_its_values(values):
     place, marks = figures.log_axis(values, 0, 100)
     assert marks[0] <= min(values) and marks[-1] >= max(values) and len(marks) >= 2
     assert 0 <= place(min(values)) <= place(max(values)) <= 100
+
+
+def test_show_tells_a_curve_in_a_line(tmp_path, capsys):
+    from harness.cli import main
+
+    name = zoo_run(tmp_path / "results", "softmax", 0, 0.9)
+    assert main(["show", name, "--results", str(tmp_path / "results")]) == 0
+    said = capsys.readouterr().out
+    assert "learned mqar score 0.000 at 0, 0.001 at 1" in " ".join(said.split()) and '"curve"' not in said
