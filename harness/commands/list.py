@@ -8,7 +8,7 @@ from harness.commands.words import say
 from harness.config.parser import Parser, one_of
 from harness.core.verified import LEVELS
 from harness.plugins.plugin import Plugin
-from harness.plugins.registry import Registry
+from harness.plugins.registry import ROOT, Registry
 
 LEVEL = max(map(len, LEVELS))
 """Width of the column that shows how far a method was compared with its authors' code."""
@@ -44,4 +44,7 @@ def _about(plugin: Plugin) -> str:
         parts.append(f"[{plugin.kind}, {paper}]")
     if plugin.group == "task":
         parts.append(f"[{', '.join(plugin.raw.get('variants') or {})}]")
+    if members := plugin.card.get("members"):  # models of one backend: model=zoo mixer=NAME
+        folder = ROOT / str(members["folder"])
+        parts.append(f"[{members['setting']}=: {', '.join(sorted(p.name for p in folder.iterdir() if p.is_dir()))}]")
     return " ".join(parts)

@@ -20,19 +20,20 @@ Weights = list[tuple[Tensor, Tensor]]
 
 
 class Memory(nn.Module):
-    """`depth`: 1 (a matrix) or 2 (an MLP with SiLU). `momentum`, `forget`: False for the paper's ablations."""
+    """`depth`: 1 (a matrix) or 2 (an MLP with SiLU). `momentum`, `forget`: False for the paper's ablations. `rate`: the
+    largest theta; steps of equal keys in a chunk add up, so that more than 1 / chunk diverges."""
 
-    def __init__(self, width: int, size: int, depth: int, momentum: bool, forget: bool):
+    def __init__(self, width: int, size: int, depth: int, momentum: bool, forget: bool, rate: float = 1.0):
         super().__init__()
         if depth not in (1, 2):
             raise ValueError(f"depth={depth}: choose 1 or 2")
-        self.momentum, self.forget = momentum, forget
+        self.momentum, self.forget, self.rate = momentum, forget, rate
         self.project = nn.Linear(width, 3 * size, bias=False)
         self.rates = nn.Linear(width, 3)  # eta, theta, alpha
         self.first = nn.ParameterList(torch.randn(size, size) * size**-0.5 for _ in range(depth))
         nn.init.zeros_(self.rates.weight)
         with torch.no_grad():
-            self.rates.bias.copy_(torch.tensor([-1.0, 0.0 if depth == 1 else -2.0, -5.0]))
+            self.rates.bias.copy_(torch.tensor([-1.0, 0.0, -5.0]))
 
     def start(self, batch: int) -> Weights:
         return [(m.expand(batch, -1, -1), torch.zeros_like(m).expand(batch, -1, -1)) for m in self.first]
@@ -57,13 +58,14 @@ class Memory(nn.Module):
         q, k, v = self.project(x).chunk(3, -1)
         q, k = F.normalize(q, dim=-1), F.normalize(k, dim=-1)
         eta, theta, alpha = self.rates(x).unbind(-1)
+        theta = self.rate * theta.sigmoid()
         log_eta = F.logsigmoid(eta) if self.momentum else torch.full_like(eta, -1e4)
         log_keep = F.logsigmoid(-alpha) if self.forget else torch.zeros_like(alpha)
         fade, push = decays(log_keep), decays(log_eta)
         old = log_keep.cumsum(-1).exp()[..., None]  # A_t
         moved = fade @ log_eta.cumsum(-1).exp()[..., None]  # E_t
-        put = (fade @ push) * theta.sigmoid()[:, None]  # P_ts theta_s
-        pushed = (push[:, -1] * theta.sigmoid())[..., None]
+        put = (fade @ push) * theta[:, None]  # P_ts theta_s
+        pushed = (push[:, -1] * theta)[..., None]
         kept = log_eta.sum(-1).exp()[:, None, None]
         behind: Weights = []
         for l, ((m, s), (a, b)) in enumerate(zip(now, self.gradients(now, k, v), strict=True)):

@@ -36,7 +36,7 @@ class Recipe:
     rate: float = 3e-3
     decay: float = 0.1
     optimizer: str = "adamw"
-    examine: int = 12
+    examine: int = 8
 
     def __post_init__(self) -> None:
         if self.optimizer not in ("adamw", "sgd"):

@@ -121,7 +121,9 @@ def learn(
         log_every=1e9 if not seconds else seconds / recipe.examine,
         clock=time.process_time,
         schedule=(lambda _: 1.0) if constant else learning_rate,
-        optimizer=lambda g: torch.optim.SGD(g, recipe.rate) if constant else torch.optim.AdamW(g, recipe.rate),
+        optimizer=lambda g: (
+            torch.optim.SGD(g, recipe.rate) if constant else torch.optim.AdamW(g, recipe.rate, fused=True)
+        ),
         marks={0, *grid.tolist()} if not seconds else (),
         counted="examples",
         say=say,

@@ -15,11 +15,11 @@ class Titans(Mixer):
     """`size`: of keys, values and memory. `chunk`: positions whose gradients are taken at the same weights."""
 
     def __init__(
-        self, width: int, size: int = 32, depth: int = 2, chunk: int = 8, momentum: bool = True, forget: bool = True
+        self, width: int, size: int = 32, depth: int = 2, chunk: int = 4, momentum: bool = True, forget: bool = True
     ):
         super().__init__()
         self.width, self.chunk = width, chunk
-        self.memory = Memory(width, size, depth, momentum, forget)
+        self.memory = Memory(width, size, depth, momentum, forget, 0.5 / chunk)
         self.o_proj = nn.Linear(size, width, bias=False)
 
     def segment(self, now: Weights, x: Tensor) -> tuple[Tensor, Weights]:

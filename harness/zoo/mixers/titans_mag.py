@@ -23,7 +23,7 @@ class TitansMag(Mixer):
         window: int = 8,
         size: int = 32,
         depth: int = 2,
-        chunk: int = 8,
+        chunk: int = 4,
         momentum: bool = True,
         forget: bool = True,
     ):
