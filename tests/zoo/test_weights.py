@@ -1,0 +1,73 @@
+"""The committed models: what their cards say is what they do, and what made them is what the recipes say."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from harness.core.series import Course, Examples
+from harness.plugins.registry import Registry
+from harness.zoo import card
+from harness.zoo.recipe import names, recipe
+from harness.zoo.train import learn, scores
+from harness.zoo.trained import COMMITTED
+
+ALL = list(card.every())
+TASKS = {"linear": "in_context", "piecewise": "in_context", "classes": "in_context"}
+FEW = 48
+LARGEST = 400_000
+
+
+@cache
+def course(name: str) -> Course:
+    """The course of a task with its usual settings."""
+    task = Registry().get("task", TASKS.get(name, "recall")).build(data=name)
+    return task.courses()[name]
+
+
+@pytest.mark.parametrize("trained", ALL, ids=lambda t: f"{t.name}-{t.course}-{t.seed}")
+def test_a_committed_model_does_what_its_card_says(trained):
+    facts, network = trained.facts, trained.load()
+    assert trained.file.stat().st_size <= LARGEST
+    assert (facts["name"], facts["course"], facts["seed"]) == (trained.name, trained.course, trained.seed)
+    exams = {k: Examples(e.values[:FEW], e.targets[:FEW]) for k, e in course(trained.course).exams().items()}
+    torch.set_flush_denormal(True)
+    for name, found in scores(network, exams).items():
+        asked = exams[name].targets[np.isfinite(exams[name].targets) & (exams[name].targets != -100)].size
+        said = facts["scores"][name]
+        margin = 4 * np.sqrt(max(said * (1 - said), 0.01) / asked) if facts["score"] == "accuracy" else said
+        assert abs(found - said) <= margin, (name, found, said)
+    values = torch.from_numpy(next(iter(exams.values())).values[:2])
+    with torch.no_grad():
+        whole, state, out = network.eval()(values), network.start(2), []
+        for t in range(values.shape[1]):
+            one, state = network.step(values[:, t], state)
+            out.append(one)
+    assert torch.allclose(torch.stack(out, 1), whole, atol=2e-3, rtol=1e-3), "recurrent decoding equals parallel"
+
+
+@pytest.mark.parametrize("trained", [t for t in ALL if t.seed == 0], ids=lambda t: f"{t.name}-{t.course}")
+def test_recipes_say_what_was_done(trained):
+    made = recipe(trained.name, trained.course)
+    said = trained.facts["recipe"]
+    for key in ("steps", "batch", "rate", "decay", "optimizer"):
+        assert said[key] == getattr(made, key), key
+    assert json.loads(json.dumps(made.shape)) == said["shape"]
+
+
+def test_the_card_and_the_list_are_true():
+    assert card.written(card.README.read_text()) == card.README.read_text(), "run python -m harness.zoo.card"
+    assert {t.name for t in ALL} <= set(names())
+    assert sum(t.facts["cpu_seconds"] for t in ALL) < 2 * 3600
+    assert {p.name for p in COMMITTED.iterdir()} == {t.name for t in ALL}
+
+
+@pytest.mark.slow
+def test_a_model_trained_anew_reaches_its_card(tmp_path):
+    made = learn(recipe("softmax", "mqar"), course("mqar"), "mqar", 0, tmp_path)
+    (known,) = [t for t in ALL if (t.name, t.course, t.seed) == ("softmax", "mqar", 0)]
+    assert made and made.facts["scores"] == pytest.approx(known.facts["scores"], abs=0.02)
