@@ -2,9 +2,9 @@
 
     python benchmarks/cache_memory.py [--lengths 4096 8000] [--budgets 0.1] [--methods streaming_llm snapkv] [--model M]
 
-One needle prompt of each length (task=niah, variant single_2), eight new tokens, `cache=evict`. `cache_bytes` is what
-keys and values of all layers took at most, counted after each layer of each pass; `all` keeps everything, under the
-same code. Each run is a child process; the operating system says what it held at its peak.
+One needle prompt of each length (task=niah, variant single_2), up to 32 new tokens, `cache=evict`. `cache_bytes` is
+what keys and values of all layers took at most, counted after each layer of each pass; `all` keeps everything, under
+the same code. Each run is a child process; the operating system says what it held at its peak.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def run(folder: Path, model: str, length: int, method: str, budget: float | None
     """Figures of one run: cache_bytes, kept_share, string_match; MiB of the process; CPU seconds."""
     results = folder / f"{length}-{method}-{budget}"
     words = ["task=niah", f"model={model}", f"task.lengths=[{length}]", "task.variants=[single_2]", "limit=1"]
-    words += ["task.max_new_tokens=8", f"method={method}", f"method.{method}.cache=evict"]
+    words += ["task.max_new_tokens=32", f"method={method}", f"method.{method}.cache=evict"]
     words += [f"method.{method}.budget={'null' if budget is None else budget}", f"results={results}", "logger=quiet"]
     child = subprocess.Popen(
         [sys.executable, "-m", "harness", "eval", *words],

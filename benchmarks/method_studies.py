@@ -60,6 +60,11 @@ NIAH = (
     *("task=niah", "model=smollm2", "task.lengths=[512]", "task.variants=[single_1,single_2,single_3,multikey_1]"),
     *("task.style=reason", "task.max_new_tokens=64", "limit=24"),
 )
+MINIWOB = ("task=miniwob", "task.observation=[axtree]", "task.max_steps=6")
+COPIER = ("model=openai", "model.name=copier", "model.base_url=http://127.0.0.1:8123/v1")
+"""The server of benchmarks/copier.py."""
+PAGES = "[click-button,click-dialog,click-link,click-tab,enter-text,focus-text,click-option,login-user]"
+FEW = ("task=miniwob", "task.observation=[axtree]", "task.max_steps=3", f"task.tasks={PAGES}", "task.seeds=2")
 STUDIES = {
     s.name: s
     for s in (
@@ -82,6 +87,22 @@ STUDIES = {
                 *_methods("vanilla", "crop_center", "cot", "visrl", "deepeyes", "focus"),
                 ("method=focus", "method.focus.mode=slow"),
             ),
+        ),
+        Study(
+            "miniwob-synapse-copier",
+            "agents",
+            (*MINIWOB, *COPIER),
+            (
+                *_methods("vanilla", "synapse"),
+                ("method=synapse", "method.synapse.memory=name"),
+                ("method=synapse", "method.synapse.shots=1"),
+            ),
+        ),
+        Study(
+            "miniwob-synapse-smollm2",
+            "agents",
+            (*FEW, "model=smollm2"),
+            (*_methods("vanilla"), ("method=synapse", "method.synapse.shots=1")),
         ),
     )
 }

@@ -21,9 +21,12 @@ click("bid"), dblclick("bid"), hover("bid"), focus("bid"), clear("bid"), fill("b
 select_option("bid", "option"), drag_and_drop("bid", "bid")"""
 
 
-def messages(state: State, history: Sequence[str], observe: Sequence[str]) -> tuple[Message, ...]:
-    """One user turn: the screenshot first, so that single-image models can be asked, the past as text."""
-    parts: list[str | Picture] = [Picture(state.screenshot)] if "screenshot" in observe else []
+def messages(
+    state: State, history: Sequence[str], observe: Sequence[str], earlier: Sequence[Picture] = ()
+) -> tuple[Message, ...]:
+    """One user turn: the screenshot first, so that single-image models can be asked, the past as text. `earlier`:
+    screenshots of past steps, oldest first, in front of it."""
+    parts: list[str | Picture] = [*earlier, Picture(state.screenshot)] if "screenshot" in observe else []
     lines = [f"Task: {state.utterance}"]
     if "dom" in observe:
         lines.append(f"{PAGE}\n{state.dom}")

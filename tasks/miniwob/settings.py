@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from harness.records.settings import OneOf, Ruled, SomeOf, Tokens, Whole, Within
 from harness.tasks.miniwob.environment import OBSERVATIONS
@@ -16,10 +16,15 @@ class Settings(Ruled):
     tasks: Annotated[tuple[str, ...], SomeOf(LISTS["browsergym"])]
     seeds: Annotated[int, Whole()]
     observation: Annotated[tuple[str, ...], SomeOf(OBSERVATIONS)]
+    screenshots: Annotated[int, Whole(of_records=True)]
     scale: Annotated[float, Within(0.5, 4)]
     max_steps: Annotated[int, Whole()]
     pages: Annotated[int, Whole(of_records=True)]
     max_new_tokens: Tokens
+
+    def asked(self) -> list[Any]:
+        """Prompts showed one screenshot before there was a choice: the fingerprints of then stay."""
+        return [*super().asked(), *([f"screenshots {self.screenshots}"] if self.screenshots > 1 else [])]
 
     def __post_init__(self) -> None:
         if self.tasks is None and self.data in LISTS:

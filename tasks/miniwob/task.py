@@ -72,10 +72,14 @@ class MiniWob(Task):
         state = page.start()
         goal, history = state.utterance, []
         steps: list[Step] = []
+        shown: list[Picture] = []
         malformed = refused = 0
         while not state.done and len(history) < self.settings.max_steps:
-            reply = yield Request(messages(state, history, self.settings.observation), self.settings.max_new_tokens)
+            earlier = shown[1 - self.settings.screenshots :] if self.settings.screenshots > 1 else []
+            prompt = messages(state, history, self.settings.observation, earlier)
+            reply = yield Request(prompt, self.settings.max_new_tokens)
             seen = Picture(state.screenshot) if state.screenshot else None
+            shown += [seen] if seen else []
             try:
                 action = parse(reply.text)
             except Malformed as e:

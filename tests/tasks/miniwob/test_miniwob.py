@@ -15,10 +15,11 @@ import pytest
 from harness import browser as browsers
 from harness.browser import chromium
 from harness.cli import main
-from harness.core import Missing
+from harness.core import Missing, Reply
+from harness.plugins.registry import Registry
 from harness.tasks.miniwob.actions import parse
 from harness.tasks.miniwob.browser import Browser, Lost
-from harness.tasks.miniwob.environment import Episode, Refused, folder
+from harness.tasks.miniwob.environment import Episode, Refused, State, folder
 from harness.tasks.miniwob.policies import POLICIES, PageView
 
 try:
@@ -164,6 +165,33 @@ def test_a_browser_that_dies_again_and_again_is_one_error(workdir):
         fresh.close()
     finally:
         own.close()
+
+
+@pytest.mark.parametrize(("screenshots", "shown"), [(1, ["0", "1", "2", "3"]), (3, ["0", "0 1", "0 1 2", "1 2 3"])])
+def test_prompts_show_the_last_screenshots_oldest_first(screenshots, shown):
+    """A page that is over after four clicks; its screenshot is the number of its step."""
+
+    class Page:
+        seed, replays, at = 0, 0, 0
+
+        def start(self):
+            return State("Click.", {}, self.at == 4, 0.0, 0.0, "", screenshot=str(self.at).encode())
+
+        def act(self, action):
+            self.at += 1
+            return self.start()
+
+    task = Registry().tasks["miniwob"].build(data="embedded", screenshots=screenshots)
+    play, prompts = task._play(Page()), []
+    request = next(play)
+    with pytest.raises(StopIteration):
+        while True:
+            prompts.append(" ".join(p.source.decode() for p in request.pictures))
+            request = play.send(Reply("mouse_click(10, 60)"))
+    assert prompts == shown
+    assert (task.settings.asked() == Registry().tasks["miniwob"].build(data="embedded").settings.asked()) == (
+        screenshots == 1
+    )
 
 
 def metrics(pattern: str = "*") -> dict:
