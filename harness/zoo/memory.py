@@ -21,13 +21,22 @@ Weights = list[tuple[Tensor, Tensor]]
 
 class Memory(nn.Module):
     """`depth`: 1 (a matrix) or 2 (an MLP with SiLU). `momentum`, `forget`: False for the paper's ablations. `rate`: the
-    largest theta; steps of equal keys in a chunk add up, so that more than 1 / chunk diverges."""
+    largest theta (steps of equal keys in a chunk add up). `limit`: the largest norm of a gradient."""
 
-    def __init__(self, width: int, size: int, depth: int, momentum: bool, forget: bool, rate: float = 1.0):
+    def __init__(
+        self,
+        width: int,
+        size: int,
+        depth: int,
+        momentum: bool,
+        forget: bool,
+        rate: float = 1.0,
+        limit: float = torch.inf,
+    ):
         super().__init__()
         if depth not in (1, 2):
             raise ValueError(f"depth={depth}: choose 1 or 2")
-        self.momentum, self.forget, self.rate = momentum, forget, rate
+        self.momentum, self.forget, self.rate, self.limit = momentum, forget, rate, limit
         self.project = nn.Linear(width, 3 * size, bias=False)
         self.rates = nn.Linear(width, 3)  # eta, theta, alpha
         self.first = nn.ParameterList(torch.randn(size, size) * size**-0.5 for _ in range(depth))
@@ -48,10 +57,15 @@ class Memory(nn.Module):
         """For each matrix the (a, b) of grad l = a b^T, [B, C, d] each."""
         inside = k @ now[0][0].mT
         if len(now) == 1:
-            return [(2 * (inside - v), k)]
+            return [self.bounded(2 * (inside - v), k)]
         h, gate = F.silu(inside), inside.sigmoid()
         error = 2 * (h @ now[1][0].mT - v)
-        return [((error @ now[1][0]) * gate * (1 + inside * (1 - gate)), k), (error, h)]
+        return [self.bounded((error @ now[1][0]) * gate * (1 + inside * (1 - gate)), k), self.bounded(error, h)]
+
+    def bounded(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        """A gradient a b^T no longer than `limit`."""
+        norm = a.norm(dim=-1, keepdim=True) * b.norm(dim=-1, keepdim=True)
+        return a / (norm / self.limit).clamp(min=1), b
 
     def segment(self, now: Weights, x: Tensor) -> tuple[Tensor, Weights]:
         """A chunk x [B, C, D] from the weights before it: y_t = M_t(q_t) [B, C, d], and the weights behind it."""
