@@ -35,6 +35,8 @@ class Study:
     table: str
     words: Words
     runs: tuple[Words, ...]
+    beside: tuple[str, ...] = ()
+    """What a table of budgets or of agents shows beside the score, where a run has it."""
 
     @property
     def path(self) -> Path:
@@ -49,10 +51,16 @@ def _methods(*names: str) -> tuple[Words, ...]:
     return tuple((f"method={name}",) for name in names)
 
 
-def _budgets(names: Iterable[str], values: Iterable[float]) -> tuple[Words, ...]:
-    """Each method at each budget, behind vanilla; the larger budgets first."""
-    runs = [(f"method={name}", f"method.{name}.budget={b:g}") for b in sorted(values, reverse=True) for name in names]
+def _budgets(names: Iterable[str], values: Iterable[float], **more: Words) -> tuple[Words, ...]:
+    """Each method at each budget, behind vanilla; the larger budgets first. `more`: further words of a method."""
+    by = sorted(values, reverse=True)
+    runs = [(f"method={n}", f"method.{n}.budget={b:g}", *more.get(n, ())) for b in by for n in names]
     return (("method=vanilla",), *runs)
+
+
+def _lazy(window: int, *more: str) -> Words:
+    """LazyEviction's window is as long as the answers here: it evicts every so many steps."""
+    return (f"method.lazyeviction.window={window}", *more)
 
 
 SCREENSPOT = ("task=screenspot", "model=tiny-llava")
@@ -60,11 +68,11 @@ NIAH = (
     *("task=niah", "model=smollm2", "task.lengths=[512]", "task.variants=[single_1,single_2,single_3,multikey_1]"),
     *("task.style=reason", "task.max_new_tokens=64", "limit=24"),
 )
-MINIWOB = ("task=miniwob", "task.observation=[axtree]", "task.max_steps=6")
+MINIWOB = ("task=miniwob", "task.data=embedded", "task.seeds=1", "task.observation=[axtree]", "task.max_steps=6")
 COPIER = ("model=openai", "model.name=copier", "model.base_url=http://127.0.0.1:8123/v1")
 """The server of benchmarks/copier.py."""
 PAGES = "[click-button,click-dialog,click-link,click-tab,enter-text,focus-text,click-option,login-user]"
-FEW = ("task=miniwob", "task.observation=[axtree]", "task.max_steps=3", f"task.tasks={PAGES}", "task.seeds=2")
+FEW = ("task=miniwob", "task.observation=[axtree]", "task.max_steps=3", f"task.tasks={PAGES}", "task.seeds=1")
 STUDIES = {
     s.name: s
     for s in (
@@ -76,33 +84,47 @@ STUDIES = {
         ),
         Study("pope-smol-llava", "pope", ("task=pope", "model=smol-llava", "limit=360"), _methods(*HALLUCINATION)),
         Study("chair-smol-llava", "chair", ("task=chair", "model=smol-llava", "limit=40"), _methods(*HALLUCINATION)),
-        Study("niah-kept-smollm2", "kept", NIAH, _budgets(WRITTEN, (0.2, 0.5))),
-        Study("chair-kept-tiny-llava", "kept", ("task=chair", "model=tiny-llava"), _budgets(CACHE, (0.1, 0.2, 0.5))),
-        Study("screenspot-kept-tiny-llava", "kept", SCREENSPOT, _budgets(CACHE, (0.2, 0.5))),
+        Study(
+            "niah-kept-smollm2",
+            "kept",
+            NIAH,
+            _budgets(WRITTEN, (0.2, 0.5), lazyeviction=_lazy(8, "method.lazyeviction.alpha=0.001")),
+        ),
+        Study(
+            "chair-kept-tiny-llava",
+            "kept",
+            ("task=chair", "model=tiny-llava"),
+            _budgets(CACHE, (0.1, 0.2, 0.5), lazyeviction=_lazy(4)),
+            beside=("mentioned",),
+        ),
+        Study("screenspot-kept-tiny-llava", "kept", SCREENSPOT, _budgets(CACHE, (0.2, 0.5), lazyeviction=_lazy(4))),
         Study(
             "screenspot-agents",
             "agents",
             SCREENSPOT,
             (
-                *_methods("vanilla", "crop_center", "cot", "visrl", "deepeyes", "focus"),
+                *_methods("vanilla", "ocr_click", "crop_center", "cot", "visrl", "deepeyes", "focus"),
                 ("method=focus", "method.focus.mode=slow"),
             ),
+            beside=("unparsed", "clicked", "box_found", "turns", "tool_calls", "bad_calls", "answered", "slow"),
         ),
         Study(
             "miniwob-synapse-copier",
             "agents",
             (*MINIWOB, *COPIER),
             (
-                *_methods("vanilla", "synapse"),
+                *_methods("synapse"),
                 ("method=synapse", "method.synapse.memory=name"),
                 ("method=synapse", "method.synapse.shots=1"),
             ),
+            beside=("own_page", "steps", "format_errors", "refused"),
         ),
         Study(
             "miniwob-synapse-smollm2",
             "agents",
             (*FEW, "model=smollm2"),
             (*_methods("vanilla"), ("method=synapse", "method.synapse.shots=1")),
+            beside=("own_page", "steps", "format_errors", "refused"),
         ),
     )
 }

@@ -107,11 +107,7 @@ class Played:
     @property
     def labels(self) -> list[str]:
         """Each run's method, and what was set by hand."""
-        out = []
-        for run in self.others:
-            given = sorted(w.split(".", 2)[-1] for w in run.words if w.startswith("method."))
-            out.append(" ".join([f"`{run.record.method}`", *given]))
-        return out
+        return [label(run) for run in self.others]
 
     def differences(self, name: str = "") -> list[tuple[Difference, float | None]]:
         """Of each run, in a score of the samples (the judged one), "yes" or "recall", with p corrected over all."""
@@ -144,6 +140,12 @@ class Played:
         when = f"played {' and '.join(days)} with {', '.join(packages)} at commit{'s' * (len(commits) > 1)}"
         spent = sum(r.record.cpu_seconds or 0 for r in runs) / 60
         return f"{what}; {when} {', '.join(filter(None, commits))}; {spent:.0f} minutes of CPU time in all."
+
+
+def label(run: BundledRun) -> str:
+    """Its method, and what was set by hand."""
+    given = sorted(w.split(".", 2)[-1] for w in run.words if w.startswith("method."))
+    return " ".join([f"`{run.record.method}`", *given])
 
 
 def corrected(all_: Sequence[Difference]) -> list[tuple[Difference, float | None]]:
@@ -233,13 +235,21 @@ def kept_table(one: Played) -> Iterator[str]:
         yield row(f"`{method}`", *cells, f"{vanilla:.3f}")
     yield ""
     beside = ("against vanilla", "p (Holm)", f"against `{FIELD}`", "p (Holm)")
-    yield from head("method", "budget", "kept share", one.score.name, *beside, *COSTS)
-    rivals = {k: pair(by[FIELD, k[1]][0], r).difference(one.score) for k, (r, _) in by.items() if k[0] != FIELD}
+    yield from head("method", "budget", "kept share", one.score.name, *one.study.beside, *beside, *COSTS)
+    more = [one.levels(name) for name in one.study.beside]
+    first = ["", "1.000", f"{vanilla:.3f}", *(f"{m[0]:.2f}" for m in more), *[""] * len(beside)]
+    yield row("`vanilla`", *first, *absolute(one.base))
+    rivals = {
+        key: pair(by[FIELD, key[1]][0], run).difference(one.score)
+        for key, (run, _) in by.items()
+        if key[0] != FIELD and (FIELD, key[1]) in by
+    }
     against = dict(zip(rivals, corrected(list(rivals.values())), strict=True))
-    for (key, (run, value)), (d, p) in zip(by.items(), one.differences(), strict=True):
+    for n, ((key, (run, value)), (d, p)) in enumerate(zip(by.items(), one.differences(), strict=True), 1):
         share = next(m.value for m in run.metrics if m.name == "kept_share" and m.group == "all")
         other = [signed(against[key][0]), chance(against[key][1])] if key in against else ["", ""]
-        cells = [f"{key[1]:g}", f"{share:.3f}", f"{value:.3f}", signed(d), chance(p), *other]
+        levels = [f"{share:.3f}", f"{value:.3f}", *(f"{m[n]:.2f}" for m in more)]
+        cells = [f"{key[1]:g}", *levels, signed(d), chance(p), *other]
         yield row(f"`{key[0]}`", *cells, *costs(one.base, run))
 
 
@@ -249,19 +259,17 @@ def _budget(run: BundledRun) -> float:
 
 def agents_table(one: Played) -> Iterator[str]:
     """The score, and what the pipelines measured of themselves."""
-    known = {m.name for m in one.base.metrics}
-    yield from head("method", one.score.name, "difference", "p (Holm)", "flips", "unparsed", "measured", *COSTS)
+    yield from head("method", one.score.name, "difference", "p (Holm)", "flips", "measured", *COSTS)
     vanilla, *levels = one.levels()
-    base = [f"{vanilla:.3f}", "", "", "", _metric(one.base, "unparsed"), ""]
-    yield row("`vanilla`", *base, *absolute(one.base))
-    for label, value, run, (d, p) in zip(one.labels, levels, one.others, one.differences(), strict=True):
-        own = [f"{m.name} {m.value:.2f}" for m in run.metrics if m.name not in known and m.group == "all"]
-        cells = [f"{value:.3f}", signed(d), chance(p), flips(d), _metric(run, "unparsed"), ", ".join(own)]
-        yield row(label, *cells, *costs(one.base, run))
+    yield row(label(one.base), f"{vanilla:.3f}", "", "", "", _measured(one.base, one.study), *absolute(one.base))
+    for name, value, run, (d, p) in zip(one.labels, levels, one.others, one.differences(), strict=True):
+        cells = [f"{value:.3f}", signed(d), chance(p), flips(d), _measured(run, one.study)]
+        yield row(name, *cells, *costs(one.base, run))
 
 
-def _metric(run: BundledRun, name: str) -> str:
-    return next((f"{m.value:.3f}" for m in run.metrics if m.name == name and m.group == "all"), "")
+def _measured(run: BundledRun, study: Study) -> str:
+    known = {m.name: m.value for m in run.metrics if m.group == "all"}
+    return ", ".join(f"{name} {known[name]:.2f}" for name in study.beside if name in known)
 
 
 COSTS = ("seconds", "passes", "positions")
