@@ -17,6 +17,8 @@ class Attention(Mixer):
     """Softmax attention by named projections; `attend` goes through whichever function steering has registered."""
 
     implementation = "sdpa"
+    plain = True
+    """Whether its scores are those of `attend`, so that methods may edit them."""
     is_causal = True
 
     itself = True

@@ -74,6 +74,8 @@ def test_attention_is_seen_and_edited(mixer):
 def test_what_cannot_be_steered_is_refused():
     with pytest.raises(UsageError, match="has no self-attention that steering knows"):
         read(network("linear"), VALUES, [Weights()])
+    with pytest.raises(UsageError, match="which the mixer Lla works out in its own way"):
+        read(network("lla"), VALUES, [Weights()])
 
     class Chooser(Steering):
         name = "chooser"

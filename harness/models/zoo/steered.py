@@ -13,7 +13,9 @@ from harness.steering import Inputs, Steering, View
 from harness.steering.batch import Batch
 from harness.steering.guard import Guard
 from harness.steering.hooks import attached
+from harness.steering.method import ATTENTION
 from harness.steering.requirements import require
+from harness.zoo.attention import Attention
 from harness.zoo.network import Network
 
 CHOOSING = ("logits", "contrast", "decode", "stays", "rewrite", "picture")
@@ -43,6 +45,7 @@ def read(network: Network, values: Tensor, methods: Sequence[Steering]) -> Readi
     method edits (a mixer without attention)."""
     view = View(network)
     require(view, methods)
+    _attention(network, methods)
     rows, length = values.shape[:2]
     ids = values if values.ndim == 2 else torch.zeros(rows, length, dtype=torch.long)
     samples = [Inputs({"input_ids": one[None], "attention_mask": torch.ones_like(one)[None]}) for one in ids]
@@ -59,6 +62,16 @@ def read(network: Network, values: Tensor, methods: Sequence[Steering]) -> Readi
         found = [m.measured(batch, [1] * len(some)) for m in methods]
         measures += [{name: float(v[i]) for part in found for name, v in part.items()} for i in range(len(some))]
     return Reading(torch.cat(states), measures)
+
+
+def _attention(network: Network, methods: Sequence[Steering]) -> None:
+    for method in methods:
+        own = [m for m in network.mixers if isinstance(m, Attention) and not m.plain]
+        if own and method.has(*ATTENTION):
+            raise UsageError(
+                f"method={method.name} edits attention, which the mixer {type(own[0]).__name__} works out in its own "
+                "way: choose softmax, window or gated"
+            )
 
 
 def _unable(*_: object) -> Tensor:

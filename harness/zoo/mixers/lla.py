@@ -19,6 +19,8 @@ class Lla(Attention):
     """`ridge`: lambda at the start; towards infinity this is softmax attention. Small heads: Sigma is d x d a query.
     `itself`: as in softmax."""
 
+    plain = False
+
     def __init__(self, width: int, heads: int = 4, ridge: float = 1.0, itself: bool = True):
         super().__init__(width, heads)
         self.itself = itself

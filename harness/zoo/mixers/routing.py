@@ -21,6 +21,8 @@ ITSELF = -5e4
 class Routing(Attention):
     """`clusters`: K of each head. `window`: of the local heads. `momentum`: of the centroids' running mean."""
 
+    plain = False
+
     def __init__(self, width: int, heads: int = 2, clusters: int = 8, window: int = 8, momentum: float = 0.999):
         super().__init__(width, heads)
         self.clusters, self.window, self.momentum = clusters, window, momentum
