@@ -80,6 +80,8 @@ def test_a_steered_run_is_not_a_repetition(tmp_path):
     out = build(tmp_path / "results", tmp_path / "site").out
     assert float(rows((out / "zoo.html").read_text())["softmax"][2].split()[0]) > 0.8
     assert "pai" in (out / "task" / "recall-mqar.html").read_text()
+    first = (out / "index.html").read_text()
+    assert "No runs of language models yet" in first and 'href="zoo.html"' in first
 
 
 def test_curves_stop_where_a_seed_stops_and_bands_are_over_seeds():
