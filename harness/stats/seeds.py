@@ -46,13 +46,13 @@ def over_seeds(
 
 
 def seeds_difference(
-    a: Mapping[int, ArrayLike], b: Mapping[int, ArrayLike], clusters: Sequence[Hashable] | NDArray[Any]
+    a: Mapping[int, Floats], b: Mapping[int, Floats], clusters: Sequence[Hashable] | NDArray[Any]
 ) -> Difference:
     """Mean of B - A, rows paired by position. `a`, `b`: seed -> scores [rows].
 
     Where both have the same seeds, seeds are paired as well: batches of one seed are the same for every model.
     """
-    before, after = _table([a[s] for s in sorted(a)]), _table([b[s] for s in sorted(b)])
+    before, after = _table(np.stack([a[s] for s in sorted(a)])), _table(np.stack([b[s] for s in sorted(b)]))
     n = before.shape[1]
     code, count = codes(clusters, n)
     value = float(after.mean() - before.mean())
