@@ -250,19 +250,16 @@ def train(weights: Path) -> int:
 def play(weights: Path, results: Path) -> int:
     """What has been trained, one run after the other in one process; what is finished is not played again."""
     from harness.cli import main
+    from harness.zoo.trained import COMMITTED
 
     for arm in _arms():
         for seed in SEEDS:
-            if not (weights / arm.model / f"{arm.course}-{seed}.safetensors").is_file():
+            file = f"{arm.model}/{arm.course}-{seed}.safetensors"
+            folder = next((f for f in (weights, COMMITTED) if (f / file).is_file()), None)
+            if folder is None:
                 continue
-            words = [
-                "model=zoo",
-                f"mixer={arm.model}",
-                f"training_seed={seed}",
-                f"weights={weights}",
-                *TASKS[arm.course],
-            ]
-            if code := main(["eval", *words, f"results={results}", "logger=quiet"]):
+            model = ("model=zoo", f"mixer={arm.model}", f"training_seed={seed}", f"weights={folder}")
+            if code := main(["eval", *model, *TASKS[arm.course], f"results={results}", "logger=quiet"]):
                 return code
     return 0
 
