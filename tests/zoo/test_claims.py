@@ -97,5 +97,7 @@ def test_every_arm_can_be_trained_and_asked():
         values = {k.removeprefix("task."): v for k, v in words.items()}
         task = Registry().tasks[name].build(**{k: int(v) if v.isdigit() else v for k, v in values.items()})
         assert list(task.courses()) == [arm.course]
-        made = recipe(arm.model, arm.course).changed({k: int(v) for k, v in (w.split("=") for w in arm.train)})
+        made = recipe(arm.model, arm.course).changed(
+            {k: float(v) if "." in v else int(v) for k, v in (w.split("=") for w in arm.train)}
+        )
         assert made.shape["mixers"]
