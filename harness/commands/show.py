@@ -42,7 +42,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--wrong", action="store_true", help="with --samples: those that are wrong by the judged score, and errors"
     )
-    parser.add_argument("--json", action="store_true", help="the record and metrics as JSON")
+    parser.add_argument("--probe", metavar="NAME", help="of a run: what a probe read, as tables, curves and heat maps")
+    parser.add_argument("--json", action="store_true", help="the record and metrics, or a probe's readings, as JSON")
     parser.add_argument("--plugins", action="append", default=[], metavar="DIR", help="folder with plug-ins")
 
 
@@ -58,13 +59,21 @@ def run(given: Any) -> int:
         plugin = Registry(given.plugins).get(group, name)
         if given.ids and group == "task":
             return _ids([given.what, *given.settings], given.plugins)
+        if given.probe:
+            raise UsageError("harness show: --probe goes with a run")
         if given.ids or given.settings:
             raise UsageError("harness show: settings go with --ids, and --ids with task=NAME")
         _card(plugin, as_json=given.json)
         return 0
     from harness.runs.stored import find
 
-    _run(find(results_folder(given.results), given.what), given)
+    found = find(results_folder(given.results), given.what)
+    if given.probe:
+        from harness.commands.probe import show as readings
+
+        readings(found, given.probe, as_json=given.json)
+        return 0
+    _run(found, given)
     return 0
 
 
