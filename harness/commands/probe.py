@@ -88,7 +88,7 @@ def heat(s: Summary) -> Iterator[str]:
         yield f"  {l:>5} {''.join(mark * wide for mark in _marks(row, SHADES, low, high))}"
     best = np.argsort(-np.where(np.isfinite(values), values, -np.inf), axis=None)[:3]
     named = [f"{l}.{h} {_short(values[l, h])}" for l, h in (np.unravel_index(i, values.shape) for i in best)]
-    yield f"  {SHADES[1]} {_short(low)} to {SHADES[-1]} {_short(high)}; most (layer.head): {', '.join(named)}"
+    yield f"  blank {_short(low)} to {SHADES[-1]} {_short(high)}; most (layer.head): {', '.join(named)}"
 
 
 def _marks(values: np.ndarray, ramp: str, low: float | None = None, high: float | None = None) -> str:

@@ -12,6 +12,8 @@ from harness.stats import mean
 
 FIXED = {"layer", "head"}
 """Axes whose lengths all samples of a run share: arrays over them have a mean."""
+PICTURE = {"row", "column"}
+"""Axes of maps: places of two pictures are not the same."""
 EVERYWHERE = (-np.inf, np.inf)
 
 
@@ -41,18 +43,24 @@ class Summary:
     @property
     def title(self) -> str:
         """The reading's own name, in words."""
-        return self.name.partition(".")[2].replace("_", " ")
+        return titled(self.name)
+
+
+def titled(name: str) -> str:
+    """`image` for `image_attention.image_layers`: what its axes say already is left out."""
+    return name.partition(".")[2].removesuffix("_layers").removesuffix("_heads").replace("_", " ")
 
 
 def summaries(
     readings: Mapping[str, Mapping[str, Reading]], clusters: Mapping[str, str], probe: str | None = None
 ) -> list[Summary]:
-    """Every reading of a run (or of one probe), by name. `clusters`: sample -> its cluster."""
+    """Every reading of a run (or of one probe) but maps of pictures, by name. `clusters`: sample -> its cluster."""
     names = sorted({n for one in readings.values() for n in one if probe in (None, n.partition(".")[0])})
     found = []
     for name in names:
         rows = [(one[name], clusters.get(sample, sample)) for sample, one in readings.items() if name in one]
-        found.append(summary(name, [r for r, _ in rows], [c for _, c in rows]))
+        if PICTURE.isdisjoint(rows[0][0].axes):
+            found.append(summary(name, [r for r, _ in rows], [c for _, c in rows]))
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,9 @@ from harness.leaderboard import (
 )
 from harness.leaderboard.answers import details_of, extras, items_of, played
 from harness.leaderboard.board import Board, BoardEntry, boards, entries
+from harness.leaderboard.changes import Reads
 from harness.leaderboard.folder import LOCK, MARK, fresh
+from harness.leaderboard.inside import inside
 from harness.leaderboard.pictures import Files, Nowhere, Pictures, Private
 from harness.leaderboard.places import places
 from harness.leaderboard.ranking import ranking
@@ -132,13 +134,14 @@ def _attempt(
         if not found:
             pages.empty(site, results)
         compared, sums, trained = {}, {}, {}
+        read: Reads = {}
         measured = zoo.speeds(results, ROOT / "results")
         private = isinstance(shown, Private)
         where = shown if isinstance(shown, Private) else Files(site) if shown else Nowhere()
         for board in made:
             say(f"{board.name}: {len(board.entries)} runs")
             compared[board.slug], sums[board.slug], of_zoo = _board(
-                site, store, board, results, where, private, measured
+                site, store, board, results, where, private, measured, read
             )
             if of_zoo:
                 trained[board.slug] = of_zoo
@@ -152,6 +155,7 @@ def _attempt(
         pages.methods(site, found, made, ranked, figures)
         pages.models(site, found, made, ranked)
     pages.zoo(site, list(trained.values()))
+    pages.probes(site, made, read)
     pages.compare(site, made)
     pages.samples(site)
     pages.search(site)
@@ -180,6 +184,7 @@ def _board(
     shown: Pictures,
     private: bool,
     measured: zoo.Speeds,
+    read: Reads,
 ) -> tuple[Comparisons, pages.BoardSums, zoo.ZooBoard | None]:
     items = items_of(store, board)
     seen = seen_of(board, items.position, shown, private=private)
@@ -191,8 +196,11 @@ def _board(
         with _of(entry):
             run = played(store, entry, items)
             more = extras(items, run, seen, results / "runs" / entry.run)
-            samples.answers(site, board, entry, run, more)
-            pages.run(site, board, entry, items, run, seen, broken.get(entry.run, []))
+            own = inside(entry, results / "runs" / entry.run, items, site.shared["cards"]["method"])
+            samples.answers(site, board, entry, run, more, own)
+            pages.run(site, board, entry, items, run, seen, broken.get(entry.run, []), own)
+        if own:
+            read.setdefault(board.slug, (items, []))[1].append(replace(own, maps={}))
         run.rows = []  # a million answers need not stay in memory
         runs[entry.run] = run
     found = comparisons(board, items, runs)

@@ -74,7 +74,7 @@ def axis(marks: Sequence[float]) -> Markup:
     """The scale of a column of bars."""
     span = marks[0], marks[-1]
     parts = [f'<line class="axis" x1="{EDGE}" x2="{BAR - EDGE}" y1="19" y2="19"/>']
-    digits = _digits(marks)
+    digits = digits_of(marks)
     for v in marks:
         anchor = "start" if v == marks[0] else "end" if v == marks[-1] else "middle"
         x = {"start": 0, "end": BAR}.get(anchor, _along(v, span))
@@ -317,7 +317,7 @@ def log_axis(values: Sequence[float], start: float, end: float, count: int = 5):
     return (lambda v: start + (end - start) * (math.log(v) - a) / (b - a)), shown
 
 
-def _digits(marks: Sequence[float]) -> int:
+def digits_of(marks: Sequence[float]) -> int:
     """Two, or as many more as the step needs."""
     step = marks[1] - marks[0] if len(marks) > 1 else 1.0
     return next((n for n in (2, 3) if abs(step * 10**n - round(step * 10**n)) < 1e-6), 4)
@@ -325,7 +325,7 @@ def _digits(marks: Sequence[float]) -> int:
 
 def grid(x_ticks, y_ticks, x, y, across, down, whole: bool = False) -> list[str]:
     """`whole`: the marks of x are whole numbers."""
-    digits = _digits(y_ticks)
+    digits = digits_of(y_ticks)
     parts = []
     for v in y_ticks:
         parts.append(f'<line class="grid" x1="{across[0]}" x2="{across[1]}" y1="{y(v):.1f}" y2="{y(v):.1f}"/>')

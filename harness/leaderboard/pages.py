@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,11 @@ from harness.judge.report import lines as judge_lines
 from harness.leaderboard import curves, figures, levels, method_facts
 from harness.leaderboard.answers import WORDS, BoardRun, Items, page_rows, target
 from harness.leaderboard.board import REFERENCES, Board, BoardEntry, slug, tidy
+from harness.leaderboard.changes import Reads, changes
 from harness.leaderboard.cited import tables
 from harness.leaderboard.faults import Fault, FaultSum
 from harness.leaderboard.groups import GroupSum
+from harness.leaderboard.inside import Inside
 from harness.leaderboard.lines import MethodLine, MethodRow, ModelLine
 from harness.leaderboard.published import Figure, plain
 from harness.leaderboard.ranking import Ranking, choices
@@ -47,6 +50,7 @@ NAV = (
     ("tasks.html", "Tasks"),
     ("methods.html", "Methods"),
     ("models.html", "Models"),
+    ("probes.html", "Probes"),
     ("zoo.html", "Zoo"),
     ("compare.html", "Compare"),
     ("samples.html", "Samples"),
@@ -225,6 +229,19 @@ def _about(site: Renderer, name: str, found: Sequence[BoardEntry]) -> dict[str, 
     }
 
 
+def probes(site: Renderer, made: Sequence[Board], read: Reads) -> None:
+    """The list of probes, and a page each with what methods change in it."""
+    cards, listed = site.shared["cards"]["method"], []
+    runs = Counter(p for _, found in read.values() for x in found for p in x.probes)
+    for name in sorted(runs):
+        found = [c for b in made if b.slug in read for c in changes(b, *read[b.slug], name)]
+        title = cards[name].title if name in cards else ""
+        most = max((row for c in found for row in c.rows), key=lambda r: r.size, default=None)
+        listed.append({"name": name, "title": title, "runs": runs[name], "most": most.entry.acting if most else ""})
+        site.page(f"probe/{slug(name)}.html", "probe.html", name=name, card=_card(site, "method", name), tables=found)
+    site.page("probes.html", "probes.html", probes=listed)
+
+
 def names(found: Sequence[BoardEntry]) -> list[str]:
     return sorted({e.method for e in found})
 
@@ -279,6 +296,7 @@ def run(
     played: BoardRun,
     seen: Seen,
     faults: Sequence[Fault],
+    read: Inside | None = None,
 ) -> None:
     latencies = [r["latency"] for r in played.rows if r and r["latency"]]
     shown = [
@@ -308,6 +326,7 @@ def run(
         words=WORDS,
         counts={k: played.state.count(k) for k in WORDS},
         target=target,
+        inside=read.parts if read else [],
         judge=list(judge_lines(told)) if (told := (entry.row["task_facts"] or {}).get("judge")) else [],
     )
 

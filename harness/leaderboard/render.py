@@ -8,8 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from harness.comparison.inside import titled
 from harness.core.verified import LEVELS
-from harness.leaderboard import figures
+from harness.leaderboard import fields, figures
 from harness.leaderboard.board import slug
 from harness.plugins.registry import ROOT
 
@@ -45,7 +46,7 @@ class Renderer:
         )
         made.filters |= {"number": figures.number, "signed": signed, "ratio": ratio, "slug": slug, "percent": percent}
         made.filters |= {"abbreviated": abbreviated, "setting": setting}
-        made.globals |= {"bar": figures.bar, "policy": POLICY, "levels": LEVELS}
+        made.globals |= {"bar": figures.bar, "most": fields.most, "titled": titled, "policy": POLICY, "levels": LEVELS}
         return made
 
     def page(self, path: str, template: str, **values: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.leaderboard.answers import BoardRun, Items, page_rows, target
 from harness.leaderboard.board import Board, BoardEntry, slug
+from harness.leaderboard.inside import Inside
 from harness.leaderboard.render import Renderer
 from harness.leaderboard.seen import Seen
 from harness.leaderboard.versus import Comparisons, verdicts
@@ -70,8 +71,10 @@ def seen_rows(found: Items, seen: Seen, start: int) -> list[list[Any]]:
     return [[seen.prompt(r["id"]), seen.marks(r["id"])] for r in found.rows[start : start + CLOSE]]
 
 
-def run_index(board: Board, entry: BoardEntry, run: BoardRun, more: Extras) -> dict[str, Any]:
-    """data/runs/<run>/index.json: one character an item, and which chunks of `seen/` there are."""
+def run_index(
+    board: Board, entry: BoardEntry, run: BoardRun, more: Extras, read: Inside | None = None
+) -> dict[str, Any]:
+    """data/runs/<run>/index.json: one character an item, the chunks of `seen/` that there are, items with `maps/`."""
     return {
         "run": entry.run,
         "board": board.slug,
@@ -81,6 +84,7 @@ def run_index(board: Board, entry: BoardEntry, run: BoardRun, more: Extras) -> d
         "about": entry.page,
         "seen": CLOSE,
         "chunks": [start // CLOSE for start, _ in _chunks(more)],
+        **({"maps": sorted(read.maps), "acting": read.acting} if read and read.maps else {}),
     }
 
 
@@ -94,10 +98,14 @@ def items(site: Renderer, board: Board, found: Items, seen: Seen, places: dict[s
         site.json(f"{base}/seen/{start // CLOSE}.json", seen_rows(found, seen, start))
 
 
-def answers(site: Renderer, board: Board, entry: BoardEntry, run: BoardRun, more: Extras) -> None:
+def answers(
+    site: Renderer, board: Board, entry: BoardEntry, run: BoardRun, more: Extras, read: Inside | None = None
+) -> None:
     """The files of a run's answers."""
     base = f"data/runs/{slug(entry.run)}"
-    site.json(f"{base}/index.json", run_index(board, entry, run, more))
+    site.json(f"{base}/index.json", run_index(board, entry, run, more, read))
+    for position, maps in read.maps.items() if read else ():
+        site.json(f"{base}/maps/{position}.json", maps)
     for start in range(0, len(run.rows), PAGE):
         site.json(f"{base}/{start // PAGE}.json", page_rows(run, start, start + PAGE))
     for start, rows in _chunks(more):

@@ -1,5 +1,6 @@
 // One sample: its picture with what is drawn over it, the prompt, what was answered and how that was read, its steps,
 // and the same sample under other methods. Only the chunks that hold it are loaded.
+import { attention } from "./attention.js";
 import { element, failed, fill, labels, load, params, remember } from "./common.js";
 import { address, kind, matching, position, reachable, WORDS } from "./filter.js";
 import { heat } from "./map.js";
@@ -71,6 +72,8 @@ async function show(board, index, run, i) {
   const right = element("div", { class: "told" }, facts({ question, target, group, cluster }), ...said(run, own, marks));
   const parts = [...(left.childElementCount ? [left] : []), right, ...asked(prompt, files, marks, run, own.more)];
   place.className = `whole${left.childElementCount || prompt.length ? "" : " alone"}`;
+  const looked = await attention(index, run, i, files[0], marks);
+  if (looked) parts.push(looked);
   if (own.more.steps?.length) parts.push(strip(own.more.steps));
   if (index.places) parts.push(section("Where it lies", heat(index.places, own.whole, i, (first) => { jump(board, index, first).catch(failed); })));
   place.replaceChildren(...parts);

@@ -1,0 +1,105 @@
+"""What probes read of a board's runs: figures for a run's page, maps for samples' pages, and rows to compare."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from harness.comparison.inside import Summary, summaries
+from harness.core.readings import Reading
+from harness.leaderboard import fields
+from harness.leaderboard.answers import Items
+from harness.leaderboard.board import BoardEntry
+from harness.plugins.plugin import Plugin
+from harness.runs import readings as stored
+
+MAP = {("row", "column"), ("layer", "row", "column")}
+"""Axes of readings that lie over a picture."""
+LEVELS = 65_535
+
+
+@dataclass(frozen=True)
+class Part:
+    """One probe of one run, as its page shows it."""
+
+    probe: str
+    title: str
+    numbers: list[Summary]
+    curves: list[tuple[Summary, Markup]]
+    heads: list[tuple[Summary, Markup]]
+
+    @property
+    def layers(self) -> range:
+        return range(max((len(s.mean) for s, _ in self.curves), default=0))
+
+
+@dataclass
+class Inside:
+    """What was read in one run."""
+
+    entry: BoardEntry
+    acting: str
+    """Its methods without the probes, joined as runs name them; vanilla for none."""
+    parts: list[Part]
+    maps: dict[int, list[dict[str, Any]]]
+    """Position of an item -> its maps, as the page of the sample loads them."""
+    values: dict[str, dict[str, np.ndarray]] = field(repr=False)
+    """Number or curve over layers -> item -> what was read, for comparisons."""
+
+    @property
+    def probes(self) -> list[str]:
+        return [p.probe for p in self.parts]
+
+
+def acting(method: str, cards: Mapping[str, Plugin]) -> str:
+    """The method without its probes; vanilla where nothing is left."""
+    kept = [name for name in method.split("+") if not (name in cards and cards[name].kind == "probe")]
+    return "+".join(kept) or "vanilla"
+
+
+def inside(entry: BoardEntry, folder: Path, items: Items, cards: Mapping[str, Plugin]) -> Inside | None:
+    """None where the run has no readings. `folder`: its directory; `cards`: the known methods."""
+    found = stored.read(folder)
+    if not any(found.values()):
+        return None
+    clusters = {row["id"]: str(row["cluster"]) for row in items.rows}
+    parts = []
+    summed = summaries(found, clusters)
+    for probe in dict.fromkeys(s.probe for s in summed):
+        own = [s for s in summed if s.probe == probe]
+        curves = [(s, fields.curve(s.mean, s.low, s.high, s.title)) for s in own if s.axes == ("layer",)]
+        heads = [(s, fields.heads(s.mean, s.title, s.n)) for s in own if s.axes == ("layer", "head")]
+        title = cards[probe].title if probe in cards else probe
+        parts.append(Part(probe, title, [s for s in own if not s.axes], curves, heads))
+    values: dict[str, dict[str, np.ndarray]] = {}
+    for sample, one in found.items():
+        for name, reading in one.items():
+            if reading.small:
+                values.setdefault(name, {})[sample] = reading.values
+    maps = {items.position[s]: made for s, one in found.items() if s in items.position and (made := _maps(one))}
+    return Inside(entry, acting(entry.method, cards), parts, maps, values)
+
+
+def _maps(readings: Mapping[str, Reading]) -> list[dict[str, Any]]:
+    """Every map of a sample, its numbers in steps from zero to `most`, two bytes each."""
+    out = []
+    for name, reading in sorted(readings.items()):
+        if reading.axes not in MAP or not np.isfinite(reading.values).any():
+            continue
+        values = np.clip(np.nan_to_num(reading.values), 0, None)
+        values = values if values.ndim == 3 else values[None]
+        most = float(values.max()) or 1.0
+        steps = np.round(values / most * LEVELS).astype("<u2")
+        shape = list(values.shape)
+        data = base64.b64encode(steps.tobytes()).decode()
+        box = [round(v, 5) for v in reading.box or (0, 0, 1, 1)]
+        layered = len(reading.axes) == 3
+        known = {"name": name, "layered": layered, "shape": shape, "box": box}
+        out.append({**known, "most": float(f"{most:.5g}"), "data": data})
+    return out
