@@ -14,7 +14,9 @@ from harness.cli import main
 from harness.leaderboard.build import build
 from harness.leaderboard.serve import Handler, server
 from harness.leaderboard.view import View, write
-from tests.leaderboard.made import board
+from harness.runs.stored import stored
+from tests.leaderboard.made import board, run
+from tests.leaderboard.probed import read
 from tests.leaderboard.test_view import going
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -40,6 +42,9 @@ KINDS = (
     "downloads.html",
     "about.html",
     "overview/tiny-official.html",
+    "probes.html",
+    "probe/image_attention.html",
+    "PROBED",
 )
 
 
@@ -47,7 +52,11 @@ KINDS = (
 def site(tmp_path_factory) -> Path:
     """Below a sub-path, as on GitHub Pages."""
     place = tmp_path_factory.mktemp("web")
-    build(board(place / "results"), place / "www" / "some" / "where")
+    results = board(place / "results")
+    for method, shift in (("image_attention", 0.0), ("gift+image_attention", 0.2)):
+        name = run(results, method, 0.6, task="looks", n=60)
+        read(results / "runs" / name, shift, [f"q{i}" for i in range(60)])
+    build(results, place / "www" / "some" / "where")
     return place / "www"
 
 
@@ -85,6 +94,12 @@ def a_run(site: Path, pattern: str) -> str:
     return f"run/{path.name}"
 
 
+def at(site: Path, kind: str) -> str:
+    """The address of a kind of page."""
+    runs = {"RUN": "quiz-embedded-dola-tiny-*", "PROBED": "looks-embedded-gift-*"}
+    return a_run(site, runs[kind]) if kind in runs else kind
+
+
 def see(page, address: str, path: str) -> None:
     page.goto(address + path)
     page.wait_for_load_state("networkidle")
@@ -97,7 +112,7 @@ def test_axe_finds_nothing(browser, site, address, kind, scheme):
 
     context = browser.new_context(color_scheme=scheme, bypass_csp=True)  # axe is injected as a script
     page = context.new_page()
-    see(page, address, a_run(site, "quiz-embedded-dola-tiny-*") if kind == "RUN" else kind)
+    see(page, address, at(site, kind))
     found = Axe().run(page)
     context.close()
     assert not found.response["violations"], found.generate_report()
@@ -106,7 +121,7 @@ def test_axe_finds_nothing(browser, site, address, kind, scheme):
 @pytest.mark.parametrize("page", [{"viewport": {"width": 360, "height": 740}}], indirect=True)
 def test_nothing_is_wider_than_a_phone(page, site, address):
     for kind in KINDS:
-        see(page, address, a_run(site, "quiz-embedded-dola-tiny-*") if kind == "RUN" else kind)
+        see(page, address, at(site, kind))
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, kind
 
 
@@ -297,6 +312,9 @@ def real(tmp_path_factory):
     results = f"results={place / 'results'}"
     assert main(["eval", "task=screenspot", "model=oracle", "limit=6", "logger=quiet", results]) == 0
     assert main(["eval", "task=screenspot", "model=chance", "limit=6", "logger=quiet", results]) == 0
+    assert main(["eval", "task=screenspot", "model=oracle", "method=cot", "limit=6", "logger=quiet", results]) == 0
+    for made in stored(place / "results"):
+        read(made.directory.path, 0.3 * (made.record.method == "cot"), [r.id for r in made.results()])
     assert main(["eval", "task=vic_bench", "task.stages=[3]", "model=oracle", "limit=3", "logger=quiet", results]) == 0
     build(place / "results", place / "site")
     write(place / "pages", place / "results")
@@ -329,6 +347,28 @@ def test_a_sample_has_a_page_of_its_own(page, real):
     page.locator(".stage img").first.wait_for()
     page.keyboard.press("k")
     page.wait_for_url(first)
+
+
+def test_attention_lies_over_the_picture_layer_by_layer(page, real):
+    see(page, real[0], "samples.html?board=screenspot-embedded-6")
+    found = page.evaluate("""async () => {
+        const index = await (await fetch('data/boards/screenspot-embedded-6/index.json')).json();
+        const of = index.runs.find((r) => r.method === 'cot').slug;
+        const [first] = (await (await fetch(`data/runs/${of}/index.json`)).json()).maps;
+        return [of, (await (await fetch('data/boards/screenspot-embedded-6/0.json')).json())[first][0]];
+    }""")
+    see(page, real[0], f"sample.html?board=screenspot-embedded-6&run={found[0]}&id={found[1]}")
+    panels = page.locator(".looked figure")
+    assert [panels.nth(i).locator("strong").inner_text() for i in range(3)] == ["vanilla", "cot", "Difference"]
+    assert "of it in the boxes" in panels.nth(0).inner_text() and panels.locator(".d-box").count() == 3
+    sheet, canvas = (panels.nth(0).locator(s).bounding_box() for s in (".sheet", "canvas"))
+    assert canvas["width"] == pytest.approx(sheet["width"], abs=1)
+    assert canvas["height"] == pytest.approx(sheet["height"] / 2, abs=1), "the part that the map covers"
+    assert canvas["y"] == pytest.approx(sheet["y"] + sheet["height"] / 4, abs=1)
+    assert "1.2 in all" in panels.nth(2).inner_text(), "four cells of .3 more"
+    before = panels.nth(0).inner_text()
+    page.get_by_label("Layer").press("ArrowRight")
+    page.wait_for_function("(old) => document.querySelector('.looked figure').innerText !== old", arg=before)
 
 
 def test_an_episode_is_a_strip_of_steps(page, real):

@@ -70,6 +70,7 @@ def test_every_kind_of_page_is_there(site):
     for wanted in ("index", "tasks", "methods", "models", "compare", "samples", "history", "downloads", "about"):
         assert f"{wanted}.html" in names
     assert {"task/quiz-embedded.html", "task/quiz-coco.html", "method/vista.html", "model/tiny.html"} <= names
+    assert "No run has a probe yet" in (site / "probes.html").read_text()
     assert {"history/quiz.html", "overview/tiny-official.html"} <= names
 
 

@@ -1,0 +1,56 @@
+"""Readings of a run summed up: means where they are defined, bands over clusters, no mean of maps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.comparison.inside import summaries, titled
+from harness.core.readings import Reading
+from harness.stats import mean
+
+CLUSTERS = {f"s{i}": f"c{i // 2}" for i in range(40)}
+
+
+def test_curves_have_the_clustered_interval_of_each_layer():
+    rng = np.random.default_rng(0)
+    values = {s: rng.normal(size=3) for s in CLUSTERS}
+    values["s0"][1] = np.nan
+    (found,) = summaries({s: {"p.of_layers": Reading(v, ("layer",))} for s, v in values.items()}, CLUSTERS)
+    assert (found.probe, found.title, found.axes, found.n) == ("p", "of", ("layer",), 40)
+    for l in range(3):
+        of = [(float(np.float32(v[l])), CLUSTERS[s]) for s, v in values.items() if np.isfinite(v[l])]
+        wanted = mean([v for v, _ in of], [c for _, c in of], False, (-np.inf, np.inf))
+        assert [found.mean[l], found.low[l], found.high[l]] == pytest.approx([wanted.value, wanted.low, wanted.high])
+
+
+def test_few_clusters_have_no_band_and_undefined_layers_no_mean():
+    rows = {s: {"p.x": Reading([1.0, np.nan], ("layer",))} for s in ("s0", "s1")}
+    (found,) = summaries(rows, CLUSTERS)
+    assert found.mean[0] == 1 and np.isnan(found.mean[1]) and np.isnan(found.low).all()
+
+
+def test_heads_are_averaged_steps_are_numbers_and_maps_are_left_out():
+    heads = np.arange(6.0).reshape(2, 3)
+    rows = {
+        f"s{i}": {
+            "p.heads": Reading(heads + i, ("layer", "head")),
+            "p.steps": Reading(np.arange(2.0 + i), ("step",)),
+            "p.map": Reading(np.eye(3), ("row", "column")),
+            "q.n": Reading(float(i)),
+        }
+        for i in range(2)
+    }
+    by = {s.name: s for s in summaries(rows, CLUSTERS)}
+    assert list(by) == ["p.heads", "p.steps", "q.n"]
+    np.testing.assert_allclose(by["p.heads"].mean, heads + 0.5)
+    assert by["p.heads"].low is None and by["p.steps"].axes == () and by["p.steps"].mean == 0.75
+    assert [s.name for s in summaries(rows, CLUSTERS, "q")] == ["q.n"]
+
+
+def test_titles_do_not_repeat_the_axes():
+    assert [titled(f"p.{n}") for n in ("image_layers", "image_heads", "image_first")] == [
+        "image",
+        "image",
+        "image first",
+    ]
