@@ -28,10 +28,12 @@ class Arm:
     score: str = ""
     train: tuple[str, ...] = ()
     """What it is trained with beside its recipe."""
+    probe: str = ""
+    """What reads the score while it is asked: less of it is what the claim has."""
 
     @property
     def name(self) -> str:
-        return f"`{self.score}`" if self.score else f"`{self.model}`"
+        return f"`{self.score}`" if self.score and not self.probe else f"`{self.model}`"
 
     @property
     def where(self) -> str:
@@ -66,8 +68,6 @@ class Claim:
     here: str
     pairs: tuple[Pair, ...] = ()
     abrupt: Arm | None = None
-    missing: str = ""
-    """Why nothing is checked yet."""
 
     @property
     def arms(self) -> list[Arm]:
@@ -85,6 +85,10 @@ def _mqar(name: str, *train: str) -> Arm:
 
 def _linear(name: str, score: str = "") -> Arm:
     return Arm(name, "linear", score, REGRESSION)
+
+
+def _read(name: str) -> Arm:
+    return Arm(name, "mqar", "image_attention.first", SLOWER, "image_attention")
 
 
 def _classes(course: str = "classes") -> Arm:
@@ -129,8 +133,9 @@ CLAIMS = (
         "The gate removes the sink",
         "2505.06708",
         "A sigmoid gate on the heads' outputs removes the attention sink on the first token.",
-        "The share of attention that the first position gets, with and without the gate.",
-        missing="no run has measured it: it takes a probe of attention (`sinks`) on model=zoo",
+        "The share of its attention that the last position gives to the first one, with and without the gate "
+        "(`method=image_attention`).",
+        (Pair(_read("gated"), _read("softmax")),),
     ),
     Claim(
         "Local linear attention between linear and softmax",

@@ -17,7 +17,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
@@ -27,10 +27,11 @@ import numpy as np
 from method_tables import verdict
 from zoo_claim_list import CLAIMS, SEEDS, TASKS, Arm, Claim, Pair
 
+from harness.core import Result
 from harness.interop import bundle
 from harness.interop.bundle import BundledRun
 from harness.plugins.registry import ROOT
-from harness.runs.stored import stored
+from harness.runs.stored import StoredRun, stored
 from harness.stats import Difference
 from harness.stats.corrections import holm
 from harness.stats.seeds import over_seeds, seeds_difference
@@ -57,26 +58,29 @@ class Runs:
     """The kept runs by arm and seed."""
 
     def __init__(self, runs: Sequence[BundledRun]):
-        self.by: dict[tuple[str, str], dict[int, BundledRun]] = {}
+        self.by: dict[tuple[str, str, str], dict[int, BundledRun]] = {}
+        """(model, course, probe) -> seed -> run."""
         for run in runs:
             facts = run.record.model_facts
             course = str(run.record.task_facts.get("course") or run.record.data)
             seed = int((facts["courses"].get(course) or {}).get("seed") or 0)
-            self.by.setdefault((str(facts["mixer"]), course), {})[seed] = run
+            probe = run.record.method.replace("vanilla", "")
+            self.by.setdefault((str(facts["mixer"]), course, probe), {})[seed] = run
 
     def of(self, arm: Arm) -> dict[int, BundledRun]:
-        return dict(sorted(self.by.get((arm.model, arm.course), {}).items()))
+        return dict(sorted(self.by.get((arm.model, arm.course, arm.probe), {}).items()))
 
     def values(self, arm: Arm) -> tuple[dict[int, np.ndarray], list[str], bool]:
         """Seed -> scores, the clusters of their rows, and whether more is better."""
         out, clusters, up = {}, [], True
         for seed, run in self.of(arm).items():
             primary = next(m for m in run.metrics if m.primary)
-            score, up = arm.score or primary.score, primary.higher_is_better is not False
+            score = arm.score or primary.score
+            up = primary.higher_is_better is not False and not arm.probe
             rows = [r for r in run.results() if r.outcome and score in r.outcome.scores]
             out[seed] = np.array([r.outcome.scores[score] for r in rows if r.outcome])
             clusters = [r.cluster for r in rows]
-        if arm.score:  # a predictor says the same whichever model was asked
+        if arm.score and not arm.probe:  # a predictor says the same whichever model was asked
             out = dict(list(out.items())[:1])
         return out, clusters, up
 
@@ -95,7 +99,8 @@ class Runs:
     @cached_property
     def cpu_seconds(self) -> float:
         """Of all kept trainings, each once."""
-        return sum(f["cpu_seconds"] for key in self.by for f in self.facts(Arm(*key)))
+        arms = {(model, course): probe for model, course, probe in sorted(self.by, reverse=True)}
+        return sum(f["cpu_seconds"] for (m, c), probe in arms.items() for f in self.facts(Arm(m, c, probe=probe)))
 
 
 def judged(claim: Claim, runs: Runs) -> list[Found]:
@@ -168,9 +173,6 @@ def shown(claim: Claim, runs: Runs) -> Iterator[str]:
 
 def _pairs(claim: Claim, runs: Runs) -> Iterator[str]:
     """The verdict, then a table."""
-    if claim.missing:
-        yield from (ABSENT, "", f"Not run yet: {claim.missing}.")
-        return
     found = judged(claim, runs)
     yield summed(f.verdict for f in found)
     yield from ("", "| must do better | | than | | by | verdict |", "|---|---|---|---|---|---|")
@@ -202,8 +204,8 @@ def _abrupt(claim: Claim, runs: Runs) -> Iterator[str]:
 def _trained(claim: Claim, runs: Runs) -> str:
     """Steps, examples and seeds behind the numbers."""
     parts = []
-    for arm in dict.fromkeys((a.model, a.course) for a in claim.arms):
-        facts = runs.facts(Arm(*arm))
+    for arm in dict.fromkeys((a.model, a.course, a.probe) for a in claim.arms):
+        facts = runs.facts(Arm(arm[0], arm[1], probe=arm[2]))
         if facts:
             steps = " and ".join(dict.fromkeys(f"{f['steps']} steps of {f['recipe']['batch']}" for f in facts))
             state = (facts[0].get("state_bytes") or {}).get("64")
@@ -234,8 +236,8 @@ def kept() -> Runs:
 
 
 def _arms() -> list[Arm]:
-    """Those that are trained, each once."""
-    return list(dict.fromkeys(Arm(a.model, a.course, train=a.train) for c in CLAIMS for a in c.arms))
+    """Those that are trained and asked, each once."""
+    return list(dict.fromkeys(Arm(a.model, a.course, train=a.train, probe=a.probe) for c in CLAIMS for a in c.arms))
 
 
 def train(weights: Path) -> int:
@@ -259,9 +261,23 @@ def play(weights: Path, results: Path) -> int:
             if folder is None:
                 continue
             model = ("model=zoo", f"mixer={arm.model}", f"training_seed={seed}", f"weights={folder}")
+            model += (f"method={arm.probe}",) if arm.probe else ()
             if code := main(["eval", *model, *TASKS[arm.course], f"results={results}", "logger=quiet"]):
                 return code
     return 0
+
+
+class _Read(StoredRun):
+    """A run whose samples have what probes read of them among their scores."""
+
+    def results(self) -> list[Result]:
+        read, out = self.readings(), []
+        for r in super().results():
+            numbers = {k: v.value for k, v in read.get(r.id, {}).items() if v.small and math.isfinite(v.value)}
+            out.append(
+                replace(r, outcome=replace(r.outcome, scores={**r.outcome.scores, **numbers})) if r.outcome else r
+            )
+        return out
 
 
 def keep(results: Path) -> int:
@@ -269,7 +285,7 @@ def keep(results: Path) -> int:
     by: dict[tuple[str, ...], Any] = {}
     for run in stored(results):
         if run.record.status.scored and "mixer" in run.record.model_facts:
-            by[tuple(sorted(bundle.told(run)))] = run
+            by[tuple(sorted(bundle.told(run)))] = _Read(run.directory, run.record)
     bundle.write([by[key] for key in sorted(by)], KEPT)
     return len(by)
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from harness.core.errors import UsageError
+from harness.core.readings import Reading
 from harness.models.zoo.steered import check, read
-from harness.steering import Steering
+from harness.steering import Probe, Steering
 from harness.zoo.network import Network, Shape
 
 VALUES = torch.from_numpy(np.random.default_rng(0).integers(6, size=(3, 8)))
@@ -69,6 +70,28 @@ def test_attention_is_seen_and_edited(mixer):
         assert not torch.allclose(edited, plain)
         assert not torch.allclose(read(net, VALUES, [Noisy()]).states, plain)
         assert torch.equal(net.model(VALUES), plain), "hooks are removed"
+
+
+class First(Probe):
+    """Reads the share of attention that the first position gets."""
+
+    name = "first"
+    attention_rows = "all"
+
+    def attention_weights(self, l, w, batch):
+        self.keep("share", l, w[..., 0].mean((1, 2)), batch)
+
+    def readings(self, batch, passes):
+        return {"share": [Reading(self.kept("share", i, 1)[:, 0], ("layer",)) for i in range(len(batch.samples))]}
+
+
+def test_a_probe_reads_each_series_behind_the_edits():
+    found = read(network("softmax", "softmax"), VALUES, [First()])
+    shares = [one["first.share"].values for one in found.readings]
+    assert len(shares) == 3 and all(s.shape == (2,) and 0 < s.min() <= s.max() < 1 for s in shares)
+    sunk = read(network("softmax", "softmax"), VALUES, [Weights(sink=True), First()]).readings
+    assert all((one["first.share"].values == 1).all() for one in sunk)
+    assert read(network("softmax"), VALUES, [Weights()]).readings == [{}, {}, {}]
 
 
 def test_what_cannot_be_steered_is_refused():

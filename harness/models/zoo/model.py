@@ -95,15 +95,17 @@ class Zoo(Model):
         replies: list[Reply | None] = [None] * len(calls)
         for (course, _), members in groups.items():
             began = time.perf_counter()
-            texts, measures = self._predict(course, [calls[i].request.series for i in members])
+            texts, measures, readings = self._predict(course, [calls[i].request.series for i in members])
             each = (time.perf_counter() - began) / len(members)
-            for i, text, measured in zip(members, texts, measures, strict=True):
+            for i, text, measured, read in zip(members, texts, measures, readings, strict=True):
                 series: Any = calls[i].request.series
-                replies[i] = Reply(text, len(series.values), len(series.at), each, measures=measured)
+                replies[i] = Reply(text, len(series.values), len(series.at), each, measures=measured, readings=read)
         return [r for r in replies if r is not None]
 
-    def _predict(self, course: str, group: Sequence[Any]) -> tuple[list[str], list[dict[str, float]]]:
-        """One pass over series of one length: the replies' texts, and what methods measured."""
+    def _predict(
+        self, course: str, group: Sequence[Any]
+    ) -> tuple[list[str], list[dict[str, float]], list[dict[str, Any]]]:
+        """One pass over series of one length: the replies' texts, what methods measured, and what probes read."""
         import numpy as np
         import torch
 
@@ -112,17 +114,18 @@ class Zoo(Model):
         network = self.network(course)
         values = np.stack([s.values for s in group])
         _check(network.shape, values, course)
-        measures: list[dict[str, float]] = [{}] * len(group)
+        measures, readings = [{}] * len(group), [{}] * len(group)
         with torch.no_grad():
             if self.methods:
                 from harness.models.zoo.steered import read
 
-                reading = read(network, torch.from_numpy(values), self.methods)
-                states, measures = reading.states, reading.measures
+                found = read(network, torch.from_numpy(values), self.methods)
+                states, measures, readings = found.states, found.measures, found.readings
             else:
                 states = network.model(torch.from_numpy(values))
-            found = [network.read(states[i, list(s.at)]) for i, s in enumerate(group)]
-        return [said((f.argmax(-1) if network.shape.classes else f).tolist()) for f in found], measures
+            heard = [network.read(states[i, list(s.at)]) for i, s in enumerate(group)]
+        texts = [said((h.argmax(-1) if network.shape.classes else h).tolist()) for h in heard]
+        return texts, measures, readings
 
     def describe(self) -> dict[str, Any]:
         return {"mixer": self.mixer, "courses": {course: self._about(t) for course, t in self.trained.items()}}

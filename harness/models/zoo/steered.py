@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from harness.core.errors import UsageError
-from harness.steering import Inputs, Steering, View
+from harness.core.readings import Reading
+from harness.steering import Inputs, Probe, Steering, View
 from harness.steering.batch import Batch
 from harness.steering.guard import Guard
 from harness.steering.hooks import attached
@@ -23,11 +24,12 @@ CHOOSING = ("logits", "contrast", "decode", "stays", "rewrite", "picture")
 
 
 @dataclass(frozen=True)
-class Reading:
-    """States behind the last norm [B, T, D], and what methods measured, one mapping for each series."""
+class Pass:
+    """States behind the last norm [B, T, D], what methods measured and what probes read, a mapping for each series."""
 
     states: Tensor
     measures: list[dict[str, float]] = field(default_factory=list)
+    readings: list[dict[str, Reading]] = field(default_factory=list)
 
 
 def check(methods: Sequence[Steering]) -> None:
@@ -40,7 +42,7 @@ def check(methods: Sequence[Steering]) -> None:
             )
 
 
-def read(network: Network, values: Tensor, methods: Sequence[Steering]) -> Reading:
+def read(network: Network, values: Tensor, methods: Sequence[Steering]) -> Pass:
     """One pass over series of one length, [B, T] or [B, T, V]. Raises UsageError where the network has no part that a
     method edits (a mixer without attention)."""
     view = View(network)
@@ -50,7 +52,7 @@ def read(network: Network, values: Tensor, methods: Sequence[Steering]) -> Readi
     ids = values if values.ndim == 2 else torch.zeros(rows, length, dtype=torch.long)
     samples = [Inputs({"input_ids": one[None], "attention_mask": torch.ones_like(one)[None]}) for one in ids]
     alone = [samples] if all(m.batch for m in methods) else [[s] for s in samples]
-    states, measures, at = [], [], 0
+    states, measures, readings, at = [], [], [], 0
     for some in alone:
         batch = Batch(view, methods, some, peek=_unable)
         batch.length, batch.guard = length, Guard(expected=length)
@@ -61,7 +63,19 @@ def read(network: Network, values: Tensor, methods: Sequence[Steering]) -> Readi
         at += len(some)
         found = [m.measured(batch, [1] * len(some)) for m in methods]
         measures += [{name: float(v[i]) for part in found for name, v in part.items()} for i in range(len(some))]
-    return Reading(torch.cat(states), measures)
+        readings += _readings(batch, methods)
+    return Pass(torch.cat(states), measures, readings)
+
+
+def _readings(batch: Batch, methods: Sequence[Steering]) -> list[dict[str, Reading]]:
+    out: list[dict[str, Reading]] = [{} for _ in batch.samples]
+    for method in methods:
+        if isinstance(method, Probe):
+            for name, found in method.readings(batch, [1] * len(out)).items():
+                for one, reading in zip(out, found, strict=True):
+                    if reading is not None:
+                        one[f"{method.name}.{name}"] = reading
+    return out
 
 
 def _attention(network: Network, methods: Sequence[Steering]) -> None:
