@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from method_studies import STUDIES, Study
-from method_tables import TABLES, Played, claims_table
+from method_tables import TABLES, Played, claims_table, head, row
 
 from harness.interop import bundle
 from harness.plugins.registry import ROOT
@@ -31,13 +31,28 @@ def written(page: str) -> str:
 
 
 def _block(name: str) -> str:
-    return "\n".join([*(_claims() if name == "claims" else _tables(STUDIES[name])), ""])
+    made = {"claims": _claims, "times": _times}
+    return "\n".join([*(made[name]() if name in made else _tables(STUDIES[name])), ""])
 
 
 def _tables(study: Study) -> Iterator[str]:
     one = read(study)
     told = textwrap.fill(one.provenance, 118, break_on_hyphens=False, break_long_words=False)
     yield from ("", told, "", *TABLES[study.table](one), "")
+
+
+def _times() -> Iterator[str]:
+    """What the kept runs took, and what their methods would take on all samples, by the CPU time of each sample."""
+    yield from ("", *head("study", "runs", "samples", "CPU minutes", "all samples, minutes on two cores"))
+    for study in STUDIES.values():
+        if not study.path.is_file():
+            continue
+        one = read(study)
+        runs, samples = [one.base, *one.others], len(one.base.rows)
+        spent = sum(r.record.cpu_seconds or 0 for r in runs) / 60
+        whole = spent * (study.whole or samples) / samples / 2
+        yield row(f"`{study.name}`", str(len(runs)), str(samples), f"{spent:.1f}", f"{whole:.0f}")
+    yield ""
 
 
 def _claims() -> Iterator[str]:

@@ -37,6 +37,8 @@ class Study:
     runs: tuple[Words, ...]
     beside: tuple[str, ...] = ()
     """What a table of budgets or of agents shows beside the score, where a run has it."""
+    whole: int | None = None
+    """Samples of the whole task, where the study plays a part of them."""
 
     @property
     def path(self) -> Path:
@@ -82,13 +84,26 @@ STUDIES = {
             ("task=pope", "model=tiny-llava"),
             _methods(*HALLUCINATION, *ATTENTION, *LOOKING),
         ),
-        Study("pope-smol-llava", "pope", ("task=pope", "model=smol-llava", "limit=360"), _methods(*HALLUCINATION)),
-        Study("chair-smol-llava", "chair", ("task=chair", "model=smol-llava", "limit=40"), _methods(*HALLUCINATION)),
+        Study(
+            "pope-smol-llava",
+            "pope",
+            ("task=pope", "model=smol-llava", "limit=360"),
+            _methods(*HALLUCINATION),
+            whole=3600,
+        ),
+        Study(
+            "chair-smol-llava",
+            "chair",
+            ("task=chair", "model=smol-llava", "limit=40"),
+            _methods(*HALLUCINATION),
+            whole=200,
+        ),
         Study(
             "niah-kept-smollm2",
             "kept",
             NIAH,
             _budgets(WRITTEN, (0.2, 0.5), lazyeviction=_lazy(8, "method.lazyeviction.alpha=0.001")),
+            whole=80,
         ),
         Study(
             "chair-kept-tiny-llava",
