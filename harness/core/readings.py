@@ -12,6 +12,8 @@ AXES = ("layer", "head", "step", "row", "column", "unit")
 `unit` for anything else."""
 KEEP = 64
 """Samples whose full arrays are kept, by default (`probe.keep`)."""
+FEW = 64
+"""Numbers on the axis `unit` that every sample keeps."""
 KEPT_BITS = 13
 """Bits of a float32's fraction that are cleared: what is left has the precision of a float16, and packs as one."""
 
@@ -42,8 +44,8 @@ class Reading:
 
     @property
     def small(self) -> bool:
-        """Whether every sample keeps it: a number, or one number a layer."""
-        return set(self.axes) <= {"layer"}
+        """Whether every sample keeps it: a number, one number a layer, or few enough of anything else."""
+        return set(self.axes) <= {"layer"} or (self.axes == ("unit",) and self.values.size <= FEW)
 
     @property
     def value(self) -> float:
@@ -52,9 +54,9 @@ class Reading:
         return float(defined.mean(dtype=np.float64)) if defined.size else float("nan")
 
     def packed(self) -> np.ndarray:
-        """The values, flat, as they are stored: numbers as they are, arrays with the precision of float16."""
+        """The values, flat, as they are stored: small readings as they are, arrays with the precision of float16."""
         flat = np.ascontiguousarray(self.values).reshape(-1)
-        if not self.axes:
+        if self.small:
             return flat
         bits = flat.view(np.uint32)
         half = np.uint32(1 << (KEPT_BITS - 1))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from harness.core.errors import UsageError
+from harness.core.readings import Reading
 from harness.core.types import Attention
 from harness.steering.batch import Batch
 from harness.steering.inputs import Inputs
@@ -71,6 +72,19 @@ def grid(sample: Inputs, tokens: int, view: View) -> tuple[int, int]:
         f"method=carve needs image tokens on one grid: {type(view.model).__name__} made {tokens} tokens of this "
         "prompt's pictures"
     )
+
+
+def on_grid(name: str, values: Any, batch: Batch, i: int) -> dict[str, Reading]:
+    """Values [layers, N] or [N] of a sample's image tokens as a reading of that name; none where there is no grid."""
+    sample = batch.samples[i]
+    if not sample.sees or not values.size:
+        return {}
+    try:
+        shape = grid(sample, values.shape[-1], batch.view)
+    except UsageError:
+        return {}
+    axes = ("layer", "row", "column")[-values.ndim - 1 :]
+    return {name: Reading(values.reshape(*values.shape[:-1], *shape), axes, batch.view.covered(sample))}
 
 
 def covered(sample: Inputs, processor: Any) -> tuple[float, float, float, float]:

@@ -125,10 +125,10 @@ class Batch:
         """Inside attention points: which key columns of this layer hold image tokens, bool [b, k]."""
         return self._columns("image", method)
 
-    def image_tokens(self, sample: int) -> int:
-        """How many image tokens a sample's prompt has."""
+    def image_mask(self, sample: int) -> Tensor:
+        """Which tokens of a sample's prompt are image tokens, bool [T], on the CPU."""
         ids = self.samples[sample].tensors["input_ids"][0]
-        return 0 if self.view.image_token_id is None else int((ids == self.view.image_token_id).sum())
+        return ids == (-1 if self.view.image_token_id is None else self.view.image_token_id)
 
     def question(self, method: Edits) -> Tensor:
         """Inside attention points: which key columns hold the user's question (`Inputs.question`), bool [b, k]."""

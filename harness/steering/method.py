@@ -132,6 +132,10 @@ class Steering(Method):
     def logits(self, z: Tensor, batch: Batch) -> Tensor | None:
         """Next-token logits of the samples, float32 [b, V]. In beam search they arrive as log-probabilities."""
 
+    def chosen(self, tokens: Tensor, batch: Batch) -> None:
+        """The token that each sample got at this step, [n]; of samples that have ended, whatever comes. Not in beam
+        search."""
+
     def has(self, *points: str) -> bool:
         """Whether the class overrides one of these points."""
         return any(_of(type(self), p) is not _of(Steering, p) for p in points)

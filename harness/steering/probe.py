@@ -54,6 +54,12 @@ class Probe(Steering):
         rows = x[: batch.size].detach().float().cpu().numpy()
         self._tape.setdefault(name, {}).setdefault(l, []).append(rows)
 
+    def put(self, name: str, l: int, rows: Sequence[Tensor]) -> None:
+        """Keep one array [len(rows), ...] of layer l at this pass that is not of a whole batch, on the CPU. It is read
+        as the only sample's: `kept(name, 0, passes)`."""
+        one = np.stack([x.detach().float().cpu().numpy() for x in rows])
+        self._tape.setdefault(name, {}).setdefault(l, []).append(one[None])
+
     def kept(self, name: str, sample: int, passes: int) -> np.ndarray:
         """What was kept under a name of one sample: [layers, passes, ...], layers ascending, the passes in which it
         took part. An empty array [0] where nothing was."""

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from harness.core.errors import UsageError
 from harness.core.readings import Reading
 from harness.steering import Batch, Probe
-from harness.steering.attention_maps import grid
+from harness.steering.attention_maps import on_grid
 
 KINDS = ("image", "question", "first", "prompt", "generated")
 """Of columns. first: the first token of the prompt, which is a sink in most models. prompt: what is left of it."""
@@ -25,13 +24,13 @@ class ImageAttention(Probe):
     def attention_weights(self, l: int, w: Tensor, batch: Batch) -> None:
         rows = w[:, :, -1].float()
         self.keep("mass", l, torch.stack([(rows * m[:, None]).sum(-1) for m in columns(self, batch)], -1), batch)
-        if most := max(map(batch.image_tokens, range(batch.size)), default=0):
+        if most := max(int(batch.image_mask(i).sum()) for i in range(len(batch.samples))):
             front = (~batch.image(self)).int().argsort(dim=-1, stable=True)[:, :most]  # image columns, in their order
             self.keep("map", l, rows.mean(1).gather(-1, front), batch)
 
     def readings(self, batch: Batch, passes: Sequence[int]) -> Mapping[str, Sequence[Reading | None]]:
         found: dict[str, list[Reading | None]] = {}
-        for i, sample in enumerate(batch.samples):
+        for i in range(len(batch.samples)):
             mass = self.kept("mass", i, passes[i])  # [layers, steps, heads, kinds]
             one: dict[str, Reading] = {}
             for n, kind in enumerate(KINDS):
@@ -41,12 +40,9 @@ class ImageAttention(Probe):
                 one[f"{kind}_heads"] = Reading(of.mean(1), ("layer", "head"))
             one["image_steps"] = Reading(mass[..., 0].mean((0, 2)), ("step",))
             one["image_first"] = Reading(mass[:, 0, :, 0], ("layer", "head"))
-            tokens = batch.image_tokens(i)
-            if tokens and (shape := _grid(sample, tokens, batch)):
+            if tokens := int(batch.image_mask(i).sum()):
                 seen = self.kept("map", i, passes[i])[..., :tokens]  # [layers, steps, tokens]
-                box = batch.view.covered(sample)
-                one["map"] = Reading(seen[:, 0].reshape(-1, *shape), ("layer", "row", "column"), box)
-                one["map_answer"] = Reading(seen.mean((0, 1)).reshape(shape), ("row", "column"), box)
+                one |= on_grid("map", seen[:, 0], batch, i) | on_grid("map_answer", seen.mean((0, 1)), batch, i)
             for name in one:
                 found.setdefault(name, [None] * len(batch.samples))[i] = one[name]
         return found
@@ -58,11 +54,3 @@ def columns(probe: Probe, batch: Batch) -> list[Tensor]:
     first = prompt & (batch.positions(probe) == 0) & ~image
     question = batch.question(probe) & ~image & ~first
     return [image, question, first, prompt & ~image & ~question & ~first, batch.generated(probe)]
-
-
-def _grid(sample: object, tokens: int, batch: Batch) -> tuple[int, int] | None:
-    """Rows and columns of the image tokens; None where they do not lie on one grid."""
-    try:
-        return grid(sample, tokens, batch.view)  # type: ignore[arg-type]
-    except UsageError:
-        return None

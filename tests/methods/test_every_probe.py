@@ -37,6 +37,9 @@ def test_edits_nothing_and_reads_the_same_alone(probe, family):
     inputs, before = plain(family)
     method = made(probe)
     read = invariants.edits_nothing(view(family), inputs, method, before)
+    if not FAMILIES[family].tokens and Registry().methods[probe].raw.get("needs_picture"):
+        assert not any(g.readings for g in read)
+        return
     invariants.reads_the_same_alone(view(family), inputs, method, read, which=[1])
     for one in read:
         assert all(name.startswith(f"{probe}.") for name in one.readings)

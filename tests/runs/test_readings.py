@@ -44,7 +44,7 @@ def test_what_is_written_is_read_with_the_precision_of_float16(tmp_path):
 def test_rounding_is_to_the_nearest_of_eleven_bits(values):
     x = np.array(values, np.float32)
     with np.errstate(over="ignore"):
-        got = Reading(x, ("unit",)).packed()
+        got = Reading(x[None], ("head", "step")).packed()
         assert np.array_equal(np.isnan(got), np.isnan(x))
         fits = np.isfinite(x) & (np.abs(x) < 6e4) & (np.abs(x) > 1e-4)
         np.testing.assert_array_less(np.abs(got - x)[fits], np.abs(x)[fits] * 2**-11 * (1 + 1e-6) + 1e-30)
