@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from harness.core import Missing
+from harness.tasks.chair.treebank import tokenizer
 
 HERE = Path(__file__).parent
 VOCABULARIES = ("official", "fixed")
@@ -94,15 +95,11 @@ def _join(words: Sequence[str], joined: dict[str, str]) -> list[str]:
 
 def tokens(text: str) -> list[str]:
     """Treebank tokens, sentence by sentence (a sentence ends at . ! or ? before white space)."""
-    tokenizer = _tokenizer()
-    return [t for sentence in re.split(r"(?<=[.!?])\s+", text.strip()) for t in tokenizer(sentence)]
+    words = _tokenizer()
+    return [t for sentence in re.split(r"(?<=[.!?])\s+", text.strip()) for t in words(sentence)]
 
 
-@cache
-def _tokenizer() -> Callable[[str], list[str]]:
-    from nltk.tokenize.destructive import NLTKWordTokenizer
-
-    return NLTKWordTokenizer().tokenize
+_tokenizer = cache(tokenizer)
 
 
 @cache
