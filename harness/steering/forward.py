@@ -5,19 +5,20 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache, GenerationConfig, LogitsProcessor, StoppingCriteria, StoppingCriteriaList
 
+from harness.steering import carried
 from harness.steering.batch import Batch
 from harness.steering.compat import keeps_logits, with_cache
 from harness.steering.eviction import SparseCache
 from harness.steering.guard import Guard, broken
 from harness.steering.hooks import attached
-from harness.steering.inputs import Inputs, collate
+from harness.steering.inputs import TEXT, Inputs, collate
 from harness.steering.method import Steering
 from harness.steering.view import View
 
@@ -42,10 +43,13 @@ def forward(
     criteria: StoppingCriteria | None = None,
     keep: int = 1,
     more: Mapping[str, Any] | None = None,
+    *,
+    carry: bool = False,
 ) -> Tensor:
     """Generate for all rows of a run: token ids [rows (without beams), new tokens], padded on the right.
 
     `keep`: positions of the prompt whose logits are computed, counted from its end. `more`: arguments of `generate()`.
+    `carry`: whether the next batch may begin with what this one has encoded.
     """
     view, rows = batch.view, batch.inputs
     batch.cuts = prefix.cuts if prefix else [0] * len(rows)
@@ -61,6 +65,9 @@ def forward(
     model = view.model if not view.needs_picture or batch.shows else view.text_model
     if cache is None and any(m.drops for m in batch.methods):
         cache = batch.cache = SparseCache(view.depth)
+    carry = carry and not batch.shows and batch.cache is None and carried.carries(view)
+    if carry and cache is None:
+        cache = DynamicCache(config=view.decoder.config)
     extra: dict[str, Any] = with_cache(cache)
     if processor is not None:
         extra["logits_processor"] = [processor]
@@ -71,6 +78,8 @@ def forward(
     config = _config(view, max_new_tokens, batch.beams, more or {})
     with attached(batch), _neutral(view):
         out = model.generate(**tensors, **extra, generation_config=config)
+    if carry:
+        carried.keep(batch, cache, tensors["attention_mask"])
     if batch.methods and processor is not None and batch.step != batch.guard.passes:
         raise broken(f"tokens were chosen {batch.step} times in {batch.guard.passes} passes")
     fed = batch.length - max(batch.cuts)  # the cache holds the rest
@@ -127,6 +136,8 @@ def encode(batch: Batch) -> Prefix:
 
     Only the methods that declare `prefix = "with"` are on; plain ones would edit the wrong rows.
     """
+    if carried.is_text(batch):
+        return _encode_text(batch)
     view = batch.view
     number: dict[str, int] = {}
     first: list[int] = []
@@ -151,6 +162,18 @@ def encode(batch: Batch) -> Prefix:
     return Prefix(cache, delta[index] if delta is not None else None, cuts)
 
 
+def _encode_text(batch: Batch) -> Prefix:
+    """Encode the one text with which all rows begin, behind what is carried of it."""
+    view, head = batch.view, _head(batch.samples[0])
+    tokens = head.tensors["input_ids"][0]
+    known = view.carried.common(tokens) if view.carried else 0
+    cache = view.carried.cache(view, known) if view.carried and known else DynamicCache(config=view.decoder.config)
+    if known < len(tokens):
+        forward(Batch(view, (), [head]), prefix=Prefix(cache, None, [known]))
+    carried.spread(cache, len(batch.samples) * batch.beams)
+    return Prefix(cache, None, [len(tokens)] * len(batch.samples))
+
+
 def _head(row: Inputs) -> Inputs:
     assert row.shared is not None
     return row.cut(row.shared[1])
@@ -162,6 +185,9 @@ def sharing(view: View, rows: Sequence[Sequence[Inputs]], new_tokens: int) -> li
     A padding gap between prefix and question counts as distance in a sliding window, so prompts that outgrow the
     window are not shared.
     """
+    texts = [group[0] for group in rows if group[0].shared and group[0].shared[0] == TEXT]
+    if texts and not carried.begins_alike(texts):  # a method may have rewritten some
+        rows = [[replace(row, shared=None) for row in group] for group in rows]
     keys = [group[0].shared[0] if group[0].shared and _sharable(view, group) else None for group in rows]
     count = Counter(keys)
     members = [r for group, key in zip(rows, keys, strict=True) if key and count[key] > 1 for r in group]
@@ -170,7 +196,7 @@ def sharing(view: View, rows: Sequence[Sequence[Inputs]], new_tokens: int) -> li
         tail = max(r.length - r.shared[1] for r in members if r.shared)
         if head + tail + new_tokens > view.window:
             return [False] * len(rows)
-    return [key is not None and count[key] > 1 for key in keys]
+    return [key is not None and (count[key] > 1 or key == TEXT) for key in keys]
 
 
 def _sharable(view: View, group: Sequence[Inputs]) -> bool:

@@ -212,7 +212,7 @@ def _play(
     prefix = encode(batch) if shared else None
     for method in batch.methods:
         method.prepare(batch)
-    out = forward(batch, max_new_tokens, prefix, select, criteria=ending, more=more)
+    out = forward(batch, max_new_tokens, prefix, select, criteria=ending, more=more, carry=True)
     tokens = out[: len(batch.samples)].tolist()
     scores = torch.stack(select.kept, 1) if select and select.kept else None
     eos = set(batch.view.eos)

@@ -14,6 +14,8 @@ from harness.core.types import Request
 
 TYPE_IDS = ("token_type_ids", "mm_token_type_ids")
 """Inputs that mark which tokens are a picture's, in families that read them."""
+TEXT = "text"
+"""The key of prompts that begin with the same text and show no picture (`Inputs.shared`)."""
 SEQUENCES = ("input_ids", "attention_mask", *TYPE_IDS)
 """Inputs with one entry per prompt token; everything else belongs to the pictures."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.core.model import Call
+from harness.models.hf.families import Text, families
 from harness.models.hf.prompts import Prompts
 
 if TYPE_CHECKING:
@@ -52,12 +53,10 @@ class Batching:
             words = groups.pop((), [])
             reads = [c for c in words if c.request.continuations]
             writes = [c for c in words if not c.request.continuations]
-            if len(writes) > TEXT_ROWS:
-                tokens = {id(c): self.prompts.count(c.request) for c in writes}
-                writes.sort(key=lambda c: (c.request.max_new_tokens, tokens[id(c)]))
-            for some in ([g for g in (reads, *groups.values()) if g], [writes]):
-                if some and some[0]:
-                    yield from _pack(some, rows or self.rows(some[0][0]))
+            if some := [g for g in (reads, *groups.values()) if g]:
+                yield from _pack(some, rows or self.rows(some[0][0]))
+            for family in families([Text(c, self.prompts.tokens(c.request)) for c in writes]):
+                yield from self._texts(family, rows)
             return
         by_length: dict[int, list[Call]] = {}
         for members in groups.values():
@@ -66,11 +65,27 @@ class Batching:
         for _, members in sorted(by_length.items()):
             yield from _pack([members], rows or self.rows(members[0]))
 
+    def _texts(self, family: Sequence[Text], rows: int | None) -> Iterator[list[Call]]:
+        """Neighbours together, as many as fit beside the longest of them."""
+        batch: list[Call] = []
+        longest = 0
+        for text in family:
+            longest = max(longest, text.length)
+            if batch and len(batch) >= (rows or self._rows(text.call, longest)):
+                yield batch
+                batch, longest = [], text.length
+            batch.append(text.call)
+        yield batch
+
     def rows(self, call: Call) -> int:
         """Rows that fit: bounded by tokens on a CPU, by the key-value cache in free memory on a GPU."""
+        return self._rows(call, self.prompts.encode(call.request).tensors["input_ids"].shape[1])
+
+    def _rows(self, call: Call, prompt: int) -> int:
+        """Of the longest prompt, in tokens."""
         import torch
 
-        tokens = self.prompts.encode(call.request).tensors["input_ids"].shape[1] + call.request.max_new_tokens
+        tokens = prompt + call.request.max_new_tokens
         if not self.device.startswith("cuda"):
             reads = call.request.pictures or call.request.continuations
             return max(1, min(128 if reads else TEXT_ROWS, CPU_TOKENS // (tokens * self.streams)))

@@ -253,6 +253,7 @@ class HFModel(Model):
         from harness.models.hf.batching import mark_shared
         from harness.models.hf.extra import arguments
         from harness.steering import generate
+        from harness.steering.carried import mark
 
         if any(c.request.continuations for c in calls):
             return self._apart(calls, decoding)
@@ -266,6 +267,8 @@ class HFModel(Model):
             self.prompts.fits(given.length, decoding.max_new_tokens or call.request.max_new_tokens)
         self._beyond(max(given.length for given in inputs))
         mark_shared(calls, inputs, self.prompts.image_id)
+        if self.pad:  # in half precision a pass more changes tokens
+            mark(self.view, inputs)
         limit = decoding.max_new_tokens or max(c.request.max_new_tokens for c in calls)
         methods, reader = self.methods, None
         if capture := wanted.pop():

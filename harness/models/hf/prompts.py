@@ -187,9 +187,13 @@ class Prompts:
         """Tokens that the request's pictures become."""
         return int((self.encode(request).tensors["input_ids"] == self.image_id).sum())
 
-    def count(self, request: Request) -> int:
-        """Tokens of the request's text; a picture counts as its placeholder."""
-        return len(self._ids(self.text(request)))
+    def tokens(self, request: Request) -> tuple[int, ...]:
+        """Of the request's text; a picture is its placeholder. None where the chat template refuses the messages,
+        which costs that sample alone when it is encoded."""
+        try:
+            return tuple(self._ids(self.text(request)))
+        except Unusable:
+            return ()
 
     def _special(self, text: str) -> dict[str, bool]:
         """A template that writes the BOS token itself must not get a second one."""
