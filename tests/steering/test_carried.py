@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
@@ -13,7 +15,7 @@ from harness.steering.carried import Carried, carries, mark
 from harness.steering.inputs import TEXT
 from tests.steering.probes import Scale
 
-SIZES = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+SIZES: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
 HEAD = torch.randint(3, 90, (40,), generator=torch.Generator().manual_seed(1)).tolist()
 
 
@@ -21,7 +23,8 @@ HEAD = torch.randint(3, 90, (40,), generator=torch.Generator().manual_seed(1)).t
 def model():
     torch.manual_seed(0)
     config = LlamaConfig(vocab_size=96, num_key_value_heads=2, initializer_range=0.3, **SIZES)
-    return LlamaForCausalLM(config).eval().requires_grad_(False)
+    made: Any = LlamaForCausalLM(config)
+    return made.eval().requires_grad_(False)
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def exchange(model: nn.Module, least: Least) -> None:
     for layer in layers(model):
         if rows := least.get(shape(layer)):
             layer.__class__ = PackedLinear
-            layer.least = rows  # pyright: ignore[reportAttributeAccessIssue]
+            layer.__dict__["least"] = rows
 
 
 def is_packed(model: nn.Module) -> bool:
