@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -165,6 +166,28 @@ def test_a_browser_that_dies_again_and_again_is_one_error(workdir):
         fresh.close()
     finally:
         own.close()
+
+
+def test_a_busy_machine_is_no_reason_to_refuse(browser, monkeypatch):
+    """With no patience at all, elements that can be acted on are acted on once, and the others are refused."""
+    monkeypatch.setattr("harness.tasks.miniwob.environment.PATIENCE", 1)
+    episode, _ = started(browser, "choose-list", 0)
+    page = PageView(episode.evaluate)
+    goal = page.one("#query").text
+    choice, button = page.one("#options").bid, page.one("#area button").bid
+    begun = time.monotonic()
+    with pytest.raises(Refused, match="Timeout"):
+        episode.act(parse(f'select_option("{choice}", "no such option")'))
+    episode.evaluate("(bid) => { document.querySelector(`[bid='${bid}']`).style.display = 'none'; }", button)
+    with pytest.raises(Refused, match="Timeout"):
+        episode.act(parse(f'click("{button}")'))
+    assert time.monotonic() - begun < 25
+    episode.evaluate("(bid) => { document.querySelector(`[bid='${bid}']`).style.display = ''; }", button)
+    name = re.fullmatch(r"Select (.*) from the list and click Submit\.", goal)
+    assert name
+    episode.act(parse(f'select_option("{choice}", "{name[1]}")'))
+    assert episode.act(parse(f'click("{button}")')).raw == 1
+    episode.close()
 
 
 @pytest.mark.parametrize(("screenshots", "shown"), [(1, ["0", "1", "2", "3"]), (3, ["0", "0 1", "0 1 2", "1 2 3"])])
