@@ -16,8 +16,8 @@ import math
 import re
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
@@ -27,7 +27,7 @@ import numpy as np
 from method_tables import verdict
 from zoo_claim_list import CLAIMS, SEEDS, TASKS, Arm, Claim, Pair
 
-from harness.core import Result
+from harness.core import Outcome, Result
 from harness.interop import bundle
 from harness.interop.bundle import BundledRun
 from harness.plugins.registry import ROOT
@@ -42,7 +42,8 @@ BLOCK = re.compile(r"(<!-- claims: [^\n]*-->\n).*?(<!-- end -->\n)", re.DOTALL)
 MARGIN, SHARE = 0.01, 0.05
 """A difference that is none: of accuracies, and of errors as a share of the worse one."""
 VERDICTS = {"found": "holds", "not found": "does not hold", "undecided": "undecided"}
-ABSENT = "not run yet"
+ABSENT, ONCE = "not run yet", " (one seed)"
+DECIDED = ("holds", "does not hold")
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,10 @@ class Runs:
             out = dict(list(out.items())[:1])
         return out, clusters, up
 
+    def once(self, pair: Pair) -> bool:
+        """Whether a trained side of it has one seed alone: another training may differ by more than sequences tell."""
+        return any(len(self.of(arm)) == 1 for arm in (pair.better, pair.worse) if arm.probe or not arm.score)
+
     def level(self, arm: Arm) -> str:
         """The arm's value with its interval."""
         values, clusters, up = self.values(arm)
@@ -120,6 +125,10 @@ def judged(claim: Claim, runs: Runs) -> list[Found]:
         p_value = next(corrected) if d is not None and d.p is not None else None
         margin = MARGIN if up else SHARE * level
         said = ABSENT if d is None else VERDICTS[verdict(d, p_value, 0 if p.reaches else 1, margin)]
+        if level < p.least and said != ABSENT:
+            said = "undecided"
+        if said in DECIDED and runs.once(p):
+            said += ONCE
         out.append(Found(p, d, said))
     return out
 
@@ -145,17 +154,16 @@ def _crossed(points: Sequence[tuple[float, float]], level: float) -> float:
     return points[0][0]
 
 
-def summed(verdicts: Iterable[str]) -> str:
-    """Of a claim, of its parts'."""
-    found = list(verdicts)
-    for word in (ABSENT, "does not hold", "undecided"):
-        if word in found:
-            return (
-                word
-                if word != ABSENT or set(found) == {ABSENT}
-                else f"undecided ({found.count(ABSENT)} of {len(found)} not run)"
-            )
-    return "holds"
+def summed(verdicts: Sequence[str]) -> str:
+    """Of a claim, of its parts': the least that is known of any."""
+    found = [v.removesuffix(ONCE) for v in verdicts]
+    once = ONCE if any(v.endswith(ONCE) for v in verdicts) else ""
+    absent = found.count(ABSENT)
+    if "does not hold" in found or absent == len(found):
+        return f"does not hold{once}" if "does not hold" in found else ABSENT
+    if absent:
+        return f"undecided ({absent} of {len(found)} not run)"
+    return "undecided" if "undecided" in found else f"holds{once}"
 
 
 def shown(claim: Claim, runs: Runs) -> Iterator[str]:
@@ -174,7 +182,7 @@ def shown(claim: Claim, runs: Runs) -> Iterator[str]:
 def _pairs(claim: Claim, runs: Runs) -> Iterator[str]:
     """The verdict, then a table."""
     found = judged(claim, runs)
-    yield summed(f.verdict for f in found)
+    yield summed([f.verdict for f in found])
     yield from ("", "| must do better | | than | | by | verdict |", "|---|---|---|---|---|---|")
     for f in found:
         d, p = f.difference, f.pair
@@ -268,15 +276,15 @@ def play(weights: Path, results: Path) -> int:
 
 
 class _Read(StoredRun):
-    """A run whose samples have what probes read of them among their scores."""
+    """A run whose samples have what probes read among their scores, and nothing that no verdict needs."""
 
     def results(self) -> list[Result]:
         read, out = self.readings(), []
         for r in super().results():
-            numbers = {k: v.value for k, v in read.get(r.id, {}).items() if v.small and math.isfinite(v.value)}
-            out.append(
-                replace(r, outcome=replace(r.outcome, scores={**r.outcome.scores, **numbers})) if r.outcome else r
-            )
+            if r.outcome:
+                numbers = {k: v.value for k, v in read.get(r.id, {}).items() if v.small and math.isfinite(v.value)}
+                scores = {k: float(f"{v:.5g}") for k, v in {**r.outcome.scores, **numbers}.items()}
+                out.append(Result(r.id, r.cluster, r.group, None, Outcome("", scores)))
         return out
 
 

@@ -65,12 +65,24 @@ def test_the_same_runs_on_both_sides_are_no_difference():
     assert found.verdict == "does not hold" and found.difference is not None and found.difference.value == 0
 
 
+def test_what_is_not_there_cannot_be_removed():
+    pair = Pair(Arm("a", "mqar"), Arm("b", "mqar"), least=0.8)
+    (found,) = script.judged(Claim("A claim", "0000.00000", "Says.", "Checked.", (pair,)), runs(a=0.9, b=0.5))
+    assert found.verdict == "undecided"
+
+
 def test_a_claim_with_parts():
     assert script.summed(["holds", "holds"]) == "holds"
     assert script.summed(["holds", "undecided"]) == "undecided"
     assert script.summed(["undecided", "does not hold", "holds"]) == "does not hold"
     assert script.summed(["holds", "not run yet"]) == "undecided (1 of 2 not run)"
     assert script.summed(["not run yet"] * 2) == "not run yet"
+    assert script.summed(["holds (one seed)", "holds"]) == "holds (one seed)"
+
+
+def test_one_training_is_said():
+    (found,) = script.judged(claim(), script.Runs([run("a", 1, 0.9), run("b", 1, 0.5), run("b", 2, 0.5)]))
+    assert found.verdict == "holds (one seed)"
 
 
 def points(values: dict[int, float]) -> list[dict]:
