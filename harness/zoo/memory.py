@@ -39,7 +39,8 @@ class Memory(nn.Module):
         self.momentum, self.forget, self.rate, self.limit = momentum, forget, rate, limit
         self.project = nn.Linear(width, 3 * size, bias=False)
         self.rates = nn.Linear(width, 3)  # eta, theta, alpha
-        self.first = nn.ParameterList(torch.randn(size, size) * size**-0.5 for _ in range(depth))
+        inner = [torch.randn(size, size) * 2 * size**-0.5] * (depth - 1)  # of a unit key features of about unit length
+        self.first = nn.ParameterList([*inner, torch.zeros(size, size)])
         nn.init.zeros_(self.rates.weight)
         with torch.no_grad():
             self.rates.bias.copy_(torch.tensor([-1.0, 0.0, -5.0]))

@@ -39,6 +39,10 @@ class Recipe:
     examine: int = 8
 
     def __post_init__(self) -> None:
+        for key in ("steps", "batch", "examine", "rate", "decay"):
+            value, whole = getattr(self, key), key not in ("rate", "decay")
+            if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+                raise UsageError(f"{key}={value} must be a {'whole ' if whole else ''}number")
         if self.optimizer not in ("adamw", "sgd"):
             raise UsageError(f"optimizer={self.optimizer} is unknown: choose adamw or sgd")
         if min(self.steps, self.batch, self.examine) < 1 or self.rate <= 0 or self.decay < 0:

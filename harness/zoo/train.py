@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from harness.core.errors import UsageError, first_line, nearest
 from harness.core.series import NONE, Course, Examples
 from harness.training.loop import Budget, Settings, learning_rate, train
 from harness.zoo.network import Network, Shape
@@ -74,12 +75,18 @@ def scores(network: Network, exams: Mapping[str, Examples]) -> dict[str, float]:
 
 
 def build(recipe: Recipe, course: Course, seed: int) -> Network:
-    """A network with random weights. Raises UsageError for an unknown mixer or option."""
+    """A network with random weights. Raises UsageError for an unknown mixer, option or part of the shape."""
     torch.manual_seed(seed)
+    known = [f.name for f in fields(Shape)]
+    if unknown := next((k for k in recipe.shape if k not in known), ""):
+        raise UsageError(f"unknown setting shape.{unknown}: {nearest(unknown, known)}")
     given = {**recipe.shape, "mixers": tuple(recipe.shape["mixers"])}
     if given.get("width") == "same":
         given["width"] = course.width
-    return Network(Shape(**given, symbols=course.symbols, vectors=course.width, classes=course.classes))
+    try:
+        return Network(Shape(**given, symbols=course.symbols, vectors=course.width, classes=course.classes))
+    except (TypeError, ValueError, RuntimeError) as e:
+        raise UsageError(f"shape of {recipe.name}: {first_line(e)}") from e
 
 
 def learn(

@@ -19,7 +19,7 @@ class Titans(Mixer):
     ):
         super().__init__()
         self.width, self.chunk = width, chunk
-        self.memory = Memory(width, size, depth, momentum, forget, rate=0.5 / chunk, limit=4.0)
+        self.memory = Memory(width, size, depth, momentum, forget, rate=1 / chunk, limit=4.0)
         self.o_proj = nn.Linear(size, width, bias=False)
 
     def segment(self, now: Weights, x: Tensor) -> tuple[Tensor, Weights]:
