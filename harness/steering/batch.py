@@ -11,7 +11,9 @@ from torch import Tensor
 from harness.steering.eviction import SparseCache
 from harness.steering.guard import Guard
 from harness.steering.inputs import Inputs, arrange
+from harness.steering.places import Places
 from harness.steering.view import View
+from harness.steering.visible import Look
 
 
 class Edits(Protocol):
@@ -63,6 +65,10 @@ class Batch:
         self.where: Any = view.device
         self.keys: Tensor | None = None
         """Inside attention points: keys of this layer [b, Hk, k, D]."""
+        self.places: Places | None = None
+        """Inside points of the vision tower: where its tokens lie; None where the model's own windows cut a picture."""
+        self.looks: Sequence[Look | None] = ()
+        """What the vision tower did for each sample, where a method acts in it; None for a sample without a picture."""
         self.cache: SparseCache | None = None
         """The cache of which a method drops entries; None where none does."""
         self.cuts: Sequence[int] = (0,)

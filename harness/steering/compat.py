@@ -43,3 +43,15 @@ def cache_in(arguments: Mapping[str, Any]) -> Any:
 def keeps_logits(model: Any) -> bool:
     """Whether the model's forward can be asked for the logits of the last positions only."""
     return "logits_to_keep" in inspect.signature(model.forward).parameters
+
+
+def window_order(tower: Any, grid: Any) -> Any:
+    """The order in which a tower with windows of its own (Qwen2.5-VL) reads its merge groups; None for as they come."""
+    if not hasattr(tower, "window_size"):
+        return None
+    if hasattr(tower, "get_window_index"):
+        return tower.get_window_index(grid)[0]
+    from transformers.vision_utils import get_vision_window_index
+
+    size = {"window_size": tower.window_size, "patch_size": tower.patch_size}
+    return get_vision_window_index(grid, spatial_merge_size=tower.spatial_merge_size, **size)[0]

@@ -154,6 +154,7 @@ def encode(batch: Batch) -> Prefix:
     cache = DynamicCache(config=view.decoder.config)
     forward(heads, cache=cache)
     delta = view.rope_deltas
+    batch.looks = [heads.looks[number[s.shared[0]]] for s in batch.samples if s.shared] if heads.looks else ()
     of = torch.tensor([number[s.shared[0]] for s in batch.samples if s.shared])
     # The index stays on the CPU: layers may lie on several devices.
     index = torch.cat([of + b * len(first) for b in range(len(blocks))])

@@ -240,4 +240,5 @@ def _measure(batch: Batch, made: Sequence[Generated], passes: int, forced: Seque
                         one.readings[f"{method.name}.{name}"] = reading
         for name, values in method.measured(batch, own).items():
             for one, value in zip(made, values, strict=True):
-                one.measures[name] = float(value)
+                if value is not None:
+                    one.measures[name] = float(value)

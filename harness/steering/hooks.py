@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.steering import attention
+from harness.steering import attention, tower_points
 from harness.steering.batch import Batch
 from harness.steering.compat import cache_in
 from harness.steering.guard import Guard, Point, broken
@@ -55,6 +55,7 @@ def attached(batch: Batch) -> Iterator[None]:
                 watched.append(view.attention(l))
                 stack.callback(attention.unwatch, watched[-1])
                 attention.watch(batch, watched[-1], l, edits, guard.point(f"attention of layer {l}"))
+        looking = tower_points.attach(batch, methods, stack)
         pictures = [m for m in methods if m.has("picture")]
         shown = _show(batch, pictures, keep) if pictures else None
         if watched:
@@ -64,6 +65,10 @@ def attached(batch: Batch) -> Iterator[None]:
                 raise broken("the decoder's attention could not be exchanged")
         yield
         guard.settle()
+        if looking:
+            if not looking.calls:
+                raise broken("the vision tower was not called for pictures")
+            batch.looks = looking.looks()
         if shown and batch.shows and not shown.fired:
             raise broken("the hook on the vision tower never fired")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from torch import Tensor
 
 from harness.core.method import Method
+from harness.steering.tower import tower_of
 
 if TYPE_CHECKING:
     from harness.steering.batch import Batch
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
     from harness.steering.decode_loop import Loop
     from harness.steering.inputs import Inputs
     from harness.steering.view import View
+    from harness.steering.visible import Visible
 
 ATTENTION = ("attention_logits", "attention_weights")
+TOWER = ("tower_qkv", "tower_visible", "tower_logits", "tower_weights", "tower_residual", "tower_output")
+"""Points in the vision tower."""
 
 
 class Steering(Method):
@@ -86,6 +90,30 @@ class Steering(Method):
     def picture(self, pixels: Tensor, view: View) -> Tensor | None:
         """For pixels [b, 3, H, W]: the vision tower's states [b, 1 + T, d] that the connector shall read."""
 
+    def tower_layers(self, view: View) -> Sequence[int]:
+        """Layers of the vision tower in which the tower's points act; none for a model without pictures. What they do
+        must depend on the picture alone. In them `batch.places` says where the tokens lie (`harness.steering.places`);
+        attention that a model's own windows cut is left alone."""
+        return range(tower_of(view, self.name).depth) if view.image_token_id is not None else ()
+
+    def tower_qkv(self, l: int, q: Tensor, k: Tensor, v: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor] | None:
+        """Queries, keys and values of the tower's layer l, [b, H, n, D] each, behind their norms and rotations."""
+
+    def tower_visible(self, l: int, q: Tensor, k: Tensor, batch: Batch) -> Visible | None:
+        """Which keys each query of the tower's layer l sees. Patterns of several methods are met together."""
+
+    def tower_logits(self, l: int, a: Tensor, batch: Batch) -> Tensor | None:
+        """Scaled attention scores of the tower's layer l before softmax, [b, H, n, n]."""
+
+    def tower_weights(self, l: int, w: Tensor, batch: Batch) -> Tensor | None:
+        """Attention weights of the tower's layer l after softmax, [b, H, n, n]."""
+
+    def tower_residual(self, l: int, h: Tensor, batch: Batch) -> Tensor | None:
+        """Output of the tower's layer l, [b, n, d]."""
+
+    def tower_output(self, h: Tensor, batch: Batch) -> Tensor | None:
+        """The states that the connector reads, [b, n, d], class token included; where it reads one layer of a tower."""
+
     def contrast(self, sample: Inputs, view: View) -> Inputs | Sequence[Inputs] | None:
         """Inputs of one or more streams beside the sample, or None for none. Must depend on the sample alone. Asked
         where the method `contrasts`."""
@@ -117,8 +145,9 @@ class Steering(Method):
     def stays(self, l: int, batch: Batch) -> Tensor | None:
         """Where the method `drops`: after this pass, which columns of layer l stay in the cache, bool [b, Hk, k]."""
 
-    def measured(self, batch: Batch, passes: Sequence[int]) -> Mapping[str, Sequence[float]]:
-        """Once per batch, after it: numbers about each sample, by name, which become scores of the samples.
+    def measured(self, batch: Batch, passes: Sequence[int]) -> Mapping[str, Sequence[float | None]]:
+        """Once per batch, after it: numbers about each sample, by name, which become scores of the samples; None where
+        there is none.
 
         `passes`: how many passes each sample took part in, the prompt's included.
         """

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.core.errors import UsageError
-from harness.steering.method import ATTENTION, Steering
+from harness.steering.method import ATTENTION, TOWER, Steering
+from harness.steering.tower import tower_of
 from harness.steering.view import STEERED, View
 
 
@@ -23,6 +24,8 @@ def require(view: View, methods: Sequence[Steering]) -> None:
             _require_attention(view, method)
         if method.drops:
             _require_dropping(view, method, methods)
+        if method.has(*TOWER) and method.tower_layers(view):
+            _require_tower(view, method, methods)
 
 
 def _require_attention(view: View, method: Steering) -> None:
@@ -33,6 +36,22 @@ def _require_attention(view: View, method: Steering) -> None:
         raise UsageError(f"method={method.name} edits attention, but {name} has attention sinks: not covered")
     if view.implementation not in ("sdpa", STEERED):
         raise UsageError(f"method={method.name} edits attention, which needs model.attention=sdpa")
+
+
+def _require_tower(view: View, method: Steering, methods: Sequence[Steering]) -> None:
+    """Pictures that another method computes by itself would be computed without this one."""
+    tower = tower_of(view, method.name)
+    tower.require(method.name)
+    if method.has("tower_output") and not tower.read_at(view):
+        raise UsageError(
+            f"method={method.name} needs a connector that reads one layer of the vision tower, as LLaVA's: "
+            f"{type(view.model).__name__} has none"
+        )
+    if other := next((m for m in methods if m is not method and m.has("picture")), None):
+        raise UsageError(
+            f"method={method.name} acts in the vision tower, which method={other.name} walks through by itself: choose "
+            "one of them"
+        )
 
 
 def _require_dropping(view: View, method: Steering, methods: Sequence[Steering]) -> None:

@@ -1,0 +1,166 @@
+"""Which keys each query of a sequence sees, tile by tile, and attention that costs no more than what is seen.
+
+Queries of one tile share one list of keys, so a tile is a small dense attention: on a CPU the keys of the tiles are
+gathered, on a GPU the mask of blocks goes to FlexAttention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+GATHERED = 0.4
+"""Share of the dense pairs up to which gathering tiles is faster than masked dense attention (benchmarks/tower.py)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Visible:
+    """Each query is in exactly one tile, or sees everything.
+
+    Attributes:
+        length: Tokens of the sequence, n.
+        queries: Places of each tile's queries [T, m]; -1 pads.
+        keys: Places of each tile's keys [B, T, U], B the rows of the batch or 1; -1 pads.
+        inner: Which keys of its tile a query sees, bool [B, T, m, U]; None where all.
+        dense: Tokens that see all and are seen by all [c].
+    """
+
+    length: int
+    queries: Tensor
+    keys: Tensor
+    inner: Tensor | None
+    dense: Tensor
+
+    @cached_property
+    def mask(self) -> Tensor:
+        """Who sees whom, bool [B, n, n]."""
+        rows, n = len(self.keys), self.length
+        seen = torch.zeros(rows, n + 1, n + 1, dtype=torch.bool, device=self.keys.device)
+        shape = (rows, *self.queries.shape, self.keys.shape[-1])
+        at = (
+            torch.arange(rows, device=seen.device)[:, None, None, None].expand(shape),
+            self.queries[None, :, :, None].expand(shape) % (n + 1),
+            self.keys[:, :, None].expand(shape) % (n + 1),
+        )
+        inner = seen.new_ones(()) if self.inner is None else self.inner
+        seen.index_put_(at, inner.expand(shape).contiguous())
+        seen = seen[:, :n, :n].contiguous()
+        seen[:, self.dense] = True
+        seen[:, :, self.dense] = True
+        return seen
+
+    @cached_property
+    def count(self) -> Tensor:
+        """Keys that each query sees [B, n]."""
+        filled = (self.keys >= 0)[:, :, None]
+        inner = filled if self.inner is None else filled & self.inner
+        each = inner.sum(-1).expand(len(self.keys), *self.queries.shape).flatten(1) + len(self.dense)
+        whole = torch.full_like(each[:, :1], self.length).expand(-1, len(self.dense))
+        return torch.cat([each, whole], 1)[:, self._slots]
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of query and key that the tiles compute, padding included, of one row."""
+        tiles, size = self.queries.shape
+        return tiles * size * (self.keys.shape[-1] + len(self.dense)) + len(self.dense) * self.length
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+        """Attention of q over k and v, [b, H, n, D] each, by the way that suits the device and the pattern."""
+        if q.is_cuda:
+            return self.flex(q, k, v, scale)
+        if self.pairs <= GATHERED * self.length**2:
+            return self.gathered(q, k, v, scale)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=self.mask[:, None], scale=scale)
+
+    def gathered(self, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+        """Tile by tile: only the pairs of the tiles are computed."""
+        b, heads, _, size = q.shape
+        tiles, m = self.queries.shape
+        extended, mask = self._extended
+        shape = (b * heads, tiles, extended.shape[-1], size)
+        kt, vt = (_taken(x, extended).reshape(shape) for x in (k, v))
+        qt = _taken(q, self.queries.clamp(min=0)[None]).reshape(b * heads, tiles, m, size)
+        if mask is not None and len(mask) > 1:
+            mask = mask.repeat_interleave(heads, 0)
+        out = F.scaled_dot_product_attention(qt, kt, vt, attn_mask=mask, scale=scale).view(b, heads, tiles * m, size)
+        if len(self.dense):
+            whole = F.scaled_dot_product_attention(q[:, :, self.dense], k, v, scale=scale)
+            out = torch.cat([out, whole], 2)
+        return out.index_select(2, self._slots)
+
+    @cached_property
+    def _extended(self) -> tuple[Tensor, Tensor | None]:
+        """Keys of the tiles with those that all see, padded by 0, and the mask [B, T, m, U + c] where one is needed."""
+        shape = (*self.keys.shape[:2], len(self.dense))
+        keys = torch.cat([self.keys, self.dense.expand(shape)], 2)
+        filled = keys >= 0
+        if self.inner is None and bool(filled.all()):
+            return keys, None
+        inner = filled[:, :, None].expand(-1, -1, self.queries.shape[1], -1)
+        if self.inner is not None:
+            inner = inner & F.pad(self.inner, (0, len(self.dense)), value=True)
+        nobody = (self.queries < 0)[None, :, :, None]  # a row of padding must see something, or its softmax is NaN
+        return keys.clamp(min=0), inner | nobody
+
+    @cached_property
+    def _slots(self) -> Tensor:
+        """Where each token's result lies among the tiles' and behind them [n]."""
+        flat = torch.cat([self.queries.flatten(), self.dense])
+        slots = torch.empty(self.length, dtype=torch.long, device=flat.device)
+        filled = flat >= 0
+        slots[flat[filled]] = torch.arange(len(flat), device=flat.device)[filled]
+        return slots
+
+    def flex(self, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+        """FlexAttention over the blocks of the mask that are not empty; compiled on a GPU."""
+        return _flex(q.is_cuda)(q, k, v, block_mask=self._blocks(str(q.device)), scale=scale)
+
+    def _blocks(self, device: str) -> Any:
+        from torch.nn.attention.flex_attention import create_block_mask
+
+        made = self.__dict__.setdefault("_made", {})
+        if device not in made:
+            mask, rows, n = self.mask.to(device), len(self.keys), self.length
+            seen: Callable[..., Tensor] = lambda b, h, i, j: mask[b if rows > 1 else 0, i, j]  # noqa: E731
+            made[device] = create_block_mask(seen, rows if rows > 1 else None, None, n, n, device=device)
+        return made[device]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the tower did for one sample's pictures.
+
+    Attributes:
+        keys: Keys that a query sees, mean over queries and layers.
+        dense: The same where every query sees its whole picture.
+        gflops: Of the layers' linear maps and of the attention to what is seen, 1e9 operations.
+    """
+
+    keys: float
+    dense: float
+    gflops: float
+
+
+def _taken(x: Tensor, at: Tensor) -> Tensor:
+    """x [b, H, n, D] at the places [B, T, U] of its third axis: [b, H, T * U, D]."""
+    flat = at.flatten(1)
+    if len(flat) == 1:
+        return x.index_select(2, flat[0])
+    return x.gather(2, flat[:, None, :, None].expand(-1, x.shape[1], -1, x.shape[-1]))
+
+
+_COMPILED: dict[bool, Any] = {}
+
+
+def _flex(compiled: bool) -> Any:
+    if compiled not in _COMPILED:
+        from torch.nn.attention.flex_attention import flex_attention
+
+        _COMPILED[compiled] = torch.compile(flex_attention, dynamic=False) if compiled else flex_attention
+    return _COMPILED[compiled]

@@ -1,0 +1,111 @@
+"""Patterns over a grid of patches as tiles: who sees whom along each axis, and both axes together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from harness.steering.places import Places
+from harness.steering.visible import Visible
+
+TILE = 8
+"""Least length of a tile of neighbouring queries, where windows do not set it."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Tiles of one grid: queries [T, m] and keys [B, T, U] as places in the sequence, -1 pads; inner [B, T, m, U]."""
+
+    queries: Tensor
+    keys: Tensor
+    inner: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Tiles of one axis: queries [T, m] and keys [T, U] as coordinates, -1 pads; inner bool [T, m, U]."""
+
+    queries: Tensor
+    keys: Tensor
+    inner: Tensor
+
+
+def neighborhood(n: int, kernel: int, dilation: int = 1, stride: int = 1, causal: bool = False) -> Tensor:
+    """NATTEN's rule along an axis: bool [n, n], which keys j each query i sees.
+
+    Positions fall into groups by i mod dilation, and within a group into runs of `stride` that share the window of
+    their leader. Windows are shifted at the borders and not cut, so each query sees `kernel` keys; causal ones end at
+    the query and are cut. Source: Hassani et al., arXiv 2403.04690 and 2504.16922.
+    """
+    at = torch.arange(n)
+    group, place = at % dilation, at // dilation
+    size = (n - group + dilation - 1) // dilation
+    run = place // stride * stride
+    if causal:
+        leader = torch.minimum(run + stride - 1, size - 1)
+        first, last = (leader - kernel + 1).clamp(min=0), place
+    else:
+        leader = torch.minimum(run + stride // 2, size - 1)
+        first = torch.minimum((leader - kernel // 2).clamp(min=0), size - kernel)
+        last = first + kernel - 1
+    inside = (place >= first[:, None]) & (place <= last[:, None])
+    return inside & (group == group[:, None])
+
+
+def cut(n: int, reach: int) -> Tensor:
+    """A window of `reach` on both sides that is cut at the borders: bool [n, n]."""
+    at = torch.arange(n)
+    return (at - at[:, None]).abs() <= reach
+
+
+def axis(seen: Tensor, length: int = TILE, dilation: int = 1) -> Axis:
+    """Tiles of `length` neighbouring queries of one dilation group, with the keys that any of them sees."""
+    groups = [torch.arange(d, len(seen), dilation).split(length) for d in range(dilation)]
+    queries = [part for group in groups for part in group]
+    keys = [seen[q].any(0).nonzero().flatten() for q in queries]
+    q, k = padded(queries), padded(keys)
+    inner = seen[q.clamp(min=0)[:, :, None], k.clamp(min=0)[:, None]] & (q >= 0)[:, :, None] & (k >= 0)[:, None]
+    return Axis(q, k, inner)
+
+
+def crossed(rows: Axis, columns: Axis, grid: Tensor) -> Part:
+    """A pattern that is the product of one along each axis, on a grid of places [height, width]."""
+
+    def both(a: Tensor, b: Tensor) -> Tensor:
+        r, c = a[:, None, :, None], b[None, :, None, :]
+        at = grid[r.clamp(min=0), c.clamp(min=0)].masked_fill((r < 0) | (c < 0), -1)
+        return at.flatten(0, 1).flatten(1)
+
+    inner = rows.inner[:, None, :, None, :, None] & columns.inner[None, :, None, :, None, :]
+    inner = inner.flatten(0, 1).flatten(1, 2).flatten(2)
+    queries, keys = both(rows.queries, columns.queries), both(rows.keys, columns.keys)
+    needed = bool((~inner & (queries >= 0)[:, :, None]).any())
+    return Part(queries, keys[None], inner[None] if needed else None)
+
+
+def padded(rows: Sequence[Tensor]) -> Tensor:
+    """Vectors of several lengths as [T, longest], -1 behind them."""
+    return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=-1)
+
+
+def joined(places: Places, parts: Sequence[Part], device: torch.device) -> Visible:
+    """The grids of a sequence side by side; tokens without a position see all and are seen by all."""
+    m, u = (max(x.shape[-1] for x in xs) for xs in ([p.queries for p in parts], [p.keys for p in parts]))
+    wide = lambda x, size: F.pad(x, (0, size - x.shape[-1]), value=-1)  # noqa: E731
+    queries = torch.cat([wide(p.queries, m) for p in parts])
+    keys = torch.cat([wide(p.keys, u) for p in parts], 1)
+    inner = None
+    if any(p.inner is not None for p in parts):
+        inner = torch.cat([_inner(p, m, u) for p in parts], 1).to(device)
+    return Visible(places.length, queries.to(device), keys.to(device), inner, places.others.to(device))
+
+
+def _inner(part: Part, m: int, u: int) -> Tensor:
+    inner = part.inner
+    if inner is None:
+        inner = (part.keys >= 0)[:, :, None].expand(-1, -1, part.queries.shape[1], -1)
+    return F.pad(inner, (0, u - inner.shape[-1], 0, m - inner.shape[-2]))
