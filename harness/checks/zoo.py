@@ -210,7 +210,7 @@ def view(name: str) -> View:
     model.generation_config.eos_token_id = None
     model.generation_config.pad_token_id = 0
     made = View(model)
-    made.encode = functools.partial(encode, name)
+    made.encode, made.enlarged = functools.partial(encode, name), functools.partial(_enlarged, name)
     made.tokenizer = tokenizer()
     return made
 
@@ -264,6 +264,15 @@ def encode(name: str, request: Request) -> Inputs:
             ids = torch.tensor([[4, *text[:2], *text[-3:], 5]])
             tensors |= {"qformer_input_ids": ids, "qformer_attention_mask": torch.ones_like(ids)}
     return Inputs(tensors, request=request)
+
+
+def _enlarged(name: str, request: Request, factor: float) -> Tensor:
+    """Noise at so many times the size: another one than at the family's own."""
+    family = FAMILIES[name]
+    assert family.pixels
+    generator = torch.Generator().manual_seed(int(request.pictures[0].encoded()))
+    shape = family.pixels(generator)["pixel_values"].shape
+    return torch.randn(*shape[:-2], *(round(n * factor) for n in shape[-2:]), generator=generator)
 
 
 def _tokens(text: str) -> list[int]:

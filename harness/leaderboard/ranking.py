@@ -56,8 +56,8 @@ class Ranking:
     splits: list[MetricTable]
     """The primary metric's first."""
     plot: str
-    kept: KeptFigure | None
-    """Score against the share of the cache that is kept, where runs measured it."""
+    kept: list[KeptFigure]
+    """Score against the share of the cache, or of the picture, that is read, where runs measured it."""
 
 
 def ranking(board: Board, model: str, found: Comparisons, stated: Sequence[Figure]) -> Ranking:

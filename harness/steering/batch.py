@@ -11,7 +11,7 @@ from torch import Tensor
 from harness.steering.eviction import SparseCache
 from harness.steering.guard import Guard
 from harness.steering.inputs import Inputs, arrange
-from harness.steering.places import Places
+from harness.steering.places import TOWER, Places
 from harness.steering.view import View
 from harness.steering.visible import Look
 
@@ -67,6 +67,10 @@ class Batch:
         """Inside attention points: keys of this layer [b, Hk, k, D]."""
         self.places: Places | None = None
         """Inside points of the vision tower: where its tokens lie; None where the model's own windows cut a picture."""
+        self.pixels: Tensor | None = None
+        """Inside points of the vision tower: what it was called with, one row a crop or one a patch."""
+        self.aside: Callable[[Tensor], Sequence[Tensor]] = lambda pixels: ()
+        """Inside points of the vision tower: states [b, n, d] of all its layers in a plain pass over other pixels."""
         self.looks: Sequence[Look | None] = ()
         """What the vision tower did for each sample, where a method acts in it; None for a sample without a picture."""
         self.cache: SparseCache | None = None
@@ -165,7 +169,7 @@ class Batch:
         change what a picture is are on."""
         if self._peek is None:
             raise RuntimeError("this batch does not run in generate(): give it peek= to look ahead")
-        return self._peek(self.view, samples, [m for m in self.methods if m.has("picture")])
+        return self._peek(self.view, samples, [m for m in self.methods if m.has("picture", *TOWER)])
 
     # -- machinery
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -93,7 +94,7 @@ def generate(
     methods = (*acting, *probes)
     check(view, methods, decoding)
     out: list[Generated | None] = [None] * len(inputs)
-    with undisturbed(view):
+    with undisturbed(view), _asking(view, methods):
         if methods and methods[0].has("decode"):
             return [_own(methods[0], s, view, max_new_tokens) for s in inputs]
         inputs = [_rewritten(methods, s, view) for s in inputs]
@@ -128,7 +129,7 @@ def _read_again(
 def prompts(view: View, sample: Inputs, methods: Sequence[Steering]) -> dict[str, Inputs]:
     """What the model reads for a sample under these methods, by name: "" for the prompt, "vcd", "vcd 2" for what a
     method contrasts it with."""
-    with undisturbed(view):
+    with undisturbed(view), _asking(view, methods):
         sample = _rewritten(methods, sample, view)
         found = {"": sample}
         for (method, number), row in _streams(methods, sample, view).items():
@@ -151,6 +152,16 @@ def _rewritten(methods: Sequence[Steering], sample: Inputs, view: View) -> Input
         if method.has("rewrite"):
             sample = method.rewrite(sample, view) or sample
     return sample
+
+
+@contextlib.contextmanager
+def _asking(view: View, methods: Sequence[Steering]) -> Iterator[None]:
+    """While open, what methods ask in other words (`View.ask`) is rewritten as the samples are."""
+    before, view.rewritten = view.rewritten, lambda sample: _rewritten(methods, sample, view)
+    try:
+        yield
+    finally:
+        view.rewritten = before
 
 
 def _streams(methods: Sequence[Steering], sample: Inputs, view: View) -> dict[Stream, Inputs]:

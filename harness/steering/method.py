@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from harness.steering.visible import Visible
 
 ATTENTION = ("attention_logits", "attention_weights")
-TOWER = ("tower_qkv", "tower_visible", "tower_logits", "tower_weights", "tower_residual", "tower_output")
-"""Points in the vision tower."""
 
 
 class Steering(Method):

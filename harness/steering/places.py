@@ -9,6 +9,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+TOWER = ("tower_qkv", "tower_visible", "tower_logits", "tower_weights", "tower_residual", "tower_output")
+"""Points in the vision tower."""
+
 
 @dataclass(frozen=True, eq=False)
 class Places:

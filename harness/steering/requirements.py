@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.core.errors import UsageError
-from harness.steering.method import ATTENTION, TOWER, Steering
+from harness.steering.method import ATTENTION, Steering
+from harness.steering.places import TOWER
 from harness.steering.tower import tower_of
 from harness.steering.view import STEERED, View
 

@@ -21,8 +21,8 @@ from transformers.masking_utils import sdpa_mask
 
 from harness.steering.batch import Batch
 from harness.steering.guard import broken
-from harness.steering.method import TOWER, Steering
-from harness.steering.places import Places
+from harness.steering.method import Steering
+from harness.steering.places import TOWER, Places
 from harness.steering.tower import TowerView, residual, tower_of
 from harness.steering.visible import Look, Visible
 
@@ -39,16 +39,28 @@ class Pass:
         self.batch, self.tower = batch, tower
         self.places: Places | None = None
         self.rows = self.calls = 0
+        self.aside = False
+        """Whether the tower is called for a plain pass."""
         self._done: dict[int, int] = {}
         self._keys: list[Tensor] = []
         self._dense: list[Tensor] = []
-        self._width = 0
+        self._width = self._plain = 0
 
     def enter(self, places: Places, rows: int) -> None:
         self.places, self.rows, self._done = places, rows, {}
         self.calls += 1
         self._keys.append(torch.zeros(rows, places.length))
         self._dense.append(torch.zeros(rows, places.length))
+
+    def plain(self, pixels: Tensor) -> Sequence[Tensor]:
+        """States of all layers, the embeddings left out, in a pass that no method sees."""
+        self.aside = True
+        try:
+            found = self.tower.module(pixels, output_hidden_states=True, return_dict=True).hidden_states[1:]
+        finally:
+            self.aside = False
+        self._plain += found[0].shape[1]
+        return found
 
     def leave(self) -> None:
         """Raises BrokenPromise unless each layer's attention has read the whole sequence."""
@@ -116,8 +128,9 @@ class Pass:
         found: list[Look | None] = []
         parts = zip(keys.split(shares), dense.split(shares), strict=True)
         for own, whole in list(parts)[: len(self.batch.samples)]:
-            depth, tokens = self.tower.depth, len(own)
-            work = 2 * self.tower.weights * depth * tokens + 4 * self._width * float(own.double().sum())
+            depth, tokens, aside = self.tower.depth, len(own), self._plain * (len(own) // each)
+            seen_in_all = float(own.double().sum()) + depth * aside * self._plain
+            work = 2 * self.tower.weights * depth * (tokens + aside) + 4 * self._width * seen_in_all
             seen, all_ = (float(x.double().mean()) / depth for x in (own, whole))
             found.append(Look(seen, all_, work / 1e9) if tokens else None)
         return found
@@ -130,6 +143,7 @@ def attach(batch: Batch, methods: Sequence[Steering], stack: contextlib.ExitStac
         return None
     tower = tower_of(batch.view, acting[0].name)
     run, before = Pass(batch, tower), tower.implementation
+    batch.aside = run.plain
     keep = lambda handle: stack.callback(handle.remove)  # noqa: E731
     for l in range(tower.depth):
         here = [m for m in acting if l in m.tower_layers(batch.view)]
@@ -152,8 +166,10 @@ def _enter(run: Pass) -> Callable[..., Any]:
     resizes = "interpolate_pos_encoding" in inspect.signature(tower.module.forward).parameters
 
     def hook(_module: Any, args: Any, kwargs: Any) -> Any:
+        if run.aside:
+            return None
         places = tower.places(args, kwargs)
-        pixels = kwargs.get("pixel_values", args[0] if args else None)
+        pixels = run.batch.pixels = kwargs.get("pixel_values", args[0] if args else kwargs.get("hidden_states"))
         run.enter(places, 1 if tower.packed or pixels is None else len(pixels))
         if resizes and places.sizes[0] != tower.side:
             return args, {**kwargs, "interpolate_pos_encoding": True}
@@ -166,6 +182,8 @@ def _states(run: Pass, l: int, methods: Sequence[Steering]) -> Callable[..., Any
     """Forward hook on a layer, in front of those by which transformers records hidden states."""
 
     def hook(_module: Any, _args: Any, output: Any) -> Any:
+        if run.aside:
+            return None
         x, edited = residual(output), False
         if run.places is None or x.shape[:2] != (run.rows, run.places.length):
             raise broken(f"layer {l} of the vision tower gave states of shape {tuple(x.shape)}")
@@ -184,6 +202,8 @@ def _states(run: Pass, l: int, methods: Sequence[Steering]) -> Callable[..., Any
 
 def _leave(run: Pass, methods: Sequence[Steering]) -> Callable[..., Any]:
     def hook(_module: Any, _args: Any, output: Any) -> None:
+        if run.aside:
+            return
         run.leave()
         at = run.tower.read_at(run.batch.view)
         run.batch.places = run.places
@@ -217,7 +237,7 @@ def tower_attention(
     def stock(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         return sdpa_attention_forward(module, q, k, v, attention_mask, scaling=scaling, **kwargs)[0]
 
-    if module not in _EDITS:
+    if module not in _EDITS or _EDITS[module][0].aside:
         return stock(query, key, value), None
     if attention_mask is not None:
         raise broken("the vision tower masks keys by itself")

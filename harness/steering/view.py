@@ -81,6 +81,11 @@ class View:
         """The part of a sample's picture that its image tokens show, (x0, y0, x1, y1) in 0..1."""
         self.carried: Carried | None = None
         """The prompt whose encoding the next ones may begin with (`harness.steering.carried`)."""
+        self.enlarged: Callable[[Request, float], Tensor] | None = None
+        """Pixels of a request's pictures, by the checkpoint's processor at so many times its size; None outside a run.
+        Raises UsageError where it has no one size."""
+        self.rewritten: Callable[[Inputs], Inputs] = lambda sample: sample
+        """While methods run: a prompt as those of them that rewrite prompts make it."""
         self._begins: dict[str, tuple[int, ...]] = {}
 
     # -- parts
@@ -195,7 +200,7 @@ class View:
         shared where the pictures are the same. Raises UsageError where the request is not known."""
         if sample.request is None or self.encode is None:
             raise UsageError(f"method={method.name} asks in other words, but this prompt is known as tokens only")
-        other = self.encode(sample.request.changed(**changed))
+        other = self.rewritten(self.encode(sample.request.changed(**changed)))
         return beside(sample, other) if "picture" not in changed else other
 
     def tokens(self, text: str) -> list[int]:

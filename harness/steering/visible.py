@@ -15,8 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-GATHERED = 0.4
-"""Share of the dense pairs up to which gathering tiles is faster than masked dense attention (benchmarks/tower.py)."""
+FETCHED = 24
+"""Pairs that take as long as fetching one key and its value for a tile (benchmarks/tower.py, as what follows)."""
+GATHERED = 0.75
+"""Work of the tiles, as a share of the dense pairs, up to which gathering is faster than masked dense attention."""
+AT_ONCE = 2**18
+"""Numbers of keys that are gathered at once: what fits in a cache is gathered faster."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,34 +69,41 @@ class Visible:
         return torch.cat([each, whole], 1)[:, self._slots]
 
     @property
-    def pairs(self) -> int:
-        """Pairs of query and key that the tiles compute, padding included, of one row."""
+    def work(self) -> int:
+        """What gathering costs, in pairs of query and key, padding included."""
         tiles, size = self.queries.shape
-        return tiles * size * (self.keys.shape[-1] + len(self.dense)) + len(self.dense) * self.length
+        return work(tiles, size, self.keys.shape[-1] + len(self.dense)) + len(self.dense) * self.length
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
         """Attention of q over k and v, [b, H, n, D] each, by the way that suits the device and the pattern."""
         if q.is_cuda:
             return self.flex(q, k, v, scale)
-        if self.pairs <= GATHERED * self.length**2:
+        if self.work <= GATHERED * self.length**2:
             return self.gathered(q, k, v, scale)
         return F.scaled_dot_product_attention(q, k, v, attn_mask=self.mask[:, None], scale=scale)
 
     def gathered(self, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
         """Tile by tile: only the pairs of the tiles are computed."""
-        b, heads, _, size = q.shape
-        tiles, m = self.queries.shape
-        extended, mask = self._extended
-        shape = (b * heads, tiles, extended.shape[-1], size)
-        kt, vt = (_taken(x, extended).reshape(shape) for x in (k, v))
-        qt = _taken(q, self.queries.clamp(min=0)[None]).reshape(b * heads, tiles, m, size)
-        if mask is not None and len(mask) > 1:
-            mask = mask.repeat_interleave(heads, 0)
-        out = F.scaled_dot_product_attention(qt, kt, vt, attn_mask=mask, scale=scale).view(b, heads, tiles * m, size)
+        keys, mask = self._extended
+        tiles = len(self.queries)
+        heads, size, queries = q.shape[1], q.shape[3], self.queries.clamp(min=0)[None]
+        at_once = max(1, AT_ONCE // (len(q) * heads * size * keys.shape[-1]))
+        parts = []
+        for first in range(0, tiles, at_once):
+            some = slice(first, first + at_once)
+            inner = None if mask is None else mask[:, some]
+            if inner is not None and len(inner) > 1:
+                inner = inner.repeat_interleave(heads, 0)
+            parts.append(
+                F.scaled_dot_product_attention(
+                    *(_taken(x, at[:, some]) for x, at in ((q, queries), (k, keys), (v, keys))),
+                    attn_mask=inner,
+                    scale=scale,
+                ).view(len(q), heads, -1, size)
+            )
         if len(self.dense):
-            whole = F.scaled_dot_product_attention(q[:, :, self.dense], k, v, scale=scale)
-            out = torch.cat([out, whole], 2)
-        return out.index_select(2, self._slots)
+            parts.append(F.scaled_dot_product_attention(q[:, :, self.dense], k, v, scale=scale))
+        return torch.cat(parts, 2).index_select(2, self._slots)
 
     @cached_property
     def _extended(self) -> tuple[Tensor, Tensor | None]:
@@ -147,12 +158,19 @@ class Look:
     gflops: float
 
 
+def work(tiles: int, queries: int, keys: int) -> int:
+    """What so many tiles of so many queries and keys cost, in pairs."""
+    return tiles * keys * (queries + FETCHED)
+
+
 def _taken(x: Tensor, at: Tensor) -> Tensor:
-    """x [b, H, n, D] at the places [B, T, U] of its third axis: [b, H, T * U, D]."""
+    """x [b, H, n, D] at the places [B, T, U] of its third axis: [b * H, T, U, D]."""
     flat = at.flatten(1)
     if len(flat) == 1:
-        return x.index_select(2, flat[0])
-    return x.gather(2, flat[:, None, :, None].expand(-1, x.shape[1], -1, x.shape[-1]))
+        found = x.index_select(2, flat[0])
+    else:
+        found = x.gather(2, flat[:, None, :, None].expand(-1, x.shape[1], -1, x.shape[-1]))
+    return found.flatten(0, 1).unflatten(1, at.shape[1:])
 
 
 _COMPILED: dict[bool, Any] = {}

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from harness.steering.places import Places
-from harness.steering.visible import Visible
+from harness.steering.visible import Visible, work
 
-TILE = 8
-"""Least length of a tile of neighbouring queries, where windows do not set it."""
+LENGTHS = (4, 6, 8, 12)
+"""Lengths of tiles along an axis, of which the cheapest is taken."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def cut(n: int, reach: int) -> Tensor:
     return (at - at[:, None]).abs() <= reach
 
 
-def axis(seen: Tensor, length: int = TILE, dilation: int = 1) -> Axis:
+def axis(seen: Tensor, length: int, dilation: int = 1) -> Axis:
     """Tiles of `length` neighbouring queries of one dilation group, with the keys that any of them sees."""
     groups = [torch.arange(d, len(seen), dilation).split(length) for d in range(dilation)]
     queries = [part for group in groups for part in group]
@@ -70,6 +70,20 @@ def axis(seen: Tensor, length: int = TILE, dilation: int = 1) -> Axis:
     q, k = padded(queries), padded(keys)
     inner = seen[q.clamp(min=0)[:, :, None], k.clamp(min=0)[:, None]] & (q >= 0)[:, :, None] & (k >= 0)[:, None]
     return Axis(q, k, inner)
+
+
+def tiled(rules: Sequence[Tensor], grid: Tensor, lengths: Sequence[int] = LENGTHS, dilation: int = 1) -> Part:
+    """The product of a rule for rows and one for columns, in tiles of the length that costs least."""
+    found = [[axis(rule, length, dilation) for rule in rules] for length in dict.fromkeys(lengths)]
+    return crossed(*min(found, key=_work), grid)
+
+
+def _work(axes: Sequence[Axis]) -> int:
+    count, queries, keys = 1, 1, 1
+    for one in axes:
+        count, queries = count * len(one.queries), queries * one.queries.shape[1]
+        keys *= one.keys.shape[1]
+    return work(count, queries, keys)
 
 
 def crossed(rows: Axis, columns: Axis, grid: Tensor) -> Part:

@@ -10,7 +10,7 @@ import torch
 from harness.core.errors import UsageError
 from harness.steering import Batch, Steering, View
 from harness.steering.places import Places
-from harness.steering.tower import tower_of
+from harness.steering.tower import TowerView, tower_of
 from harness.steering.visible import Visible
 
 OF = 24
@@ -58,14 +58,15 @@ class ByPosition(InTower):
 
     def __init__(self, start: int, end: int):
         super().__init__(start, end)
-        self._made: WeakKeyDictionary[Places, Visible] = WeakKeyDictionary()
+        self._made: WeakKeyDictionary[Places, Visible | None] = WeakKeyDictionary()
 
     def tower_visible(self, l: int, q: torch.Tensor, k: torch.Tensor, batch: Batch) -> Visible | None:
         places = batch.places
         assert places is not None
         if places not in self._made:
-            self._made[places] = self.pattern(places, q.device)
+            self._made[places] = self.pattern(places, tower_of(batch.view, self.name), q.device)
         return self._made[places]
 
-    def pattern(self, places: Places, device: torch.device) -> Visible:
+    def pattern(self, places: Places, tower: TowerView, device: torch.device) -> Visible | None:
+        """None: every patch sees its whole picture, and what else the sequence holds."""
         raise NotImplementedError

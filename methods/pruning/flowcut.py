@@ -3,42 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from harness.core.errors import UsageError
-from harness.steering import Inputs, Steering, View
+from harness.methods._shared.pruning import Pruning
+from harness.steering import View
 from harness.steering.vision import Layer, Tower
 
 
-class FlowCut(Steering):
-    """Keeps `keep` of `of` visual tokens. Everything after the tower sees the shorter picture."""
+class FlowCut(Pruning):
+    """Chooses the patches that stay by the flow to the class token, layer by layer."""
 
     name = "flowcut"
-    prefix = "with"  # the picture is encoded under the method; what follows is stock
-
-    def __init__(self, keep: int, of: int):
-        """`keep`: visual tokens left, of the `of` that the paper's model has; other numbers scale."""
-        if not 0 < keep <= of:
-            raise UsageError(f"method.flowcut.keep={keep} must lie in 1..{of} (method.flowcut.of)")
-        self.share = keep / of
-
-    def layers(self, view: View) -> Sequence[int]:
-        if self.share < 1 and view.image_token_id is not None:
-            Tower(view, self.name)
-        return ()
-
-    def rewrite(self, sample: Inputs, view: View) -> Inputs | None:
-        """The prompt with a shorter run of placeholders."""
-        if self.share == 1 or not sample.sees:
-            return None
-        pictures = sample.tensors["pixel_values"].shape[0]
-        image = sample.tensors["input_ids"][0] == view.image_token_id
-        each = int(image.sum()) // pictures
-        within = (image.long().cumsum(0) - 1) % each
-        return sample.kept(~image | (within < self.target(each)))
 
     def picture(self, pixels: Tensor, view: View) -> Tensor | None:
         """States [b, 1 + T, d] that the connector reads, class token first."""
@@ -46,9 +23,6 @@ class FlowCut(Steering):
             return None
         rows = [self._prune(pixels[i : i + 1], Tower(view, self.name)) for i in range(len(pixels))]
         return torch.cat(rows)
-
-    def target(self, patches: int) -> int:
-        return max(1, round(patches * self.share))
 
     def _prune(self, pixels: Tensor, tower: Tower) -> Tensor:
         """One picture alone: the released batch prunes all pictures by the largest number of any."""

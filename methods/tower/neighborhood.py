@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from harness.core.errors import UsageError
-from harness.methods._shared.tiles import TILE, Axis, axis, crossed, joined, neighborhood
+from harness.methods._shared.tiles import LENGTHS, Part, joined, neighborhood, tiled
 from harness.methods._shared.towers import ByPosition
 from harness.steering.places import Places
+from harness.steering.tower import TowerView
 from harness.steering.visible import Visible
 
 LEAST = 2
@@ -42,16 +44,20 @@ class Neighborhood(ByPosition):
     def acts(self) -> bool:
         return self.kernel is not None
 
-    def pattern(self, places: Places, device: torch.device) -> Visible:
-        parts = [crossed(self._axis(h), self._axis(w), g) for g, (h, w) in zip(places.grids, places.sizes, strict=True)]
-        return joined(places, parts, device)
+    def pattern(self, places: Places, tower: TowerView, device: torch.device) -> Visible:
+        return joined(places, [self._part(grid) for grid in places.grids], device)
 
-    def _axis(self, n: int) -> Axis:
-        """Of n patches. What is longer than the grid is as long as the grid."""
+    def _part(self, grid: Tensor) -> Part:
+        """Of one grid. What is longer than the grid is as long as the grid."""
         assert self.kernel is not None
-        dilation = min(self.dilation, n)
-        wanted = self.kernel if self.kernel >= LEAST else max(1, round(self.kernel * n))
-        kernel = min(int(wanted), n // dilation)
-        stride = kernel if self.stride == "kernel" else min(int(self.stride), kernel)
-        length = stride * -(-min(TILE, n) // stride) if self.stride != "kernel" else kernel
-        return axis(neighborhood(n, kernel, dilation, stride, self.causal), length, dilation)
+        rules, strides, dilations = [], [], []
+        for n in grid.shape:
+            dilation = min(self.dilation, n)
+            wanted = self.kernel if self.kernel >= LEAST else max(1, round(self.kernel * n))
+            kernel = min(int(wanted), n // dilation)
+            strides.append(kernel if self.stride == "kernel" else min(int(self.stride), kernel))
+            dilations.append(dilation)
+            rules.append(neighborhood(n, kernel, dilation, strides[-1], self.causal))
+        step = max(strides)
+        lengths = [step] if self.stride == "kernel" else [step * -(-length // step) for length in LENGTHS]
+        return tiled(rules, grid, lengths, max(dilations))

@@ -55,3 +55,21 @@ def test_budgets_of_a_method_make_a_curve_and_the_front_is_marked(tmp_path):
         ("window 0.6", "0.600", ""),
         ("vanilla", "1.000", ""),
     ]
+
+
+def test_a_share_of_the_picture_has_a_figure_of_its_own(tmp_path):
+    results = tmp_path / "results"
+    run(results, "vanilla", 0.6, n=60, identity={})
+    for seed, kernel in enumerate((0.25, 0.5)):
+        identity = {"methods": [{"name": "neighborhood", "values": {"kernel": kernel, "stride": 1}}]}
+        words = {"settings": f"method.neighborhood.kernel={kernel}", "identity": identity}
+        name = run(results, "neighborhood", 0.4 + kernel / 4, n=60, seed=seed, **words)
+        path = results / "runs" / name / "metrics.json"
+        made = {"name": "visible_share", "value": kernel, "low": kernel, "high": kernel, "n": 60, "clusters": 10}
+        made |= {"group": "all", "primary": False, "higher_is_better": None, "score": ""}
+        path.write_text(json.dumps([*json.loads(path.read_text()), made]))
+    text = page(results, tmp_path / "out")
+    assert "Score against kept share" not in text
+    _, _, part = text.partition("Score against visible share")
+    assert "in vanilla's tower all patches see all" in part.replace("&#39;", "'")
+    assert "neighborhood, budget 0.25: " in part and 'class="curve c0"' in part

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -15,6 +17,7 @@ from harness.methods._shared.tiles import axis, crossed, joined, neighborhood
 from harness.methods.tower.bi_level import regions
 from harness.steering import Batch
 from harness.steering.places import Places, single
+from harness.steering.tower import tower_of
 from tests.methods.made import made
 
 CPU = torch.device("cpu")
@@ -60,7 +63,7 @@ def test_stride_as_long_as_the_kernel_is_plain_windows():
 def test_both_axes_class_tokens_and_several_crops():
     """Two crops of different sizes behind two registers; a crop sees itself, and all see the registers."""
     grids = (torch.arange(12).view(3, 4) + 2, torch.arange(20).view(5, 4) + 14)
-    pattern = made("neighborhood", kernel=2).pattern(Places(34, grids), CPU)
+    pattern = made("neighborhood", kernel=2).pattern(Places(34, grids), tower_of(view("llava"), "test"), CPU)
     expected = torch.zeros(34, 34, dtype=torch.bool)
     for grid in grids:
         a, b = (neighborhood(n, 2) for n in grid.shape)
@@ -193,3 +196,129 @@ def test_layers_are_those_of_24():
     assert list(method.tower_layers(view("llava"))) == [0, 1]
     assert list(made("neighborhood", start=0, end=1).tower_layers(view("llava"))) == [0], "one at least"
     assert list(method.tower_layers(view("llama"))) == []
+
+
+# -- larger pictures, and fewer patches
+
+
+def test_windows_are_those_of_training():
+    """4 x 4 patches in training: reach 2, a window of 5 x 5 that is pushed inside, of 8 x 8 patches."""
+    tower, places = tower_of(view("llava"), "test"), single(8, 8, 1)
+    seen = made("inward_window").pattern(places, tower, CPU)
+    rows = [set(range(min(max(y - 2, 0), 3), min(max(y - 2, 0), 3) + 5)) for y in range(8)]
+    for y in range(8):
+        for x in range(8):
+            own = {0, *(1 + 8 * r + c for r in rows[y] for c in rows[x])}
+            assert set(seen.mask[0, 1 + 8 * y + x].nonzero().flatten().tolist()) == own
+    assert seen.count[0, 1:].unique().tolist() == [26] and seen.count[0, 0] == 65
+    cut = made("inward_window", window="cut").pattern(places, tower, CPU)
+    assert cut.count[0, 1] == 10 and not (cut.mask & ~seen.mask).any()
+    assert made("inward_window", window="full").pattern(places, tower, CPU) is None
+    assert made("inward_window").pattern(single(4, 4, 1), tower, CPU).mask.all(), "at its own size it is dense"
+
+
+def test_a_larger_picture_becomes_as_many_tokens():
+    """Each token is the mean of its four patches, and the class token stays."""
+    v, found = view("llava"), []
+    method = made("inward_window", window="full")
+    pooled = method.tower_output
+
+    def tower_output(h, batch):
+        found.extend((h, pooled(h, batch)))
+        return found[1]
+
+    method.tower_output = tower_output
+    (out,) = play(v, [sample("llava", 0)], [method])
+    large, small = found
+    assert large.shape == (1, 65, 16) and small.shape == (1, 17, 16)
+    torch.testing.assert_close(small[:, 1], large[:, [1, 2, 9, 10]].mean(1))
+    assert torch.equal(small[:, 0], large[:, 0]) and out.measures["visible_keys"] == 65
+    less = play(v, [sample("llava", 0)], [made("inward_window")])[0].measures
+    assert less["visible_keys"] == pytest.approx((64 * 26 + 65) / 65)
+    assert less["tower_gflops"] < out.measures["tower_gflops"]
+
+
+def test_sizes_between_are_whole_patches():
+    v, one = view("llava"), sample("llava", 0)
+    assert made("inward_window", factor=1.4).rewrite(one, v).tensors["pixel_values"].shape == (1, 3, 84, 84)
+    assert play(v, [one], [made("inward_window", factor=1.4)])[0].tokens
+    assert made("inward_window", factor=1.0).rewrite(one, v) is None
+
+
+def test_the_class_token_of_a_second_pass():
+    """No share of it is no pass; a share of nothing changes nothing; all of it is the plain tower's, layer by layer."""
+    v, inputs, found = view("llava"), [sample("llava", i, picture=i) for i in range(2)], []
+    plain = play(v, inputs, [made("inward_window")])
+    same(play(v, inputs, [made("inward_window", blend=1e-9)]), plain)
+    whole = made("inward_window", blend=1.0)
+    residual = whole.tower_residual
+
+    def tower_residual(l, h, batch):
+        found.append(residual(l, h, batch)[:, 0])
+        return residual(l, h, batch)
+
+    whole.tower_residual = tower_residual
+    made_whole = play(v, inputs, [whole])
+    assert made_whole[0].measures["tower_gflops"] > plain[0].measures["tower_gflops"]
+    pixels = torch.cat([v.enlarged(one.request, 2.0) for one in inputs])
+    own = F.interpolate(pixels, size=(56, 56), mode="bicubic", antialias=True)
+    states = v.model.base_model.vision_tower(own, output_hidden_states=True).hidden_states
+    for l in range(2):
+        torch.testing.assert_close(found[l], states[l + 1][:, 0])
+    with pytest.raises(UsageError, match=r"blend=0\.5 needs a class token"):
+        play(view("gemma3"), [sample("gemma3", 0)], [made("inward_window", blend=0.5)])
+
+
+def test_entropy_scales_scores():
+    batch = Batch(view("llava"), [], [])
+    q = torch.ones(1, 2, 65, 8)
+    scaled, k, v = made("inward_window", entropy=True).tower_qkv(0, q, q, q, batch)
+    assert scaled[0, 0, 0, 0] == pytest.approx((math.log(65) / math.log(17)) ** 0.5) and k is q and v is q
+
+
+@pytest.mark.parametrize("by", ["uniform", "random"])
+def test_pruning_without_looking(by):
+    """As many patches as asked, in order; the same ones alone and in a batch."""
+    v, found = view("llava"), []
+    method = made("prune", keep=5, of=16, by=by)
+    pruned = method.tower_output
+
+    def tower_output(h, batch):
+        new = pruned(h, batch)
+        found.append([[h[i].eq(row).all(-1).nonzero().item() for row in new[i]] for i in range(len(h))])
+        return new
+
+    method.tower_output = tower_output
+    inputs = [sample("llava", i, picture=i) for i in range(2)]
+    out = play(v, inputs, [method])
+    for one in inputs:
+        play(v, [one], [method])
+    together, *alone = found
+    assert together == [a[0] for a in alone] and all(a == sorted(set(a)) and len(a) == 6 for a in together)
+    assert out[0].measures["visual_share"] == 5 / 16
+    assert (together[0] == together[1]) == (by == "uniform")
+    if by == "uniform":
+        assert together[0] == [0, 2, 5, 9, 12, 15]
+
+
+def test_other_words_about_a_picture_see_it_as_the_prompt_does():
+    """A contrast in other words is enlarged or pruned as its sample is."""
+    v, inputs = view("llava"), [sample("llava", 0)]
+    for method in (made("flowcut", keep=5, of=16), made("prune", keep=5, of=16), made("inward_window")):
+        assert len(play(v, inputs, [method, made("icd")])[0].tokens) == 5
+    assert v.rewritten(inputs[0]) is inputs[0], "afterwards nothing is rewritten"
+
+
+@pytest.mark.parametrize(
+    ("method", "values", "words"),
+    [
+        ("inward_window", {"factor": 0.5}, r"factor=0\.5 must lie in 1\.\.4"),
+        ("inward_window", {"window": "round"}, "window=round is unknown: choose inward, cut, full"),
+        ("inward_window", {"blend": 2.0}, "blend"),
+        ("prune", {"by": "hand"}, "by=hand is unknown: choose random or uniform"),
+        ("prune", {"keep": 0}, "keep=0 must lie in"),
+    ],
+)
+def test_other_values_that_are_refused(method, values, words):
+    with pytest.raises(UsageError, match=words):
+        made(method, **values)

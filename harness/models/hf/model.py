@@ -106,6 +106,7 @@ class HFModel(Model):
 
     def load(self, methods: Sequence[Method]) -> None:
         from harness.models.hf.batching import Batching
+        from harness.models.hf.enlarged import Enlarged
         from harness.models.hf.thinking import Thinking
         from harness.steering import Steering, View, require
         from harness.steering.attention_maps import covered
@@ -127,7 +128,7 @@ class HFModel(Model):
         self.view = View(self.model)
         self._work = self.view.work
         self.view.encode, self.view.decode = self.prompts.encode, self.prompts.tokenizer.decode
-        self.view.tokenizer = self.prompts.tokenizer
+        self.view.tokenizer, self.view.enlarged = self.prompts.tokenizer, Enlarged(self.prompts.processor)
         self.view.covered = partial(covered, processor=self.prompts.processor)
         self.prompts.mark_questions = any(m.reads_question for m in steering)
         self.methods = tuple(steering)
