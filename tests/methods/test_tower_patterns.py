@@ -51,7 +51,7 @@ def test_the_rule_of_an_axis_is_the_words(data):
         assert set(mask[i].nonzero().flatten().tolist()) == expected
         assert causal or len(expected) == kernel, "windows are shifted at the borders, and not cut"
     tiles = axis(mask, data.draw(st.integers(1, n)), dilation)
-    part = crossed(tiles, axis(torch.ones(1, 1, dtype=torch.bool)), torch.arange(n)[:, None])
+    part = crossed(tiles, axis(torch.ones(1, 1, dtype=torch.bool), 1), torch.arange(n)[:, None])
     assert torch.equal(joined(single(n, 1, 0), [part], CPU).mask[0], mask), "in tiles of any length"
 
 
