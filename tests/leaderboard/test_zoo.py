@@ -110,3 +110,13 @@ def test_show_tells_a_curve_in_a_line(tmp_path, capsys):
     assert main(["show", name, "--results", str(tmp_path / "results")]) == 0
     said = capsys.readouterr().out
     assert "learned mqar score 0.000 at 0, 0.001 at 1" in " ".join(said.split()) and '"curve"' not in said
+
+
+def test_measured_speeds_are_of_models_that_there_are():
+    from harness.leaderboard.zoo import speeds
+    from harness.plugins.registry import ROOT
+    from harness.zoo.trained import COMMITTED, models
+
+    found = speeds(ROOT / "results")
+    assert found and {model for model, _ in found} <= {*models(COMMITTED)}
+    assert all(of["prefill"] > of.get("decode", 0) > 0 for of in found.values())
