@@ -137,7 +137,8 @@ class Played:
         clusters = len({r.cluster for r in self.base.rows})
         what = f"`{' '.join(('harness eval', *self.study.words))}`: {len(runs)} runs of {len(self.base.rows)} samples"
         what += f" in {clusters} clusters, seed {self.base.record.seed}"
-        when = f"played {' and '.join(days)} with {', '.join(packages)} at commit{'s' * (len(commits) > 1)}"
+        played = [f"played {' and '.join(days)}", *([f"with {', '.join(packages)}"] if packages else [])]
+        when = " ".join([*played, f"at commit{'s' * (len(commits) > 1)}"])
         spent = sum(r.record.cpu_seconds or 0 for r in runs) / 60
         return f"{what}; {when} {', '.join(filter(None, commits))}; {spent:.0f} minutes of CPU time in all."
 
