@@ -1,4 +1,4 @@
-"""Peak memory of runs of growing size: `python benchmarks/memory.py [--sizes 1000 10000 100000] [--model tiny-llava]`.
+"""Peak memory and cost of runs of growing size: `python benchmarks/memory.py [--sizes 1000 ...] [--model tiny-llava]`.
 
 A generated task asks 18 questions about each picture; the pictures are made when they are fetched, as those of a hub
 dataset are read. Each run is a child process; the operating system says what it held at its peak.
@@ -16,9 +16,9 @@ from pathlib import Path
 
 TASK = """
 import io, random
-from harness.core import Outcome, Request, Sample, Task, user
+from harness.core import Outcome, Request, Sample, Score, Task, user
 from harness.records import Stored
-from harness.stats import mean
+from harness.records.means import means
 
 NAMES = "dog cat car chair cup bird boat book clock bench horse sheep train truck bottle fork knife spoon".split()
 
@@ -32,6 +32,8 @@ def picture(number):
 
 
 class Many(Task):
+    scores = (Score("correct", primary=True),)
+
     def __init__(self, count):
         self.count = count
 
@@ -48,9 +50,7 @@ class Many(Task):
         return Outcome(reply.text, {"correct": right}, reply.text, {"question": question})
 
     def aggregate(self, results):
-        ok = [r for r in results if r.outcome]
-        found = mean([r.outcome.scores["correct"] for r in ok], [r.cluster for r in ok])
-        return [found.metric("accuracy", primary=True)]
+        return means(results, self.scores, "accuracy")
 
     def fingerprint(self):
         return str(self.count)
@@ -86,10 +86,12 @@ def peak(folder: Path, model: str, count: int) -> tuple[float, float, float, int
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 100_000])
-    parser.add_argument("--model", default="tiny-llava")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 100_000, 1_000_000])
+    parser.add_argument("--model", default="chance")
     given = parser.parse_args()
-    print("| samples | peak, MiB | while playing, MiB | CPU s |\n|---:|---:|---:|---:|")
+    print("| samples | peak, MiB | while playing, MiB | CPU s | ms for each further sample |")
+    print("|---:|---:|---:|---:|---:|")
+    before: tuple[int, float] | None = None
     with tempfile.TemporaryDirectory(prefix="harness-bench-") as folder:
         plugin = Path(folder, "many")
         plugin.mkdir()
@@ -98,7 +100,9 @@ def main() -> None:
         for count in given.sizes:
             whole, playing, cpu, done = peak(Path(folder), given.model, count)
             assert done == count
-            print(f"| {count} | {whole:.0f} | {playing:.0f} | {cpu:.1f} |", flush=True)
+            each = f"{1000 * (cpu - before[1]) / (count - before[0]):.3f}" if before else ""
+            before = count, cpu
+            print(f"| {count:,} | {whole:.0f} | {playing:.0f} | {cpu:.1f} | {each} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ class _Ending:
     def __init__(self, listener: Listener):
         self._listener = listener
 
-    def started(self, record: RunRecord, samples: Sequence[Sample], finished: list[Result]) -> None:
+    def started(self, record: RunRecord, samples: Sequence[Sample], finished: Sequence[Result]) -> None:
         self._listener.started(record, samples, finished)
 
     def progress(self, results: list[Result], score: Callable[[], Metric | None]) -> None:

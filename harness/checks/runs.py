@@ -21,7 +21,7 @@ class Silent:
 
     run = ""
 
-    def started(self, record: RunRecord, samples: Sequence[Sample], finished: list[Result]) -> None:
+    def started(self, record: RunRecord, samples: Sequence[Sample], finished: Sequence[Result]) -> None:
         self.run = record.run
 
     def progress(self, results: list[Result], score: Callable[[], Metric | None]) -> None:

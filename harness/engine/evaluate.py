@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from harness.engine.changes import since
 from harness.engine.conclusion import concluded
 from harness.engine.early_stopping import Sequential
 from harness.engine.executors.executor import Executor, Order, executor
+from harness.engine.finished import Finished
 from harness.engine.interrupt import interruptible
 from harness.engine.judging import Judged, graded
 from harness.engine.listener import Listener
@@ -24,6 +26,7 @@ from harness.engine.play import planned
 from harness.engine.recording import Clock, begun, known, ready, spent
 from harness.engine.rescoring import Taken, candidates, take
 from harness.engine.schedule import FirstError, Interrupted
+from harness.engine.streamed import HELD
 from harness.judge import Judge
 from harness.runs import journal as journals
 from harness.runs.journal import Journal
@@ -131,30 +134,33 @@ def _play(
     record = begun(plan, len(samples), taken.facts)
     plan.directory.write_record(record)
     given = recorder.take(taken.rows, probing=False)
-    journal.append(given)
-    results = {r.id: r for r in (*journal.finished, *given)}
-    listener.started(record, samples, list(results.values()))
-    clock, player, interrupted = Clock(), None, False
+    results = Finished(journal, None if early or plan.judge else HELD)
     alike = Alike(plan.config.get("max_equal_errors", 0))
-    alike.add(results.values())
+    for place, result in journal.rows():
+        results.add([result], [place])
+        alike.add([result])
+    results.add(given, journal.append(given))
+    alike.add(given)
+    listener.started(record, samples, results.all())
+    clock, player, interrupted = Clock(), None, False
 
     def report(batch: list[Result]) -> None:
         batch = [kept(plan.directory.path, r) for r in recorder.take(batch, _probes(plan))]
-        journal.append(batch)
-        results.update((r.id, r) for r in batch)
+        results.add(batch, journal.append(batch))
         alike.add(batch)
-        listener.progress(batch, lambda: primary(plan.task.metrics(list(results.values()))))
+        listener.progress(batch, lambda: primary(plan.task.metrics(results.all())))
 
     try:
         with interruptible(listener.say) as stop:
-            if any(s.id not in results for s in samples):
-                looks: dict[str, Any] = early.looks(results) if early else {}
+            done = results.ids()
+            if any(s.id not in done for s in samples):
+                looks: dict[str, Any] = early.looks(results.objects) if early else {}
                 player = executor(Order(plan, rows, report, stop, listener.say, hopeless=alike.hopeless, **looks))
                 record = ready(record, player.start())
                 for line in plan.model.remarks():
                     listener.say(line)
                 with memory.settled():
-                    player.run(samples, results.keys())
+                    player.run(samples, done)
     except Interrupted:
         interrupted = True
     except BaseException as e:
@@ -165,7 +171,7 @@ def _play(
     finally:
         journal.close()
         _close(plan, player)
-    ordered = [results[s.id] for s in samples if s.id in results]
+    ordered = results.ordered(samples)
     record = clock.of(record)
     judged = None
     if plan.judge and not interrupted:
@@ -173,7 +179,7 @@ def _play(
         interrupted = judged is None
     found = concluded(plan.task, ordered, len(samples), interrupted=interrupted)
     stopped = alike.reason if len(ordered) < len(samples) and not interrupted else ""
-    record = found.of(replace(record, stopped=stopped, sequential=early.verdict(results) if early else None))
+    record = found.of(replace(record, stopped=stopped, sequential=early.verdict(results.objects) if early else None))
     if judged:
         found, record = judged.added(found, record, plan.task)
         journals.write(plan.directory.journal, judged.results)
@@ -192,13 +198,27 @@ def _probes(plan: Plan) -> bool:
 
 
 def _judged(
-    plan: Plan, judge: Judge, samples: list[Sample], results: list[Result], record: RunRecord, listener: Listener
+    plan: Plan,
+    judge: Judge,
+    samples: Sequence[Sample],
+    results: Sequence[Result],
+    record: RunRecord,
+    listener: Listener,
 ) -> Judged | None:
     """The results with the judge's verdicts; None where Ctrl-C came first. Whatever ends it, no reply is lost."""
     folder = Path(plan.config["results"])
     try:
         with interruptible(listener.say) as stop, memory.settled():
-            return graded(judge, plan.task, samples, results, plan.config["model"], folder, say=listener.say, stop=stop)
+            return graded(
+                judge,
+                plan.task,
+                list(samples),
+                list(results),
+                plan.config["model"],
+                folder,
+                say=listener.say,
+                stop=stop,
+            )
     except Interrupted:
         return None
     except BaseException:

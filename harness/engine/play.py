@@ -12,21 +12,25 @@ from harness.core.task import Task
 from harness.core.types import Result, Sample
 from harness.engine.limit import by_cluster, named, subset
 from harness.engine.schedule import Scheduler
+from harness.engine.streamed import Streamed, whole
 from harness.plugins.build import build_decoding
 
 if TYPE_CHECKING:
     from harness.engine.plan import Plan
 
 
-def planned(task: Task, config: Mapping[str, Any]) -> list[Sample]:
+def planned(task: Task, config: Mapping[str, Any]) -> Sequence[Sample]:
     """What is to be played, whole clusters side by side. Raises HarnessError for no samples, or ids that repeat."""
-    samples = list(task.samples())
+    offset = config.get("offset") or 0
+    drawn_from = config.get("ids") is not None or config["limit"] is not None or offset
+    samples = list(task.samples()) if drawn_from else whole(task)
+    if isinstance(samples, Streamed):
+        return samples
     if not samples:
         raise HarnessError(f"task={task.name} has no samples for these settings: see harness show task={task.name}")
     twice = [id_ for id_, n in Counter(s.id for s in samples).items() if n > 1]
     if twice:
         raise HarnessError(f"task={task.name}: sample id {twice[0]!r} occurs twice: ids must be unique")
-    offset = config.get("offset") or 0
     drawn = subset(named(samples, config.get("ids")), config["limit"], config["seed"], offset)
     if not drawn:
         raise UsageError(f"offset={offset} leaves nothing of {len(samples)} samples: give a smaller one")

@@ -14,7 +14,7 @@ import hashlib
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -219,9 +219,9 @@ class Scheduler:
         self.dress = NOTHING if model.reads_samples else dress
         self.counts = Counts()
 
-    def run(self, samples: Sequence[Sample], finished: Iterable[str] = ()) -> None:
+    def run(self, samples: Iterable[Sample], finished: Container[str] = frozenset()) -> None:
         """Play all samples whose ids are not in `finished`. Raises Interrupted when asked to stop."""
-        done = set(finished)
+        done = frozenset(finished) if isinstance(finished, Iterable) else finished
         for window in windows(samples, self.window):
             self._play([s for s in window if s.id not in done])
             if self.enough() or self.hopeless():
@@ -405,14 +405,16 @@ def _drained(todo: deque[Sample]) -> Iterator[Sample]:
         yield todo.popleft()
 
 
-def windows(samples: Sequence[Sample], size: int) -> Iterator[Sequence[Sample]]:
-    """Slices of about `size` samples that never split a cluster's run of neighbours."""
-    start = 0
-    for i in range(1, len(samples) + 1):
-        ended = i == len(samples) or (i - start >= size and samples[i].cluster != samples[i - 1].cluster)
-        if ended:
-            yield samples[start:i]
-            start = i
+def windows(samples: Iterable[Sample], size: int) -> Iterator[list[Sample]]:
+    """Parts of about `size` samples that never split a cluster's run of neighbours."""
+    part: list[Sample] = []
+    for sample in samples:
+        if len(part) >= size and sample.cluster != part[-1].cluster:
+            yield part
+            part = []
+        part.append(sample)
+    if part:
+        yield part
 
 
 def _error(error: Exception) -> dict[str, str]:

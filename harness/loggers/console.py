@@ -24,7 +24,9 @@ from harness.loggers.tables import metrics_table, plain_interval, terminal, text
 from harness.runs.record import RunRecord, Status
 
 SCORE_EVERY = 2.0
-"""Seconds between two looks at the running score."""
+"""Seconds between two looks at the running score, at least."""
+SHARE = 20
+"""A look waits for so many times what the last one took: it reads all results so far."""
 LINE_EVERY = 15.0
 """Seconds between two progress lines where the output is not a terminal."""
 
@@ -45,7 +47,7 @@ class Console:
         self.out = terminal()
         self._bar: Progress | None = None
 
-    def started(self, record: RunRecord, samples: Sequence[Sample], finished: list[Result]) -> None:
+    def started(self, record: RunRecord, samples: Sequence[Sample], finished: Sequence[Result]) -> None:
         total = len(samples)
         self._total, self._done, self._errors = (
             total,
@@ -54,7 +56,7 @@ class Console:
         )
         self._new = 0
         self._began = self._scored = self._spoke = time.monotonic()
-        self._score = ""
+        self._score, self._looked = "", 0.0
         if self.quiet:
             return
         resumed = f", continuing after {len(finished)}" if finished else ""
@@ -83,9 +85,10 @@ class Console:
         now = time.monotonic()
         if self.quiet:
             return
-        if now - self._scored > SCORE_EVERY:
+        if now - self._scored > max(SCORE_EVERY, SHARE * self._looked):
             metric = score()
             self._scored = time.monotonic()
+            self._looked = self._scored - now
             if metric is not None:
                 self._score = line(f"{metric.name} {metric.value:.3f}")
         rate = self._new / max(now - self._began, 1e-9)

@@ -36,7 +36,7 @@ class Notebook(Console):
         super().__init__(tables=False)
         warnings.filterwarnings("ignore", message="IProgress not found")  # of tqdm, whose bars are not shown here
 
-    def started(self, record: RunRecord, samples: Sequence[Sample], finished: list[Result]) -> None:
+    def started(self, record: RunRecord, samples: Sequence[Sample], finished: Sequence[Result]) -> None:
         super().started(record, samples, finished)
         self._spoke = math.inf  # the bar says it
         self._draw()

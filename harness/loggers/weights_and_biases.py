@@ -36,7 +36,7 @@ class WeightsAndBiases:
         self._broken = False
         self._every, self._logged = 1, 0
 
-    def started(self, record: RunRecord, samples: Sequence[Sample], finished: list[Result]) -> None:
+    def started(self, record: RunRecord, samples: Sequence[Sample], finished: Sequence[Result]) -> None:
         self.console.started(record, samples, finished)
         self.samples = {s.id: s for s in samples}
         self.results = {r.id: r for r in finished}

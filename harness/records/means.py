@@ -10,6 +10,7 @@ import numpy as np
 from harness.core.score import Score
 from harness.core.types import Metric, Result
 from harness.stats import Estimate, failed, jackknife, mean, totals
+from harness.stats.columns import clusters_of, scored, scores_of
 
 
 def means(results: Sequence[Result], scores: Sequence[Score], primary: str = "") -> list[Metric]:
@@ -19,19 +20,19 @@ def means(results: Sequence[Result], scores: Sequence[Score], primary: str = "")
         scores: What the task declares; `above/below` is a ratio of sums.
         primary: What the metric of the primary score is called; empty: as the score.
     """
-    scored = [r for r in results if r.outcome]
+    counted = scored(results)
     found = []
-    for score in scores if scored else ():
+    for score in scores if counted else ():
         name = primary if score.primary and primary else score.name
-        metric = _estimate(scored, score).metric(name, primary=score.primary, higher_is_better=score.higher_is_better)
+        metric = _estimate(counted, score).metric(name, primary=score.primary, higher_is_better=score.higher_is_better)
         found.append(replace(metric, score=score.name))
     return [*found, failed(results)]
 
 
 def _estimate(results: Sequence[Result], score: Score) -> Estimate:
     above, below = score.parts
-    values = np.array([[r.outcome.scores[k] for k in (above, below) if k] for r in results if r.outcome], dtype=float)
-    clusters = [r.cluster for r in results]
+    values = np.stack([scores_of(results, k) for k in (above, below) if k], axis=1)
+    clusters = clusters_of(results)
     if below:
         return jackknife(totals(values, clusters), lambda c: c[..., 0] / c[..., 1], n=len(results))
     binary = bool(np.isin(values, (0.0, 1.0)).all())

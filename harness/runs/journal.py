@@ -111,20 +111,44 @@ class Journal:
     ):
         """`drop_errors`, `incomplete`: which results are left out as well, so that they are asked again."""
         self.path = path
-        self.finished, self.faults = scan(path)
-        """Results that are there, and one phrase for each damaged line."""
-        kept = [r for r in self.finished if not (drop_errors and r.error) and not incomplete(r)]
+        self.faults: list[str] = []
+        """One phrase for each damaged line."""
+        leaving = sum((drop_errors and bool(r.error)) or incomplete(r) for r in _sound(path, self.faults))
         torn = _torn(path)
-        if self.faults or len(kept) < len(self.finished) or any(_inner(torn)):
-            write(path, kept)
+        if self.faults or leaving or any(_inner(torn)):
+            write(path, (r for r in _sound(path, []) if not (drop_errors and r.error) and not incomplete(r)))
         elif torn:
             os.truncate(path, path.stat().st_size - len(torn))
-        self.finished = kept
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        self._end = os.fstat(self._file).st_size
 
-    def append(self, results: Iterable[Result]) -> None:
-        """One write for all of them; on the disk when this returns."""
-        data = "".join(encode(r) + "\n" for r in results).encode()
+    @property
+    def finished(self) -> list[Result]:
+        """The results that are there."""
+        return [result for _, result in self.rows()]
+
+    def rows(self) -> Iterator[tuple[int, Result]]:
+        """The results that are there, with the place where the line of each begins."""
+        place = 0
+        with self.path.open("rb") as file:
+            for line in file:
+                if line.strip():
+                    yield place, decode(json.loads(line))
+                place += len(line)
+
+    def at(self, place: int) -> Result:
+        """The result whose line begins there."""
+        with self.path.open("rb") as file:
+            file.seek(place)
+            return decode(json.loads(file.readline()))
+
+    def append(self, results: Iterable[Result]) -> list[int]:
+        """One write for all of them; on the disk when this returns. Where their lines begin."""
+        lines, places = [encode(r) + "\n" for r in results], []
+        for line in lines:
+            places.append(self._end)
+            self._end += len(line)
+        data = "".join(lines).encode()
         view = memoryview(data)
         try:
             while view:
@@ -133,6 +157,7 @@ class Journal:
                 os.fsync(self._file)
         except OSError as e:
             raise OSError(e.errno, e.strerror, str(self.path)) from e
+        return places
 
     def close(self) -> None:
         os.close(self._file)
@@ -150,17 +175,22 @@ def read(path: Path) -> list[Result]:
 
 def scan(path: Path) -> tuple[list[Result], list[str]]:
     """The sound rows of a journal, and one phrase for each damaged line. A torn last line is none of them."""
-    found: list[Result] = []
     faults: list[str] = []
+    return list(_sound(path, faults)), faults
+
+
+def _sound(path: Path, faults: list[str]) -> Iterator[Result]:
+    """The sound rows, one by one; a phrase for each damaged line is added to `faults`."""
     for number_, line in lines(path):
         try:
             if line is None:
                 raise ValueError("its checksum is wrong")
-            found.append(decode(json.loads(line)))
+            found = decode(json.loads(line))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
             why = str(e) if isinstance(e, ValueError) and not isinstance(e, json.JSONDecodeError) else "not a sample"
             faults.append(f"line {number_} is damaged ({why})")
-    return found, faults
+        else:
+            yield found
 
 
 def intact(path: Path) -> int | None:

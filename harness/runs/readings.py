@@ -15,6 +15,7 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from heapq import nsmallest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,8 +51,8 @@ class Kept:
 
 def chosen(ids: Iterable[str], keep: int) -> Kept:
     """`keep` of these samples by the hash of their id: the same in every run of them, and spread over clusters."""
-    by = sorted(ids, key=lambda i: hashlib.sha256(str(i).encode("utf-8", "surrogatepass")).digest())
-    return Kept(frozenset(by[:keep]))
+    by = nsmallest(keep, ids, key=lambda i: hashlib.sha256(str(i).encode("utf-8", "surrogatepass")).digest())
+    return Kept(frozenset(by))
 
 
 class Recorder:
@@ -79,6 +80,8 @@ class Recorder:
         """Make one Parquet file of the log and of what was there; how many of the finished samples it holds, None where
         the run has no readings at all."""
         log, path = self.folder / LOG, self.folder / FILE
+        if not log.exists() and not path.exists():
+            return None
         wanted = {str(i) for i in finished}
         if log.exists():
             import pyarrow.parquet as pq

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.core.types import Metric, Result
+from harness.stats.columns import clusters_of, scored
 
 
 def failed(results: Sequence[Result], group: str = "all", of: str = "samples") -> Metric:
     """`failed`: the share of results without an outcome, 0 of none. `of` names in the note what they are."""
-    lost = sum(r.outcome is None for r in results)
+    lost = len(results) - len(scored(results))
     return Metric(
         "failed",
         lost / max(1, len(results)),
         group,
         n=len(results),
-        clusters=len({r.cluster for r in results}),
+        clusters=len(set(clusters_of(results))),
         higher_is_better=False,
         note=f"{lost} of {len(results)} {of} failed and are missing" if lost else "",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
@@ -45,7 +45,7 @@ class Executor(Protocol):
         """Load the model and precompute what methods need."""
         ...
 
-    def run(self, samples: Sequence[Sample], finished: Iterable[str] = ()) -> None:
+    def run(self, samples: Sequence[Sample], finished: Container[str] = frozenset()) -> None:
         """Play all samples whose ids are not in `finished`. Raises Interrupted when asked to stop."""
         ...
 

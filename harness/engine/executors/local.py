@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Sequence
 
 from harness.core.types import Sample
 from harness.engine import memory
@@ -29,7 +29,7 @@ class Local:
         self._before = Counter(self._order.plan.model.work())
         return made
 
-    def run(self, samples: Sequence[Sample], finished: Iterable[str] = ()) -> None:
+    def run(self, samples: Sequence[Sample], finished: Container[str] = frozenset()) -> None:
         self._scheduler.run(samples, finished)
 
     def work(self) -> Counter[str]:

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -135,9 +135,9 @@ class Sharded:
             self._launch()
         return facts
 
-    def run(self, samples: Sequence[Sample], finished: Iterable[str] = ()) -> None:
+    def run(self, samples: Sequence[Sample], finished: Container[str] = frozenset()) -> None:
         """Play all samples whose ids are not in `finished`. Raises Interrupted when asked to stop."""
-        done = set(finished)
+        done = frozenset(finished) if isinstance(finished, Iterable) else finished
         planned = [[s.id for s in shard if s.id not in done] for shard in windows(samples, self.shard)]
         todo = deque((number, ids) for number, ids in enumerate(planned) if ids)
         while todo or self._playing():

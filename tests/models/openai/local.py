@@ -95,16 +95,9 @@ def described(**fields: Sequence[str]) -> Said:
 
 def local_model(served: Served, **settings: Any) -> Server:
     """`model=openai` of that server, as its YAML would make it."""
-    how: dict[str, Any] = {
-        "key_env": "NONE",
-        "concurrency": 2,
-        "timeout": 9,
-        "retries": 1,
-        "backoff": 0.01,
-        "send_stop": True,
-    }
-    prices = {"price_in": None, "price_out": None}
-    return Server("m", None, "", served.address, **(how | {"extra": None} | prices | settings))
+    how: dict[str, Any] = {"key_env": "NONE", "concurrency": 2, "timeout": 9, "retries": 1, "backoff": 0.01}
+    rest = {"send_stop": True, "extra": None, "price_in": None, "price_out": None}
+    return Server("m", None, "", served.address, **(how | rest | settings))
 
 
 QUESTIONS = 18

@@ -1,0 +1,108 @@
+"""Results in columns look like the results themselves."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.core.marks import marks
+from harness.core.score import Score
+from harness.core.types import Outcome, Result
+from harness.records.means import means
+from harness.stats import columns as module
+from harness.stats import failed
+from harness.stats.columns import Columns, clusters_of, scored, scores_of
+
+NUMBERS = st.floats(-5, 5) | st.integers(0, 1)
+OUTCOMES = st.builds(
+    Outcome,
+    st.text(max_size=4),
+    st.dictionaries(st.sampled_from(["a", "b"]), NUMBERS, max_size=2),
+    st.none() | st.sampled_from(["yes", "no"]),
+    st.just({"more": [1]}),
+)
+ERRORS = st.just({"type": "Unusable", "message": "no", "traceback": ""})
+
+
+@st.composite
+def results(draw):
+    """Some rows, each scored or failed."""
+    found = []
+    for number in range(draw(st.integers(0, 12))):
+        outcome = draw(st.none() | OUTCOMES)
+        row = Result(f"s{number}", draw(st.sampled_from("xyz")), draw(st.sampled_from("gh")), [number], outcome)
+        found.append(row if outcome else replace(row, error=draw(ERRORS)))
+    return found
+
+
+def kept(rows: list[Result]) -> Columns:
+    made = Columns(lambda place: rows[place])
+    made.add(rows, range(len(rows)))
+    return made
+
+
+@given(results())
+def test_every_field_is_the_results(rows):
+    made = kept(rows)
+    assert len(made) == len(rows) and made.lost() == sum(r.outcome is None for r in rows)
+    for row, result in zip(made, rows, strict=True):
+        for field in fields(Result):
+            if field.name != "outcome":
+                assert getattr(row, field.name) == getattr(result, field.name)
+        assert (row.outcome is None) == (result.outcome is None)
+        if row.outcome and result.outcome:
+            for field in fields(Outcome):
+                assert getattr(row.outcome, field.name) == getattr(result.outcome, field.name)
+
+
+@given(results(), st.randoms(use_true_random=False))
+def test_rows_in_the_order_of_samples(rows, rng):
+    wanted = [*(r.id for r in rows if rng.random() < 0.8), "of another run"]
+    rng.shuffle(wanted)
+    known = {r.id for r in rows}
+    assert [r.id for r in kept(rows).ordered(marks(wanted))] == [i for i in wanted if i in known]
+
+
+@given(results())
+def test_columns_of_scores(rows):
+    made, there = kept(rows), [r for r in rows if r.outcome]
+    assert [r.id for r in scored(made)] == [r.id for r in there]
+    column = scores_of(scored(made), "a")
+    for value, row in zip(column, there, strict=True):
+        assert math.isnan(value) if "a" not in row.outcome.scores else value == row.outcome.scores["a"]
+    numbers = list(clusters_of(made))
+    pairs = {(a, b) for a, b in zip(numbers, [r.cluster for r in rows], strict=True)}
+    assert len(pairs) == len(set(numbers)) == len({r.cluster for r in rows})
+
+
+def test_values_that_are_many_are_read_from_the_journal(monkeypatch):
+    monkeypatch.setattr(module, "DISTINCT", 2)
+    rows = [Result(str(i), "c", "g", i, Outcome("x", {}, str(i))) for i in range(5)]
+    made = kept(rows)
+    assert [r.target for r in made] == [0, 1, 2, 3, 4] and [r.outcome.verdict for r in made] == list("01234")
+
+
+def test_means_are_the_same_to_the_last_digit():
+    rng = np.random.default_rng(0)
+    rows = []
+    for i in range(300):
+        outcome = Outcome("", {"a": float(rng.integers(2)), "b": rng.normal(), "n": float(rng.integers(3)), "d": 3.0})
+        row = Result(str(i), str(i // 7), "g", None, outcome if i % 11 else None)
+        rows.append(row if row.outcome else replace(row, error={"type": "E", "message": "", "traceback": ""}))
+    scores = [Score("a", primary=True), Score("b"), Score("n/d")]
+    assert means(kept(rows), scores) == means(rows, scores)
+    assert failed(kept(rows)) == failed(rows)
+
+
+@pytest.mark.parametrize("index", [0, -1, slice(1, 3)])
+def test_a_part(index):
+    rows = [Result(str(i), "c", "g", None, Outcome("x", {})) for i in range(4)]
+    part = kept(rows)[index]
+    assert (
+        [r.id for r in part] == [r.id for r in rows[index]] if isinstance(index, slice) else part.id == rows[index].id
+    )
