@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from harness.core.drawing import Mark
 from harness.core.types import Request
 
 TYPE_IDS = ("token_type_ids", "mm_token_type_ids")
@@ -35,6 +36,8 @@ class Inputs:
     """The tokens [start, end) of the user's question, without template words."""
     request: Request | None = field(default=None, repr=False)
     """What the tensors were made of, for methods that ask something else beside it (`View.encode`)."""
+    marks: Sequence[Mark] = ()
+    """What the task draws on the sample's pictures, where a probe `reads_marks`."""
 
     @property
     def length(self) -> int:

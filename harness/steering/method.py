@@ -36,6 +36,8 @@ class Steering(Method):
     only). with: under the method (every row is edited, from its own past only). none: it cannot be shared."""
     reads_question = False
     """Whether the method reads `Inputs.question`."""
+    reads_marks = False
+    """Whether a probe reads `Inputs.marks`: the task's boxes, which nothing that acts may know."""
     batch = True
     """False: samples would influence each other, so each runs alone."""
     sampling = True

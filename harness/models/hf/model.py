@@ -17,6 +17,7 @@ from harness.core.dress import Dress
 from harness.core.errors import HarnessError, UsageError, first_line
 from harness.core.method import Method
 from harness.core.model import Call, Model, Sent
+from harness.core.task import Task
 from harness.core.types import Picture, Reply
 from harness.models.hf.unpacked import is_small, unpacked
 from harness.models.hf.weights import best_device, checkpoint_digest, locate
@@ -239,6 +240,9 @@ class HFModel(Model):
                 delattr(self, name)
         self.methods = ()
 
+    def bind(self, task: Task) -> None:
+        self._task = task
+
     def prepare(self, call: Call) -> None:
         if call.request.continuations:
             super().prepare(call)
@@ -264,6 +268,9 @@ class HFModel(Model):
         began, self._preparing = time.perf_counter() - self._preparing, 0.0
         ready = [self._ready.pop(id(c), None) for c in calls]
         inputs = [r[1] if r else self.prompts.encode(c.request) for c, r in zip(calls, ready, strict=True)]
+        if any(m.reads_marks for m in self.methods):
+            for call, given in zip(calls, inputs, strict=True):
+                given.marks = tuple(self._task.marks(call.sample))
         for call, given in zip(calls, inputs, strict=True):
             self.prompts.fits(given.length, decoding.max_new_tokens or call.request.max_new_tokens)
         self._beyond(max(given.length for given in inputs))
