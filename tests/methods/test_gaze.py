@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from harness.checks.playing import play
 from harness.checks.zoo import IMAGE, sample, view
+from harness.cli import main
 from harness.core import Mark
 from harness.methods._shared.fixations import RADIUS, cells, fixations, scores
+from harness.runs.stored import stored
 from tests.methods.eager import attention
 from tests.methods.made import made
 
@@ -71,3 +74,12 @@ def test_against_eager_attention(family):
 def test_without_a_box_there_is_nothing_to_find():
     (got,) = play(view("llava"), [sample("llava", 0)], [made("gaze")])
     assert {n: float(r.values) for n, r in got.readings.items()} == {"gaze.boxes": 0}
+
+
+def test_a_run_gives_it_the_boxes_of_its_task(workdir):
+    assert main(["eval", "task=pope", "method=gaze", "limit=6", "logger=quiet"]) == 0
+    (run,) = stored(Path("results"))
+    target = {r.id: r.target for r in run.results()}
+    found = run.readings()
+    assert {s: bool(one["gaze.boxes"].values) for s, one in found.items()} == {s: t == "yes" for s, t in target.items()}
+    assert all(("gaze.auc" in one) == (target[s] == "yes") for s, one in found.items())
