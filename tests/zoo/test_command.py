@@ -34,12 +34,9 @@ def test_a_mixer_of_ones_own_is_trained_and_asked(tmp_path, monkeypatch, capsys)
     ("words", "said"),
     [
         (["mixer=softmax"], "name a task, for example task=recall"),
-        (["task=recall"], "name a mixer, for example mixer=softmax"),
         (["mixer=sofmax", "task=recall"], "unknown mixer: sofmax: did you mean softmax"),
         (["mixer=softmax", "task=recall", "step=3"], "unknown setting step: did you mean steps"),
         (["mixer=softmax", "task=recall", "steps=0"], "steps, batch and examine must be at least 1"),
-        (["mixer=softmax", "task=recall", "steps=few"], "steps=few must be a whole number"),
-        (["mixer=softmax", "task=recall", "seed=1.5"], "seed=1.5 must be a whole number of 0 or more"),
         (["mixer=softmax", "task=recall", "course=needl"], "course=needl is unknown"),
         (["mixer=softmax", "task=pope"], "task=pope trains no models"),
         (["mixer=rat", "task=recall", "mixer.chunk=x"], "mixer rat refuses its options"),

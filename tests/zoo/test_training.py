@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from harness.core import Call, Decoding, Request, Sample, user
 from harness.core.errors import Missing, Unusable, UsageError
 from harness.core.series import Series, predictions
 from harness.models.zoo.model import Zoo
@@ -66,13 +67,13 @@ def test_the_model_answers_series(weights):
     assert results[0].prompt_tokens == 8 and results[0].new_tokens == 2
     alone, _, _ = play(task, zoo(weights), rows=1)
     assert [r.outcome.answer for r in alone] == [r.outcome.answer for r in results]
+    call = Call(next(task.episode(next(iter(task.samples())))), next(iter(task.samples())), 0)
+    assert [(s.text, s.tokens) for s in model.sent(call, Decoding())] == [("echo", 8)]
     facts = model.describe()["courses"]["before"]
     assert facts["state_bytes"]["128"] == 4 * (2 * 128 * 32 + 2 * 32) and facts["curve"]
 
 
 def test_numbers_come_back_as_numbers(weights):
-    from harness.core import Call, Decoding, Request, Sample, user
-
     values = np.array([[1.0, 2.0], [0.5, -1.5]], dtype=np.float32)
     request = Request(user("sum"), 2, series=Series("sums", values, (0, 1)))
     (reply,) = zoo(weights).answer([Call(request, Sample("a", "a", "", 0), 0)], Decoding())

@@ -13,7 +13,7 @@ from harness.core.decoding import Decoding
 from harness.core.dress import Dress
 from harness.core.errors import Missing, Unusable, UsageError, nearest
 from harness.core.method import Method
-from harness.core.model import Call, Model
+from harness.core.model import Call, Model, Sent
 from harness.core.task import Task
 from harness.core.types import Reply
 from harness.zoo.mixer import module_of
@@ -38,6 +38,7 @@ class Zoo(Model):
         self.modules = tuple(sorted({module_of(m) for t in self.trained.values() for m, _ in t.shape["mixers"]}))
         self.networks: dict[str, Any] = {}
         self.methods: tuple[Any, ...] = ()
+        self.task = ""
         if not self.trained:
             raise self._absent()
 
@@ -46,10 +47,10 @@ class Zoo(Model):
         if self.mixer not in known:
             where = "" if self.folder == COMMITTED else f" in {self.folder}"
             return Missing(f"model.mixer={self.mixer} has no weights{where}: {nearest(self.mixer, known)}")
-        what = f" course={course}" if course else ""
+        asked = f"task={self.task}, with this run's task settings" if self.task else "task=..."
         return Missing(
             f"model.mixer={self.mixer} was not trained with seed {self.seed}{f' on {course}' if course else ''}: "
-            f"harness zoo train mixer={self.mixer} task=...{what} seed={self.seed}"
+            f"harness zoo train mixer={self.mixer} seed={self.seed} {asked}"
         )
 
     @cached_property
@@ -63,6 +64,7 @@ class Zoo(Model):
     def bind(self, task: Task) -> None:
         if not task.series:
             raise UsageError(f"task={task.name} asks in words, which model=zoo cannot read: choose another model")
+        self.task = task.name
 
     def admit(self, dress: Dress) -> None:
         raise UsageError("model=zoo reads series, not words: leave system= and fewshot= out")
@@ -73,6 +75,11 @@ class Zoo(Model):
             from harness.models.zoo.steered import check
 
             check(self.methods)
+
+    def sent(self, call: Call, decoding: Decoding) -> list[Sent]:
+        """The series as the task words it for people."""
+        text = "\n".join(str(part) for m in call.request.messages for part in m.content)
+        return [Sent("", text, len(call.request.series.values) if call.request.series else None)]
 
     def network(self, course: str) -> Any:
         """Loaded when the first series of its course arrives. Raises Missing where it was not trained on it."""
