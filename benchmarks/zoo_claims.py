@@ -44,6 +44,8 @@ MARGIN, SHARE = 0.01, 0.05
 VERDICTS = {"found": "holds", "not found": "does not hold", "undecided": "undecided"}
 ABSENT, ONCE = "not run yet", " (one seed)"
 DECIDED = ("holds", "does not hold")
+COPIED, ABRUPT = 0.25, 0.5
+"""Accuracy on fresh classes of who copies a label of the context (burst / items), and decades of steps."""
 
 
 @dataclass(frozen=True)
@@ -133,16 +135,14 @@ def judged(claim: Claim, runs: Runs) -> list[Found]:
     return out
 
 
-def abruptness(curve: Sequence[dict[str, Any]], part: str) -> float | None:
-    """Decades of steps from 10 to 90 % of the rise, between points of the curve on a logarithmic axis; None where it
-    did not rise by a quarter."""
+def abruptness(curve: Sequence[dict[str, Any]], part: str, plateau: float) -> float | None:
+    """Decades of steps from 10 to 90 % of the rise above the plateau, between points of the curve on a logarithmic
+    axis; None where it did not rise by a quarter."""
     points = [(math.log10(p["step"]), p["scores"][part]) for p in curve if p["step"] >= 1 and part in p["scores"]]
-    if not points:
+    high = max((v for _, v in points), default=plateau)
+    if high - plateau < 0.25:
         return None
-    low, high = points[0][1], max(v for _, v in points)
-    if high - low < 0.25:
-        return None
-    ends = [_crossed(points, low + share * (high - low)) for share in (0.1, 0.9)]
+    ends = [_crossed(points, plateau + share * (high - plateau)) for share in (0.1, 0.9)]
     return ends[1] - ends[0]
 
 
@@ -195,14 +195,15 @@ def _pairs(claim: Claim, runs: Runs) -> Iterator[str]:
 
 def _abrupt(claim: Claim, runs: Runs) -> Iterator[str]:
     assert claim.abrupt
-    found = [(f["seed"], abruptness(f["curve"], "ic"), f["scores"]["ic"]) for f in runs.facts(claim.abrupt)]
+    found = [(f["seed"], abruptness(f["curve"], "ic", COPIED), f["scores"]["ic"]) for f in runs.facts(claim.abrupt)]
     widths = [w for _, w, _ in found]
     if not found:
         yield ABSENT
     elif any(w is None for w in widths):
         yield "undecided"
     else:
-        yield "holds" if max(w for w in widths if w is not None) < 0.5 else "does not hold"
+        said = "holds" if max(w for w in widths if w is not None) < ABRUPT else "does not hold"
+        yield said + (ONCE if len(found) == 1 else "")
     if found:
         yield from ("", "| seed | 10 to 90 % of the rise, decades of steps | accuracy at the end |", "|---|---|---|")
         yield from (f"| {s} | {'no rise' if w is None else f'{w:.2f}'} | {v:.3f} |" for s, w, v in found)
@@ -291,9 +292,12 @@ class _Read(StoredRun):
 def keep(results: Path) -> int:
     """The newest finished run of each arm and seed."""
     by: dict[tuple[str, ...], Any] = {}
+    known = [set(words) for words in TASKS.values()]
     for run in stored(results):
-        if run.record.status.scored and "mixer" in run.record.model_facts:
-            by[tuple(sorted(bundle.told(run)))] = _Read(run.directory, run.record)
+        words = bundle.told(run)
+        asked = {w for w in words if w.partition("=")[0].split(".")[0] == "task"}
+        if run.record.status.scored and "mixer" in run.record.model_facts and asked in known:
+            by[tuple(sorted(words))] = _Read(run.directory, run.record)
     bundle.write([by[key] for key in sorted(by)], KEPT)
     return len(by)
 

@@ -89,12 +89,12 @@ def points(values: dict[int, float]) -> list[dict]:
     return [{"step": s, "scores": {"ic": v}} for s, v in values.items()]
 
 
-def test_a_rise_is_measured_in_decades_of_steps():
-    sudden = {1: 0.25, 10: 0.25, 100: 0.25, 200: 1.0, 1000: 1.0}
+def test_a_rise_is_measured_in_decades_of_steps_above_the_plateau():
+    sudden = {1: 0.06, 10: 0.25, 100: 0.25, 200: 1.0, 1000: 1.0}
     slow = {1: 0.2, 10: 0.4, 100: 0.6, 1000: 0.8, 10000: 1.0}
-    found = [script.abruptness(points(v), "ic") for v in (sudden, slow)]
-    assert found[0] == pytest.approx(0.8 * np.log10(2)) and found[1] == pytest.approx(0.8 * 4)
-    assert script.abruptness(points({1: 0.06, 1000: 0.2}), "ic") is None, "nothing rose"
+    assert script.abruptness(points(sudden), "ic", 0.25) == pytest.approx(0.8 * np.log10(2))
+    assert script.abruptness(points(slow), "ic", 0.2) == pytest.approx(0.8 * 4)
+    assert script.abruptness(points({1: 0.06, 1000: 0.3}), "ic", 0.25) is None, "nothing rose"
 
 
 def test_the_page_is_that_of_the_kept_runs():
