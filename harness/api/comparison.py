@@ -47,18 +47,21 @@ class Comparison(paired.Comparison):
 
     def __repr__(self) -> str:
         from harness.comparison.said import sentence
-        from harness.comparison.table import drawing, notes
+        from harness.comparison.table import drawing, inside, notes
+        from harness.core.width import columns, listed
         from harness.loggers.tables import drawn
 
-        return "\n".join([drawn(drawing(self)), *map(line, notes(self)), line(sentence([self]))])
+        read = [text for heads, rows in inside(self) for text in ("", *listed(heads, rows, columns()))]
+        return "\n".join([drawn(drawing(self)), *map(line, notes(self)), *read, line(sentence([self]))])
 
     def _repr_html_(self) -> str:
         from harness.comparison.said import sentence
-        from harness.comparison.table import caption, cells, heads, notes
+        from harness.comparison.table import caption, cells, heads, inside, notes
 
         a, b = self.labels
         said = (f"{caption(self)}.", *notes(self), sentence([self]))
-        return html.table(heads(self), cells(self), caption=f"{b} against {a}", texts=2) + html.lines(said)
+        read = "".join(html.table(names, rows, texts=None) for names, rows in inside(self))
+        return html.table(heads(self), cells(self), caption=f"{b} against {a}", texts=2) + html.lines(said) + read
 
 
 @overload

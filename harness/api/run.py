@@ -99,6 +99,23 @@ class Run:
             raise UsageError(f"{self.name} has no reading {name}: {nearest(name, names)}")
         return {sample: one[name] for sample, one in found.items() if name in one}
 
+    def auroc(self) -> Table:
+        """How well each number that probes read, and each state, tells right answers from wrong ones: AUROC with its
+        interval over clusters. Above .5: larger where right."""
+        import pyarrow as pa
+
+        from harness.api.table import Table
+        from harness.comparison.reading import tellings
+
+        rows = [
+            {"reading": name, "auroc": e.value, "low": e.low, "high": e.high, "n": e.n, "clusters": e.clusters}
+            for name, e in tellings(self.stored)
+        ]
+        kinds = {"reading": pa.string(), **dict.fromkeys(("auroc", "low", "high"), pa.float64())}
+        return Table(
+            pa.Table.from_pylist(rows, pa.schema([*kinds.items(), ("n", pa.int64()), ("clusters", pa.int64())]))
+        )
+
     def results(self) -> list[Result]:
         """The samples as objects, in the order in which they were played."""
         return self.stored.results()

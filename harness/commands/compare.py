@@ -87,16 +87,20 @@ def _asked(record: RunRecord) -> str:
 
 
 def _print(comparison: Comparison, count: int, flips: int) -> None:
-    from harness.comparison.table import drawing, notes
+    from harness.comparison.table import drawing, inside, notes
+    from harness.core.width import columns, listed
     from harness.loggers.tables import terminal
 
     terminal().print(drawing(comparison))
     for note in notes(comparison, count, flips):
         say(note)
+    for heads, rows in inside(comparison):
+        for text in ("", *listed(heads, rows, columns())):
+            say(text)
 
 
 def _markdown(comparison: Comparison, count: int, flips: int) -> None:
-    from harness.comparison.table import COLUMNS, caption, cells, heads, notes
+    from harness.comparison.table import COLUMNS, caption, cells, heads, inside, notes
 
     a, b = comparison.labels
     print(f"**{cell(f'{b} against {a}')}**\n")
@@ -107,3 +111,7 @@ def _markdown(comparison: Comparison, count: int, flips: int) -> None:
     print(f"\n{cell(caption(comparison))}.\n")
     for note in notes(comparison, count, flips):
         print(f"- {cell(note)}")
+    for names, rows_ in inside(comparison):
+        print(f"\n| {' | '.join(map(cell, names))} |\n|{'---|' * len(names)}")
+        for row in rows_:
+            print(f"| {' | '.join(map(cell, row))} |")

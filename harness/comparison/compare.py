@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from harness.comparison.composites import figures
 from harness.comparison.distinct import LABEL, distinct, phrases
 from harness.comparison.pairing import Played, judged, meanings, pair
+from harness.comparison.reading import Inside, inside
 from harness.core.score import Score
 from harness.core.types import Result
 from harness.stats import Difference
@@ -55,6 +56,8 @@ class Comparison:
     """What else than the method differs, one phrase each: "limit 18 and none"."""
     without: str = ""
     """Why the task's own metrics are not among the rows."""
+    inside: Inside = field(default_factory=lambda: Inside([], []))
+    """What probes read in both."""
 
     @property
     def judged(self) -> Row:
@@ -102,6 +105,7 @@ def _compare(a: Played, b: Played) -> Comparison:
         scored_alike=a.record.scored_by == b.record.scored_by,
         also=tuple(_also(a, b)),
         without=why,
+        inside=inside(a, b, pairs),
     )
 
 

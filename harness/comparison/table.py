@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from harness.comparison.compare import Comparison
@@ -102,3 +103,53 @@ def drawing(comparison: Comparison) -> RenderableType:
     title = f"{b} against {a}" if short else f"b: {b}; against a: {a}"
     table = Stacked(COLUMNS[0], [row[0] for row in rows], values, least=1)
     return Group(text(title), table, text(caption(comparison)))
+
+
+READ = ("reading", "a", "b", "difference", "p", "tells right: a", "b")
+CURVES = ("reading by layer", "a to b", "differs at (Holm)", "largest difference", "at")
+BARS = " ▁▂▃▄▅▆▇█"
+
+
+def inside(comparison: Comparison) -> Iterator[tuple[list[str], list[list[str]]]]:
+    """Tables of what probes read in both runs, heads and rows: numbers, and curves over layers."""
+    from harness.loggers.tables import number, plain_interval
+
+    a, b = comparison.labels
+    if found := comparison.inside.numbers:
+        rows = []
+        for one in found:
+            d, right = one.difference, [plain_interval(e.value, e.low, e.high) if e.n else "" for e in one.right]
+            p = "" if d.p is None else f"{d.p:.3f}"
+            rows.append(
+                [one.name, number(one.a), number(one.b), plain_interval(d.value, d.low, d.high), p]
+                + ["" if r == "nan" else r for r in right]
+            )
+        yield [READ[0], a, b, "difference", "p", f"tells right ({a})", f"({b})"], rows
+    if curves := comparison.inside.curves:
+        rows = []
+        for curve in curves:
+            d = curve.differences[curve.largest]
+            held = f"{len(curve.sure)} of {len(curve.a)}: {spans(curve.sure)}" if curve.sure else "none"
+            shown = f"{bars(curve.a, curve.b)[0]} {bars(curve.a, curve.b)[1]}"
+            at = f"layer {curve.largest}"
+            rows.append([curve.name, shown, held if curve.holm else "", plain_interval(d.value, d.low, d.high), at])
+        yield [*CURVES], rows
+
+
+def spans(layers: Sequence[int]) -> str:
+    """ "0, 3-5" for 0, 3, 4, 5."""
+    groups: list[list[int]] = []
+    for l in layers:
+        if groups and l == groups[-1][-1] + 1:
+            groups[-1].append(l)
+        else:
+            groups.append([l])
+    return ", ".join(str(g[0]) if len(g) == 1 else f"{g[0]}-{g[-1]}" for g in groups)
+
+
+def bars(*curves: Sequence[float]) -> list[str]:
+    """Curves as rows of bars on one scale, from their least value to their largest."""
+    flat = [v for curve in curves for v in curve if v == v]
+    low, high = min(flat), max(flat)
+    size = (high - low) or 1.0
+    return ["".join(BARS[1 + round((v - low) / size * 7)] if v == v else " " for v in curve) for curve in curves]

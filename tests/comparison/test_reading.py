@@ -1,0 +1,86 @@
+"""Readings of two runs paired by sample, Holm over layers, and what tells right answers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+import harness
+from harness.cli import main
+from harness.comparison.reading import telling
+from harness.comparison.table import bars, spans
+from harness.core.readings import Reading
+
+WORDS = ["eval", "task=pope", "limit=180", "logger=quiet", "seed=0"]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """VISTA and vanilla on tiny-llava, both read."""
+    folder = tmp_path_factory.mktemp("compared")
+    for method in ("[image_attention,lost]", "[vista,image_attention,lost]"):
+        more = ["lam=0.4"] if "vista" in method else []
+        assert main([*WORDS, f"method={method}", *more, f"results={folder}"]) == 0
+    return folder
+
+
+def test_numbers_and_curves_are_paired(results, monkeypatch, capsys):
+    vista, plain = harness.runs(results)
+    found = harness.compare(plain, vista).inside
+    number = {n.name: n for n in found.numbers}["image_attention.image"]
+    one, two = plain.reading(number.name), vista.reading(number.name)
+    assert number.difference.value == pytest.approx(np.mean([two[i].value - one[i].value for i in one]), abs=1e-6)
+    assert number.difference.clusters == 10 and number.difference.low < number.difference.high
+    curve = {c.name: c for c in found.curves}["image_attention.image_layers"]
+    layers = np.stack(
+        [
+            two[i].values - one[i].values
+            for two, one in [(vista.reading(curve.name), plain.reading(curve.name))]
+            for i in one
+        ]
+    )
+    np.testing.assert_allclose([d.value for d in curve.differences], layers.mean(0), atol=1e-6)
+    assert curve.holm and all(h >= (d.p or 0) for h, d in zip(curve.holm, curve.differences, strict=True))
+    monkeypatch.setenv("COLUMNS", "200")
+    for form in ([], ["--markdown"]):
+        assert main(["compare", plain.name, vista.name, "--results", str(results), *form]) == 0
+        said = capsys.readouterr().out
+        assert "image_attention.image" in said and "differs at (Holm)" in said and "tells right" in said
+    assert main(["compare", plain.name, vista.name, "--results", str(results), "--json"]) == 0
+    (printed,) = json.loads(capsys.readouterr().out)
+    assert {n["name"] for n in printed["inside"]["numbers"]} == {n.name for n in found.numbers}
+    assert "image_attention.image" in harness.compare(plain, vista)._repr_html_()
+
+
+def test_auroc_of_every_number_and_state(results):
+    plain = harness.runs(results)[1]
+    rows = {row["reading"]: row for row in plain.auroc()}
+    assert {"lost.entropy", "lost.state", "image_attention.image"} <= rows.keys()
+    assert rows["lost.entropy"]["n"] == 180 and rows["lost.entropy"]["auroc"] < 0.5 < rows["lost.confidence"]["auroc"]
+    assert all(row["low"] is None or row["low"] <= row["auroc"] <= row["high"] for row in rows.values())
+
+
+def test_runs_without_readings_are_compared_as_ever(results, tmp_path):
+    assert main([*WORDS[:2], "limit=18", "logger=quiet", f"results={tmp_path}"]) == 0
+    (plain,) = harness.runs(tmp_path)
+    found = harness.compare(plain, plain).inside
+    assert dataclasses.astuple(found) == ([], []) and len(plain.auroc()) == 0
+
+
+def test_undefined_readings_are_left_out():
+    right = {f"s{i}": (i % 2 == 0, f"c{i % 12}") for i in range(48)}
+    read = {
+        i: {"p.x": Reading(float("nan") if n % 3 == 0 else float(ok))} for n, (i, (ok, _)) in enumerate(right.items())
+    }
+    found = telling(right, read, "p.x")
+    assert found.n == 32 and found.value == 1.0
+    assert telling(right, {}, "p.x").n == 0
+
+
+def test_layers_in_words_and_bars():
+    assert spans([0, 3, 4, 5, 7]) == "0, 3-5, 7" and spans([]) == ""
+    assert bars([0.0, 1.0], [0.5, float("nan")]) == ["▁█", "▅ "]
+    assert bars([1.0, 1.0]) == ["▁▁"]
