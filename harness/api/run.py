@@ -112,9 +112,8 @@ class Run:
             for name, e in tellings(self.stored)
         ]
         kinds = {"reading": pa.string(), **dict.fromkeys(("auroc", "low", "high"), pa.float64())}
-        return Table(
-            pa.Table.from_pylist(rows, pa.schema([*kinds.items(), ("n", pa.int64()), ("clusters", pa.int64())]))
-        )
+        kinds |= dict.fromkeys(("n", "clusters"), pa.int64())
+        return Table(pa.Table.from_pylist(rows, pa.schema(list(kinds.items()))))
 
     def results(self) -> list[Result]:
         """The samples as objects, in the order in which they were played."""
