@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from harness.stats.clusters import codes, column, sums
 from harness.stats.intervals import MIN_CLUSTERS, TOO_FEW, Estimate, quantile
 
+Clusters = Sequence[Hashable] | NDArray[Any]
 FOLDS = 5
 RIDGE = 1.0
 """Weight of the squared coefficients beside the summed log-loss, on standardised features."""
 
 
-def auroc(values: ArrayLike, right: ArrayLike, clusters: Sequence[Hashable]) -> Estimate:
+def auroc(values: ArrayLike, right: ArrayLike, clusters: Clusters) -> Estimate:
     """The chance that a sample that is right has a larger value than one that is not, ties counted half.
 
     The interval is `A ± t SE` within [0, 1]; SE is DeLong's over whole clusters (Obuchowski 1997). NaN where all
@@ -42,7 +44,7 @@ def auroc(values: ArrayLike, right: ArrayLike, clusters: Sequence[Hashable]) -> 
     return Estimate(value, error, max(0.0, value - half), min(1.0, value + half), len(x), count)
 
 
-def crossfitted(features: ArrayLike, right: ArrayLike, clusters: Sequence[Hashable], seed: int = 0) -> np.ndarray:
+def crossfitted(features: ArrayLike, right: ArrayLike, clusters: Clusters, seed: int = 0) -> np.ndarray:
     """Log-odds [n] of being right by a logistic probe on features [n, d], each sample by a probe that has not seen its
     cluster. Each fold's are centred on what its probe says of a mean sample."""
     x, good = np.asarray(features, np.float64), np.asarray(right, np.float64)

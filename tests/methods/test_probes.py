@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -17,7 +19,7 @@ from harness.methods.probes.vhd import concentration, token_vhd
 from tests.methods.eager import attention, forward
 from tests.methods.made import made
 
-CLOSE = {"atol": 3e-5, "rtol": 1e-3}
+CLOSE: dict[str, Any] = {"atol": 3e-5, "rtol": 1e-3}
 
 
 def read(probe, steps=5, **changes):

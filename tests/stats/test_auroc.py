@@ -36,9 +36,13 @@ def test_the_interval_covers_the_truth_over_clusters():
         value = both[cluster, 0] + RNG.normal(size=360)
         right = both[cluster, 1] + RNG.normal(size=360) > 0
         found, plain = auroc(value, right, cluster), auroc(value, right, range(360))
-        covered += found.low <= TRUTH <= found.high
-        alone += plain.low <= TRUTH <= plain.high
+        covered += within(TRUTH, found)
+        alone += within(TRUTH, plain)
     assert 180 <= covered <= 199 and alone < covered - 20
+
+
+def within(value, found):
+    return found.low <= value <= found.high
 
 
 def _truth():
@@ -59,7 +63,7 @@ def test_a_probe_finds_a_direction_and_nothing_in_noise():
     assert auroc(crossfitted(x, right, cluster), right, cluster).value > 0.85
     noise = RNG.random(300) > 0.5
     found = auroc(crossfitted(x, noise, cluster), noise, cluster)
-    assert found.low < 0.5 < found.high
+    assert within(0.5, found)
 
 
 def test_a_probe_learns_no_cluster():
