@@ -71,7 +71,11 @@ class Runs:
             self.by.setdefault((str(facts["mixer"]), course, probe), {})[seed] = run
 
     def of(self, arm: Arm) -> dict[int, BundledRun]:
-        return dict(sorted(self.by.get((arm.model, arm.course, arm.probe), {}).items()))
+        """Those that were trained as the arm says."""
+        found = sorted(self.by.get((arm.model, arm.course, arm.probe), {}).items())
+        want = {k: float(v) for k, v in (w.split("=") for w in arm.train)}
+        courses = {seed: run.record.model_facts["courses"][arm.course]["recipe"] for seed, run in found}
+        return {s: run for s, run in found if all(courses[s].get(k) == v for k, v in want.items())}
 
     def values(self, arm: Arm) -> tuple[dict[int, np.ndarray], list[str], bool]:
         """Seed -> scores, the clusters of their rows, and whether more is better."""
@@ -119,15 +123,15 @@ def judged(claim: Claim, runs: Runs) -> list[Found]:
         if a and b:
             assert rows == others, "both arms answer the same sequences"
             d = seeds_difference(b, a, rows) if up else seeds_difference(a, b, rows)
-        found.append((p, d, up, fmean(map(np.mean, b.values())) if b else 0.0))
+        found.append((p, d, up, *(fmean(map(np.mean, x.values())) if x else 0.0 for x in (a, b))))
     known = [d.p for _, d, *_ in found if d is not None and d.p is not None]
     corrected = iter(holm(known))
     out = []
-    for p, d, up, level in found:
+    for p, d, up, reached, level in found:
         p_value = next(corrected) if d is not None and d.p is not None else None
         margin = MARGIN if up else SHARE * level
         said = ABSENT if d is None else VERDICTS[verdict(d, p_value, 0 if p.reaches else 1, margin)]
-        if level < p.least and said != ABSENT:
+        if said != ABSENT and (level < p.least or reached < p.floor):
             said = "undecided"
         if said in DECIDED and runs.once(p):
             said += ONCE

@@ -69,6 +69,15 @@ def test_what_is_not_there_cannot_be_removed():
     pair = Pair(Arm("a", "mqar"), Arm("b", "mqar"), least=0.8)
     (found,) = script.judged(Claim("A claim", "0000.00000", "Says.", "Checked.", (pair,)), runs(a=0.9, b=0.5))
     assert found.verdict == "undecided"
+    pair = Pair(Arm("a", "mqar"), Arm("b", "mqar"), floor=0.95)
+    (found,) = script.judged(Claim("A claim", "0000.00000", "Says.", "Checked.", (pair,)), runs(a=0.9, b=0.5))
+    assert found.verdict == "undecided", "what has not been learned tells nothing"
+
+
+def test_trainings_of_another_recipe_are_not_repetitions():
+    made = runs(a=0.9, b=0.5)
+    assert list(made.of(Arm("a", "mqar", train=("batch=32",)))) == [1, 2, 3]
+    assert not made.of(Arm("a", "mqar", train=("batch=64",)))
 
 
 def test_a_claim_with_parts():
