@@ -83,11 +83,11 @@ def curve(values: np.ndarray, low: np.ndarray | None, high: np.ndarray | None, n
     parts.append(f'<text class="title" x="{(left + width) / 2}" y="{height - 4}" text-anchor="middle">layer</text>')
     if bounds:
         sure = np.isfinite(bounds[0]) & np.isfinite(bounds[1])
-        upper = [f"{x(l):.1f},{y(float(bounds[1][l])):.1f}" for l in np.flatnonzero(sure)]
-        lower = [f"{x(l):.1f},{y(float(bounds[0][l])):.1f}" for l in np.flatnonzero(sure)[::-1]]
+        upper = [f"{x(l):.1f},{y(float(bounds[1][l])):.1f}" for l in np.flatnonzero(sure).tolist()]
+        lower = [f"{x(l):.1f},{y(float(bounds[0][l])):.1f}" for l in np.flatnonzero(sure)[::-1].tolist()]
         if upper:
             parts.append(f'<polygon class="band" points="{" ".join(upper + lower)}"/>')
-    points = [f"{x(l):.1f},{y(float(values[l])):.1f}" for l in np.flatnonzero(good)]
+    points = [f"{x(l):.1f},{y(float(values[l])):.1f}" for l in np.flatnonzero(good).tolist()]
     parts.append(f'<polyline class="series" points="{" ".join(points)}"/>')
     parts += [f'<circle class="dot" cx="{p.split(",")[0]}" cy="{p.split(",")[1]}" r="2.5"/>' for p in points]
     top_layer = int(np.nanargmax(values))
