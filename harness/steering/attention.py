@@ -65,7 +65,7 @@ def steered_attention(
         return _from_sparse(sparse, query, key, value, attention_mask, scaling, layer, methods, batch), None
 
     q, k, v = query[rows, :, first:], key[rows], value[rows]
-    batch.keys = k
+    batch.keys, batch.values = k, v
     scores = _grouped(q, k.transpose(2, 3)) * (scaling if scaling is not None else query.shape[-1] ** -0.5)
     scores, edited = _chain(scores, "attention_logits", layer, methods, batch)
     mask = _mask(attention_mask, rows, first, length, columns, query.device)
@@ -73,7 +73,7 @@ def steered_attention(
         scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min) if mask.dtype == torch.bool else scores + mask
     weights = F.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
     weights, edited_after = _chain(weights, "attention_weights", layer, methods, batch)
-    batch.keys = None
+    batch.keys = batch.values = None
     if sparse:
         _drop(sparse, layer, methods, batch)
     if not (edited or edited_after):

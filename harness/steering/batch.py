@@ -65,6 +65,8 @@ class Batch:
         self.where: Any = view.device
         self.keys: Tensor | None = None
         """Inside attention points: keys of this layer [b, Hk, k, D]."""
+        self.values: Tensor | None = None
+        """Inside attention points: values of this layer [b, Hk, k, D]."""
         self.places: Places | None = None
         """Inside points of the vision tower: where its tokens lie; None where the model's own windows cut a picture."""
         self.pixels: Tensor | None = None

@@ -230,7 +230,8 @@ def read(batch: Batch, width: int, prefix: Prefix | None = None) -> Tensor:
 def peek(view: View, samples: Sequence[Inputs], methods: Sequence[Steering] = ()) -> Tensor:
     """Last-position output of every decoder layer [b, L, d] in a plain forward pass, under these methods only."""
     out: list[Tensor] = [torch.empty(0)] * len(samples)
-    shared = sharing(view, [[s] for s in samples], 1)
+    may = all(m.prefix != "none" for m in methods)
+    shared = sharing(view, [[s] for s in samples], 1) if may else [False] * len(samples)
     for flag in (False, True):
         if members := [i for i, s in enumerate(shared) if s == flag]:
             states = _states(Batch(view, methods, [samples[i] for i in members]), flag)

@@ -75,7 +75,8 @@ def axis(seen: Tensor, length: int, dilation: int = 1) -> Axis:
 def tiled(rules: Sequence[Tensor], grid: Tensor, lengths: Sequence[int] = LENGTHS, dilation: int = 1) -> Part:
     """The product of a rule for rows and one for columns, in tiles of the length that costs least."""
     found = [[axis(rule, length, dilation) for rule in rules] for length in dict.fromkeys(lengths)]
-    return crossed(*min(found, key=_work), grid)
+    rows, columns = min(found, key=_work)
+    return crossed(rows, columns, grid)
 
 
 def _work(axes: Sequence[Axis]) -> int:
