@@ -58,21 +58,22 @@ def timed(words: list[str]) -> None:
     """One run in this process; prints its times."""
     from harness.loggers.console import Console
 
-    seen: list[tuple[float, int]] = []
+    seen: list[tuple[float, float, int]] = []
     plain = Console.progress
 
     def progress(self: Console, results: list, score: object) -> None:
-        seen.append((time.monotonic(), len(results)))
+        seen.append((time.monotonic(), time.process_time(), len(results)))
         plain(self, results, score)  # type: ignore[arg-type]
 
     Console.progress = progress  # type: ignore[method-assign]
     from harness.cli import main
 
-    began, used = time.monotonic(), time.process_time()
+    began = time.monotonic()
     code = main(["eval", *words, "logger=quiet"])
-    seconds, count = seen[-1][0] - seen[0][0], sum(n for _, n in seen[1:])
-    told = {"code": code, "start": seen[0][0] - began, "rate": count / seconds, "cpu": time.process_time() - used}
-    print(json.dumps(told | {"samples": count}))
+    seconds, cpu = (seen[-1][i] - seen[0][i] for i in (0, 1))
+    count = sum(n for *_, n in seen[1:])
+    told = {"code": code, "start": seen[0][0] - began, "rate": count / seconds, "cpu": cpu, "samples": count}
+    print(json.dumps(told))
 
 
 def run(folder: Path, workers: int, samples: int, seconds: float, shard: int) -> dict[str, float]:

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.core.marks import marks
@@ -46,6 +46,7 @@ def kept(rows: list[Result]) -> Columns:
     return made
 
 
+@settings(max_examples=40)
 @given(results())
 def test_every_field_is_the_results(rows):
     made = kept(rows)
@@ -60,6 +61,7 @@ def test_every_field_is_the_results(rows):
                 assert getattr(row.outcome, field.name) == getattr(result.outcome, field.name)
 
 
+@settings(max_examples=40)
 @given(results(), st.randoms(use_true_random=False))
 def test_rows_in_the_order_of_samples(rows, rng):
     wanted = [*(r.id for r in rows if rng.random() < 0.8), "of another run"]
@@ -68,6 +70,7 @@ def test_rows_in_the_order_of_samples(rows, rng):
     assert [r.id for r in kept(rows).ordered(marks(wanted))] == [i for i in wanted if i in known]
 
 
+@settings(max_examples=40)
 @given(results())
 def test_columns_of_scores(rows):
     made, there = kept(rows), [r for r in rows if r.outcome]

