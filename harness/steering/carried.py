@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from harness.steering.inputs import TEXT, Inputs, common_prefix
+from harness.steering.roomy import RoomyLayer, roomy
 
 if TYPE_CHECKING:
     from harness.steering.batch import Batch
@@ -37,7 +38,7 @@ class Carried:
 
     def cache(self, view: View, length: int) -> DynamicCache:
         """Its first `length` tokens, to be continued."""
-        made = DynamicCache(config=view.decoder.config)
+        made = roomy(view)
         for l, (keys, values) in enumerate(self.layers):
             made.update(keys[:, :, :length], values[:, :, :length], l)
         return made
@@ -99,7 +100,7 @@ def keep(batch: Batch, cache: Any, mask: Tensor) -> None:
     tokens = batch.samples[-1].tensors["input_ids"][0][:-1].cpu()
     layers = []
     for layer in cache.layers:
-        if type(layer).__name__ != "DynamicLayer":
+        if not isinstance(layer, RoomyLayer) or not layer.is_initialized:
             return
         at = columns.to(layer.keys.device)
         layers.append((layer.keys[row : row + 1, :, at], layer.values[row : row + 1, :, at]))

@@ -20,6 +20,7 @@ from harness.steering.guard import Guard, broken
 from harness.steering.hooks import attached
 from harness.steering.inputs import TEXT, Inputs, collate
 from harness.steering.method import Steering
+from harness.steering.roomy import roomy
 from harness.steering.view import View
 
 
@@ -66,8 +67,8 @@ def forward(
     if cache is None and any(m.drops for m in batch.methods):
         cache = batch.cache = SparseCache(view.depth)
     carry = carry and not batch.shows and batch.cache is None and carried.carries(view)
-    if carry and cache is None:
-        cache = DynamicCache(config=view.decoder.config)
+    if cache is None and view.keeps_keys:
+        cache = roomy(view)
     extra: dict[str, Any] = with_cache(cache)
     if processor is not None:
         extra["logits_processor"] = [processor]
@@ -151,7 +152,7 @@ def encode(batch: Batch) -> Prefix:
     heads = Batch(view, methods, blocks[0], dict(zip(batch.streams, blocks[1:], strict=True)), peek=peek)
     for method in methods:
         method.prepare(heads)
-    cache = DynamicCache(config=view.decoder.config)
+    cache = roomy(view)
     forward(heads, cache=cache)
     delta = view.rope_deltas
     batch.looks = [heads.looks[number[s.shared[0]]] for s in batch.samples if s.shared] if heads.looks else ()
@@ -168,7 +169,7 @@ def _encode_text(batch: Batch) -> Prefix:
     view, head = batch.view, _head(batch.samples[0])
     tokens = head.tensors["input_ids"][0]
     known = view.carried.common(tokens) if view.carried else 0
-    cache = view.carried.cache(view, known) if view.carried and known else DynamicCache(config=view.decoder.config)
+    cache = view.carried.cache(view, known) if view.carried and known else roomy(view)
     if known < len(tokens):
         forward(Batch(view, (), [head]), prefix=Prefix(cache, None, [known]))
     carried.spread(cache, len(batch.samples) * batch.beams)

@@ -157,6 +157,11 @@ class View:
         kinds = set(getattr(self.decoder.config, "layer_types", None) or ["full_attention"])
         return None if kinds == {"full_attention"} else int(getattr(self.decoder.config, "sliding_window", None) or 1)
 
+    @property
+    def keeps_keys(self) -> bool:
+        """Whether the cache is keys and values of every token, in every layer."""
+        return self.window is None and not getattr(self.text_model, "_is_stateful", False)
+
     @cached_property
     def eos(self) -> tuple[int, ...]:
         found = self._setting("eos_token_id")

@@ -1,0 +1,61 @@
+"""A key-value cache with room for further tokens: a step of decoding writes its own, and copies none of those before.
+
+`DynamicCache` of transformers concatenates at each step, which costs as much as the attention to a long prompt.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+if TYPE_CHECKING:
+    from harness.steering.view import View
+
+ROOM = 64
+"""Tokens that find room before the cache is copied."""
+
+
+class RoomyLayer(DynamicLayer):
+    """`keys` and `values` [rows, heads, tokens, size] are the filled parts of larger tensors, until something (a choice
+    of rows) puts others in their place."""
+
+    _store: tuple[Tensor, Tensor] | None = None
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        held = self.get_seq_length()
+        end = held + key_states.shape[-2]
+        self._store = self._fitting(key_states, value_states, held, end)
+        for store, states in zip(self._store, (key_states, value_states), strict=True):
+            store[:, :, held:end] = states
+        self.keys, self.values = (store[:, :, :end] for store in self._store)
+        return self.keys, self.values
+
+    def _fitting(self, keys: Tensor, values: Tensor, held: int, end: int) -> tuple[Tensor, Tensor]:
+        """The tensors that hold what is there, with room for `end` tokens."""
+        if self._store and held and self._store[0].shape[2] >= end:
+            pairs = zip(self._store, (self.keys, self.values), strict=True)
+            if all(s.data_ptr() == x.data_ptr() and s[:, :, :held].shape == x.shape for s, x in pairs):
+                return self._store
+        made = []
+        for new, old in ((keys, self.keys), (values, self.values)):
+            rows, heads, _, size = new.shape
+            store = torch.empty(rows, heads, end + ROOM, size, dtype=new.dtype, device=new.device)
+            if held:
+                store[:, :, :held] = old
+            made.append(store)
+        return made[0], made[1]
+
+
+def roomy(view: View) -> DynamicCache:
+    """An empty cache for a model; layers of another kind (with a sliding window) are as they would be."""
+    cache = DynamicCache(config=view.decoder.config)
+    for layer in cache.layers:
+        if type(layer) is DynamicLayer:
+            layer.__class__ = RoomyLayer
+    return cache

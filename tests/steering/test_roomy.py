@@ -1,0 +1,68 @@
+"""A cache with room holds what transformers' own holds, whatever is done to it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+from harness.checks.zoo import view
+from harness.steering import roomy as module
+from harness.steering.roomy import RoomyLayer, roomy
+
+DRAW = torch.Generator().manual_seed(0)
+
+
+def grown(rows: int, tokens: int):
+    return torch.randn(rows, 2, tokens, 4, generator=DRAW), torch.randn(rows, 2, tokens, 4, generator=DRAW)
+
+
+@pytest.mark.parametrize("room", [0, 1, 64])
+def test_it_holds_the_same_bit_for_bit(room, monkeypatch):
+    monkeypatch.setattr(module, "ROOM", room)
+    ours, theirs = RoomyLayer(), DynamicLayer()
+    steps = [("add", 5), ("add", 1), ("add", 1), ("crop", -2), ("add", 3), ("select", [2, 0]), ("add", 1)]
+    steps += [("repeat", 2), ("crop", -1), ("add", 2), ("add", 70), ("add", 1), ("select", [1, 1, 0]), ("add", 4)]
+    rows = 3
+    for what, value in steps:
+        if what == "add":
+            states = grown(rows, value)
+            for given, wanted in zip(ours.update(*states), theirs.update(*states), strict=True):
+                assert torch.equal(given, wanted)
+        for layer in (ours, theirs):
+            if what == "crop":
+                layer.crop(value)
+            elif what == "repeat":
+                layer.batch_repeat_interleave(value)
+            elif what == "select":
+                layer.batch_select_indices(torch.tensor(value))
+        rows = len(ours.keys)
+        assert torch.equal(ours.keys, theirs.keys) and torch.equal(ours.values, theirs.values)
+
+
+def test_a_step_copies_nothing_while_there_is_room():
+    layer = RoomyLayer()
+    layer.update(*grown(2, 7))
+    place = layer.keys.data_ptr()
+    for _ in range(5):
+        layer.update(*grown(2, 1))
+    assert layer.keys.data_ptr() == place and layer.get_seq_length() == 12
+
+
+def test_rows_that_were_chosen_do_not_write_into_what_was_before():
+    layer = RoomyLayer()
+    keys, _ = layer.update(*grown(2, 7))
+    before = keys.clone()
+    layer.batch_select_indices(torch.tensor([0, 1]))
+    layer.crop(-3)
+    layer.update(*grown(2, 2))
+    assert torch.equal(keys, before)
+
+
+def test_windows_keep_their_own_layers():
+    plain, windows = view("llava"), view("gemma3")
+    assert {type(layer) for layer in roomy(plain).layers} == {RoomyLayer} and plain.keeps_keys
+    stock = DynamicCache(config=windows.decoder.config).layers
+    kinds = [RoomyLayer if type(layer) is DynamicLayer else type(layer) for layer in stock]
+    assert [type(layer) for layer in roomy(windows).layers] == kinds and not windows.keeps_keys
