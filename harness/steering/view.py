@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +17,6 @@ from harness.core.method import Method
 from harness.core.types import Request
 from harness.steering.guard import broken
 from harness.steering.inputs import SEQUENCES, Inputs, beside
-
-if TYPE_CHECKING:
-    from harness.steering.carried import Carried
 
 MLP = ("mlp", "feed_forward", "ffn", "block_sparse_moe")
 ATTENTION_BLOCK = ("self_attn", "attention", "attn")
@@ -79,8 +76,8 @@ class View:
         """The checkpoint's tokenizer, of transformers, in a run."""
         self.covered: Callable[[Inputs], tuple[float, float, float, float]] = lambda _: (0.0, 0.0, 1.0, 1.0)
         """The part of a sample's picture that its image tokens show, (x0, y0, x1, y1) in 0..1."""
-        self.carried: Carried | None = None
-        """The prompt whose encoding the next ones may begin with (`harness.steering.carried`)."""
+        self.carried: Any = None
+        """The prompt that the next ones may begin with: a `Carried` of `harness.steering.carried`, or None."""
         self.enlarged: Callable[[Request, float], Tensor] | None = None
         """Pixels of a request's pictures, by the checkpoint's processor at so many times its size; None outside a run.
         Raises UsageError where it has no one size."""
