@@ -49,7 +49,7 @@ def test_figures_of_state_speed_training_and_curves(site):
 def test_no_other_model_shares_a_table_with_them(site):
     for name in ("index.html", "models.html", "methods.html"):
         text = (site / name).read_text().partition("<main")[2].partition("<footer")[0]
-        assert "softmax" not in text and "window" not in text, name
+        assert "model/softmax" not in text and ">softmax" not in text and "recall-mqar" not in text, name
     assert "tiny" in (site / "models.html").read_text() and "tiny" not in rows((site / "zoo.html").read_text())
     task = (site / "task" / "recall-mqar.html").read_text()
     assert list(rows(task)) == ["softmax", "based", "window"] and "(generated)" in task
