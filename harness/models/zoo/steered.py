@@ -62,7 +62,9 @@ def read(network: Network, values: Tensor, methods: Sequence[Steering]) -> Pass:
             states.append(network.model(values[at : at + len(some)]))
         at += len(some)
         found = [m.measured(batch, [1] * len(some)) for m in methods]
-        measures += [{name: float(v[i]) for part in found for name, v in part.items()} for i in range(len(some))]
+        for i in range(len(some)):
+            known = {name: values[i] for part in found for name, values in part.items()}
+            measures.append({name: float(value) for name, value in known.items() if value is not None})
         readings += _readings(batch, methods)
     return Pass(torch.cat(states), measures, readings)
 
