@@ -76,9 +76,9 @@ class Visible:
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
         """Attention of q over k and v, [b, H, n, D] each, by the way that suits the device and the pattern."""
-        if q.is_cuda:
-            return self.flex(q, k, v, scale)
-        if self.work <= GATHERED * self.length**2:
+        if q.is_cuda and (found := self.by_blocks(q, k, v, scale)) is not None:
+            return found
+        if not q.is_cuda and self.work <= GATHERED * self.length**2:
             return self.gathered(q, k, v, scale)
         return F.scaled_dot_product_attention(q, k, v, attn_mask=self.mask[:, None], scale=scale)
 
@@ -127,6 +127,15 @@ class Visible:
         filled = flat >= 0
         slots[flat[filled]] = torch.arange(len(flat), device=flat.device)[filled]
         return slots
+
+    def by_blocks(self, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor | None:
+        """By FlexAttention; None where it cannot be compiled (no Triton, no compiler)."""
+        try:
+            return self.flex(q, k, v, scale)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError:  # what torch.compile raises
+            return None
 
     def flex(self, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
         """FlexAttention over the blocks of the mask that are not empty; compiled on a GPU."""

@@ -218,6 +218,22 @@ def test_tiles_are_masked_attention(rows):
         torch.testing.assert_close(way(q, k, v, 0.3), expected)
 
 
+def test_without_a_compiler_the_mask_is_used(monkeypatch):
+    seen, tensors = tiles(1, torch.Generator().manual_seed(0)), torch.zeros(3, 1, 1, 10, 4)
+
+    def fails(error):
+        def flex(*args, **kwargs):
+            raise error
+
+        monkeypatch.setattr(Visible, "flex", flex)
+
+    fails(RuntimeError("Cannot find a working triton installation"))
+    assert seen.by_blocks(*tensors, 1.0) is None
+    fails(torch.OutOfMemoryError())
+    with pytest.raises(torch.OutOfMemoryError):
+        seen.by_blocks(*tensors, 1.0)
+
+
 def test_looks_count_what_is_seen():
     """A pattern that leaves each patch itself and the class token, on 4 x 4 patches and a class token."""
 
