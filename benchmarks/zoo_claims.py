@@ -96,12 +96,13 @@ class Runs:
         return any(len(self.of(arm)) == 1 for arm in (pair.better, pair.worse) if arm.probe or not arm.score)
 
     def level(self, arm: Arm) -> str:
-        """The arm's value with its interval."""
+        """The arm's value with its interval, then that of each seed."""
         values, clusters, up = self.values(arm)
         if not values:
             return ABSENT
         e = over_seeds(np.stack(list(values.values())), clusters, (0.0, 1.0) if up else (0.0, math.inf))
-        return f"{e.value:.3f}" if e.low is None else f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}]"
+        each = f"; {', '.join(f'{v.mean():.3f}' for v in values.values())}" if len(values) > 1 else ""
+        return f"{e.value:.3f}" if e.low is None else f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}]{each}"
 
     def facts(self, arm: Arm) -> list[dict[str, Any]]:
         """What the runs recorded of the training, one a seed."""
