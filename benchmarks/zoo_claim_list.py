@@ -39,14 +39,14 @@ class Arm:
     def where(self) -> str:
         return f"{self.name} on {self.course}"
 
-    def command(self, weights: str = "DIR") -> str:
+    def command(self, weights: str = "") -> str:
         """What trains it."""
         seeds = ",".join(map(str, SEEDS))
         task = [w for w in TASKS[self.course] if not w.startswith("task.samples")]
         course = [f"course={self.course}"] if self.course == "mqar" else []
-        return " ".join(
-            ["harness zoo train", f"mixer={self.model}", *task, *course, f"seed={seeds}", *self.train, f"out={weights}"]
-        )
+        out = [f"out={weights}"] if weights else []
+        words = [f"mixer={self.model}", *task, *course, f"seed={seeds}", *self.train, *out]
+        return " ".join(["harness zoo train", *words])
 
 
 @dataclass(frozen=True)
