@@ -114,7 +114,9 @@ def gains(rows: Sequence[MethodRow]) -> Gains | None:
     span = marks[0], marks[-1]
     made = []
     for row, pair, sign in told:
-        low, high = sorted((pair.low * sign, pair.high * sign)) if None not in (pair.low, pair.high) else (None, None)
+        low, high = pair.low, pair.high
+        if low is not None and high is not None:
+            low, high = sorted((low * sign, high * sign))
         made.append(Gain(row, figures.bar(pair.value * sign, low, high, span, [("zero", 0.0)])))
     return Gains(figures.axis(marks), made)
 
