@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -49,7 +50,8 @@ class Heads(Probe):
         difference, embedding = ((x[:n].float() * along).sum(-1) for x in (last, batch.hidden[-1]))
         rest = difference - embedding
         for l in range(view.depth):
-            projection, out = view.projection(l), self._seen["attention", l]
+            projection: Any = view.projection(l)
+            out = self._seen["attention", l]
             split = projection.weight.float().unflatten(1, (view.n_heads, -1))  # [d, H, head size]
             parts = torch.einsum("nhk,dhk->nhd", self._seen["heads", l], split)
             whole = parts.sum(1) if projection.bias is None else parts.sum(1) + projection.bias

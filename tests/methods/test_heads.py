@@ -24,6 +24,7 @@ def read(family, *methods):
 @pytest.mark.parametrize("family", ["llama", "llava", "qwen2_vl", "gemma3", "internvl"])
 def test_parts_add_up_to_the_difference_of_the_logits(family):
     _, got, found = read(family)
+    assert got.scores is not None
     first, second = got.scores[0].float().topk(2).values.tolist()
     assert found["difference"] == pytest.approx(first - second, abs=1e-3)
     parts = found["embedding"] + found["attention_layers"].sum() + found["mlp_layers"].sum()
@@ -43,13 +44,14 @@ def test_heads_against_a_plain_pass():
     finally:
         for hook in hooks:
             hook.remove()
+    assert got.scores is not None
     first, second = got.scores[0].topk(2).indices.tolist()
     rms = (last[0].square().mean() + v.decoder.config.rms_norm_eps).sqrt()
     along = (v.head.weight[first] - v.head.weight[second]) * v.norm.weight / rms
     size = len(z[0]) // v.n_heads
     for l, h in ((0, 0), (1, 3), (3, 2)):
-        columns = slice(h * size, (h + 1) * size)
-        wanted = along @ (v.projection(l).weight[:, columns] @ z[l][columns])
+        columns, weight = slice(h * size, (h + 1) * size), torch.as_tensor(v.projection(l).weight)
+        wanted = along @ (weight[:, columns] @ z[l][columns])
         assert found["heads"][l, h] == pytest.approx(float(wanted), abs=1e-3)
 
 
