@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/inside"))
     given = parser.parse_args()
     newest = {run.method: run for run in reversed(harness.runs(given.results))}
-    draw(*(newest[m] for m in ("image_attention", "vista+image_attention", "vhd+lost")), given.out)
+    draw(newest["image_attention"], newest["vista+image_attention"], newest["vhd+lost"], given.out)
 
 
 def draw(plain: harness.Run, vista: harness.Run, pope: harness.Run, folder: Path) -> None:

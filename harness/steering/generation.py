@@ -207,7 +207,7 @@ def _select(
 ) -> Select | None:
     """What picks the tokens, where it is not `generate()` alone."""
     own = [forced[i] for i in members] if forced else None
-    if decoding.sampled or keep or own or batch.streams or any(m.has("logits", "chosen") for m in batch.methods):
+    if decoding.sampled or keep or own or batch.streams or any(m.has("logits", "picked") for m in batch.methods):
         return Select(batch, decoding, [seeds[i] for i in members], keep, own)
     return None
 

@@ -161,7 +161,7 @@ class Steering(Method):
     def logits(self, z: Tensor, batch: Batch) -> Tensor | None:
         """Next-token logits of the samples, float32 [b, V]. In beam search they arrive as log-probabilities."""
 
-    def chosen(self, tokens: Tensor, batch: Batch) -> None:
+    def picked(self, tokens: Tensor, batch: Batch) -> None:
         """The token that each sample got at this step, [n]; of samples that have ended, whatever comes. Not in beam
         search."""
 

@@ -58,8 +58,7 @@ class Select(LogitsProcessor):
             return z if z is scores else z.log_softmax(-1)
         token = self._follow(z) if self.forced else self._draw(z) if self.generators else z.argmax(-1)
         for method in batch.methods:
-            if method.has("chosen"):  # methods written before this point may use the name
-                method.chosen(token, batch)
+            method.picked(token, batch)
         every = token.repeat(len(batch.blocks))[:, None]
         return torch.full_like(scores, -torch.inf).scatter_(1, every, 0.0)
 

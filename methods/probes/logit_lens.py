@@ -30,7 +30,7 @@ class LogitLens(Probe):
     def residual(self, l: int, h: Tensor, batch: Batch) -> None:
         self._states[l] = h[: batch.size, -1]
 
-    def chosen(self, tokens: Tensor, batch: Batch) -> None:
+    def picked(self, tokens: Tensor, batch: Batch) -> None:
         for l, h in self._states.items():
             z = batch.view.unembed(h, self.norm)
             p = z.softmax(-1)

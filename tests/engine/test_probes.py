@@ -8,6 +8,8 @@ import pytest
 
 import harness
 from harness.cli import main
+from harness.engine.rescoring import rescored
+from harness.plugins.build import build_task
 from harness.runs.readings import FILE, LOG
 from harness.runs.stored import stored
 from harness.store import Store
@@ -82,3 +84,11 @@ def test_a_killed_run_continues_without_losing_or_doubling_one(played, tmp_path)
 def test_a_wrong_number_is_refused(capsys):
     assert main([*RUN[:4], "probe.keep=-1"]) == 2
     assert "probe.keep=-1 is not a number of samples: give 0 or more" in capsys.readouterr().err
+
+
+def test_answers_that_are_scored_anew_keep_what_was_read(played):
+    """As after a change of the task's scorer: the rows are taken over, and their readings with them."""
+    (run,) = stored(played / "read")
+    task = build_task(run.record.config["task"])
+    rows = rescored(task, [s for s in task.samples() if s.id in answers(run)], run, "strip")
+    assert len(rows) == 18 and all(r.readings.keys() == run.readings()[r.id].keys() for r in rows)
