@@ -29,7 +29,7 @@ class Vhr(Steering):
             raise UsageError(f"method.vhr.last={last} must lie in 0..32")
         self.alpha, self.last, self.second, self.both = alpha, last, second, both
         self.prefix = "none" if alpha != 1 else "plain"
-        self.picked: dict[int, Tensor] = {}
+        self.reinforced: dict[int, Tensor] = {}
 
     def layers(self, view: View) -> Sequence[int]:
         if self.alpha == 1:
@@ -50,11 +50,11 @@ class Vhr(Steering):
             return None
         if batch.prefill:
             divergence = vision_aware(x[: batch.size, -1].float(), x[own, -1].float())
-            self.picked[l] = divergence > divergence.median(-1, keepdim=True).values
+            self.reinforced[l] = divergence > divergence.median(-1, keepdim=True).values
             if x.shape[2] % 2 == 0:  # torch takes the lower of the two in the middle
                 middle = divergence.sort(-1).values[:, x.shape[2] // 2 - 1 : x.shape[2] // 2 + 1].mean(-1, keepdim=True)
-                self.picked[l] = divergence > middle
-        factor = torch.where(self.picked[l], self.alpha, 1.0).to(x)[:, None, :, None]
+                self.reinforced[l] = divergence > middle
+        factor = torch.where(self.reinforced[l], self.alpha, 1.0).to(x)[:, None, :, None]
         out = x.clone()
         out[: batch.size] = x[: batch.size] * factor
         if self.both:

@@ -31,11 +31,11 @@ def test_half_of_the_heads_once_and_for_all(family):
     v, inputs = view(family), [sample(family, i) for i in range(2)]
     method = made("vhr")
     play(v, inputs, [method], steps=1)
-    first = {l: m.clone() for l, m in method.picked.items()}
+    first = {l: m.clone() for l, m in method.reinforced.items()}
     assert set(first) == set(method.layers(v)) == {1, 2, 3}
     assert all((m.sum(-1) <= 2).all() and m.shape == (2, 4) for m in first.values())
     play(v, inputs, [method], steps=4)
-    assert all(torch.equal(first[l], method.picked[l]) for l in first)
+    assert all(torch.equal(first[l], method.reinforced[l]) for l in first)
 
 
 def test_no_layer_is_vanilla_and_bad_values_are_named():
