@@ -23,6 +23,8 @@ class RoomyLayer(DynamicLayer):
     """`keys` and `values` [rows, heads, tokens, size] are the filled parts of larger tensors, until something (a choice
     of rows) puts others in their place."""
 
+    keys: Any
+    values: Any
     _store: tuple[Tensor, Tensor] | None = None
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:

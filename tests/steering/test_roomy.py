@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from transformers import DynamicCache
@@ -21,7 +23,8 @@ def grown(rows: int, tokens: int):
 @pytest.mark.parametrize("room", [0, 1, 64])
 def test_it_holds_the_same_bit_for_bit(room, monkeypatch):
     monkeypatch.setattr(module, "ROOM", room)
-    ours, theirs = RoomyLayer(), DynamicLayer()
+    ours: Any = RoomyLayer()
+    theirs: Any = DynamicLayer()
     steps = [("add", 5), ("add", 1), ("add", 1), ("crop", -2), ("add", 3), ("select", [2, 0]), ("add", 1)]
     steps += [("repeat", 2), ("crop", -1), ("add", 2), ("add", 70), ("add", 1), ("select", [1, 1, 0]), ("add", 4)]
     rows = 3
@@ -42,7 +45,7 @@ def test_it_holds_the_same_bit_for_bit(room, monkeypatch):
 
 
 def test_a_step_copies_nothing_while_there_is_room():
-    layer = RoomyLayer()
+    layer: Any = RoomyLayer()
     layer.update(*grown(2, 7))
     place = layer.keys.data_ptr()
     for _ in range(5):
@@ -51,7 +54,7 @@ def test_a_step_copies_nothing_while_there_is_room():
 
 
 def test_rows_that_were_chosen_do_not_write_into_what_was_before():
-    layer = RoomyLayer()
+    layer: Any = RoomyLayer()
     keys, _ = layer.update(*grown(2, 7))
     before = keys.clone()
     layer.batch_select_indices(torch.tensor([0, 1]))
