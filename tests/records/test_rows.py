@@ -38,7 +38,7 @@ def lines(table) -> str:
         lines(TABLE).encode("utf-16-le"),
         lines(TABLE).encode("utf-16-be"),
         lines(TABLE).encode("utf-32"),
-        gzip.compress(lines(TABLE).encode()),
+        gzip.compress(lines(TABLE).encode(), mtime=0),
         json.dumps(TABLE).encode(),
         json.dumps(TABLE, indent=1, ensure_ascii=False).encode("utf-8-sig"),
         json.dumps({"version": 1, "data": TABLE}, indent=2).encode(),
@@ -116,6 +116,6 @@ def test_a_list_that_is_not_one_is_refused(tmp_path, text):
 
 
 def test_a_cut_archive_is_refused(tmp_path):
-    (tmp_path / "t.jsonl.gz").write_bytes(gzip.compress(lines(TABLE).encode())[:-9])
+    (tmp_path / "t.jsonl.gz").write_bytes(gzip.compress(lines(TABLE).encode(), mtime=0)[:-9])
     with pytest.raises(UsageError, match="cannot be read as JSON"):
         rows(tmp_path / "t.jsonl.gz")
