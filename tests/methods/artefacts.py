@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -35,9 +36,20 @@ def _embedding(view: View) -> dict[str, Tensor]:
     return {"t": torch.randn(*shape, size, generator=generator), "alpha": torch.rand(*shape, generator=generator)}
 
 
+def _classes(view: View) -> dict[str, Tensor]:
+    from harness.methods._shared.attentive import start
+    from harness.methods._shared.classes import Classes
+
+    names = [f"w{i}" for i in range(0, 200, 4)]
+    head = start(view.head.weight.shape[-1], 8, 1, len(names), 1.0, 0)
+    weight = torch.randn(head.weight.shape, generator=torch.Generator().manual_seed(3))
+    return Classes(replace(head, weight=weight), 0.1, names).tensors()
+
+
 ARTEFACTS: dict[str, Callable[[View], dict[str, Tensor]]] = {
     "iri": _rates,
     "truthprint": _probe,
     "act": _heads,
     "soft_injection": _embedding,
+    "tower": _classes,
 }

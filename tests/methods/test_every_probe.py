@@ -15,12 +15,21 @@ from harness.core import Decoding, UsageError
 from harness.core.readings import AXES
 from harness.plugins.registry import Registry
 from harness.steering import Generated, Inputs, Probe
+from tests.methods.artefacts import ARTEFACTS
 from tests.methods.made import made
 
 PROBES = sorted(n for n, m in Registry().methods.items() if m.kind == "probe")
 LINES = 80
 """Lines of a probe's file at most."""
 every = pytest.mark.parametrize("probe", PROBES)
+
+
+def ready(probe: str, family: str) -> Probe:
+    """With the artefact that it needs."""
+    found = made(probe)
+    if found.needs_artefact:
+        found.artefact = ARTEFACTS[probe](view(family))
+    return found
 
 
 @functools.cache
@@ -35,7 +44,7 @@ def plain(family: str, *others: str) -> tuple[list[Inputs], list[Generated]]:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_edits_nothing_and_reads_the_same_alone(probe, family):
     inputs, before = plain(family)
-    method = made(probe)
+    method = ready(probe, family)
     read = invariants.edits_nothing(view(family), inputs, method, before)
     if not FAMILIES[family].tokens and Registry().methods[probe].raw.get("needs_picture"):
         assert not any(g.readings for g in read)
@@ -54,7 +63,7 @@ def test_edits_nothing_and_reads_the_same_alone(probe, family):
 def test_sees_what_other_methods_do_and_changes_none_of_it(probe):
     others = ("vista", "vcd", "var")
     inputs, before = plain("llava", *others)
-    read = play(view("llava"), inputs, [made(probe), *(made(name) for name in others)])
+    read = play(view("llava"), inputs, [ready(probe, "llava"), *(made(name) for name in others)])
     same(read, before)
     assert all(g.readings for g in read)
 
@@ -66,9 +75,9 @@ def test_reads_answers_that_are_decoded_otherwise(probe):
     ways = [([], Decoding("beam", num_beams=2)), (["opera"], Decoding())]
     for methods, decoding in ways[:: 1 if probe == PROBES[0] else 2]:
         (before,) = play(v, inputs[:1], [made(m) for m in methods], decoding)
-        (read,) = play(v, inputs[:1], [made(m) for m in (*methods, probe)], decoding)
+        (read,) = play(v, inputs[:1], [*(made(m) for m in methods), ready(probe, "llava")], decoding)
         assert read.tokens == before.tokens and read.readings
-    (sampled,) = play(v, inputs[:1], [made(probe)], Decoding("nucleus", temperature=1e-6))
+    (sampled,) = play(v, inputs[:1], [ready(probe, "llava")], Decoding("nucleus", temperature=1e-6))
     assert sampled.tokens == greedy[0].tokens and sampled.readings
 
 
