@@ -157,7 +157,8 @@ def _built(config: dict[str, Any], model: Model) -> list[Method]:
 def _method(name: str, config: dict[str, Any], model: Model) -> dict[str, Any]:
     node = config["method"][name]
     found: dict[str, Any] = {"name": name, "values": {k: v for k, v in node.items() if not k.startswith("_")}}
-    if sources.defines(target(node).rpartition(".")[0], "needs_artefact"):
+    module = target(node).rpartition(".")[0]
+    if any(sources.defines(module, point) for point in ("calibrate", "needs_artefact")):
         needs = partial(_calibration, name, node, model, config["calibration"])
         if key := remembered.calibration(name, node, model, config["calibration"], needs):
             found["calibration"] = key

@@ -564,16 +564,19 @@ def _(w):
 
 @line("a picture or label that a method calibrates itself on")
 def _(w):
-    Image.new("RGB", (32, 32), "red").save("a.bmp")
-    table = Path("pictures.jsonl")
-    table.write_text(json.dumps({"image": "a.bmp", "objects": ["dog"]}) + "\n")
-    config = w.config("task=pope", "method=iri", "limit=18", "calibration=pictures.jsonl")
-    before = key(config)
-    table.write_text(table.read_text().replace("dog", "cat"))
-    after = key(config)
-    assert between(before, after) == "new run"
-    Image.new("RGB", (32, 32), "blue").save("a.bmp")
-    return between(after, key(config))
+    said = set()
+    for method in ("iri", "tower"):  # one says itself whether it needs an artefact, one does not
+        Image.new("RGB", (32, 32), "red").save("a.bmp")
+        table = Path("pictures.jsonl")
+        table.write_text(json.dumps({"image": "a.bmp", "objects": ["dog"]}) + "\n")
+        config = w.config("task=pope", f"method={method}", "limit=18", "calibration=pictures.jsonl")
+        before = key(config)
+        table.write_text(table.read_text().replace("dog", "cat"))
+        after = key(config)
+        Image.new("RGB", (32, 32), "blue").save("a.bmp")
+        said |= {between(before, after), between(after, key(config))}
+    (what,) = said
+    return what
 
 
 def checkpoint(w: World, file: str, data: bytes | None = None) -> str:
