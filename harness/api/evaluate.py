@@ -51,7 +51,8 @@ def evaluate(
         limit: At most this many samples: whole clusters, balanced over groups, drawn with `seed`.
         ids: These samples alone, for example `table["sample"]` of a table's rows, or "@FILE".
         seed: Of `limit`, sampling and noise.
-        decoding: `"greedy"`, `"beam"`, `"nucleus"`, or `{name: {setting: value}}`; the task's own otherwise.
+        decoding: `"greedy"`, `"beam"`, `"nucleus"`, `"choices"`, or `{name: {setting: value}}`; the task's own
+            otherwise.
         results: The folder of `runs/` and `harness.duckdb`; $HARNESS_RESULTS, or `results`, otherwise.
         plugins: Folders with tasks and methods of your own. Their files are imported anew by each call, so that an
             edit counts.

@@ -27,7 +27,7 @@ EXAMPLES = """examples:
 groups (choose by name; set their values by GROUP.KEY=VALUE, or by KEY=VALUE where one has that KEY):
   task, method      harness list tasks, harness list methods
   model             harness list models; the task's default model otherwise
-  decoding          task (the task's own), greedy, beam, nucleus
+  decoding          task (the task's own), greedy, beam, nucleus, choices (one pass)
   executor, logger  local, ray; console, quiet, wandb
   judge             none; or a model that grades the answers: openai, smollm2, hf, ... (docs/judge.md)
 

@@ -97,6 +97,8 @@ class Model(ABC):
 
     def accept(self, decoding: Decoding) -> None:
         """Raises UsageError where it cannot decode like this. Loads nothing."""
+        if decoding.strategy == "choices":
+            raise UsageError(f"model={self.name} cannot decide in one pass: leave decoding=choices out")
         if decoding.extra:
             raise UsageError(f"model={self.name} generates nothing that decoding.extra could change: leave it out")
 

@@ -108,6 +108,11 @@ class Task(ABC):
         """An answer drawn blindly from what the task allows (`model=chance`)."""
         raise UsageError(f"task={self.name} has no chance level: choose another model")
 
+    def choices(self, sample: Sample) -> Sequence[str]:
+        """The answers that `decoding=choices` decides among, as they are scored: letters or words, none twice. For
+        tasks whose every sample asks once and is answered by one of them. Raises UsageError."""
+        raise UsageError(f"task={self.name} states no choices to limit its answers to: leave decoding=choices out")
+
     def examples(self, each: int) -> Iterator[tuple[Request, str, str]]:
         """Training examples (request, answer that scores, kind) from items that no record uses, `each` of every set."""
         raise UsageError(f"task={self.name} makes no training examples: choose another task")

@@ -153,7 +153,8 @@ class Request:
     requests are asked once in a run. `capture` asks for attention as well. `plain` gives the text to the model as it
     is, without a chat template. `continuations` asks for no new text but for the likelihood of each of these texts
     behind the prompt: see `Reply.likelihoods`. `series` asks a model of the zoo for predictions in a series
-    (`harness.core.series`); the messages then only tell people what is asked.
+    (`harness.core.series`); the messages then only tell people what is asked. `choices`, set by `decoding=choices`, are
+    the answers among which one is picked; they are no part of `key`, so that such a run pairs with others.
     """
 
     messages: tuple[Message, ...]
@@ -164,6 +165,7 @@ class Request:
     plain: bool = False
     continuations: tuple[str, ...] = ()
     series: Series | None = None
+    choices: tuple[str, ...] = ()
 
     @cached_property
     def pictures(self) -> tuple[Picture, ...]:

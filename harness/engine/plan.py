@@ -67,6 +67,10 @@ class Plan:
         """
         methods = _built(self.config, self.model)
         asking = [m.name for m in methods if isinstance(m, Pipeline)]
+        if asking and self.config["decoding"].get("strategy") == "choices":
+            raise UsageError(
+                f"method={asking[0]} asks questions of its own, whose answers are free text: leave decoding=choices out"
+            )
         if self.dress.examples and asking:
             raise UsageError(
                 f"method={asking[0]} asks questions of its own, which fewshot= has no examples for: leave one out"
@@ -100,6 +104,8 @@ def compose(config: dict[str, Any]) -> Plan:
         "code": digest(code["answers"]),
         "packages": versions(model.packages),
     }
+    if decoding.strategy == "choices":  # no request's key holds them
+        how["choices"] = digest({s.id: list(task.choices(s)) for s in task.samples()})
     if config["ids"] is not None:
         how["ids"] = {"count": len(config["ids"]), "digest": digest({"ids": sorted(config["ids"])})}
     if config.get("offset"):

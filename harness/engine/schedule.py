@@ -297,6 +297,8 @@ class Scheduler:
 
         def ask(request: Request) -> Generator[Request, Reply, Reply]:
             transcript.asked.append(request.key)
+            if self.decoding.strategy == "choices":
+                request = replace(request, choices=tuple(self.task.choices(sample)))
             try:
                 reply = yield from self._respond(request, pipelines)
             except Exception as e:
@@ -332,7 +334,8 @@ class Scheduler:
         return asking, [result for result in ended if result is not None]
 
     def _key(self, request: Request, sample: Sample) -> str:
-        return f"{sample.id}\n{request.key}" if self.model.reads_samples else request.key
+        key = "\n".join([request.key, *request.choices])
+        return f"{sample.id}\n{key}" if self.model.reads_samples else key
 
     def _seed(self, key: str) -> int:
         return int.from_bytes(hashlib.sha256(f"{self.seed}\n{key}".encode()).digest()[:6], "big")

@@ -31,7 +31,8 @@ class RecordTask(Task, Generic[S, R]):
     summary: ClassVar[Callable[[Sequence[Result]], list[Metric]] | None] = None
     """The function that makes metrics of results. None: the mean of each score, and the share of rows that failed."""
     answers: Sequence[str] = ()
-    """What `model=chance` chooses from; where it is empty, the targets of all records."""
+    """All answers that count, for `decoding=choices` and `model=chance`. Where it is empty, the first is refused, and
+    the other chooses from the targets of all records."""
 
     def __init__(self, settings: S):
         self.settings = settings
@@ -83,6 +84,10 @@ class RecordTask(Task, Generic[S, R]):
     def oracle(self, sample: Sample, request: Request) -> str:
         """The target, where it is an answer."""
         return str(sample.target) if isinstance(sample.target, str | int) else super().oracle(sample, request)
+
+    def choices(self, sample: Sample) -> Sequence[str]:
+        """`answers`, where the task states them."""
+        return self.answers or super().choices(sample)
 
     def chance(self, sample: Sample, request: Request, rng: random.Random) -> str:
         """One of `answers`."""

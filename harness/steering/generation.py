@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -76,12 +76,14 @@ def generate(
     keep_scores: bool = False,
     forced: Sequence[Sequence[int]] | None = None,
     stops: Sequence[Sequence[str]] | None = None,
+    among: Sequence[Collection[int]] | None = None,
 ) -> list[Generated]:
     """One answer per input, in order. A sample gets the same answer alone and in any batch (float32).
 
     `seeds`: one per input, used by sampling. Ends at the model's own end-of-sequence tokens, and soon after one of its
     `stops` has been written; what is behind it is the caller's to cut. `forced`: the tokens that each input shall
-    get, whose likelihood is measured. Raises UsageError where methods, model and decoding do not fit together.
+    get, whose likelihood is measured. `among`: with the decoding `choices`, the tokens of which each input gets one.
+    Raises UsageError where methods, model and decoding do not fit together.
     """
     probes = [m for m in methods if isinstance(m, Probe)]
     acting = [m for m in methods if not isinstance(m, Probe)]
@@ -93,6 +95,9 @@ def generate(
         return made
     methods = (*acting, *probes)
     check(view, methods, decoding)
+    assert (among is not None) == (decoding.strategy == "choices"), "choices are decided among tokens, nothing else is"
+    if among is not None:
+        max_new_tokens, stops = 1, None
     out: list[Generated | None] = [None] * len(inputs)
     with undisturbed(view), _asking(view, methods):
         if methods and methods[0].has("decode"):
@@ -104,7 +109,7 @@ def generate(
             present = {key: [streams[i][key] for i in members] for key in streams[members[0]]}
             beams = decoding.num_beams if decoding.strategy == "beam" else 1
             batch = Batch(view, methods, [inputs[i] for i in members], present, beams, peek)
-            select = _select(batch, decoding, members, seeds, keep_scores, forced)
+            select = _select(batch, decoding, members, seeds, keep_scores, forced, among)
             ending = None
             if stops and beams == 1 and any(stops[i] for i in members):
                 ending = Ending(batch, [stops[i] for i in members])
@@ -204,11 +209,20 @@ def _select(
     seeds: Sequence[int],
     keep: bool,
     forced: Sequence[Sequence[int]] | None,
+    among: Sequence[Collection[int]] | None,
 ) -> Select | None:
     """What picks the tokens, where it is not `generate()` alone."""
     own = [forced[i] for i in members] if forced else None
-    if decoding.sampled or keep or own or batch.streams or any(m.has("logits", "picked") for m in batch.methods):
-        return Select(batch, decoding, [seeds[i] for i in members], keep, own)
+    some = [among[i] for i in members] if among else None
+    if (
+        decoding.sampled
+        or keep
+        or own
+        or some
+        or batch.streams
+        or any(m.has("logits", "picked") for m in batch.methods)
+    ):
+        return Select(batch, decoding, [seeds[i] for i in members], keep, own, some)
     return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
@@ -31,6 +31,7 @@ class Select(LogitsProcessor):
         seeds: Sequence[int],
         keep: bool,
         forced: Sequence[Sequence[int]] | None = None,
+        among: Sequence[Collection[int]] | None = None,
     ):
         self.batch, self.decoding = batch, decoding
         batch.sampled = decoding.sampled
@@ -38,6 +39,8 @@ class Select(LogitsProcessor):
         self.kept: list[Tensor] | None = [] if keep else None
         self.forced = [torch.tensor(f) for f in forced] if forced else []
         """Tokens to pick instead of choosing, one row per sample."""
+        self.among = [torch.tensor(list(a)) for a in among] if among else []
+        """Tokens to choose from, one row per sample."""
         self.logp = [0.0] * len(self.forced)
         self.greedy = [True] * len(self.forced)
         """For the forced tokens so far: their log-probability, and whether each was the best."""
@@ -56,12 +59,29 @@ class Select(LogitsProcessor):
             self.kept.append(z)
         if batch.beams > 1:
             return z if z is scores else z.log_softmax(-1)
-        token = self._follow(z) if self.forced else self._draw(z) if self.generators else z.argmax(-1)
+        token = self._token(z)
         for method in batch.methods:
             if method.has("picked"):  # a method written before this point may keep something under the name
                 method.picked(token, batch)
         every = token.repeat(len(batch.blocks))[:, None]
         return torch.full_like(scores, -torch.inf).scatter_(1, every, 0.0)
+
+    def _token(self, z: Tensor) -> Tensor:
+        if self.forced:
+            return self._follow(z)
+        if self.among:
+            return self._pick(z)
+        return self._draw(z) if self.generators else z.argmax(-1)
+
+    def _pick(self, z: Tensor) -> Tensor:
+        """Of the allowed tokens the best one. Those that methods exclude are equal: the model's own logits tell which
+        of them it is."""
+        chosen = []
+        for row, plain, tokens in zip(z, self.batch._raw, self.among, strict=False):  # pyright: ignore
+            tokens = tokens.to(z.device)
+            best = tokens[row[tokens] == row[tokens].max()]
+            chosen.append(best[plain[best].argmax()])
+        return torch.stack(chosen)
 
     def _follow(self, z: Tensor) -> Tensor:
         """The forced tokens of this step, their likelihood noted; past the end of a row, whatever comes."""

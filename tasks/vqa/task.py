@@ -65,6 +65,12 @@ class Vqa(RecordTask[Settings, Question]):
         own = self.kind.chance(sample.data["record"], rng)
         return super().chance(sample, request, rng) if own is None else own
 
+    def choices(self, sample: Sample) -> Sequence[str]:
+        """By kind: of a question for yes or no, or with options. None of a row that cannot be read."""
+        record: Question | None = sample.data.get("record")
+        own = self.kind.choices(record) if record else ()
+        return super().choices(sample) if own is None else own
+
     @cached_property
     def _answers(self) -> Sequence[str]:
         return sorted({a for r in self.source.records for a in r.answers})

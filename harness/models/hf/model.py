@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,7 @@ class HFModel(Model):
 
     def load(self, methods: Sequence[Method]) -> None:
         from harness.models.hf.batching import Batching
+        from harness.models.hf.choices import tokens_of
         from harness.models.hf.enlarged import Enlarged
         from harness.models.hf.thinking import Thinking
         from harness.steering import Steering, View, require
@@ -135,6 +136,7 @@ class HFModel(Model):
         self.methods = tuple(steering)
         require(self.view, steering)
         self.thinking = Thinking(self.prompts)
+        self.said = cache(lambda choices: tokens_of(self.prompts.tokenizer, choices, self.name))
         self.batching = Batching(self.prompts, self.view, self.device, self.pad, 1 + len(self.methods))
 
     def _load(self) -> tuple[Any, Any]:
@@ -271,8 +273,9 @@ class HFModel(Model):
         if any(m.reads_marks for m in self.methods):
             for call, given in zip(calls, inputs, strict=True):
                 given.marks = tuple(self._task.marks(call.sample))
+        among = [self.said(c.request.choices) for c in calls] if decoding.strategy == "choices" else None
         for call, given in zip(calls, inputs, strict=True):
-            self.prompts.fits(given.length, decoding.max_new_tokens or call.request.max_new_tokens)
+            self.prompts.fits(given.length, 1 if among else decoding.max_new_tokens or call.request.max_new_tokens)
         self._beyond(max(given.length for given in inputs))
         mark_shared(calls, inputs, self.prompts.image_id)
         if self.pad:  # in half precision a pass more changes tokens
@@ -287,12 +290,12 @@ class HFModel(Model):
         try:
             stops = [c.request.stop for c in calls]
             how = replace(decoding, extra=arguments(decoding.extra))
-            made = generate(self.view, inputs, methods, how, limit, [c.seed for c in calls], stops=stops)
+            made = generate(self.view, inputs, methods, how, limit, [c.seed for c in calls], stops=stops, among=among)
         except RuntimeError as e:
             raise _memory(e) from e
         each = (time.perf_counter() - began) / len(calls)
         replies = []
-        for call, given, out in zip(calls, inputs, made, strict=True):
+        for i, (call, given, out) in enumerate(zip(calls, inputs, made, strict=True)):
             own = decoding.max_new_tokens or call.request.max_new_tokens
             tokens, finish = out.tokens[:own], out.finish if len(out.tokens) <= own else "length"
             text = self.thinking.text(tokens, call.request)
@@ -300,6 +303,8 @@ class HFModel(Model):
             for stop in call.request.stop:
                 if stop in text:
                     text, finish = text.split(stop, 1)[0], "stop"
+            if among:
+                text, finish = among[i][tokens[0]], "stop"
             seen = reader.attention(given, len(tokens) + ended, self.prompts.processor) if reader else None
             text = text if call.request.plain else text.strip(" ")
             length, thought = given.tensors["input_ids"].shape[1], self.thinking.count(text, len(tokens))

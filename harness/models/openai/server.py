@@ -84,6 +84,8 @@ class Server(Model):
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def accept(self, decoding: Decoding) -> None:
+        if decoding.strategy == "choices":
+            raise UsageError("a chat server cannot decide among choices in one pass: leave decoding=choices out")
         for name in decoding.extra:
             if name in SET or name in self.extra:
                 other = "model.extra" if name in self.extra else "the harness"

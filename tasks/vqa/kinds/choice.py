@@ -115,6 +115,9 @@ class Choice(Kind):
         scores = {"correct": float(known in record.answers), "unparsed": float(not said)}
         return outcome(record, answer, scores, known or None, options=record.choices)
 
+    def choices(self, record: Question) -> Sequence[str]:
+        return list(record.choices)
+
     def chance(self, record: Question, rng: random.Random) -> str:
         return rng.choice(list(record.choices))
 

@@ -59,6 +59,10 @@ class Kind(ABC):
         """A blind answer; None where it is drawn from the answers of all records."""
         return None
 
+    def choices(self, record: Question) -> Sequence[str] | None:
+        """The answers of which one is right; None for free text."""
+        return None
+
     def marks(self, record: Question, answer: str | None) -> Sequence[Mark]:
         """What pages of samples draw over the picture: what is right, and with an answer what it says."""
         return ()

@@ -49,6 +49,9 @@ class YesNo(Kind):
         }
         return outcome(record, answer, scores, verdict)
 
+    def choices(self, record: Question) -> Sequence[str]:
+        return WORDS
+
     def chance(self, record: Question, rng: random.Random) -> str:
         return rng.choice(WORDS)
 
