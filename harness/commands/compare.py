@@ -112,6 +112,6 @@ def _markdown(comparison: Comparison, count: int, flips: int) -> None:
     for note in notes(comparison, count, flips):
         print(f"- {cell(note)}")
     for names, rows_ in inside(comparison):
-        print(f"\n| {' | '.join(map(cell, names))} |\n|{'---|' * len(names)}")
+        print(f"\n| {' | '.join(map(cell, names))} |\n|{'|'.join('---' for _ in names)}|")
         for row in rows_:
             print(f"| {' | '.join(map(cell, row))} |")

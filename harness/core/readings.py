@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 AXES = ("layer", "head", "step", "row", "column", "unit")
 """What an array of a reading may be counted by: decoder layers, query heads, new tokens, the grid of image tokens, and
@@ -35,6 +36,8 @@ class Reading:
     box: tuple[float, float, float, float] | None = None
 
     def __post_init__(self) -> None:
+        import numpy as np
+
         values = np.asarray(self.values, np.float32)
         if unknown := [a for a in self.axes if a not in AXES]:
             raise ValueError(f"a reading has the unknown axis {unknown[0]}: use {', '.join(AXES)}")
@@ -50,11 +53,15 @@ class Reading:
     @property
     def value(self) -> float:
         """The number, or the mean over the array where it is defined; NaN where it is nowhere."""
+        import numpy as np
+
         defined = self.values[np.isfinite(self.values)]
         return float(defined.mean(dtype=np.float64)) if defined.size else float("nan")
 
     def packed(self) -> np.ndarray:
         """The values, flat, as they are stored: small readings as they are, arrays with the precision of float16."""
+        import numpy as np
+
         flat = np.ascontiguousarray(self.values).reshape(-1)
         if self.small:
             return flat

@@ -19,8 +19,6 @@ from heapq import nsmallest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from harness.core.readings import Reading
 from harness.core.types import Result
 from harness.runs import journal
@@ -103,6 +101,8 @@ class Recorder:
 
 def read(folder: Path) -> dict[str, dict[str, Reading]]:
     """Readings of a run by sample and name, `probe.name`; finished or not. Empty where it has none."""
+    import numpy as np
+
     found: dict[str, dict[str, Reading]] = {}
     for row in _stored(folder):
         one = found.setdefault(row["id"], {})
@@ -170,6 +170,8 @@ def _stored(folder: Path, wanted: Set[str] | None = None) -> Iterator[dict[str, 
 
 
 def _unpacked(sample: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    import numpy as np
+
     data = row["data"]
     values = np.frombuffer(zlib.decompress(base64.b64decode(data)), "<f4") if data else np.array([np.nan], np.float32)
     value = Reading(values, ("unit",)).value

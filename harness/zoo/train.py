@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from harness.core.errors import UsageError, first_line, nearest
 from harness.core.series import NONE, Course, Examples
 from harness.training.loop import Budget, Settings, learning_rate, train
+from harness.zoo.denormals import flushed
 from harness.zoo.network import Network, Shape
 from harness.zoo.recipe import Recipe
 from harness.zoo.trained import Trained
@@ -89,6 +90,7 @@ def build(recipe: Recipe, course: Course, seed: int) -> Network:
         raise UsageError(f"shape of {recipe.name}: {first_line(e)}") from e
 
 
+@flushed()
 def learn(
     recipe: Recipe,
     course: Course,
@@ -110,7 +112,6 @@ def learn(
     Returns:
         None after `stop_after`.
     """
-    torch.set_flush_denormal(True)  # without it decaying states make a CPU ten times as slow
     made = Trained(out, recipe.name, name, seed)
     network = build(recipe, course, seed)
     folder = out / recipe.name / f"{name}-{seed}.training"

@@ -14,7 +14,7 @@ import pytest
 from harness.cli import COMMANDS, COMPLETE, MODULES, load, main, parser
 
 FOLDER = Path(__file__).parents[2] / "harness" / "commands"
-SHARED = {"__init__", "playing", "prompts", "sweep", "words"}
+SHARED = {"__init__", "playing", "probe", "prompts", "sweep", "words"}
 """Modules of the folder that are not commands."""
 NAMES = sorted([*COMMANDS, COMPLETE])
 

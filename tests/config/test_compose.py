@@ -57,7 +57,7 @@ def test_a_sweep_is_one_run_each(workdir):
     ("words", "says"),
     [
         (["task=pop"], "task=pop is unknown: did you mean pope"),
-        (["task=pope", "method=[vista,vdc]"], "method=vdc is unknown: did you mean vcd"),
+        (["task=pope", "method=[vista,vdc]"], "method=vdc is unknown: did you mean vhd or vcd"),
         (["task=pope", "model=tiny-lava"], "did you mean tiny-llava"),
         (["method=vista"], "name a task"),
         (["task=pope", "limt=3"], "unknown setting limt: did you mean limit"),

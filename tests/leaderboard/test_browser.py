@@ -176,9 +176,9 @@ def test_filtering_and_columns_are_kept_in_the_address(page, address):
     assert methods(page) == ["vista"] and page.locator("[data-count]").inner_text().startswith("1 of")
     page.get_by_text("Columns").click()
     page.get_by_role("checkbox", name="captions / embedded").uncheck()
-    assert page.get_by_role("columnheader").count() == 4
+    assert page.get_by_role("columnheader").count() == 5
     page.reload()
-    assert methods(page) == ["vista"] and page.get_by_role("columnheader").count() == 4
+    assert methods(page) == ["vista"] and page.get_by_role("columnheader").count() == 5
 
 
 def test_another_metric_of_a_ranking(page, address):
@@ -336,7 +336,7 @@ def test_a_sample_has_a_page_of_its_own(page, real):
     box, sheet = (page.locator(s).bounding_box() for s in (".stage .d-box", ".stage .sheet"))
     assert sheet["x"] <= box["x"] and box["x"] + box["width"] <= sheet["x"] + sheet["width"] + 2
     assert "Instruction:" in page.locator(".prompt").inner_text()
-    assert page.locator(".beside li.sample").count() == 1
+    assert page.locator(".beside li.sample").count() == 2
     page.get_by_role("button", name="Larger").click()
     assert page.locator(".stage .sheet").bounding_box()["width"] > 1.9 * sheet["width"]
     page.get_by_label("boxes and clicks").uncheck()

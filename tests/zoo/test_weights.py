@@ -12,6 +12,7 @@ import torch
 from harness.core.series import Course, Examples
 from harness.plugins.registry import Registry
 from harness.zoo import card
+from harness.zoo.denormals import flushed
 from harness.zoo.recipe import names, recipe
 from harness.zoo.train import learn, scores
 from harness.zoo.trained import COMMITTED
@@ -33,12 +34,12 @@ def course(name: str) -> Course:
 
 
 @pytest.mark.parametrize("trained", ALL, ids=lambda t: f"{t.name}-{t.course}-{t.seed}")
+@flushed()
 def test_a_committed_model_does_what_its_card_says(trained):
     facts, network = trained.facts, trained.load()
     assert trained.file.stat().st_size <= LARGEST
     assert (facts["name"], facts["course"], facts["seed"]) == (trained.name, trained.course, trained.seed)
     exams = {k: Examples(e.values[:FEW], e.targets[:FEW]) for k, e in course(trained.course).exams().items()}
-    torch.set_flush_denormal(True)
     for name, found in scores(network, exams).items():
         asked = exams[name].targets[np.isfinite(exams[name].targets) & (exams[name].targets != -100)].size
         said = facts["scores"][name]

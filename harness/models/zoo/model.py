@@ -90,9 +90,8 @@ class Zoo(Model):
         return self.networks[course]
 
     def answer(self, calls: Sequence[Call], decoding: Decoding) -> list[Reply]:
-        import torch
+        from harness.zoo.denormals import flushed
 
-        torch.set_flush_denormal(True)
         groups: dict[tuple[Any, ...], list[int]] = {}
         for i, call in enumerate(calls):
             series = call.request.series
@@ -102,7 +101,8 @@ class Zoo(Model):
         replies: list[Reply | None] = [None] * len(calls)
         for (course, _), members in groups.items():
             began = time.perf_counter()
-            texts, measures, readings = self._predict(course, [calls[i].request.series for i in members])
+            with flushed():
+                texts, measures, readings = self._predict(course, [calls[i].request.series for i in members])
             each = (time.perf_counter() - began) / len(members)
             for i, text, measured, read in zip(members, texts, measures, readings, strict=True):
                 series: Any = calls[i].request.series
