@@ -29,7 +29,7 @@ export function stage(files, marks, alt) {
     return made;
   };
   const fit = () => {
-    if (!image.naturalWidth) return;
+    if (!image.naturalWidth || !view.clientWidth) return;
     const most = Math.min(view.clientWidth, image.naturalWidth * 3, 0.72 * innerHeight * image.naturalWidth / image.naturalHeight);
     sheet.style.width = `${Math.round(zoom * most)}px`;
     size.textContent = `${image.naturalWidth} × ${image.naturalHeight}${zoom === 1 ? "" : `, ${zoom}×`}`;
@@ -55,7 +55,7 @@ export function stage(files, marks, alt) {
     return made;
   }));
   image.addEventListener("load", fit);
-  addEventListener("resize", fit);
+  new ResizeObserver(fit).observe(view); // also when it comes into the page behind the picture's load
   view.addEventListener("dblclick", () => closer(zoom > 1 ? 0 : 2));
   view.addEventListener("keydown", (event) => {
     const factor = { "+": 2, "=": 2, "-": 0.5, 0: 0 }[event.key];
