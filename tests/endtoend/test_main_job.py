@@ -72,17 +72,25 @@ def test_methods_compose_and_other_decodings_run(workdir):
     assert len(runs(workdir)) == 4
 
 
+TO_KILL = ("eval", "task=pope", "limit=360", "batch_size=16")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The run that nothing kills."""
+    whole = tmp_path_factory.mktemp("whole")
+    subprocess.run(command(*TO_KILL), cwd=whole, env=ENVIRONMENT, check=True, capture_output=True)
+    (run,) = runs(whole)
+    return run
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_kill_9_loses_nothing_and_repeats_nothing(tmp_path, seed):
-    words = ["eval", "task=pope", "limit=360", "batch_size=16"]
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    whole.mkdir()
+def test_kill_9_loses_nothing_and_repeats_nothing(tmp_path, undisturbed, seed):
+    killed = tmp_path / "killed"
     killed.mkdir()
-    subprocess.run(command(*words), cwd=whole, env=ENVIRONMENT, check=True, capture_output=True)
-    want = answers(runs(whole)[0])
     target = random.Random(seed).randrange(20, 300)
     process = subprocess.Popen(
-        command(*words), cwd=killed, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command(*TO_KILL), cwd=killed, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     while process.poll() is None:
         journals = list(killed.glob("results/runs/*/samples.jsonl"))
@@ -94,12 +102,12 @@ def test_kill_9_loses_nothing_and_repeats_nothing(tmp_path, seed):
     (run,) = runs(killed)
     before = read(run / "samples.jsonl")
     assert record(run)["status"] == "running" and 0 < len(before) < 360
-    subprocess.run(command(*words), cwd=killed, env=ENVIRONMENT, check=True, capture_output=True)
+    subprocess.run(command(*TO_KILL), cwd=killed, env=ENVIRONMENT, check=True, capture_output=True)
     after = read(run / "samples.jsonl")
     assert after[: len(before)] == before, "a finished sample was asked again"
     assert len(after) == len({r.id for r in after}) == 360, "a row is missing or stands twice"
-    assert answers(run) == want
-    assert json.loads((run / "metrics.json").read_text()) == json.loads((runs(whole)[0] / "metrics.json").read_text())
+    assert answers(run) == answers(undisturbed)
+    assert json.loads((run / "metrics.json").read_text()) == json.loads((undisturbed / "metrics.json").read_text())
 
 
 def test_two_evals_at_once(tmp_path):
