@@ -106,11 +106,15 @@ def together(name: str, found: Sequence[BoardEntry]) -> list[str]:
 
 def gains(rows: Sequence[MethodRow]) -> Gains | None:
     """The results that have a vanilla run beside them, on one scale; None where there are none."""
-    told = [(r, r.row.pair, 1 if r.board.higher else -1) for r in rows if r.row.pair is not None]
+    told = [
+        (r, r.row.pair, 1 if r.board.higher else -1)
+        for r in rows
+        if r.row.pair and r.row.pair.value == r.row.pair.value
+    ]
     if not told:
         return None
     ends = [abs(v) for _, pair, _ in told for v in (pair.value, pair.low, pair.high) if v is not None and v == v]
-    marks = figures.scale([-(most := max(*ends, LEAST_SPAN)), most])
+    marks = figures.scale([-(most := max([*ends, LEAST_SPAN])), most])
     span = marks[0], marks[-1]
     made = []
     for row, pair, sign in told:

@@ -81,3 +81,5 @@ def test_gains_point_to_the_right_where_the_method_is_better():
     at = [float(re.search(r'cx="([\d.]+)"', g.bar)[1]) for g in made.rows]  # type: ignore[index]
     assert at[0] > 120 > at[1] and "interval" in made.rows[0].bar and "interval" not in made.rows[1].bar
     assert gains([Named(row=Named(pair=None))]) is None  # type: ignore[list-item]
+    nan = float("nan")
+    assert gains([row(nan, nan, nan, True)]) is None, "imported scores may be no numbers"

@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from harness.core.model import Call
-from harness.core.types import Reply
+from harness.core.types import Reply, Request, user
 
 LONGEST = 64
 """Tokens of an answer that is asked a second time to find out."""
+ASIDE = Request(user("Say yes."), max_new_tokens=16)
+"""What is asked to find out where the questions show pictures."""
 
 
 class Endings:
@@ -49,6 +51,13 @@ class Endings:
         if not pairs:
             return
         shortest, call = min(pairs, key=lambda pair: pair[0].new_tokens)
+        if call.request.pictures and shortest.new_tokens > 1:
+            call = replace(call, request=ASIDE)  # pictures are sent once
+            said = shorter(call, ASIDE.max_new_tokens)
+            if said is None or not _ended(said, call):
+                self.counts = False  # unknown, as it was before
+                return
+            shortest = replace(said, text=said.text.strip(" "))
         if shortest.new_tokens == 1:
             self.counts = not shortest.text
         elif shortest.new_tokens <= LONGEST and (again := shorter(call, shortest.new_tokens - 1)):

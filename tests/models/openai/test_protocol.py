@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
+
 import pytest
+from PIL import Image
 
 from harness.core import Call, Decoding, Message, Picture, Reply, Request, UsageError, user
 from harness.core.errors import HarnessError
@@ -136,6 +140,15 @@ def test_tokens_are_counted_as_in_process_whether_or_not_the_server_counts_the_e
         assert asked(Request(user("?"), 16), served).new_tokens == tokens
         assert len(served.bodies) <= 2
         assert asked(Request(user("?"), tokens), served).new_tokens == tokens  # cut at the limit: nothing is taken off
+
+
+@pytest.mark.parametrize("end", [0, 1])
+def test_a_picture_is_not_sent_again_to_find_out(end):
+    made = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(made, "PNG")
+    with serving(writes("a red car", 3, end=end)) as served:
+        assert asked(Request(user(Picture(made.getvalue()), "?"), 16), served).new_tokens == 3
+        assert [("image_url" in json.dumps(body)) for body in served.bodies] == [True, False, False]
 
 
 VOCABULARY = {"The": -1.0, " cat": -2.0, " sat": -3.0, " on": -4.0, " the": -0.5, " mat": -0.25, ".": -0.125}
