@@ -39,6 +39,18 @@ def write_text(path: Path, parts: Iterable[str]) -> None:
     sync(path.parent)
 
 
+def append(handle: int, data: bytes, path: Path) -> None:
+    """Behind what is in an open file, and on the disk when this returns."""
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[os.write(handle, view) :]
+        if data:
+            os.fsync(handle)
+    except OSError as e:
+        raise OSError(e.errno, e.strerror, str(path)) from e
+
+
 def sweep(folder: Path, names: Iterable[str]) -> None:
     """Remove what a killed process left of writing these files. The caller must hold the folder's lock."""
     for name in names:

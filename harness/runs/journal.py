@@ -18,7 +18,7 @@ from zlib import crc32
 
 from harness.core.score import number, plain, text
 from harness.core.types import Outcome, Reply, Result, Step
-from harness.runs.files import write_lines
+from harness.runs.files import append, write_lines
 
 FILE = "samples.jsonl"
 OPEN, CLOSE = b', "crc32": "', b'"}\n'
@@ -148,15 +148,7 @@ class Journal:
         for line in lines:
             places.append(self._end)
             self._end += len(line)
-        data = "".join(lines).encode()
-        view = memoryview(data)
-        try:
-            while view:
-                view = view[os.write(self._file, view) :]
-            if data:
-                os.fsync(self._file)
-        except OSError as e:
-            raise OSError(e.errno, e.strerror, str(self.path)) from e
+        append(self._file, "".join(lines).encode(), self.path)
         return places
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.readings import Reading
 from harness.core.types import Result
 from harness.runs import journal
-from harness.runs.files import sync
+from harness.runs.files import append, sync
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -229,12 +229,7 @@ def _table(rows: Rows) -> pa.Table:
 def _append(path: Path, data: bytes) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(handle, view) :]
-        os.fsync(handle)
-    except OSError as e:
-        raise OSError(e.errno, e.strerror, str(path)) from e
+        append(handle, data, path)
     finally:
         os.close(handle)
 
