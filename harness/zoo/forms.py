@@ -68,6 +68,15 @@ class System:
     skip: Tensor | None = None
 
 
+def normalised(q: Tensor, k: Tensor, v: Tensor, eta: Tensor) -> System:
+    """sum_{s <= t} (q_t . k_s) v_s / eta_t of one head, all [B, T, ...]: Lambda_t = eta_{t-1} / eta_t, and the state is
+    sum k_s v_s^T / eta_t."""
+    before = torch.cat([eta[:, :1], eta[:, :-1]], 1)
+    drive = (k[..., None] * v[..., None, :] / eta[..., None]).flatten(-2)
+    read = torch.einsum("btn,pd->btpnd", q, torch.eye(v.shape[-1], dtype=v.dtype)).flatten(-2)
+    return System((before / eta).expand_as(drive), drive, read)
+
+
 def simulate(system: System) -> Tensor:
     """The one reference recurrence for all: y [B, T, P]."""
     h, out = torch.zeros_like(system.drive[:, 0]), []

@@ -5,11 +5,10 @@ S_t = S_{t-1} + phi(k_t) v_t^T,  n_t = n_{t-1} + phi(k_t),  y_t = phi(q_t)^T S_t
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.zoo.forms import System, merge, split
+from harness.zoo.forms import System, merge, normalised, split
 from harness.zoo.mixer import Mixer
 
 EPS = 1e-6
@@ -49,14 +48,9 @@ class Linear(Mixer):
         return self.o_proj(merge(y)), (s, n)
 
     def dynamics(self, x: Tensor) -> System:
-        """With one head, as in arXiv 2405.15731: eta_t = phi(q_t) . n_t enters as a ratio, Lambda_t = eta_{t-1} /
-        eta_t, and the state is S_t / eta_t."""
+        """With one head, as in arXiv 2405.15731: eta_t = phi(q_t) . n_t."""
         q, k, v = (z[:, 0] for z in self.project(x))
-        eta = (q * k.cumsum(1)).sum(-1, keepdim=True) + EPS
-        before = torch.cat([eta[:, :1], eta[:, :-1]], 1)
-        drive = (k[..., None] * v[..., None, :] / eta[..., None]).flatten(-2)
-        read = torch.einsum("btn,pd->btpnd", q, torch.eye(v.shape[-1], dtype=v.dtype)).flatten(-2)
-        return System((before / eta).expand_as(drive), drive, read)
+        return normalised(q, k, v, (q * k.cumsum(1)).sum(-1, keepdim=True) + EPS)
 
     def finish(self, y: Tensor) -> Tensor:
         """From what the system gives out to the mixer's output."""

@@ -8,10 +8,9 @@ Weights may be negative, and a normaliser tiny: W_n x is clipped to [-8, 8].
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from harness.zoo.forms import System, merge, split
+from harness.zoo.forms import System, merge, normalised, split
 from harness.zoo.mixer import Mixer
 
 
@@ -46,12 +45,8 @@ class NormAttention(Mixer):
         return 4 * self.keys * self.width
 
     def dynamics(self, x: Tensor) -> System:
-        """With one head: Lambda_t = eta_{t-1} / eta_t, the state is sum k_s v_s^T / eta_t."""
-        q, k, v, eta = (z[:, 0] for z in self.project(x))
-        before = torch.cat([eta[:, :1], eta[:, :-1]], 1)
-        drive = (k[..., None] * v[..., None, :] / eta[..., None]).flatten(-2)
-        read = torch.einsum("btn,pd->btpnd", q, torch.eye(v.shape[-1], dtype=v.dtype)).flatten(-2)
-        return System((before / eta).expand_as(drive), drive, read)
+        """With one head."""
+        return normalised(*(z[:, 0] for z in self.project(x)))
 
     def finish(self, y: Tensor) -> Tensor:
         return self.o_proj(y)
