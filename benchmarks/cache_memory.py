@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
+
+from one_run import ONE_THREAD, played
 
 
 def run(folder: Path, model: str, length: int, method: str, budget: float | None) -> dict[str, float]:
@@ -23,19 +22,10 @@ def run(folder: Path, model: str, length: int, method: str, budget: float | None
     results = folder / f"{length}-{method}-{budget}"
     words = ["task=niah", f"model={model}", f"task.lengths=[{length}]", "task.variants=[single_2]", "limit=1"]
     words += ["task.max_new_tokens=32", f"method={method}", f"method.{method}.cache=evict"]
-    words += [f"method.{method}.budget={'null' if budget is None else budget}", f"results={results}", "logger=quiet"]
-    child = subprocess.Popen(
-        [sys.executable, "-m", "harness", "eval", *words],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-        stdout=subprocess.DEVNULL,
-    )
-    _, status, used = os.wait4(child.pid, 0)
-    if os.waitstatus_to_exitcode(status):
-        raise SystemExit(f"harness eval failed with method={method}")
-    (file,) = results.glob("runs/*/metrics.json")
-    found = {m["name"]: m["value"] for m in json.loads(file.read_text()) if m["group"] == "all"}
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return found | {"process": used.ru_maxrss / unit, "cpu": used.ru_utime + used.ru_stime}
+    words += [f"method.{method}.budget={'null' if budget is None else budget}"]
+    made, mib, cpu = played(results, words, **ONE_THREAD)
+    metrics = json.loads((made / "metrics.json").read_text())
+    return {m["name"]: m["value"] for m in metrics if m["group"] == "all"} | {"process": mib, "cpu": cpu}
 
 
 def main() -> None:

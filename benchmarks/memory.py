@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
+
+from one_run import ONE_THREAD, played
 
 TASK = """
 import io, random
@@ -70,18 +69,10 @@ defaults: {count: 1000}
 def peak(folder: Path, model: str, count: int) -> tuple[float, float, float, int]:
     """(MiB of the whole process, MiB while samples were played, CPU seconds, samples answered)."""
     results = folder / str(count)
-    words = ["task=many", f"task.count={count}", f"model={model}", f"plugins=[{folder}]", f"results={results}"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, "-m", "harness", "eval", *words, "logger=quiet"]
-    child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(child.pid, 0)
-    if os.waitstatus_to_exitcode(status):
-        raise SystemExit(f"harness eval failed with {count} samples")
-    (file,) = results.glob("runs/*/run.json")
-    record = json.loads(file.read_text())
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    playing = record["peak_memory_bytes"] / 2**20
-    return used.ru_maxrss / unit, playing, used.ru_utime + used.ru_stime, record["counts"]["done"]
+    words = ["task=many", f"task.count={count}", f"model={model}", f"plugins=[{folder}]"]
+    made, whole, cpu = played(results, words, **ONE_THREAD)
+    record = json.loads((made / "run.json").read_text())
+    return whole, record["peak_memory_bytes"] / 2**20, cpu, record["counts"]["done"]
 
 
 def main() -> None:

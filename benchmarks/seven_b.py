@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from one_run import played
 
 SHARD = 2**30
 """Bytes of a file of weights, about: more is never held in memory while they are made."""
@@ -104,20 +104,14 @@ def build(folder: Path, layers: int, width: int, seed: int) -> None:
     index.write_text(json.dumps({"metadata": {}, "weight_map": place}))
 
 
-def played(checkpoint: Path, folder: Path, method: str, tokens: int) -> dict[str, Any]:
+def measured(checkpoint: Path, folder: Path, method: str, tokens: int) -> dict[str, Any]:
     """Seconds, GiB at the peak and positions of one run."""
     results = folder / method
     model = ["model=hf", f"model.path={checkpoint}", "model.name=seven-b", "model.dtype=bfloat16"]
     words = ["task=pope", "task.data=embedded", "limit=36", f"method={method}", f"decoding.max_new_tokens={tokens}"]
-    command = [sys.executable, "-m", "harness", "eval", *words, *model, f"results={results}", "logger=quiet"]
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(child.pid, 0)
-    if os.waitstatus_to_exitcode(status):
-        raise SystemExit(f"harness eval failed under {method}")
-    (file,) = results.glob("runs/*/run.json")
-    record = json.loads(file.read_text())
-    unit = 2**30 if sys.platform == "darwin" else 2**20
-    found = {"seconds": record["wall_seconds"], "gib": used.ru_maxrss / unit, "cpu": used.ru_utime + used.ru_stime}
+    made, mib, cpu = played(results, [*words, *model])
+    record = json.loads((made / "run.json").read_text())
+    found = {"seconds": record["wall_seconds"], "gib": mib / 2**10, "cpu": cpu}
     return found | {"positions": record["work"]["positions"], "passes": record["work"]["passes"]}
 
 
@@ -142,7 +136,7 @@ def main() -> int:
         print("|---|---:|---:|---:|---:|---:|---:|---:|")
         plain, broken = None, False
         for method in ("vanilla", *given.methods):
-            found = played(checkpoint, Path(scratch), method, given.tokens)
+            found = measured(checkpoint, Path(scratch), method, given.tokens)
             plain = plain or found
             time, work = (found[k] / plain[k] for k in ("seconds", "positions"))
             row = [f"{found[k]:.1f}" for k in ("seconds", "cpu", "gib")]
