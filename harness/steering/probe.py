@@ -13,6 +13,7 @@ from harness.core.errors import UsageError
 from harness.core.readings import Reading
 from harness.steering.batch import Batch
 from harness.steering.method import Steering
+from harness.steering.places import TOWER
 
 POINTS = (
     "residual",
@@ -25,6 +26,7 @@ POINTS = (
     "attention_weights",
     "logits",
     "picture",
+    *TOWER,
 )
 """Points at which a probe may look. What they return is refused: a probe edits nothing."""
 

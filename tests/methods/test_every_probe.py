@@ -100,3 +100,13 @@ class Edits(Probe):
 def test_a_probe_that_returns_something_is_refused():
     with pytest.raises(UsageError, match="method=edits is a probe, but its residual returned something"):
         play(view("llama"), [sample("llama", 0)], [Edits()])
+
+
+class EditsTower(Edits):
+    def tower_residual(self, l, x, batch):
+        return x + 1
+
+
+def test_nor_in_the_tower():
+    with pytest.raises(UsageError, match="method=edits is a probe, but its tower_residual returned something"):
+        play(view("llava"), [sample("llava", 0)], [EditsTower()])
