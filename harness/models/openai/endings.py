@@ -11,8 +11,8 @@ from harness.core.types import Reply, Request, user
 
 LONGEST = 64
 """Tokens of an answer that is asked a second time to find out."""
-ASIDE = Request(user("Say yes."), max_new_tokens=16)
-"""What is asked to find out where the questions show pictures."""
+ASIDE, SHORT = "Say yes.", 16
+"""What is asked to find out where the questions show pictures, and for how many tokens."""
 
 
 class Endings:
@@ -52,8 +52,8 @@ class Endings:
             return
         shortest, call = min(pairs, key=lambda pair: pair[0].new_tokens)
         if call.request.pictures and shortest.new_tokens > 1:
-            call = replace(call, request=ASIDE)  # pictures are sent once
-            said = shorter(call, ASIDE.max_new_tokens)
+            call = replace(call, request=_aside(call.request))
+            said = shorter(call, SHORT)
             if said is None or not _ended(said, call):
                 self.counts = False  # unknown, as it was before
                 return
@@ -62,6 +62,12 @@ class Endings:
             self.counts = not shortest.text
         elif shortest.new_tokens <= LONGEST and (again := shorter(call, shortest.new_tokens - 1)):
             self.counts = again.text.strip(" ") == shortest.text
+
+
+def _aside(request: Request) -> Request:
+    """ASIDE in place of the question and its pictures, behind the same system message and examples."""
+    last = max(i for i, m in enumerate(request.messages) if m.role == "user")
+    return replace(request, messages=(*request.messages[:last], *user(ASIDE)), max_new_tokens=SHORT)
 
 
 def _ended(reply: Reply | Exception, call: Call) -> bool:
