@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.commands.words import say, share_cores
 from harness.config.parser import Parser, add_settings, one_of, results_default
-from harness.core.errors import UsageError, near
+from harness.core.errors import UsageError, first_line, near
 
 HELP = "train a model of the zoo: harness zoo train mixer=based task=recall"
 USAGE = "harness zoo train mixer=NAME task=NAME [course=NAME,...] [seed=N,...] [KEY=VALUE ...]"
@@ -18,12 +18,14 @@ EXAMPLES = """examples:
   harness zoo train mixer=window task=recall mixer.window=16 seed=0,1,2
   harness zoo train mixer=mine task=recall plugins=[.]         a mixer of your own: docs/add-a-mixer.md
   harness zoo train mixer=rat task=recall seconds=60           for a minute of CPU time
+  harness zoo train mixer=vsa task=scenes device=cuda          a vision tower, on a GPU
 
 mixer= is a model of the recipes, or any mixer. Settings: course= (of the task; all of them without it), seed=, out=
 (default: zoo/ in the results folder), seconds=, steps=, batch=, rate=, decay=, optimizer=, examine= (points of the
-learning curve), mixer.OPTION=, shape.KEY= (width, short, inner, ...), as=NAME, and those of the task. The same command
-continues an interrupted training. Then: harness eval model=zoo mixer=NAME weights=OUT task=NAME"""
-OWN = ("mixer", "course", "seed", "out", "seconds", "as")
+learning curve), mixer.OPTION=, shape.KEY= (width, short, inner, ...), as=NAME, of towers device=, and those of the
+task. The same command continues an interrupted training.
+Then: harness eval model=zoo mixer=NAME weights=OUT task=NAME"""
+OWN = ("mixer", "course", "seed", "out", "seconds", "as", "device")
 RECIPE = ("steps", "batch", "rate", "decay", "optimizer", "examine")
 OF_RUN = ("task", "plugins")
 
@@ -79,12 +81,33 @@ def _train(config: dict[str, Any], values: Mapping[str, str], out: Path) -> int:
         for seed in _seeds(values.get("seed", "0")):
             say(f"{how.name} on {course}, seed {seed}: {_budget(how.steps, values)} of {how.batch} examples")
             seconds = float(_number("seconds", values.get("seconds", "0")))
-            made = learn(how, known[course], course, seed, out, seconds=seconds, say=_point)
+            if known[course].labels:
+                from harness.zoo.towers.learn import learn_tower
+
+                made = learn_tower(
+                    how, known[course], course, seed, out, seconds=seconds, say=_point, device=_device(values)
+                )
+            elif "device" in values:
+                raise UsageError(f"device={values['device']} is for towers: models of series are trained on the CPU")
+            else:
+                made = learn(how, known[course], course, seed, out, seconds=seconds, say=_point)
             assert made is not None
             scores = ", ".join(f"{k} {v}" for k, v in made.facts["scores"].items())
             say(f"{made.file}: {made.facts['score']} {scores}, {made.facts['cpu_seconds']} CPU seconds")
     say(f"harness eval model=zoo mixer={values.get('as', name)} weights={out} task={config['task']['name']}")
     return 0
+
+
+def _device(values: Mapping[str, str]) -> str:
+    """cpu, cuda, or one of several GPUs. Raises UsageError where there is none of that name."""
+    import torch
+
+    name = values.get("device", "cpu")
+    try:
+        torch.zeros(1, device=name)
+    except Exception as e:  # torch raises several kinds, AssertionError among them
+        raise UsageError(f"device={name} is not available: {first_line(e)}") from e
+    return name
 
 
 def _point(row: str) -> None:

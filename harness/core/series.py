@@ -80,10 +80,12 @@ class Examples:
     Args:
         values: [n, T] symbols, or [n, T, D] vectors.
         targets: [n, T] symbols (NONE: nothing is asked) or float numbers (NaN: nothing is asked).
+        labels: bool [n, labels]: which of the course's labels each example has; None where it has none.
     """
 
     values: np.ndarray
     targets: np.ndarray
+    labels: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -98,6 +100,9 @@ class Course(ABC):
     """Numbers of a vector; 0: the series is of symbols."""
     classes: int = 0
     """How many symbols there are to predict; 0: a number is predicted."""
+    labels: int = 0
+    """How many labels an example as a whole may have. Then it is a picture, its vectors are patches in raster order,
+    and it is a tower (`harness.zoo.towers`) that learns it and gives log-odds of each label."""
 
     @abstractmethod
     def batch(self, rng: np.random.Generator, n: int) -> Examples:

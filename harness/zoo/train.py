@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from harness.core.errors import UsageError, first_line, nearest
 from harness.core.series import NONE, Course, Examples
 from harness.training.loop import Budget, Settings, learning_rate, train
+from harness.zoo.curve import read_curve
 from harness.zoo.denormals import flushed
 from harness.zoo.network import Network, Shape
 from harness.zoo.recipe import Recipe
@@ -158,20 +159,3 @@ def learn(
     }
     made.save(network, facts)
     return made
-
-
-def read_curve(log: Path, slices: list[str]) -> list[dict[str, Any]]:
-    """Points (step, CPU seconds, training loss since the point before, score by slice) from a log; of a step that was
-    logged twice, as after a resume, the last."""
-    import json
-
-    rows = {row["step"]: row for row in map(json.loads, log.read_text().splitlines())}
-    return [
-        {
-            "step": row["step"],
-            "seconds": round(60 * row["minutes"], 1),
-            **({"loss": row["loss"]} if "loss" in row else {}),
-            "scores": {name: row[name] for name in slices if name in row},
-        }
-        for _, row in sorted(rows.items())
-    ]

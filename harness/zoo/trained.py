@@ -59,11 +59,7 @@ class Trained:
         """The network, ready to answer. Raises Missing where the file is damaged."""
         from safetensors.torch import load_file
 
-        from harness.zoo.network import Network, Shape
-
-        shape = dict(self.shape)
-        shape["mixers"] = tuple((name, options) for name, options in shape["mixers"])
-        network = Network(Shape(**shape))
+        network = self._empty()
         try:
             stored = {k: v.float() for k, v in load_file(self.file).items()}
             network.load_state_dict(network.state_dict() | stored)
@@ -72,6 +68,23 @@ class Trained:
         except Exception as e:  # readers of damaged files raise anything
             raise Missing(f"{self.file} is damaged ({first_line(e)}): train it again") from e
         return network.eval().requires_grad_(False)
+
+    @property
+    def sees(self) -> bool:
+        """Whether it is a tower, which reads pictures, and no network for series."""
+        return "grid" in self.shape
+
+    def _empty(self) -> Any:
+        """The network before its weights are read."""
+        shape = dict(self.shape)
+        shape["mixers"] = tuple((name, options) for name, options in shape["mixers"])
+        if self.sees:
+            from harness.zoo.towers import tower
+
+            return tower.Tower(tower.Shape(**shape))
+        from harness.zoo.network import Network, Shape
+
+        return Network(Shape(**shape))
 
     def save(self, network: Any, facts: Mapping[str, Any]) -> None:
         """Write both files."""

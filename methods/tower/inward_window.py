@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from harness.core.errors import UsageError
+from harness.core.windows import neighborhood
 from harness.methods._shared.contrast import check_share
-from harness.methods._shared.tiles import cut, joined, neighborhood, tiled
+from harness.methods._shared.tiles import cut, joined, tiled
 from harness.methods._shared.towers import OF, ByPosition
 from harness.steering import Batch, Inputs, View
 from harness.steering.places import Places

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from harness.core.errors import UsageError
-from harness.methods._shared.tiles import LENGTHS, Part, joined, neighborhood, tiled
+from harness.core.windows import neighborhood
+from harness.methods._shared.tiles import LENGTHS, Part, joined, tiled
 from harness.methods._shared.towers import ByPosition
 from harness.steering.places import Places
 from harness.steering.tower import TowerView

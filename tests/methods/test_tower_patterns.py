@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from harness.checks.playing import differ, play, same
 from harness.checks.zoo import sample, view
 from harness.core import UsageError
-from harness.methods._shared.tiles import axis, crossed, joined, neighborhood
+from harness.core.windows import neighborhood
+from harness.methods._shared.tiles import axis, crossed, joined
 from harness.methods.tower.bi_level import regions
 from harness.steering import Batch
 from harness.steering.places import Places, single

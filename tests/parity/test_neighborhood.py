@@ -7,7 +7,8 @@ import json
 import numpy as np
 import torch
 
-from harness.methods._shared.tiles import axis, crossed, joined, neighborhood
+from harness.core.windows import neighborhood
+from harness.methods._shared.tiles import axis, crossed, joined
 from harness.steering.places import single
 from tests.parity.common import HERE
 

@@ -17,6 +17,8 @@ from harness.core.model import Call, Model, Sent
 from harness.core.task import Task
 from harness.core.types import Reply
 from harness.zoo.mixer import module_of
+from harness.zoo.towers import pattern as patterns
+from harness.zoo.towers.readouts import READOUTS
 from harness.zoo.trained import COMMITTED, Trained, all_of, models
 
 LENGTHS = (64, 128, 256, 512, 1024)
@@ -30,17 +32,32 @@ class Zoo(Model):
     reads_series = True
     packages = ("torch",)
 
-    def __init__(self, name: str, family: str | None, data: str, mixer: str, training_seed: int, weights: str | None):
+    def __init__(
+        self,
+        name: str,
+        family: str | None,
+        data: str,
+        mixer: str,
+        training_seed: int,
+        weights: str | None,
+        readout: str | None = None,
+    ):
         self.family, self.data, self.mixer, self.seed = family, data, mixer, training_seed
-        self.name = f"{mixer}-{training_seed}" if training_seed else mixer
+        self.readout, self.label = readout, mixer if readout in (None, READOUTS[0]) else f"{mixer}-{readout}"
+        self.name = f"{self.label}-{training_seed}" if training_seed else self.label
         self.folder = Path(weights) if weights else COMMITTED
         self.trained = all_of(mixer, training_seed, self.folder)
-        self.modules = tuple(sorted({module_of(m) for t in self.trained.values() for m, _ in t.shape["mixers"]}))
+        self.modules = tuple(sorted({m for t in self.trained.values() for m in modules(t)}))
         self.networks: dict[str, Any] = {}
         self.methods: tuple[Any, ...] = ()
         self.task = ""
         if not self.trained:
             raise self._absent()
+        if readout is not None:
+            if readout not in READOUTS:
+                raise UsageError(f"unknown model.readout: {readout}: choose one of {', '.join(READOUTS)}")
+            if not any(t.sees for t in self.trained.values()):
+                raise UsageError(f"model.readout={readout} is of towers: model.mixer={mixer} reads series")
 
     def _absent(self, course: str = "") -> Missing:
         known = models(self.folder)
@@ -121,6 +138,14 @@ class Zoo(Model):
         network = self.network(course)
         values = np.stack([s.values for s in group])
         _check(network.shape, values, course)
+        if self.trained[course].sees:
+            if self.methods:
+                raise UsageError(
+                    f"method={self.methods[0].name} edits models of series: model.mixer={self.mixer} is a tower"
+                )
+            with torch.no_grad():
+                told = network.answers(torch.from_numpy(values), self.readout or READOUTS[0])
+            return [said(row) for row in told.tolist()], [{}] * len(group), [{}] * len(group)
         measures, readings = [{}] * len(group), [{}] * len(group)
         with torch.no_grad():
             if self.methods:
@@ -135,12 +160,20 @@ class Zoo(Model):
         return texts, measures, readings
 
     def describe(self) -> dict[str, Any]:
-        return {"mixer": self.mixer, "courses": {course: self._about(t) for course, t in self.trained.items()}}
+        return {"mixer": self.label, "courses": {course: self._about(t) for course, t in self.trained.items()}}
 
     def _about(self, trained: Trained) -> dict[str, Any]:
         """What a page tells of a model: how it was trained, its learning curve, and what it keeps to read on."""
+        if trained.sees:
+            return trained.facts
         network, facts = self.network(trained.course), trained.facts
         return {**facts, "state_bytes": {str(n): network.state_bytes(n) for n in LENGTHS}}
+
+
+def modules(trained: Trained) -> list[str]:
+    """Those that hold its mixers, or its pattern."""
+    of = patterns.module_of if trained.sees else module_of
+    return [of(name) for name, _ in trained.shape["mixers"]]
 
 
 def _check(shape: Any, values: Any, course: str) -> None:

@@ -1,0 +1,1 @@
+"""Patterns of attention in a tower, one file each."""

@@ -1,0 +1,1 @@
+"""Which objects a generated picture shows: pictures for the small towers that are trained here."""
