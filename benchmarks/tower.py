@@ -1,15 +1,17 @@
 """Attention of one layer of a vision tower, dense and by pattern: `python benchmarks/tower.py [--grids 24 32 64]`.
 
 Shapes are those of CLIP-L (16 heads of 64), one picture, one thread; CPU seconds of the process, the median of several
-calls. With `--cuda` the same on a GPU by FlexAttention, by the clock.
+calls. With `--cuda` the same on a GPU, several pictures at once (`--batch`), in `--dtype`: FlexAttention in the order
+of the picture and in that of the tiles, and the gathers of the CPU; CUDA events, the median of 30 calls after warm-up.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -31,18 +33,21 @@ PATTERNS = {
 
 
 def seconds(run: Callable[[], object], cuda: bool) -> float:
-    """Of one call: CPU time, or by the clock on a GPU."""
-    clock, found = time.perf_counter if cuda else time.process_time, list[float]()
+    """Of one call: CPU time, or CUDA events on a GPU."""
+    found = list[float]()
     run()
-    least = 20 if cuda else 5
-    while len(found) < least or (sum(found) < 1 and len(found) < 50):
-        if cuda:
-            torch.cuda.synchronize()
-        began = clock()
+    if cuda:
+        begins, ends = ([torch.cuda.Event(enable_timing=True) for _ in range(30)] for _ in range(2))
+        for begin, end in zip(begins, ends, strict=True):
+            begin.record()
+            run()
+            end.record()
+        torch.cuda.synchronize()
+        return statistics.median(b.elapsed_time(e) for b, e in zip(begins, ends, strict=True)) / 1000
+    while len(found) < 5 or (sum(found) < 1 and len(found) < 50):
+        began = time.process_time()
         run()
-        if cuda:
-            torch.cuda.synchronize()
-        found.append(clock() - began)
+        found.append(time.process_time() - began)
     return statistics.median(found)
 
 
@@ -50,35 +55,83 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--grids", type=int, nargs="+", default=[24, 32, 64])
     parser.add_argument("--cuda", action="store_true")
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     options = parser.parse_args()
+    if options.cuda:
+        on_gpu(options.grids, options.batch, getattr(torch, options.dtype))
+        return
     torch.set_num_threads(1)
-    device = "cuda" if options.cuda else "cpu"
     print("| tokens | pattern | keys seen | work | ms | dense, masked, ms | times as fast as dense |")
     print("|---:|---|---:|---:|---:|---:|---:|")
     for side in options.grids:
-        places = single(side, side, 0)
-        n = places.length
-        q, k, v = torch.randn(3, 1, HEADS, n, SIZE, device=device)
-        dense = seconds(lambda q=q, k=k, v=v: F.scaled_dot_product_attention(q, k, v), options.cuda)
+        n = side**2
+        q, k, v = torch.randn(3, 1, HEADS, n, SIZE)
+        dense = seconds(lambda q=q, k=k, v=v: F.scaled_dot_product_attention(q, k, v), False)
         print(f"| {n} | dense | {n} | 1.00 | {1000 * dense:.1f} | | 1.0 |")
-        for name, (method, values) in PATTERNS.items():
-            batch = Batch.__new__(Batch)
-            batch.places = places
-            made = Registry().methods[method].build(**values)
-            seen = _seen(made, q, k, batch)
-            way = seen.flex if options.cuda else seen.gathered
-            each = seconds(lambda q=q, k=k, v=v, way=way: way(q, k, v, SIZE**-0.5), options.cuda)
-            if method == "bi_level":  # it is routed anew for each picture
-                each += seconds(lambda m=made, q=q, k=k, b=batch: _seen(m, q, k, b)._extended, options.cuda)
+        for name, again in patterns(side, q, k):
+            seen = again()
+            each = seconds(lambda q=q, k=k, v=v, seen=seen: seen.gathered(q, k, v, SIZE**-0.5), False)
+            if name.startswith("bi-level"):  # it is routed anew for each picture
+                each += seconds(lambda again=again: again()._extended, False)
             mask = seen.mask[:, None]
             masked = seconds(
-                lambda q=q, k=k, v=v, mask=mask: F.scaled_dot_product_attention(q, k, v, attn_mask=mask), options.cuda
+                lambda q=q, k=k, v=v, mask=mask: F.scaled_dot_product_attention(q, k, v, attn_mask=mask), False
             )
             keys, share = float(seen.count.float().mean()), seen.work / n**2
             print(
                 f"| {n} | {name} | {keys:.0f} | {share:.2f} | {1000 * each:.1f} | {1000 * masked:.1f} "
                 f"| {dense / each:.1f} |"
             )
+
+
+def on_gpu(grids: list[int], rows: int, dtype: torch.dtype) -> None:
+    """One table: a line a pattern, in ms. `made`: what a pattern that is routed anew costs in each layer. `compiled`:
+    seconds of the first call."""
+    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {rows} pictures at once, {dtype}")
+    print(
+        "| tokens | pattern | keys | blocks | blocks, tiles | dense | masked | gathered | flex | flex, tiles | made |",
+        end="",
+    )
+    print(" compiled, s | off by |")
+    print("|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    for side in grids:
+        q, k, v = torch.randn(3, rows, HEADS, side**2, SIZE, device="cuda").to(dtype)
+        scale = SIZE**-0.5
+        dense = seconds(lambda q=q, k=k, v=v: F.scaled_dot_product_attention(q, k, v), True)
+        for name, again in patterns(side, q, k):
+            seen = again()
+            mask = seen.mask[:, None]
+            ways = {
+                "masked": lambda: F.scaled_dot_product_attention(q, k, v, attn_mask=mask),  # noqa: B023
+                "gathered": lambda: seen.gathered(q, k, v, scale),  # noqa: B023
+                "flex": lambda: seen.flex(q, k, v, scale, tiles=False),  # noqa: B023
+                "tiles": lambda: seen.flex(q, k, v, scale, tiles=True),  # noqa: B023
+            }
+            wanted, off, times, compiled = ways["masked"]().float(), 0.0, {}, 0.0
+            for way, run in ways.items():
+                try:
+                    began = time.perf_counter()
+                    off = max(off, float((run().float() - wanted).abs().max()))
+                    torch.cuda.synchronize()
+                    compiled += time.perf_counter() - began
+                    times[way] = f"{1000 * seconds(run, True):.3f}"
+                except RuntimeError as e:
+                    times[way] = type(e).__name__
+                    print(f"{name}, {way}: {e}", file=sys.stderr)
+            made = 1000 * seconds(lambda again=again: again().flex(q, k, v, scale), True)  # noqa: B023
+            cells = [f"{float(seen.count.float().mean()):.0f}", *(f"{seen.blocks(t):.2f}" for t in (False, True))]
+            cells += [f"{1000 * dense:.3f}", *times.values(), f"{made:.3f}", f"{compiled:.1f}", f"{off:.1e}"]
+            print(f"| {side**2} | {name} | {' | '.join(cells)} |", flush=True)
+
+
+def patterns(side: int, q: torch.Tensor, k: torch.Tensor) -> Iterator[tuple[str, Callable[[], Visible]]]:
+    """Name, and what makes the pattern."""
+    for name, (method, values) in PATTERNS.items():
+        batch = Batch.__new__(Batch)
+        batch.places = single(side, side, 0)
+        made = Registry().methods[method].build(**values)
+        yield name, lambda made=made, batch=batch: _seen(made, q, k, batch)
 
 
 def _seen(method: object, q: torch.Tensor, k: torch.Tensor, batch: Batch) -> Visible:

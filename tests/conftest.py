@@ -27,6 +27,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background jo
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser):
+    parser.addoption("--device", help="where the small models of the steering and method tests are: cpu, cuda")
+
+
+def pytest_configure(config):
+    if device := config.getoption("--device"):
+        os.environ["HARNESS_TEST_DEVICE"] = device  # read by harness.checks.zoo, also in workers
+
+
 @pytest.fixture
 def workdir(tmp_path, monkeypatch):
     """An empty current directory."""

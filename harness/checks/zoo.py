@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -40,6 +41,8 @@ VISION: dict[str, Any] = {
     "patch_size": 14,
 }
 SQUARE = (1, 3, 56, 56)
+DEVICE = os.environ.get("HARNESS_TEST_DEVICE", "cpu")
+"""Where the models are; `pytest --device cuda` sets it."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +212,7 @@ def view(name: str) -> View:
             weight.data.normal_(0, 2.0 / weight.shape[-1] ** 0.5, generator=generator)
     model.generation_config.eos_token_id = None
     model.generation_config.pad_token_id = 0
-    made = View(model)
+    made = View(model.to(DEVICE))
     made.encode, made.enlarged = functools.partial(encode, name), functools.partial(_enlarged, name)
     made.tokenizer = tokenizer()
     return made

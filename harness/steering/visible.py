@@ -19,6 +19,8 @@ FETCHED = 24
 """Pairs that take as long as fetching one key and its value for a tile (benchmarks/tower.py, as what follows)."""
 GATHERED = 0.75
 """Work of the tiles, as a share of the dense pairs, up to which gathering is faster than masked dense attention."""
+BLOCK = 128
+"""Queries and keys of a block of FlexAttention."""
 AT_ONCE = 2**18
 """Numbers of keys that are gathered at once: what fits in a cache is gathered faster."""
 
@@ -130,26 +132,57 @@ class Visible:
 
     def by_blocks(self, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor | None:
         """By FlexAttention; None where it cannot be compiled (no Triton, no compiler)."""
+        if q.device.type in _UNCOMPILED:
+            return None
         try:
             return self.flex(q, k, v, scale)
         except torch.OutOfMemoryError:
             raise
         except RuntimeError:  # what torch.compile raises
+            _UNCOMPILED.add(q.device.type)
             return None
 
-    def flex(self, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
-        """FlexAttention over the blocks of the mask that are not empty; compiled on a GPU."""
-        return _flex(q.is_cuda)(q, k, v, block_mask=self._blocks(str(q.device)), scale=scale)
+    def flex(self, q: Tensor, k: Tensor, v: Tensor, scale: float, *, tiles: bool | None = None) -> Tensor:
+        """FlexAttention over the blocks of the mask that are not empty; compiled on a GPU.
 
-    def _blocks(self, device: str) -> Any:
+        `tiles`: whether the tokens are brought into the order of the tiles, so that neighbours are in one block; None
+        for the order that leaves fewer blocks.
+        """
+        tiles = self.blocks(True) < self.blocks(False) if tiles is None else tiles
+        if tiles:
+            q, k, v = (x.index_select(2, self._order) for x in (q, k, v))
+        out = _flex(q.is_cuda)(q, k, v, block_mask=self._mask_of_blocks(tiles), scale=scale)
+        return out.index_select(2, self._order.argsort()) if tiles else out
+
+    def blocks(self, tiles: bool) -> float:
+        """Share of the blocks in which some query sees some key."""
+        made = self.__dict__.setdefault("_shares", {})
+        if tiles not in made:
+            rest = -self.length % BLOCK
+            seen = F.pad(self._ordered(tiles), (0, rest, 0, rest))
+            count = seen.unflatten(2, (-1, BLOCK)).any(3).unflatten(1, (-1, BLOCK)).any(2)
+            made[tiles] = float(count.float().mean())
+        return made[tiles]
+
+    @cached_property
+    def _order(self) -> Tensor:
+        """The tokens tile by tile, and those that see all behind them [n]."""
+        flat = torch.cat([self.queries.flatten(), self.dense])
+        return flat[flat >= 0]
+
+    def _ordered(self, tiles: bool) -> Tensor:
+        """The mask in the order of the tiles, or as it is."""
+        return self.mask[:, self._order][:, :, self._order] if tiles else self.mask
+
+    def _mask_of_blocks(self, tiles: bool) -> Any:
         from torch.nn.attention.flex_attention import create_block_mask
 
         made = self.__dict__.setdefault("_made", {})
-        if device not in made:
-            mask, rows, n = self.mask.to(device), len(self.keys), self.length
+        if tiles not in made:
+            mask, rows, n = self._ordered(tiles), len(self.keys), self.length
             seen: Callable[..., Tensor] = lambda b, h, i, j: mask[b if rows > 1 else 0, i, j]  # noqa: E731
-            made[device] = create_block_mask(seen, rows if rows > 1 else None, None, n, n, device=device)
-        return made[device]
+            made[tiles] = create_block_mask(seen, rows if rows > 1 else None, None, n, n, device=mask.device)
+        return made[tiles]
 
 
 @dataclass(frozen=True)
@@ -183,6 +216,8 @@ def _taken(x: Tensor, at: Tensor) -> Tensor:
 
 
 _COMPILED: dict[bool, Any] = {}
+_UNCOMPILED: set[str] = set()
+"""Kinds of devices for which FlexAttention could not be compiled: it is not tried again in each layer."""
 
 
 def _flex(compiled: bool) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,7 +12,7 @@ import transformers as T
 from harness.checks.playing import differ, hooks, play, same
 from harness.checks.zoo import IMAGE, TEXT, VISION, sample, view
 from harness.core.errors import BrokenPromise, UsageError
-from harness.steering import Batch, Steering, View
+from harness.steering import Batch, Steering, View, visible
 from harness.steering.places import Places, single
 from harness.steering.tower import tower_of
 from harness.steering.tower_points import Pass
@@ -214,7 +216,8 @@ def test_tiles_are_masked_attention(rows):
     assert torch.equal(seen.mask, mask)
     assert torch.equal(seen.count, mask.sum(-1))
     expected = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None], scale=0.3)
-    for way in (seen.gathered, seen.attend, seen.flex):
+    tiled, plain = (functools.partial(seen.flex, tiles=t) for t in (True, False))
+    for way in (seen.gathered, seen.attend, seen.flex, tiled, plain):
         torch.testing.assert_close(way(q, k, v, 0.3), expected)
 
 
@@ -225,10 +228,14 @@ def test_without_a_compiler_the_mask_is_used(monkeypatch):
         def flex(*args, **kwargs):
             raise error
 
+        monkeypatch.setattr(visible, "_UNCOMPILED", set())
         monkeypatch.setattr(Visible, "flex", flex)
 
     fails(RuntimeError("Cannot find a working triton installation"))
     assert seen.by_blocks(*tensors, 1.0) is None
+    monkeypatch.undo()
+    monkeypatch.setattr(visible, "_UNCOMPILED", {"cpu"})
+    assert seen.by_blocks(*tensors, 1.0) is None, "what cannot be compiled is tried again"
     fails(torch.OutOfMemoryError())
     with pytest.raises(torch.OutOfMemoryError):
         seen.by_blocks(*tensors, 1.0)

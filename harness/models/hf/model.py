@@ -150,6 +150,8 @@ class HFModel(Model):
         logging.disable_progress_bar()
         if self.device.startswith("cuda") and not torch.cuda.is_available():
             raise UsageError(f"model.device={self.device}: torch sees no CUDA device here; give model.device=cpu")
+        if self.dtype == "float32":  # cuDNN's default rounds what convolutions read to TF32's 10 bits
+            torch.backends.cudnn.allow_tf32 = False
         spread = self.device in ("balanced", "sequential")
         try:
             model, processor = self.read(
