@@ -88,6 +88,7 @@ def main() -> None:
 def on_gpu(grids: list[int], rows: int, dtype: torch.dtype) -> None:
     """One table: a line a pattern, in ms. `made`: what a pattern that is routed anew costs in each layer. `compiled`:
     seconds of the first call."""
+    torch._dynamo.config.recompile_limit = 256  # a shape a compilation
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {rows} pictures at once, {dtype}")
     print(
         "| tokens | pattern | keys | blocks | blocks, tiles | dense | masked | gathered | flex | flex, tiles | made |",
