@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 from transformers import DynamicCache
 
@@ -106,8 +105,3 @@ def keep(batch: Batch, cache: Any, mask: Tensor) -> None:
         layers.append((layer.keys[row : row + 1, :, at], layer.values[row : row + 1, :, at]))
     if layers and len(tokens) >= SAVED:
         view.carried = Carried(tokens, layers)
-
-
-def spread(cache: DynamicCache, rows: int) -> None:
-    """The one row of a cache as so many equal rows."""
-    cache.batch_select_indices(torch.zeros(rows, dtype=torch.long))

@@ -21,6 +21,7 @@ from harness.steering.hooks import attached
 from harness.steering.inputs import TEXT, Inputs, collate
 from harness.steering.method import Steering
 from harness.steering.roomy import roomy
+from harness.steering.spread import spread
 from harness.steering.view import View
 
 
@@ -147,8 +148,13 @@ def encode(batch: Batch) -> Prefix:
         if sample.shared[0] not in number:
             number[sample.shared[0]] = len(first)
             first.append(i)
-    blocks = [[_head(block[i]) for i in first] for block in batch.blocks]
+    of = torch.tensor([number[s.shared[0]] for s in batch.samples if s.shared])
     methods = [m for m in batch.methods if m.prefix == "with"]
+    if view.shown is not None and not methods and not batch.streams and carried.carries(view):
+        heads, rows = [_head(batch.samples[i]) for i in first], of.repeat_interleave(batch.beams)
+        if found := view.shown.begun(view, list(number), heads, rows, lambda some: _plain(view, some)):
+            return Prefix(found[0], None, [found[1]] * len(batch.samples))
+    blocks = [[_head(block[i]) for i in first] for block in batch.blocks]
     heads = Batch(view, methods, blocks[0], dict(zip(batch.streams, blocks[1:], strict=True)), peek=peek)
     for method in methods:
         method.prepare(heads)
@@ -156,12 +162,18 @@ def encode(batch: Batch) -> Prefix:
     forward(heads, cache=cache)
     delta = view.rope_deltas
     batch.looks = [heads.looks[number[s.shared[0]]] for s in batch.samples if s.shared] if heads.looks else ()
-    of = torch.tensor([number[s.shared[0]] for s in batch.samples if s.shared])
     # The index stays on the CPU: layers may lie on several devices.
     index = torch.cat([of + b * len(first) for b in range(len(blocks))])
-    cache.batch_select_indices(index.repeat_interleave(batch.beams))
+    spread(cache, index.repeat_interleave(batch.beams))
     cuts = [row.shared[1] for row in batch.inputs if row.shared]
     return Prefix(cache, delta[index] if delta is not None else None, cuts)
+
+
+def _plain(view: View, heads: Sequence[Inputs]) -> DynamicCache:
+    """What the model makes of these alone."""
+    cache = roomy(view)
+    forward(Batch(view, (), heads), cache=cache)
+    return cache
 
 
 def _encode_text(batch: Batch) -> Prefix:
@@ -172,7 +184,7 @@ def _encode_text(batch: Batch) -> Prefix:
     cache = view.carried.cache(view, known) if view.carried and known else roomy(view)
     if known < len(tokens):
         forward(Batch(view, (), [head]), prefix=Prefix(cache, None, [known]))
-    carried.spread(cache, len(batch.samples) * batch.beams)
+    spread(cache, torch.zeros(len(batch.samples) * batch.beams, dtype=torch.long))
     return Prefix(cache, None, [len(tokens)] * len(batch.samples))
 
 

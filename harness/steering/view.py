@@ -78,6 +78,8 @@ class View:
         """The part of a sample's picture that its image tokens show, (x0, y0, x1, y1) in 0..1."""
         self.carried: Any = None
         """The prompt that the next ones may begin with: a `Carried` of `harness.steering.carried`, or None."""
+        self.shown: Any = None
+        """Beginnings with pictures for further batches: a `Shown` of `harness.steering.shown`, or None."""
         self.enlarged: Callable[[Request, float], Tensor] | None = None
         """Pixels of a request's pictures, by the checkpoint's processor at so many times its size; None outside a run.
         Raises UsageError where it has no one size."""

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,23 @@ def test_half_precision_batches_only_equal_lengths(requests):
     half.load([])
     for batch in half.plan(calls(requests), 16):
         assert len({half.prompts.encode(c.request).tensors["input_ids"].shape[1] for c in batch}) == 1
+
+
+def test_half_precision_keeps_a_picture_for_all_lengths_of_its_questions(requests, monkeypatch):
+    """As many pictures together as are kept, so that each is encoded once."""
+    monkeypatch.setattr("harness.steering.shown.KEPT", 0)
+    half = hf(dtype="bfloat16")
+    half.load([])
+    shown = [c.request.pictures[0].digest for batch in half.plan(calls(requests), 16) for c in batch]
+    assert len([1 for a, b in pairwise(shown) if a != b]) == len(set(shown)) - 1 > 0
+
+
+def test_rows_that_share_nothing_are_bounded_by_their_cache(model, requests, monkeypatch):
+    """Keys and values of a large model: those of a shared picture are held once."""
+    monkeypatch.setattr("harness.models.hf.batching.HELD", 3 * 2**20)
+    (call,) = calls(requests[:1])
+    apart = replace(model.batching, shares=False)
+    assert apart.rows(call) < model.batching.rows(call)
 
 
 def test_max_new_tokens_and_stop(model, requests):

@@ -12,6 +12,7 @@ from transformers.cache_utils import DynamicLayer
 from harness.checks.zoo import view
 from harness.steering import roomy as module
 from harness.steering.roomy import RoomyLayer, roomy
+from harness.steering.spread import SpreadLayer
 
 DRAW = torch.Generator().manual_seed(0)
 
@@ -20,14 +21,13 @@ def grown(rows: int, tokens: int):
     return torch.randn(rows, 2, tokens, 4, generator=DRAW), torch.randn(rows, 2, tokens, 4, generator=DRAW)
 
 
-@pytest.mark.parametrize("room", [0, 1, 64])
-def test_it_holds_the_same_bit_for_bit(room, monkeypatch):
-    monkeypatch.setattr(module, "ROOM", room)
-    ours: Any = RoomyLayer()
-    theirs: Any = DynamicLayer()
-    steps = [("add", 5), ("add", 1), ("add", 1), ("crop", -2), ("add", 3), ("select", [2, 0]), ("add", 1)]
-    steps += [("repeat", 2), ("crop", -1), ("add", 2), ("add", 70), ("add", 1), ("select", [1, 1, 0]), ("add", 4)]
-    rows = 3
+STEPS: list[tuple[str, Any]] = [("add", 5), ("add", 1), ("add", 1), ("crop", -2), ("add", 3), ("select", [2, 0])]
+STEPS += [("add", 1), ("repeat", 2), ("crop", -1), ("add", 2), ("add", 70), ("add", 1), ("select", [1, 1, 0])]
+STEPS += [("add", 4), ("reorder", [2, 0, 0]), ("add", 1)]
+
+
+def played(ours: Any, theirs: Any, rows: int, steps: list[tuple[str, Any]]) -> None:
+    """Both are treated alike and must hold the same."""
     for what, value in steps:
         if what == "add":
             states = grown(rows, value)
@@ -40,8 +40,28 @@ def test_it_holds_the_same_bit_for_bit(room, monkeypatch):
                 layer.batch_repeat_interleave(value)
             elif what == "select":
                 layer.batch_select_indices(torch.tensor(value))
+            elif what == "reorder":
+                layer.reorder_cache(torch.tensor(value))
         rows = len(ours.keys)
         assert torch.equal(ours.keys, theirs.keys) and torch.equal(ours.values, theirs.values)
+        assert ours.get_seq_length() == theirs.get_seq_length()
+
+
+@pytest.mark.parametrize("room", [0, 1, 64])
+def test_it_holds_the_same_bit_for_bit(room, monkeypatch):
+    monkeypatch.setattr(module, "ROOM", room)
+    ours: Any = RoomyLayer()
+    theirs: Any = DynamicLayer()
+    played(ours, theirs, 3, STEPS)
+
+
+@pytest.mark.parametrize("more", [[], [("crop", -3), ("add", 2), ("crop", -9), ("add", 1)]], ids=["kept", "cut"])
+def test_rows_that_begin_alike_hold_the_same_bit_for_bit(more):
+    """`cut`: into the beginnings."""
+    beginnings, of = [grown(1, 6), grown(1, 6)], torch.tensor([0, 1, 1])
+    theirs: Any = DynamicLayer()
+    theirs.update(*(torch.cat([pair[which] for pair in beginnings])[of] for which in (0, 1)))
+    played(SpreadLayer(beginnings, of), theirs, 3, [*more, *STEPS])
 
 
 def test_a_step_copies_nothing_while_there_is_room():

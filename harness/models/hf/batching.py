@@ -18,6 +18,8 @@ CPU_TOKENS = 12_000
 TEXT_ROWS = 16
 """Rows of a batch of text prompts on a CPU. They share nothing and differ in length: in a larger batch more of them
 wait for the longest prompt and the longest answer."""
+HELD = 2**31
+"""Bytes of keys and values in a batch on a CPU, but for beginnings that its rows share."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Batching:
         device: "cpu", "mps", "cuda" ...
         pad: Whether prompts of different lengths may share a batch (left padding).
         streams: Rows that each call needs at most: its own, and its methods' contrast streams.
+        shares: Whether questions about one picture share what is encoded of it.
     """
 
     prompts: Prompts
@@ -35,6 +38,7 @@ class Batching:
     device: str
     pad: bool
     streams: int
+    shares: bool = True
 
     def plan(self, calls: Sequence[Call], rows: int | None) -> Iterator[list[Call]]:
         """Questions about one picture side by side, pictures in order of appearance, shorter questions first.
@@ -58,12 +62,26 @@ class Batching:
             for family in families([Text(c, self.prompts.tokens(c.request)) for c in writes]):
                 yield from self._texts(family, rows)
             return
-        by_length: dict[int, list[Call]] = {}
-        for members in groups.values():
-            for call in members:
-                by_length.setdefault(self.prompts.encode(call.request).tensors["input_ids"].shape[1], []).append(call)
-        for _, members in sorted(by_length.items()):
-            yield from _pack([members], rows or self.rows(members[0]))
+        for some in self._together(list(groups.values())):
+            by_length: dict[int, list[Call]] = {}
+            for members in some:
+                for call in members:
+                    length = self.prompts.encode(call.request).tensors["input_ids"].shape[1]
+                    by_length.setdefault(length, []).append(call)
+            for _, members in sorted(by_length.items()):
+                yield from _pack([members], rows or self.rows(members[0]))
+
+    def _together(self, groups: list[list[Call]]) -> Iterator[list[list[Call]]]:
+        """On a CPU so many pictures as `Shown` keeps while their questions come, length by length; elsewhere all."""
+        from harness.steering.shown import KEPT
+
+        if self.device != "cpu" or not groups or not groups[0][0].request.pictures:
+            yield groups
+            return
+        tokens = self.prompts.encode(groups[0][0].request).tensors["input_ids"].shape[1]
+        count = max(1, KEPT // (tokens * self._bytes()))
+        for start in range(0, len(groups), count):
+            yield groups[start : start + count]
 
     def _texts(self, family: Sequence[Text], rows: int | None) -> Iterator[list[Call]]:
         """Neighbours together, as many as fit beside the longest of them."""
@@ -88,13 +106,19 @@ class Batching:
         tokens = prompt + call.request.max_new_tokens
         if not self.device.startswith("cuda"):
             reads = call.request.pictures or call.request.continuations
-            return max(1, min(128 if reads else TEXT_ROWS, CPU_TOKENS // (tokens * self.streams)))
+            most = min(128 if reads else TEXT_ROWS, CPU_TOKENS // (tokens * self.streams))
+            if not (self.shares and call.request.pictures):
+                most = min(most, HELD // (tokens * self.streams * self._bytes()))
+            return max(1, most)
+        free, _ = torch.cuda.mem_get_info()
+        return max(1, min(256, int(0.4 * free / (tokens * self.streams * self._bytes() * 2))))
+
+    def _bytes(self) -> int:
+        """Of a token's keys and values."""
         config = self.view.decoder.config
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        each = 2 * config.num_hidden_layers * heads * size * self.view.dtype.itemsize
-        free, _ = torch.cuda.mem_get_info()
-        return max(1, min(256, int(0.4 * free / (tokens * self.streams * each * 2))))
+        return 2 * config.num_hidden_layers * heads * size * self.view.dtype.itemsize
 
     @property
     def tokens(self) -> int:

@@ -112,6 +112,7 @@ class HFModel(Model):
         from harness.models.hf.thinking import Thinking
         from harness.steering import Steering, View, require
         from harness.steering.attention_maps import covered
+        from harness.steering.shown import Shown
 
         steering: list[Steering] = []
         for method in methods:
@@ -129,6 +130,7 @@ class HFModel(Model):
         self.model, self.prompts = _LOADED[key]
         self.view = View(self.model)
         self._work = self.view.work
+        self.view.shown = None if self.pad or self.device != "cpu" else Shown()
         self.view.encode, self.view.decode = self.prompts.encode, self.prompts.tokenizer.decode
         self.view.tokenizer, self.view.enlarged = self.prompts.tokenizer, Enlarged(self.prompts.processor)
         self.view.covered = partial(covered, processor=self.prompts.processor)
@@ -137,7 +139,8 @@ class HFModel(Model):
         require(self.view, steering)
         self.thinking = Thinking(self.prompts)
         self.said = cache(lambda choices: tokens_of(self.prompts.tokenizer, choices, self.name))
-        self.batching = Batching(self.prompts, self.view, self.device, self.pad, 1 + len(self.methods))
+        shares = all(m.prefix != "none" for m in steering)
+        self.batching = Batching(self.prompts, self.view, self.device, self.pad, 1 + len(self.methods), shares)
 
     def _load(self) -> tuple[Any, Any]:
         import torch

@@ -1,29 +1,21 @@
-"""Real servers on loopback, of whichever Python has them installed, and checkpoints in the forms that they read.
+"""Interpreters that have real servers installed, and what runs on them wrote.
 
 `HARNESS_TEST_PYTHONS` names further interpreters to look in, separated by colons.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.cli import main
-from harness.embedded.tiny_llava import WEIGHTS
-
-START = 400
-"""Seconds that a server may take to start."""
 
 
 def python(*modules: str) -> str:
@@ -34,64 +26,6 @@ def python(*modules: str) -> str:
         if subprocess.run([each, "-c", wanted], capture_output=True).returncode == 0:
             return each
     pytest.skip(f"{', '.join(modules)}: in no interpreter here or in HARNESS_TEST_PYTHONS (docs/servers.md)")
-
-
-@contextlib.contextmanager
-def running(folder: Path, *command: str, **environment: str) -> Iterator[str]:
-    """A server's address once it lists its models. `{port}` in the command becomes a free port."""
-    import httpx
-
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = str(s.getsockname()[1])
-    words = [w.format(port=port) for w in command]
-    address, log = f"http://127.0.0.1:{port}/v1", folder / "server.log"
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            words, stdout=out, stderr=out, env=os.environ | environment, start_new_session=True, cwd=folder
-        )
-        try:
-            end = time.monotonic() + START
-            while True:
-                assert process.poll() is None and time.monotonic() < end, log.read_text()[-4000:]
-                with contextlib.suppress(httpx.HTTPError):
-                    if httpx.get(f"{address}/models", timeout=5).status_code == 200:
-                        break
-                time.sleep(0.5)
-            yield address
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-
-
-def for_vllm(folder: Path) -> Path:
-    """tiny-llava with the names of tensors that vLLM looks for."""
-    from safetensors.torch import load_file, save_file
-
-    folder.mkdir()
-    for path in WEIGHTS.iterdir():
-        if path.suffix != ".safetensors":
-            (folder / path.name).write_bytes(path.read_bytes())
-    weights = load_file(WEIGHTS / "model.safetensors")
-    renamed = {k.replace("vision_tower.", "vision_tower.vision_model."): v for k, v in weights.items()}
-    save_file(renamed, folder / "model.safetensors", {"format": "pt"})
-    return folder
-
-
-REPAIR = """
-import importlib.util, sys, types
-
-if importlib.util.find_spec("torchvision") is None:
-    stub = types.ModuleType("transformers.models.pixtral.image_processing_pixtral")
-    stub._num_image_tokens = None
-    sys.modules[stub.__name__] = stub
-"""
-"""A `sitecustomize` for a vLLM without torchvision: its LLaVA imports Pixtral's processor, but never calls it."""
 
 
 def evaluated(results: str, *words: str) -> dict[str, dict[str, Any]]:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import serving
 from harness.core import Call, Decoding, Message, Model, Reply, Request, user
 from harness.embedded.tiny_llava import WEIGHTS
 from harness.plugins.registry import Registry
 from tests.engine.toys import Sums
 from tests.models.openai.local import Served, local_model
-from tests.models.openai.real import REPAIR, differing, evaluated, for_vllm, python, running
+from tests.models.openai.real import differing, evaluated, python
 
 pytest.importorskip("httpx")
 pytest.importorskip("tenacity")
@@ -38,21 +39,17 @@ def served(address: str, name: object) -> list[str]:
 @contextlib.contextmanager
 def vllm(place: Path) -> Iterator[tuple[str, Path]]:
     """The address of a server of tiny-llava, and its name there."""
-    interpreter, folder = python("vllm"), for_vllm(place / "tiny")
-    command = [interpreter, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder), "--port", "{port}"]
-    how = ["--dtype", "float32", "--enforce-eager", "--max-model-len", "1024"]
-    settings = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "PYTHONPATH": str(place)}
-    (place / "sitecustomize.py").write_text(REPAIR)
-    with running(place, *command, *how, **settings) as address:
-        yield address, folder
+    interpreter, folder = python("vllm"), serving.for_vllm(WEIGHTS, place / "tiny")
+    with serving.vllm(interpreter, folder, place, "--enforce-eager") as server:
+        yield server.address, folder
 
 
 @pytest.mark.parametrize("task", [POPE, CHAIR], ids=["pope", "chair"])
 def test_transformers_serve(task, place):
     interpreter = python("transformers", "fastapi", "uvicorn", "openai")
     command = [interpreter, "-m", "transformers.cli.transformers", "serve", str(WEIGHTS), "--port", "{port}"]
-    with running(place, *command, "--device", "cpu", "--dtype", "float32") as address:
-        there = evaluated("served", *task, *served(address, WEIGHTS))
+    with serving.running(place, *command, "--device", "cpu", "--dtype", "float32") as server:
+        there = evaluated("served", *task, *served(server.address, WEIGHTS))
     assert not differing(evaluated("here", *task), there, ALL)
 
 
@@ -73,8 +70,8 @@ def test_llama_cpp(place):
     interpreter = python("llama_cpp", "diskcache", "fastapi", "uvicorn", "sse_starlette", "starlette_context")
     command = [interpreter, "-m", "llama_cpp.server", "--model", str(path), "--port", "{port}", "--n_ctx", "2048"]
     task = ["task=niah", "limit=4", "task.data=embedded", "task.lengths=[512]", "decoding.max_new_tokens=16"]
-    with running(place, *command) as address:
-        there = evaluated("served", *task, *served(address, path))
+    with serving.running(place, *command) as server:
+        there = evaluated("served", *task, *served(server.address, path))
     here = evaluated("here", *task, "model=smollm2")
     assert not differing(here, there, ["prompt_tokens"])
     assert len(differing(here, there, ["answer", "finish", "new_tokens"])) <= 2

@@ -1,0 +1,71 @@
+"""Beginnings with pictures that are kept for further batches, or spread out in each pass, change nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.checks.playing import play, same
+from harness.checks.zoo import sample, view
+from harness.steering import View, shown, spread
+from harness.steering.shown import Shown
+from harness.steering.spread import SpreadLayer
+
+
+def questions(length: int):
+    """Two about each of two pictures, all of one length."""
+    return [sample("llava", i, length=length, picture=i // 2, before=3, shared=True) for i in range(4)]
+
+
+@pytest.fixture
+def ours(monkeypatch):
+    monkeypatch.setattr(spread, "LARGE", 0)
+    made = View(view("llava").model)
+    made.shown = Shown()
+    return made
+
+
+@pytest.fixture
+def layers(monkeypatch):
+    """Layers that were spread out."""
+    made = []
+    begin = SpreadLayer.__init__
+    monkeypatch.setattr(SpreadLayer, "__init__", lambda self, *a: (made.append(self), begin(self, *a))[1])
+    return made
+
+
+def test_pictures_are_read_once_for_questions_of_several_lengths(ours, layers):
+    found, read = [], []
+    for length in (4, 6, 5):
+        before = ours.work.positions
+        found += play(ours, questions(length))
+        read.append(ours.work.positions - before)
+    assert layers and read[1] < read[0] and read[2] < read[0]
+    plain = [one for length in (4, 6, 5) for one in play(View(ours.model), questions(length))]
+    same(found, plain, 5e-4)
+
+
+def test_what_does_not_fit_is_let_go(ours, monkeypatch):
+    monkeypatch.setattr(shown, "KEPT", 0)
+    found = [play(ours, questions(4)), play(ours, questions(4))]
+    assert not ours.shown._held
+    for one in found:
+        same(one, play(View(ours.model), questions(4)), 5e-4)
+
+
+def test_other_pictures_under_the_same_key_would_be_told_apart_by_their_tokens(ours):
+    """A beginning that has become shorter than the picture is encoded anew."""
+    play(ours, questions(4))
+    (key, *_) = ours.shown._held
+    held = ours.shown._held[key]
+    ours.shown._held[key] = type(held)(held.tokens[:2], [(k[:, :, :2], v[:, :, :2]) for k, v in held.layers])
+    same(play(ours, questions(4)), play(View(ours.model), questions(4)), 5e-4)
+
+
+def test_a_cache_is_spread_where_it_is_large_and_copied_elsewhere(ours, layers, monkeypatch):
+    ours.shown = None
+    wanted = play(ours, questions(4))
+    assert layers
+    monkeypatch.setattr(spread, "LARGE", 2**30)
+    layers.clear()
+    same(play(ours, questions(4)), wanted, 0)
+    assert not layers
