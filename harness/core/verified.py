@@ -21,7 +21,7 @@ LEVELS = {
 """Each level and what it promises, strongest first."""
 
 COMPARED = ("end to end", "function")
-"""Levels that rest on the authors' numbers: they name a commit and have a golden test, tests/parity/test_NAME.py."""
+"""Levels that rest on the authors' numbers: they name a commit and have a golden test in tests/parity."""
 
 
 @dataclass(frozen=True)
