@@ -24,13 +24,14 @@ ROWS = 40
 
 def show(run: Any, probe: str, *, as_json: bool = False) -> None:
     """Raises UsageError where the run has no such readings."""
-    readings = run.readings()
-    names = sorted({n.partition(".")[0] for one in readings.values() for n in one})
+    results = run.results()
+    columns = run.columns({str(r.id): n for n, r in enumerate(results)})
+    names = sorted({c.probe for c in columns})
     if not names:
         raise UsageError(f"{run.name} has no readings: play it with a probe, as in method=[vista,{probe}]")
     if probe not in names:
         raise UsageError(f"{run.name} has no readings of {probe}: {nearest(probe, names)}")
-    found = summaries(readings, {r.id: r.cluster for r in run.results()}, probe)
+    found = summaries(columns, np.array([str(r.cluster) for r in results], object), probe)
     if as_json:
         print(json.dumps({s.name: _plain(s) for s in found}, indent=1))
         return

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from harness.core.readings import Reading
+from harness.runs.columns import Column
 from harness.stats import mean
 
-FIXED = {"layer", "head"}
-"""Axes whose lengths all samples of a run share: arrays over them have a mean."""
-PICTURE = {"row", "column"}
-"""Axes of maps: places of two pictures are not the same."""
-EVERYWHERE = (-np.inf, np.inf)
+ROWS = 10_000
+"""Arrays of heads that are added up at once."""
 
 
 @dataclass(frozen=True)
@@ -51,40 +48,30 @@ def titled(name: str) -> str:
     return name.partition(".")[2].removesuffix("_layers").removesuffix("_heads").replace("_", " ")
 
 
-def summaries(
-    readings: Mapping[str, Mapping[str, Reading]], clusters: Mapping[str, str], probe: str | None = None
-) -> list[Summary]:
-    """Every reading of a run (or of one probe) but maps of pictures, by name. `clusters`: sample -> its cluster."""
-    names = sorted({n for one in readings.values() for n in one if probe in (None, n.partition(".")[0])})
-    found = []
-    for name in names:
-        rows = [(one[name], clusters.get(sample, sample)) for sample, one in readings.items() if name in one]
-        if PICTURE.isdisjoint(rows[0][0].axes):
-            found.append(summary(name, [r for r, _ in rows], [c for _, c in rows]))
-    return found
+def summaries(columns: Sequence[Column], clusters: np.ndarray, probe: str | None = None) -> list[Summary]:
+    """Every reading of a run (or of one probe) but maps of pictures, by name. `clusters`: of each sample, by number."""
+    return [summary(c, clusters[c.at]) for c in columns if probe in (None, c.probe)]
 
 
-def summary(name: str, rows: Sequence[Reading], clusters: Sequence[str]) -> Summary:
-    """One reading of several samples."""
-    first = rows[0]
-    same = all(r.axes == first.axes and r.values.shape == first.values.shape for r in rows)
-    if not same or not set(first.axes) <= FIXED:
-        axes, values = (), np.array([r.value for r in rows])
-    else:
-        axes, values = first.axes, np.stack([r.values for r in rows]).astype(np.float64)
-    defined = np.isfinite(values)
-    counts = defined.sum(0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        middle = np.where(counts > 0, np.where(defined, values, 0).sum(0) / counts, np.nan)
+def summary(column: Column, clusters: np.ndarray) -> Summary:
+    """One reading of several samples. `clusters`: of each row of the column."""
+    values, axes, n = column.values, column.axes, len(column.at)
     if "head" in axes:
-        return Summary(name, axes, len(rows), middle)
-    columns, ok = values.reshape(len(rows), -1), defined.reshape(len(rows), -1)
-    pairs = [_interval(columns[ok[:, l], l], [c for c, d in zip(clusters, ok[:, l], strict=True) if d])
-             for l in range(columns.shape[1])]  # fmt: skip
-    low, high = np.array(pairs, np.float64).T.reshape(2, *middle.shape)
-    return Summary(name, axes, len(rows), middle, low, high)
+        total, counts = np.zeros(values.shape[1:]), np.zeros(values.shape[1:], int)
+        for start in range(0, n, ROWS):
+            part = np.asarray(values[start : start + ROWS], np.float64)
+            defined = np.isfinite(part)
+            total, counts = total + np.where(defined, part, 0).sum(0), counts + defined.sum(0)
+        with np.errstate(invalid="ignore"):
+            return Summary(column.name, axes, n, total / np.where(counts, counts, np.nan))
+    flat = values.reshape(n, -1)
+    found = [_mean(np.array(flat[:, l], np.float64), clusters, column.within) for l in range(flat.shape[1])]
+    middle, low, high = np.array(found, np.float64).T.reshape(3, *values.shape[1:])
+    return Summary(column.name, axes, n, middle, low, high)
 
 
-def _interval(values: np.ndarray, clusters: Sequence[str]) -> tuple[float, float]:
-    found = mean(values, clusters, False, EVERYWHERE)
-    return (np.nan, np.nan) if found.low is None or found.high is None else (found.low, found.high)
+def _mean(values: np.ndarray, clusters: np.ndarray, within: tuple[float, float]) -> tuple[float, float, float]:
+    """With the ends of its interval; NaN for what is not defined."""
+    ok = np.isfinite(values)
+    found = mean(values[ok], clusters[ok], False, within)
+    return found.value, *(np.nan if end is None else end for end in (found.low, found.high))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 AXES = ("layer", "head", "step", "row", "column", "unit")
 """What an array of a reading may be counted by: decoder layers, query heads, new tokens, the grid of image tokens, and
 `unit` for anything else."""
+COUNT, RATE = (0.0, math.inf), (0.0, 1.0)
+"""`Reading.within` of what cannot be below zero, and of shares and probabilities."""
 KEEP = 64
 """Samples whose full arrays are kept, by default (`probe.keep`)."""
 FEW = 64
@@ -27,6 +30,7 @@ class Reading:
         values: A number, or an array with one axis for each of `axes`. NaN: undefined there.
         axes: Of `AXES`, in order; none for a number.
         box: Of a map: the part of the picture that it covers, (x0, y0, x1, y1) in 0..1.
+        within: The least and the largest that a value can be; intervals end there.
 
     Raises ValueError where they do not fit together.
     """
@@ -34,6 +38,7 @@ class Reading:
     values: Any
     axes: tuple[str, ...] = ()
     box: tuple[float, float, float, float] | None = None
+    within: tuple[float, float] = (-math.inf, math.inf)
 
     def __post_init__(self) -> None:
         import numpy as np

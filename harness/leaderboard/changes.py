@@ -72,7 +72,7 @@ def changes(board: Board, items: Items, found: Iterable[Inside], probe: str) -> 
         plain = [x for x in here if x.acting == "vanilla"]
         if not plain:
             continue
-        base = max(plain, key=lambda x: max(map(len, x.values.values()), default=0))
+        base = max(plain, key=lambda x: max((len(c.at) for c in x.values.values()), default=0))
         rows = [_row(base, x, items, probe) for x in here if x.acting != "vanilla"]
         rows = _corrected(rows)
         rows.sort(key=lambda r: (-r.size, r.entry.acting))
@@ -91,14 +91,14 @@ def _row(base: Inside, other: Inside, items: Items, probe: str) -> ChangeRow:
     curves: dict[str, tuple[float, Markup]] = {}
     for name, before in base.values.items():
         after = other.values.get(name)
-        if name.partition(".")[0] != probe or not after:
+        if before.probe != probe or after is None or before.values.shape[1:] != after.values.shape[1:]:
             continue
-        ids = [i for i in before if i in after and i in items.position and before[i].shape == after[i].shape]
-        if not ids:
+        both, one, two = np.intersect1d(before.at, after.at, return_indices=True)
+        if not len(both):
             continue
-        a, b = (np.stack([x[i] for i in ids]).astype(np.float64) for x in (before, after))
-        clusters = items.clusters[[items.position[i] for i in ids]]
+        a, b, clusters = before.values[one], after.values[two], items.clusters[both]
         if a.ndim == 1:
+            a, b = a.astype(np.float64), b.astype(np.float64)
             good = np.isfinite(a) & np.isfinite(b)
             if good.any():
                 spread = float(a[good].std()) or 1.0
@@ -112,11 +112,10 @@ def _row(base: Inside, other: Inside, items: Items, probe: str) -> ChangeRow:
 
 def _difference(d: np.ndarray, clusters: np.ndarray, name: str) -> tuple[float, Markup]:
     """How large the change is in the layer where it is largest, and its figure."""
-    columns = [d[np.isfinite(d[:, l]), l] for l in range(d.shape[1])]
-    made = [
-        mean(c, clusters[np.isfinite(d[:, l])].tolist(), False, EVERYWHERE) if len(c) else None
-        for l, c in enumerate(columns)
-    ]
+    made = []
+    for l in range(d.shape[1]):
+        good = np.isfinite(d[:, l])
+        made.append(mean(d[good, l], clusters[good], False, EVERYWHERE) if good.any() else None)
     value, low, high = (np.array([_of(m, k) for m in made], np.float64) for k in ("value", "low", "high"))
     size = float(np.nanmax(np.abs(value))) if np.isfinite(value).any() else 0.0
     return size, fields.curve(value, low, high, f"change of {titled(name)}", zero=True)

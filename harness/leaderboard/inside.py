@@ -17,10 +17,8 @@ from harness.leaderboard import fields
 from harness.leaderboard.answers import Items
 from harness.leaderboard.board import BoardEntry
 from harness.plugins.plugin import Plugin
-from harness.runs import readings as stored
+from harness.runs.columns import Column, columns
 
-MAP = {("row", "column"), ("layer", "row", "column")}
-"""Axes of readings that lie over a picture."""
 LEVELS = 65_535
 
 
@@ -49,8 +47,8 @@ class Inside:
     parts: list[Part]
     maps: dict[int, list[dict[str, Any]]]
     """Position of an item -> its maps, as the page of the sample loads them."""
-    values: dict[str, dict[str, np.ndarray]] = field(repr=False)
-    """Number or curve over layers -> item -> what was read, for comparisons."""
+    values: dict[str, Column] = field(repr=False)
+    """Numbers and curves over layers, by name, for comparisons; samples are numbered as items are."""
 
     @property
     def probes(self) -> list[str]:
@@ -65,41 +63,35 @@ def acting(method: str, cards: Mapping[str, Plugin]) -> str:
 
 def inside(entry: BoardEntry, folder: Path, items: Items, cards: Mapping[str, Plugin]) -> Inside | None:
     """None where the run has no readings. `folder`: its directory; `cards`: the known methods."""
-    found = stored.read(folder)
-    if not any(found.values()):
+    maps: dict[int, list[dict[str, Any]]] = {}
+
+    def keep(n: int, name: str, map_: Reading) -> None:
+        if np.isfinite(map_.values).any():
+            maps.setdefault(n, []).append(_drawn(name, map_))
+
+    found = columns(folder, items.position, keep)
+    if not found and not maps:
         return None
-    clusters = {row["id"]: str(row["cluster"]) for row in items.rows}
     parts = []
-    summed = summaries(found, clusters)
+    summed = summaries(found, items.clusters)
     for probe in dict.fromkeys(s.probe for s in summed):
         own = [s for s in summed if s.probe == probe]
         curves = [(s, fields.curve(s.mean, s.low, s.high, s.title)) for s in own if s.axes == ("layer",)]
         heads = [(s, fields.heads(s.mean, s.title, s.n)) for s in own if s.axes == ("layer", "head")]
         title = cards[probe].title if probe in cards else probe
         parts.append(Part(probe, title, [s for s in own if not s.axes], curves, heads))
-    values: dict[str, dict[str, np.ndarray]] = {}
-    for sample, one in found.items():
-        for name, reading in one.items():
-            if reading.small:
-                values.setdefault(name, {})[sample] = reading.values
-    maps = {items.position[s]: made for s, one in found.items() if s in items.position and (made := _maps(one))}
+    values = {c.name: c for c in found if c.axes in ((), ("layer",))}
+    maps = {n: sorted(made, key=lambda m: m["name"]) for n, made in maps.items()}
     return Inside(entry, acting(entry.method, cards), parts, maps, values)
 
 
-def _maps(readings: Mapping[str, Reading]) -> list[dict[str, Any]]:
-    """Every map of a sample, its numbers in steps from zero to `most`, two bytes each."""
-    out = []
-    for name, reading in sorted(readings.items()):
-        if reading.axes not in MAP or not np.isfinite(reading.values).any():
-            continue
-        values = np.clip(np.nan_to_num(reading.values), 0, None)
-        values = values if values.ndim == 3 else values[None]
-        most = float(values.max()) or 1.0
-        steps = np.round(values / most * LEVELS).astype("<u2")
-        shape = list(values.shape)
-        data = base64.b64encode(steps.tobytes()).decode()
-        box = [round(v, 5) for v in reading.box or (0, 0, 1, 1)]
-        layered = len(reading.axes) == 3
-        known = {"name": name, "layered": layered, "shape": shape, "box": box}
-        out.append({**known, "most": float(f"{most:.5g}"), "data": data})
-    return out
+def _drawn(name: str, reading: Reading) -> dict[str, Any]:
+    """A map as the page of its sample loads it: numbers in steps from zero to `most`, two bytes each."""
+    values = np.clip(np.nan_to_num(reading.values), 0, None)
+    values = values if values.ndim == 3 else values[None]
+    most = float(values.max()) or 1.0
+    steps = np.round(values / most * LEVELS).astype("<u2")
+    data = base64.b64encode(steps.tobytes()).decode()
+    box = [round(v, 5) for v in reading.box or (0, 0, 1, 1)]
+    known = {"name": name, "layered": len(reading.axes) == 3, "shape": list(values.shape), "box": box}
+    return {**known, "most": float(f"{most:.5g}"), "data": data}

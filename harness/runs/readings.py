@@ -67,8 +67,8 @@ class Recorder:
         lines = []
         for r in results:
             if r.outcome and (r.readings or probing):
-                rows = [_row(name, one) for name, one in self.kept.of(r).items()]
-                lines.append(journal.sealed({"id": r.id, "rows": rows}) + "\n")
+                own = [_row(name, one) for name, one in self.kept.of(r).items()]
+                lines.append(journal.sealed({"id": r.id, "rows": own}) + "\n")
                 self.ids.add(str(r.id))
         if lines:
             _append(self.folder / LOG, "".join(lines).encode())
@@ -87,8 +87,8 @@ class Recorder:
             fresh = path.with_name(f".{path.name}.{os.getpid()}")
             try:
                 with pq.ParquetWriter(fresh, _schema(), compression="zstd") as out:
-                    for rows in _parts(_stored(self.folder, wanted)):
-                        out.write_table(_table(rows))
+                    for part in parts(rows(self.folder, wanted)):
+                        out.write_table(as_table(part))
                 with fresh.open("rb+") as file:
                     os.fsync(file.fileno())
                 fresh.replace(path)
@@ -101,16 +101,27 @@ class Recorder:
 
 def read(folder: Path) -> dict[str, dict[str, Reading]]:
     """Readings of a run by sample and name, `probe.name`; finished or not. Empty where it has none."""
-    import numpy as np
-
     found: dict[str, dict[str, Reading]] = {}
-    for row in _stored(folder):
+    for row in rows(folder):
         one = found.setdefault(row["id"], {})
         if row["name"] != BARE:
-            values = np.array(row["values"], np.float32) if row["axes"] else np.float32(_or_nan(row["value"]))
-            box = tuple(row["box"]) if row["box"] else None
-            one[row["name"]] = Reading(np.reshape(values, row["shape"]), tuple(row["axes"]), box)  # type: ignore[arg-type]
+            one[row["name"]] = reading(row)
     return found
+
+
+def reading(row: Mapping[str, Any]) -> Reading:
+    """Of one row of the file."""
+    import numpy as np
+
+    values = np.array(row["values"], np.float32) if row["axes"] else np.float32(_or_nan(row["value"]))
+    box = tuple(row["box"]) if row["box"] else None
+    return Reading(np.reshape(values, row["shape"]), tuple(row["axes"]), box, ends(row))  # type: ignore[arg-type]
+
+
+def ends(row: Mapping[str, Any]) -> tuple[float, float]:
+    """`Reading.within`. Files of earlier versions do not say."""
+    low, high = row.get("within") or (None, None)
+    return -math.inf if low is None else low, math.inf if high is None else high
 
 
 def ids(folder: Path) -> set[str]:
@@ -138,8 +149,8 @@ def table(folder: Path) -> pa.Table:
     """The rows of the file: id, name, axes, shape, box, value and values; none where there are no readings."""
     import pyarrow as pa
 
-    parts = [_table(rows) for rows in _parts(r for r in _stored(folder) if r["name"] != BARE)]
-    return pa.concat_tables(parts) if parts else _schema().empty_table()
+    found = [as_table(part) for part in parts(r for r in rows(folder) if r["name"] != BARE)]
+    return (pa.concat_tables(found) if found else _schema().empty_table()).drop_columns(["within"])
 
 
 def _row(name: str, reading: Reading) -> dict[str, Any]:
@@ -147,10 +158,12 @@ def _row(name: str, reading: Reading) -> dict[str, Any]:
     shape = list(reading.values.shape)
     data = base64.b64encode(zlib.compress(reading.packed().astype("<f4").tobytes(), 1)).decode()
     box = {"box": list(reading.box)} if reading.box else {}
-    return {"name": name, "axes": list(reading.axes), "shape": shape, "data": data, **box}
+    within = [v if math.isfinite(v) else None for v in reading.within]
+    more = {"within": within} if any(v is not None for v in within) else {}
+    return {"name": name, "axes": list(reading.axes), "shape": shape, "data": data, **box, **more}
 
 
-def _stored(folder: Path, wanted: Set[str] | None = None) -> Iterator[dict[str, Any]]:
+def rows(folder: Path, wanted: Set[str] | None = None) -> Iterator[dict[str, Any]]:
     """Rows of the Parquet file, then those of the log, which replace a sample's rows as a whole."""
     last = {row["id"]: number for number, row in enumerate(_logged(folder))}
     path = folder / FILE
@@ -178,6 +191,7 @@ def _unpacked(sample: str, row: Mapping[str, Any]) -> dict[str, Any]:
     flat = values.tolist() if row["axes"] else None
     shape, box = list(row["shape"]), row.get("box")
     made = {"id": sample, "name": row["name"], "axes": list(row["axes"]), "shape": shape, "box": box}
+    made |= {"within": row.get("within")}
     return {**made, "value": None if math.isnan(value) else value, "values": flat}
 
 
@@ -189,7 +203,7 @@ def _logged(folder: Path) -> Iterator[dict[str, Any]]:
             yield {**row, "id": str(row["id"])}
 
 
-def _parts(rows: Iterable[dict[str, Any]]) -> Iterator[Rows]:
+def parts(rows: Iterable[dict[str, Any]]) -> Iterator[Rows]:
     """Lists of rows, none of which holds very many numbers."""
     part: Rows = []
     size = 0
@@ -216,11 +230,12 @@ def _schema() -> pa.Schema:
             ("box", numbers),
             ("value", pa.float64()),
             ("values", numbers),
+            ("within", pa.list_(pa.float64())),
         ]
     )
 
 
-def _table(rows: Rows) -> pa.Table:
+def as_table(rows: Rows) -> pa.Table:
     import pyarrow as pa
 
     return pa.Table.from_pylist(rows, _schema())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.core.errors import Missing, UsageError, nearest
 from harness.core.readings import Reading
@@ -15,6 +16,9 @@ from harness.plugins.registry import unknown
 from harness.runs import journal, readings, record
 from harness.runs.directory import RunDir
 from harness.runs.record import Damaged, RunRecord
+
+if TYPE_CHECKING:
+    from harness.runs.columns import Column
 
 FILTERS = ("task", "data", "model", "method", "status", "seed", "limit")
 
@@ -68,6 +72,12 @@ class StoredRun:
     def readings(self) -> dict[str, dict[str, Reading]]:
         """What probes read, by sample and `probe.name`; empty where the run had none."""
         return readings.read(self.directory.path)
+
+    def columns(self, number: Mapping[str, int]) -> list[Column]:
+        """What probes read, as arrays over the samples that are numbered."""
+        from harness.runs.columns import columns
+
+        return columns(self.directory.path, number)
 
     def faults(self) -> list[str]:
         """One phrase for each damaged line of its journal, whose samples are not among its results."""

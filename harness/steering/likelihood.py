@@ -12,7 +12,7 @@ from harness.core.errors import UsageError
 from harness.core.types import Likelihood
 from harness.steering.batch import Batch
 from harness.steering.forward import encode, read, sharing, undisturbed
-from harness.steering.generation import generate
+from harness.steering.generation import Generated, generate
 from harness.steering.inputs import Inputs, common_prefix
 from harness.steering.method import Steering
 from harness.steering.view import View
@@ -55,13 +55,11 @@ def likelihoods(
         tokens: Tokens of a batch, padding included.
 
     Raises:
-        UsageError: a method decodes by itself, so that nothing can be forced on it.
+        UsageError: as `forced`.
     """
-    own = next((m.name for m in methods if m.has("decode")), None)
-    if own:
-        raise UsageError(f"method={own} decodes by itself: it gives no likelihoods, choose a task that generates")
     if methods:
-        return _forced(view, asks, methods, tokens)
+        made = forced(view, asks, methods, tokens)
+        return [[one.likelihood for one in some if one.likelihood] for some in made]
     out = [[Likelihood(0.0, True)] * len(a.continuations) for a in asks]
     with undisturbed(view):
         for part in _batched(view, _rows(asks), tokens):
@@ -147,8 +145,15 @@ def _common(part: Sequence[_Row], asks: Sequence[Ask]) -> int:
     return min(max(0, short), common_prefix(ids))
 
 
-def _forced(view: View, asks: Sequence[Ask], methods: Sequence[Steering], tokens: int) -> list[list[Likelihood]]:
-    out: list[list[Likelihood]] = [[] for _ in asks]
+def forced(view: View, asks: Sequence[Ask], methods: Sequence[Steering], tokens: int = 12_000) -> list[list[Generated]]:
+    """Every continuation, fed token by token under the methods: its likelihood, and what probes read on the way.
+
+    Raises UsageError where a method decodes by itself, so that nothing can be forced on it.
+    """
+    own = next((m.name for m in methods if m.has("decode")), None)
+    if own:
+        raise UsageError(f"method={own} decodes by itself: it gives no likelihoods, choose a task that generates")
+    out: list[list[Generated]] = [[] for _ in asks]
     flat = [(a, c) for a, ask in enumerate(asks) for c in ask.continuations]
     step = max(1, tokens // max(asks[a].context.length + len(c) for a, c in flat))
     for start in range(0, len(flat), step):
@@ -156,11 +161,12 @@ def _forced(view: View, asks: Sequence[Ask], methods: Sequence[Steering], tokens
         inputs = []
         for a, _ in part:
             one = asks[a].context.extended(())
+            one.marks = asks[a].context.marks
             one.shared = (f"{asks[a].key}:{a}", one.length - 1) if one.length > 1 else None
             inputs.append(one)
-        forced = [list(c) for _, c in part]
-        made = generate(view, inputs, methods, Decoding(), max(map(len, forced)), [0] * len(part), forced=forced)
+        own_tokens = [list(c) for _, c in part]
+        longest = max(map(len, own_tokens))
+        made = generate(view, inputs, methods, Decoding(), longest, [0] * len(part), forced=own_tokens)
         for (a, _), one in zip(part, made, strict=True):
-            assert one.likelihood is not None
-            out[a].append(one.likelihood)
+            out[a].append(one)
     return out

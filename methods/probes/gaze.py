@@ -8,12 +8,13 @@ import numpy as np
 from torch import Tensor
 
 from harness.core.drawing import Mark
-from harness.core.readings import Reading
+from harness.core.readings import COUNT, RATE, Reading
 from harness.methods._shared.fixations import Box, cells, fixations, scores
 from harness.steering import Batch, Probe
 from harness.steering.attention_maps import on_grid
 
-SCORES = ("pointing", "auc", "nss")
+SCORES = {"pointing": RATE, "auc": RATE, "nss": (-np.inf, np.inf)}
+"""By name, and within which bounds each lies."""
 
 
 class Gaze(Probe):
@@ -31,16 +32,17 @@ class Gaze(Probe):
         found: dict[str, list[Reading | None]] = {}
         for i, sample in enumerate(batch.samples):
             boxes, tokens = targets(sample.marks), int(batch.image_mask(i).sum())
-            one = {"boxes": Reading(float(len(boxes)))}
+            one = {"boxes": Reading(float(len(boxes)), within=COUNT)}
             seen = on_grid("map", self.kept("map", i, 1)[:, 0, :tokens], batch, i) if boxes and tokens else {}
             if seen:
                 maps, box = seen["map"].values, seen["map"].box or (0.0, 0.0, 1.0, 1.0)
                 inside = cells(boxes, maps.shape[1:], box)
                 each = np.array([scores(m, inside) for m in maps]).T  # [scores, layers]
                 deep = maps[len(maps) // 2 :].mean(0)
-                for name, curve, value in zip(SCORES, each, scores(deep, inside), strict=True):
-                    one |= {f"{name}_layers": Reading(curve, ("layer",)), name: Reading(value)}
-                one["found"] = Reading(1.0 + [bool(inside[at]) for at in fixations(deep)].index(True))
+                for (name, ends), curve, value in zip(SCORES.items(), each, scores(deep, inside), strict=True):
+                    one[f"{name}_layers"] = Reading(curve, ("layer",), within=ends)
+                    one[name] = Reading(value, within=ends)
+                one["found"] = Reading(1.0 + [bool(inside[at]) for at in fixations(deep)].index(True), within=COUNT)
             for name, reading in one.items():
                 found.setdefault(name, [None] * len(batch.samples))[i] = reading
         return found

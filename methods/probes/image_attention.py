@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from harness.core.readings import Reading
+from harness.core.readings import RATE, Reading
 from harness.steering import Batch, Probe
 from harness.steering.attention_maps import on_grid
 
@@ -35,8 +35,8 @@ class ImageAttention(Probe):
             one: dict[str, Reading] = {}
             for n, kind in enumerate(KINDS):
                 of = mass[..., n]
-                one[kind] = Reading(of.mean())
-                one[f"{kind}_layers"] = Reading(of.mean((1, 2)), ("layer",))
+                one[kind] = Reading(of.mean(), within=RATE)
+                one[f"{kind}_layers"] = Reading(of.mean((1, 2)), ("layer",), within=RATE)
                 one[f"{kind}_heads"] = Reading(of.mean(1), ("layer", "head"))
             one["image_steps"] = Reading(mass[..., 0].mean((0, 2)), ("step",))
             one["image_first"] = Reading(mass[:, 0, :, 0], ("layer", "head"))

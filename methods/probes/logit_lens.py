@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.core.readings import Reading
+from harness.core.readings import RATE, Reading
 from harness.steering import Batch, Probe
 
 
@@ -48,15 +48,15 @@ class LogitLens(Probe):
         for i, count in enumerate(passes):
             rank, p = self.kept("rank", i, count), self.kept("probability", i, count)  # [layers, steps, words]
             one = {
-                "settles": Reading(settles(rank[..., 0]).mean()),
-                "peak": Reading((p[..., 0].argmax(0) + 1).mean() / len(p)),
-                "probability": Reading(p[-1, :, 0].mean()),
-                "chosen_layers": Reading(p[..., 0].mean(1), ("layer",)),
+                "settles": Reading(settles(rank[..., 0]).mean(), within=RATE),
+                "peak": Reading((p[..., 0].argmax(0) + 1).mean() / len(p), within=RATE),
+                "probability": Reading(p[-1, :, 0].mean(), within=RATE),
+                "chosen_layers": Reading(p[..., 0].mean(1), ("layer",), within=RATE),
                 "chosen_rank": Reading(rank[..., 0], ("layer", "step")),
                 "chosen_probability": Reading(p[..., 0], ("layer", "step")),
             }
             for n, word in enumerate(words, 1):
-                one[f"{word}_layers"] = Reading(p[:, 0, n], ("layer",))
+                one[f"{word}_layers"] = Reading(p[:, 0, n], ("layer",), within=RATE)
                 one[f"{word}_rank"] = Reading(rank[..., n], ("layer", "step"))
             for name, reading in one.items():
                 found.setdefault(name, []).append(reading)

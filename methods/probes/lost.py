@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.core.readings import FEW, Reading
+from harness.core.readings import COUNT, FEW, RATE, Reading
 from harness.steering import Batch, Probe, View
 
 
@@ -45,11 +45,11 @@ class Lost(Probe):
             entropy, sure = np.moveaxis(self.kept("token", i, count)[0], -1, 0)
             context = self.kept("context", i, 1)[:, 0]
             one = {
-                "entropy": Reading(entropy[0]),
-                "mean_entropy": Reading(entropy.mean()),
-                "confidence": Reading(sure.min()),
-                "context_entropy": Reading(context.mean()),
-                "context_entropy_layers": Reading(context, ("layer",)),
+                "entropy": Reading(entropy[0], within=COUNT),
+                "mean_entropy": Reading(entropy.mean(), within=COUNT),
+                "confidence": Reading(sure.min(), within=RATE),
+                "context_entropy": Reading(context.mean(), within=COUNT),
+                "context_entropy_layers": Reading(context, ("layer",), within=COUNT),
                 "entropy_steps": Reading(entropy, ("step",)),
                 "state": Reading(self.kept("state", i, 1)[0, 0], ("unit",)),
             }

@@ -8,11 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.core.readings import Reading
+from harness.core.readings import COUNT, RATE, Reading
 from harness.steering import Batch, Probe, View
 
-SHARE, MARKED = 0.3, 0.4
-"""Of the heads: the shortest spans are local, the longest global. Of the tokens: preplan, and anchors."""
+SHARE, MARKED = 0.3, 0.4  # of the heads: shortest spans are local, longest global; of tokens: preplan, and anchors
 
 
 class Rhythm(Probe):
@@ -54,10 +53,11 @@ class Rhythm(Probe):
                 later = np.arange(s + self.near, min(count, s + self.far + 1))
                 fai[s] = back[later, later - s - self.near].mean()
         plan, anchor = largest(np.append(np.abs(np.diff(waad)), np.nan)), largest(fai)
+        coupled = np.array([plan[max(0, s - 3) : s].any() for s in np.flatnonzero(anchor)])
         return {
-            "waad": Reading(_mean(waad)),
-            "fai": Reading(_mean(fai)),
-            "coupled": Reading(_mean(np.array([plan[max(0, s - 3) : s].any() for s in np.flatnonzero(anchor)]))),
+            "waad": Reading(_mean(waad), within=COUNT),
+            "fai": Reading(_mean(fai), within=RATE),
+            "coupled": Reading(_mean(coupled), within=RATE),
             "waad_steps": Reading(waad, ("step",)),
             "fai_steps": Reading(fai, ("step",)),
         }

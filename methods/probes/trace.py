@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from harness.core.errors import UsageError
-from harness.core.readings import Reading
+from harness.core.readings import RATE, Reading
 from harness.methods._shared.tracing import KINDS, PARTS, Patch, beside, kinds, traced
 from harness.methods.activations.iri import MARGIN
 from harness.steering import Batch, Inputs, Probe, Steering, View
@@ -42,7 +42,7 @@ class Trace(Probe):
         said = int(z[0].argmax())
         high, low = z.softmax(-1)[:, said].tolist()
         lost = high - low
-        one = {"clean": Reading(high), "noised": Reading(low), "lost": Reading(lost)}
+        one = {"clean": Reading(high, within=RATE), "noised": Reading(low, within=RATE), "lost": Reading(lost)}
         layers = range((view.depth - 1) % self.every, view.depth, self.every)
         for kind, at in kinds(view, clean).items():
             if kind not in self.kinds:
@@ -53,7 +53,7 @@ class Trace(Probe):
                 p = traced(view, methods, clean, spoiled, patches)[1:].softmax(-1)[:, said].numpy()
                 rates[:, layers] = np.clip((p - low) / lost, 0, 1).reshape(len(PARTS), -1)
             for part, curve in zip(PARTS, rates, strict=True):
-                one[f"{part}_{kind.replace(' ', '_')}_layers"] = Reading(curve, ("layer",))
+                one[f"{part}_{kind.replace(' ', '_')}_layers"] = Reading(curve, ("layer",), within=RATE)
         return one
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from torch import Tensor
 
-from harness.core.readings import Reading
+from harness.core.readings import COUNT, RATE, Reading
 from harness.methods.attention.vhr import vision_aware
 from harness.steering import Batch, Inputs, Probe, View
 
@@ -37,11 +37,11 @@ class Vhd(Probe):
                 return {}
             of_token = token_vhd(vhd, self.top)
             one = {
-                "first": Reading(of_token[0]),
-                "answer": Reading(of_token.mean()),
-                "least": Reading(of_token.min()),
-                "concentration": Reading(concentration(vhd[:, 0])),
-                "layers": Reading(vhd[:, 0].mean(1), ("layer",)),
+                "first": Reading(of_token[0], within=COUNT),
+                "answer": Reading(of_token.mean(), within=COUNT),
+                "least": Reading(of_token.min(), within=COUNT),
+                "concentration": Reading(concentration(vhd[:, 0]), within=RATE),
+                "layers": Reading(vhd[:, 0].mean(1), ("layer",), within=COUNT),
                 "heads": Reading(vhd[:, 0], ("layer", "head")),
                 "steps": Reading(of_token, ("step",)),
             }

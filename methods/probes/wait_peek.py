@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from harness.core.errors import UsageError
-from harness.core.readings import Reading
+from harness.core.readings import COUNT, RATE, Reading
 from harness.methods._shared.waiting import Waiting, answers, means
 from harness.steering import Batch, Inputs, Probe, View
 
@@ -30,7 +30,7 @@ class WaitPeek(Probe):
         values = self._ids(batch.view)
         for i, sample in enumerate(batch.samples):
             places = self._places(sample, values, batch.view)
-            one = {"varied": Reading(float(len(places)))}
+            one = {"varied": Reading(float(len(places)), within=COUNT)}
             if places:
                 one |= self._played(batch.view, sample, places, values)
             for name, reading in one.items():
@@ -63,7 +63,7 @@ class WaitPeek(Probe):
         peeked[starts] = same[depth + 1 :]
         lasts = int((waited == 0).argmax()) if (waited == 0).any() else depth
         return {
-            "wait": Reading(float(lasts)),
-            "wait_layers": Reading(waited, ("layer",)),
-            "peek_layers": Reading(peeked, ("layer",)),
+            "wait": Reading(float(lasts), within=COUNT),
+            "wait_layers": Reading(waited, ("layer",), within=RATE),
+            "peek_layers": Reading(peeked, ("layer",), within=RATE),
         }

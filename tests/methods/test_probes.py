@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.stats import spearmanr
 
 from harness.checks.playing import play
 from harness.checks.zoo import sample, view
+from harness.methods._shared import massive
+from harness.methods._shared.massive import received
 from harness.methods.attention.vhr import vision_aware
 from harness.methods.probes.logit_lens import settles
 from harness.methods.probes.lost import projection
 from harness.methods.probes.rhythm import ends, largest
-from harness.methods.probes.sinks import received
 from harness.methods.probes.vhd import concentration, token_vhd
 from tests.methods.eager import attention, forward
 from tests.methods.made import made
@@ -55,6 +57,42 @@ def test_sinks():
     ratio = size.amax((1, 2)) / size.flatten(1).median(-1).values
     np.testing.assert_allclose(got["massive_layers"][:last], ratio[:last].numpy(), **CLOSE)
     np.testing.assert_array_equal(got["feature_layers"][:last], size[:last, 0].argmax(-1).numpy())
+    states = torch.stack(out.hidden_states[1:])[:last, 0]
+    cosine = torch.nn.functional.cosine_similarity(states, states[:, :1], dim=-1)[:, 1:].numpy()
+    wanted = [spearmanr(cosine[l], mean[l, 1:]).statistic for l in range(last)]
+    np.testing.assert_allclose(got["spearman_layers"][:last], wanted, atol=1e-4)
+    for l in range(last):
+        chosen = mean[l, 1:] > 0.08
+        pairs = [(a > b) + 0.5 * (a == b) for a in cosine[l][chosen] for b in cosine[l][~chosen]]
+        np.testing.assert_allclose(got["cosine_auroc_layers"][l], np.mean(pairs) if pairs else np.nan, atol=1e-4)
+    assert got["spearman"] == pytest.approx(got["spearman_layers"][2], abs=1e-6), "layers 2 to the last but one"
+    for name, part in (("mlp", v.mlp), ("attention", v.attention_output)):
+        kept = []
+        hooks = [part(l).register_forward_hook(lambda _m, _a, y: kept.append(y)) for l in range(v.depth)]
+        forward(v, one, [0])
+        for hook in hooks:
+            hook.remove()
+        branch = torch.stack([y if torch.is_tensor(y) else y[0] for y in kept])[:, 0].abs()
+        want = branch.amax((1, 2)) / branch.flatten(1).median(-1).values
+        np.testing.assert_allclose(got[f"{name}_massive_layers"], want.numpy(), **CLOSE)
+
+
+def test_statistics_of_sinks_by_hand():
+    x = np.array([[1.0, 2, 2, 5], [3, 3, 3, 3]])
+    y = np.array([[4.0, 5, 9, 1], [1, 2, 3, 4]])
+    got = massive.rank_correlation(x, y)
+    assert got[0] == pytest.approx(spearmanr(x[0], y[0]).statistic) and np.isnan(got[1])
+    assert np.isnan(massive.rank_correlation(x[:, :2], y[:, :2])).all()
+    chosen = np.array([[True, False, True, False], [False] * 4])
+    told = massive.telling(y, chosen)
+    assert told[0] == 0.75 and np.isnan(told[1])
+    one, two = np.array([[1, 1, 2, 7]]), np.array([[5, 5, 1, 8]])
+    assert massive.jaccard([one, two]).tolist() == [[1.0, 1.0, pytest.approx(1 / 3), 0.0]]
+    size = np.full((3, 4), 200.0)
+    times = np.array([[1.0] * 4, [2000, 1, 1, 2000], [1500, 1, 1, 1]])
+    of = massive.of_states(times, size, {})
+    assert of["born"].value == 1 and of["massive_tokens_layers"].values.tolist() == [0, 2, 1]
+    assert np.isnan(massive.of_states(times, size / 10, {})["born"].value)
 
 
 def test_sinks_by_hand():

@@ -11,8 +11,9 @@ from harness.checks.zoo import FAMILIES, sample, view, words
 from harness.core import Decoding, UsageError
 from harness.methods.decoding.dola import Dola
 from harness.methods.decoding.vcd import Vcd
+from harness.plugins.registry import Registry
 from harness.steering import Steering, generate
-from harness.steering.likelihood import Ask, likelihoods
+from harness.steering.likelihood import Ask, forced, likelihoods
 from tests.steering.probes import LookAtImage, NoPicture, Scale
 
 
@@ -43,9 +44,9 @@ def asks(name):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-@pytest.mark.parametrize("forced", [False, True])
-def test_equals_a_plain_forward_pass(name, forced):
-    methods = [Scale("residual", 0.0)] if forced else []
+@pytest.mark.parametrize("forced_", [False, True])
+def test_equals_a_plain_forward_pass(name, forced_):
+    methods = [Scale("residual", 0.0)] if forced_ else []
     for ask, found in zip(asks(name), likelihoods(view(name), asks(name), methods), strict=True):
         for tokens, (value, greedy, _) in zip(ask.continuations, found, strict=True):
             wanted, best = plain(name, ask.context, tokens)
@@ -100,9 +101,21 @@ def test_excluded_tokens_leave_the_rest_to_decide():
 
 
 def _dola():
-    from harness.plugins.registry import Registry
-
     return dict(Registry().methods["dola"].defaults)
+
+
+def test_probes_read_each_continuation():
+    """As they read an answer of the model's own, and change no likelihood."""
+    v, context = view("llava"), sample("llava", 0)
+    probe = Registry().methods["lost"].build()
+    (own,) = generate(v, [context], [probe], Decoding(), 3, [0])
+    ((first, second),) = forced(v, [Ask(context, [own.tokens, words(2, 5)])], [probe])
+    assert first.readings.keys() == own.readings.keys() == second.readings.keys()
+    for name, reading in own.readings.items():
+        assert reading.values == pytest.approx(first.readings[name].values, abs=1e-4, nan_ok=True), name
+    assert second.readings["lost.entropy_steps"].values.shape == (2,)
+    ((plain_one, _),) = likelihoods(v, [Ask(context, [own.tokens, words(2, 5)])], [])
+    assert first.likelihood and first.likelihood.logprob == pytest.approx(plain_one.logprob, abs=1e-4)
 
 
 def test_a_method_with_its_own_loop_is_refused():

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.decoding import Decoding
+from harness.core.drawing import Mark
 from harness.core.dress import Dress
 from harness.core.errors import HarnessError, UsageError, first_line
 from harness.core.method import Method
@@ -277,7 +278,7 @@ class HFModel(Model):
         inputs = [r[1] if r else self.prompts.encode(c.request) for c, r in zip(calls, ready, strict=True)]
         if any(m.reads_marks for m in self.methods):
             for call, given in zip(calls, inputs, strict=True):
-                given.marks = tuple(self._task.marks(call.sample))
+                given.marks = self._marks(call)
         among = [self.said(c.request.choices) for c in calls] if decoding.strategy == "choices" else None
         for call, given in zip(calls, inputs, strict=True):
             self.prompts.fits(given.length, 1 if among else decoding.max_new_tokens or call.request.max_new_tokens)
@@ -318,6 +319,9 @@ class HFModel(Model):
             )
         return replies
 
+    def _marks(self, call: Call) -> tuple[Mark, ...]:
+        return tuple(self._task.marks(call.sample))
+
     def sent(self, call: Call, decoding: Decoding) -> list[Sent]:
         from harness.steering.generation import prompts
 
@@ -350,7 +354,8 @@ class HFModel(Model):
             from harness.models.hf.likelihoods import replies
 
             try:
-                return replies(self.prompts, self.view, self.methods, calls, self.batching.tokens)
+                marks = self._marks if any(m.reads_marks for m in self.methods) else None
+                return replies(self.prompts, self.view, self.methods, calls, self.batching.tokens, marks)
             except RuntimeError as e:
                 raise _memory(e) from e
         kinds = [bool(c.request.continuations) for c in calls]
