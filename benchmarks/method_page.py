@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from method_studies import STUDIES, Study
-from method_tables import TABLES, Played, claims_table, head, row
+from method_tables import TABLES, Played, claims_table, head, on_gpu, row
 
 from harness.interop import bundle
 from harness.plugins.registry import ROOT
@@ -50,8 +50,8 @@ def _times() -> Iterator[str]:
         one = read(study)
         runs, samples = [one.base, *one.others], len(one.base.rows)
         spent = sum(r.record.cpu_seconds or 0 for r in runs) / 60
-        whole = spent * (study.whole or samples) / samples / 2
-        yield row(f"`{study.name}`", str(len(runs)), str(samples), f"{spent:.1f}", f"{whole:.0f}")
+        whole = "" if on_gpu(one.base) else f"{spent * (study.whole or samples) / samples / 2:.0f}"
+        yield row(f"`{study.name}`", str(len(runs)), str(samples), f"{spent:.1f}", whole)
     yield ""
 
 

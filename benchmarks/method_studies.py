@@ -60,6 +60,29 @@ def _budgets(names: Iterable[str], values: Iterable[float], **more: Words) -> tu
     return (("method=vanilla",), *runs)
 
 
+PIPELINES = (
+    *_methods("vanilla", "crop_center", "cot", "visrl", "deepeyes", "focus"),
+    *(("method=focus", f"method.focus.mode={mode}") for mode in ("fast", "slow")),
+)
+MEASURED = ("box_found", "turns", "tool_calls", "bad_calls", "answered", "slow")
+"""What pipelines say of themselves."""
+DRAWN = (("method=vanilla",), *(("method=self_consistency", f"method.self_consistency.n={n}") for n in (3, 9)))
+"""Greedy answers are all equal: with decoding=nucleus."""
+
+
+def _agents(task: str, model: str, limit: int | None = None, whole: int | None = None) -> tuple[Study, Study]:
+    """Pipelines on a task, and self-consistency on drawn answers."""
+    words = (f"task={task}", f"model={model}", *([f"limit={limit}"] if limit else []))
+    drawn = Study(f"{task}-drawn-{model}", "agents", (*words, "decoding=nucleus"), DRAWN, ("agreement",), whole)
+    return Study(f"{task}-agents-{model}", "agents", words, PIPELINES, ("unparsed", *MEASURED), whole), drawn
+
+
+def _power(block: int) -> tuple[Words, ...]:
+    """Patterns of as many blocks each. They have no budget, and act while the prompt is read, too."""
+    words = ("method=powerattention", f"method.powerattention.block={block}")
+    return tuple((*words, f"method.powerattention.pattern={p}") for p in ("power", "window", "stride"))
+
+
 def _lazy(window: int, *more: str) -> Words:
     """LazyEviction's window is as long as the answers here: it evicts every so many steps."""
     return (f"method.lazyeviction.window={window}", *more)
@@ -70,6 +93,7 @@ NIAH = (
     *("task=niah", "model=smollm2", "task.lengths=[512]", "task.variants=[single_1,single_2,single_3,multikey_1]"),
     *("task.style=reason", "task.max_new_tokens=64", "limit=24"),
 )
+MM_NIAH = ("task=mm_niah", "model=smol-llava", "task.subtasks=[retrieval-text,reasoning-text,retrieval-image]")
 MINIWOB = ("task=miniwob", "task.data=embedded", "task.seeds=1", "task.observation=[axtree]", "task.max_steps=6")
 COPIER = ("model=openai", "model.name=copier", "model.base_url=http://127.0.0.1:8123/v1")
 """The server of benchmarks/copier.py."""
@@ -82,8 +106,18 @@ STUDIES = {
             "pope-tiny-llava",
             "pope",
             ("task=pope", "model=tiny-llava"),
-            _methods(*HALLUCINATION, *ATTENTION, *LOOKING),
+            _methods(*(m for m in HALLUCINATION if m != "opera"), *ATTENTION, *LOOKING),
         ),
+        Study(
+            "pope-opera-tiny-llava",
+            "pope",
+            ("task=pope", "model=tiny-llava", "limit=900"),
+            _methods("vanilla", "opera"),
+            whole=3600,
+        ),
+        *_agents("pope", "tiny-llava", 720, 3600),
+        *_agents("stare", "tiny-llava"),
+        *_agents("pope", "smol-llava", 360, 3600),
         Study(
             "pope-smol-llava",
             "pope",
@@ -102,7 +136,10 @@ STUDIES = {
             "niah-kept-smollm2",
             "kept",
             NIAH,
-            _budgets(WRITTEN, (0.2, 0.5), lazyeviction=_lazy(8, "method.lazyeviction.alpha=0.001")),
+            (
+                *_budgets(WRITTEN, (0.1, 0.2, 0.5), lazyeviction=_lazy(8, "method.lazyeviction.alpha=0.001")),
+                *_power(32),
+            ),
             whole=80,
         ),
         Study(
@@ -112,7 +149,18 @@ STUDIES = {
             _budgets(CACHE, (0.1, 0.2, 0.5), lazyeviction=_lazy(4)),
             beside=("mentioned",),
         ),
-        Study("screenspot-kept-tiny-llava", "kept", SCREENSPOT, _budgets(CACHE, (0.2, 0.5), lazyeviction=_lazy(4))),
+        Study(
+            "screenspot-kept-tiny-llava",
+            "kept",
+            SCREENSPOT,
+            (*_budgets(CACHE, (0.1, 0.2, 0.5), lazyeviction=_lazy(4)), *_power(8)),
+        ),
+        Study(
+            "mm_niah-kept-smol-llava",
+            "kept",
+            MM_NIAH,
+            (*_budgets(CACHE, (0.2, 0.5), lazyeviction=_lazy(4)), *_power(64)),
+        ),
         Study(
             "screenspot-agents",
             "agents",
@@ -121,7 +169,7 @@ STUDIES = {
                 *_methods("vanilla", "ocr_click", "crop_center", "cot", "visrl", "deepeyes", "focus"),
                 ("method=focus", "method.focus.mode=slow"),
             ),
-            beside=("unparsed", "clicked", "box_found", "turns", "tool_calls", "bad_calls", "answered", "slow"),
+            beside=("unparsed", "clicked", *MEASURED),
         ),
         Study(
             "miniwob-synapse-copier",

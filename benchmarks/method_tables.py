@@ -95,6 +95,7 @@ class Played:
         pairs = [pair(base, other) for other in others]
         for other, both in zip(others, pairs, strict=True):
             odd = [k for k in ALSO if getattr(base.record, k) != getattr(other.record, k)]
+            odd += ["device"] * (on_gpu(base) != on_gpu(other))
             if odd or both.left_out:
                 raise UsageError(f"{other.name} was played otherwise than {base.name}: {', '.join(odd) or 'samples'}")
         return cls(study, base, others, pairs)
@@ -137,10 +138,24 @@ class Played:
         clusters = len({r.cluster for r in self.base.rows})
         what = f"`{' '.join(('harness eval', *self.study.words))}`: {len(runs)} runs of {len(self.base.rows)} samples"
         what += f" in {clusters} clusters, seed {self.base.record.seed}"
-        played = [f"played {' and '.join(days)}", *([f"with {', '.join(packages)}"] if packages else [])]
-        when = " ".join([*played, f"at commit{'s' * (len(commits) > 1)}"])
+        machines = sorted({machine(r) for r in runs} - {""})
+        commits = [c for c in commits if c]
+        when = [f"played {' and '.join(days)}", *([f"on {' and '.join(machines)}"] if machines else [])]
+        when += [f"with {', '.join(packages)}"] if packages else []
+        when += [f"at commit{'s' * (len(commits) > 1)} {', '.join(commits)}"] if commits else []
         spent = sum(r.record.cpu_seconds or 0 for r in runs) / 60
-        return f"{what}; {when} {', '.join(filter(None, commits))}; {spent:.0f} minutes of CPU time in all."
+        return f"{what}; {' '.join(when)}; {spent:.0f} minutes of CPU time in all."
+
+
+def on_gpu(run: BundledRun) -> bool:
+    """Whether its model was on a GPU. Bundles of before say nothing of it, and none was."""
+    return str(run.record.model_facts.get("device", "cpu")).startswith("cuda")
+
+
+def machine(run: BundledRun) -> str:
+    """The GPU, or else the CPU, that answered."""
+    hardware = run.record.hardware
+    return str((hardware.get("gpu") or [""])[0] if on_gpu(run) else hardware.get("cpu") or "")
 
 
 def label(run: BundledRun) -> str:
@@ -228,10 +243,10 @@ def chair_table(one: Played) -> Iterator[str]:
 def kept_table(one: Played) -> Iterator[str]:
     """Score by budget; then each run against vanilla, and against the window of the same budget."""
     vanilla, *levels = one.levels()
-    by = {(r.record.method, _budget(r)): (r, v) for r, v in zip(one.others, levels, strict=True)}
-    budgets = sorted({budget for _, budget in by})
+    by = {(_kind(r), _budget(r)): (r, v) for r, v in zip(one.others, levels, strict=True)}
+    budgets = sorted({budget for _, budget in by if budget})
     yield from head("method", *(f"budget {b:g}" for b in budgets), "all")
-    for method in dict.fromkeys(method for method, _ in by):
+    for method in dict.fromkeys(method for method, budget in by if budget):
         cells = [f"{by[method, b][1]:.3f}" if (method, b) in by else "" for b in budgets]
         yield row(f"`{method}`", *cells, f"{vanilla:.3f}")
     yield ""
@@ -250,12 +265,18 @@ def kept_table(one: Played) -> Iterator[str]:
         share = next(m.value for m in run.metrics if m.name == "kept_share" and m.group == "all")
         other = [signed(against[key][0]), chance(against[key][1])] if key in against else ["", ""]
         levels = [f"{share:.3f}", f"{value:.3f}", *(f"{m[n]:.2f}" for m in more)]
-        cells = [f"{key[1]:g}", *levels, signed(d), chance(p), *other]
-        yield row(f"`{key[0]}`", *cells, *costs(one.base, run))
+        cells = [f"{key[1]:g}" if key[1] else "", *levels, signed(d), chance(p), *other]
+        yield row(f"`{key[0]}`" if key[1] else key[0], *cells, *costs(one.base, run))
 
 
-def _budget(run: BundledRun) -> float:
-    return float(next(w.rpartition("=")[2] for w in run.words if ".budget=" in w))
+def _kind(run: BundledRun) -> str:
+    """The method; with what was set by hand, where it has no budget."""
+    return run.record.method if _budget(run) else label(run)
+
+
+def _budget(run: BundledRun) -> float | None:
+    """None of a pattern that has none."""
+    return next((float(w.rpartition("=")[2]) for w in run.words if ".budget=" in w), None)
 
 
 def agents_table(one: Played) -> Iterator[str]:

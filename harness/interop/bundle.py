@@ -103,6 +103,8 @@ def _entry(run: StoredRun) -> dict[str, Any]:
     record = {k: v for k, v in run.record.as_json().items() if k in RECORD}
     if "mixer" in run.record.model_facts:  # of the zoo: how it was trained, and its learning curve
         record |= {"model_facts": run.record.model_facts, "task_facts": run.record.task_facts}
+    elif device := run.record.model_facts.get("device"):
+        record["model_facts"] = {"device": device}
     record["config"] = {"task": run.record.settings("task")}  # from which comparisons make the task's own metrics
     metrics = [asdict(m) for m in run.metrics]
     return {"name": run.name, "words": told(run), "record": record, "metrics": metrics, "costs": run.cost()}

@@ -69,21 +69,34 @@ def test_kept_runs_are_whole(path):
 def test_a_table_of_budgets_holds_each_against_vanilla_and_the_window():
     """Three samples of three haystacks: what a run scores, what it kept, and the difference at equal budget."""
 
-    def run(method, budget, right, share=None):
+    def run(method, budget, right, share=None, device="cpu"):
         words = ("task=niah", f"method={method}", *([f"method.{method}.budget={budget}"] if budget else []))
         rows = [Result(str(i), str(i), "all", None, Outcome("", {"hit": r}, None)) for i, r in enumerate(right)]
         metrics = [Metric("hit", sum(right) / 3, primary=True)]
         metrics += [Metric("kept_share", share)] if share else []
-        record = RunRecord.of({"status": "done", "task": "niah", "model": "m", "method": method, "seed": 0})
+        facts = {"model_facts": {"device": device}, "environment": {"hardware": {"gpu": ["H100"], "cpu": "EPYC"}}}
+        record = RunRecord.of({"status": "done", "task": "niah", "model": "m", "method": method, "seed": 0, **facts})
         return BundledRun(f"{method}{budget}", record, metrics, words, {"seconds": 2.0, "passes": 1.0}, rows)
 
     base = run("vanilla", None, (1.0, 1.0, 1.0))
-    others = [run(*r) for r in (("window", 0.2, (0, 0, 1.0), 0.2), ("h2o", 0.2, (1.0, 0, 1.0), 0.19))]
+    wanted = (
+        ("window", 0.2, (0, 0, 1.0), 0.2),
+        ("h2o", 0.2, (1.0, 0, 1.0), 0.19),
+        ("powerattention", None, (0, 0, 0), 0.4),
+    )
+    others = [run(*r) for r in wanted]
     study = studies.Study("s", "kept", ("task=niah",), tuple(r.words[1:] for r in (base, *others)))
-    lines = list(tables.kept_table(tables.Played.of(study, [others[1], base, others[0]])))
+    played = tables.Played.of(study, [others[1], base, others[0], others[2]])
+    lines = list(tables.kept_table(played))
     assert lines[2:4] == ["| `window` | 0.333 | 1.000 |", "| `h2o` | 0.667 | 1.000 |"]
-    window, h2o = (line.split(" | ") for line in lines[-2:])
+    window, h2o, pattern = (line.split(" | ") for line in lines[-3:])
+    assert pattern[:4] == ["| `powerattention`", "", "0.400", "0.000"] and not pattern[6], "a pattern has no budget"
     assert window[:4] == ["| `window`", "0.2", "0.200", "0.333"] and window[4].startswith("-0.667") and not window[6]
     assert h2o[:4] == ["| `h2o`", "0.2", "0.190", "0.667"] and h2o[6].startswith("+0.333") and h2o[8] == "1.00x"
+    assert " on EPYC" in played.provenance and "at commit" not in played.provenance
+    there = [run("vanilla", None, (1.0, 1.0, 1.0), None, "cuda:0"), run(*wanted[0], "cuda:0")]
+    assert " on H100" in tables.Played.of(study, there).provenance
+    with pytest.raises(UsageError, match="played otherwise than vanillaNone: device"):
+        tables.Played.of(study, [base, there[1]])
     with pytest.raises(UsageError, match="s has no run of method=vanilla"):
         tables.Played.of(study, others)
