@@ -81,7 +81,11 @@ def _train(config: dict[str, Any], values: Mapping[str, str], out: Path) -> int:
         for seed in _seeds(values.get("seed", "0")):
             say(f"{how.name} on {course}, seed {seed}: {_budget(how.steps, values)} of {how.batch} examples")
             seconds = float(_number("seconds", values.get("seconds", "0")))
-            if known[course].labels:
+            if known[course].sessions:
+                from harness.zoo.towers.sessions import learn_sessions
+
+                made = learn_sessions(how, known[course], course, seed, out, say=_point, device=_device(values))
+            elif known[course].labels:
                 from harness.zoo.towers.learn import learn_tower
 
                 made = learn_tower(

@@ -101,12 +101,24 @@ class Course(ABC):
     classes: int = 0
     """How many symbols there are to predict; 0: a number is predicted."""
     labels: int = 0
-    """How many labels an example as a whole may have. Then it is a picture, its vectors are patches in raster order,
-    and it is a tower (`harness.zoo.towers`) that learns it and gives log-odds of each label."""
+    """How many labels an example as a whole may have. Then it is a picture (`values` uint8 [n, side, side, 3],
+    `targets` what each patch shows), and a tower (`harness.zoo.towers`) learns it, reads vectors of `width` numbers,
+    which are patches in raster order, and gives log-odds of each label."""
+    sessions: int = 0
+    """In how many sessions the labels come, as many in each; 0: all at once. A learner on a frozen tower answers for
+    every session as it stood behind it."""
 
     @abstractmethod
     def batch(self, rng: np.random.Generator, n: int) -> Examples:
         """Fresh examples, all of one length. Depends on the generator alone."""
+
+    def pool(self) -> Examples:
+        """Of a course with labels: the pictures that are learnt from, again and again."""
+        raise NotImplementedError
+
+    def fresh(self) -> Examples:
+        """Of a course with labels: pictures that the tower has not learnt from, for its readouts."""
+        raise NotImplementedError
 
     @abstractmethod
     def exams(self) -> Mapping[str, Examples]:

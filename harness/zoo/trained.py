@@ -71,13 +71,21 @@ class Trained:
 
     @property
     def sees(self) -> bool:
-        """Whether it is a tower, which reads pictures, and no network for series."""
-        return "grid" in self.shape
+        """Whether it reads pictures: a tower, or a learner on one."""
+        return "grid" in self.shape or "tower" in self.shape
 
     def _empty(self) -> Any:
         """The network before its weights are read."""
         shape = dict(self.shape)
         shape["mixers"] = tuple((name, options) for name, options in shape["mixers"])
+        if "tower" in shape:
+            from harness.zoo.towers import lanes
+
+            frozen = trained_tower(self.folder, shape["tower"]["seed"])
+            tower = frozen.load()
+            if lanes.digest(tower) != shape["tower"]["digest"]:
+                raise Missing(f"{self.file} was learnt on another tower than {frozen.file}: train it again")
+            return lanes.learner(lanes.Shape(**shape), tower)
         if self.sees:
             from harness.zoo.towers import tower
 
@@ -99,6 +107,17 @@ class Trained:
         save_file(tensors, self.file, {"shape": json.dumps(network.shape.facts())})
         self.file.chmod(0o644)  # safetensors writes 0600
         self.file.with_suffix(".json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+def trained_tower(folder: Path, seed: int) -> Trained:
+    """The dense tower that learners of increments stand on: of the folder, else of those that come with harness. Raises
+    Missing."""
+    for place in (folder, COMMITTED):
+        found = Trained(place, "dense", "scenes", seed)
+        if found.file.is_file():
+            return found
+    how = f"harness zoo train mixer=dense task=scenes seed={seed}"
+    raise Missing(f"learners of increments stand on the dense tower of their seed, which is not there: {how}")
 
 
 def models(folder: Path = COMMITTED) -> list[str]:

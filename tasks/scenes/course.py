@@ -10,8 +10,10 @@ from harness.core.series import Course, Examples
 from harness.embedded.scenes import CALIBRATION, NAMES, TRAINING
 from harness.tasks.scenes.pictures import CLASSES, WIDTH, Pictures
 
-EXAM, FRESH, PROBED = 256, 3_000_000, 4000
-"""Pictures of the learning curve; the first seed and the number of those that readouts are fitted to."""
+FRESH = TRAINING[3_000_000:3_008_000]
+"""Pictures that no tower has learnt from: readouts and learners of increments are fitted to them."""
+PROBED, EXAM = 4000, 256
+"""How many of them readouts are fitted to, and pictures of the learning curve."""
 
 
 class Scenes(Course):
@@ -19,18 +21,27 @@ class Scenes(Course):
 
     width, classes, labels = WIDTH, CLASSES, len(NAMES)
 
-    def __init__(self, pictures: int, probed: int = PROBED):
-        self.pool = Pictures(TRAINING[:pictures])
-        self.probed = Pictures(TRAINING[FRESH : FRESH + probed])
-        self.exam = Pictures(CALIBRATION[500_000 : 500_000 + EXAM])
+    def __init__(self, pictures: int, fresh: range = FRESH, exam: int = EXAM):
+        self.learnt, self.others = Pictures(TRAINING[:pictures]), Pictures(fresh)
+        self.held = Pictures(CALIBRATION[500_000 : 500_000 + exam])
 
-    def batch(self, rng: np.random.Generator, n: int) -> Examples:
-        rows = np.sort(rng.integers(len(self.pool.seeds), size=n))
-        return self.pool.examples(rows, rng.random(n) < 0.5)
-
-    def exams(self) -> Mapping[str, Examples]:
-        return {"pictures": self.exam.examples()}
+    def pool(self) -> Examples:
+        return self.learnt.examples
 
     def fresh(self) -> Examples:
-        """Pictures that no tower has learnt from."""
-        return self.probed.examples()
+        made = self.others.examples
+        assert made.labels is not None
+        return Examples(made.values[:PROBED], made.targets[:PROBED], made.labels[:PROBED])
+
+    def batch(self, rng: np.random.Generator, n: int) -> Examples:
+        return drawn(self.pool(), rng, n)
+
+    def exams(self) -> Mapping[str, Examples]:
+        return {"pictures": self.held.examples}
+
+
+def drawn(pool: Examples, rng: np.random.Generator, n: int) -> Examples:
+    """`n` of the pool."""
+    assert pool.labels is not None
+    rows = rng.integers(len(pool), size=n)
+    return Examples(pool.values[rows], pool.targets[rows], pool.labels[rows])

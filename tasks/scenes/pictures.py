@@ -12,24 +12,15 @@ import numpy as np
 
 from harness.core.files import cache_folder
 from harness.core.series import Examples
-from harness.embedded.scenes import GRID, NAMES
+from harness.embedded.scenes import NAMES
 from harness.embedded.tiny_llava import cache
-from harness.embedded.tiny_llava.cache import PATCH, PATCHES, encode
+from harness.embedded.tiny_llava.cache import PATCH, encode
 
-SIDE = GRID // PATCH
-WIDTH = 3 * PATCH**2
 CLASSES = len(NAMES) + 1
 """What a patch shows: a category, or none."""
-MEAN, STD = 0.5, 0.25
+WIDTH = 3 * PATCH**2
 KEPT = 2000
 """From so many pictures on they are drawn into the cache folder."""
-
-
-def patches(pixels: np.ndarray) -> np.ndarray:
-    """uint8 [n, 96, 96, 3] -> normalised float32 [n, 64, 432], patches in raster order."""
-    n = len(pixels)
-    cut = pixels.reshape(n, SIDE, PATCH, SIDE, PATCH, 3).transpose(0, 1, 3, 2, 4, 5).reshape(n, PATCHES, WIDTH)
-    return (cut.astype(np.float32) / 255 - MEAN) / STD
 
 
 def labels(instances: np.ndarray) -> np.ndarray:
@@ -58,12 +49,21 @@ class Pictures:
             cache.build(folder, self.seeds, workers=len(os.sched_getaffinity(0)))
         return cache.load(folder)
 
-    def examples(self, rows: np.ndarray | None = None, flip: np.ndarray | None = None) -> Examples:
-        """Patches, what each shows, and labels. `flip`: which of the rows are seen in a mirror."""
-        a = self.arrays
-        rows = np.arange(len(a)) if rows is None else rows
-        pixels, shown = a.pixels[rows], a.patch_class[rows].reshape(-1, SIDE, SIDE)
-        if flip is not None:
-            pixels = np.where(flip[:, None, None, None], pixels[:, :, ::-1], pixels)
-            shown = np.where(flip[:, None, None], shown[:, :, ::-1], shown)
-        return Examples(patches(pixels), shown.reshape(-1, PATCHES).astype(np.int64), labels(a.instances[rows]))
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """bool [n, 67]: which categories each picture shows."""
+        return labels(self.arrays.instances)
+
+    @property
+    def examples(self) -> Examples:
+        """Pixels, what each patch shows, and labels."""
+        return Examples(self.arrays.pixels, self.arrays.patch_class, self.labels)
+
+    @property
+    def values(self) -> np.ndarray:
+        """Patches float32 [n, 64, 432], as towers read them."""
+        import torch
+
+        from harness.zoo.towers.pictures import patches
+
+        return patches(torch.from_numpy(np.array(self.arrays.pixels))).numpy()

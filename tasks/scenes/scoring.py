@@ -42,15 +42,20 @@ def judged(answer: str, target: Sequence[int], names: Sequence[str], details: di
     return Outcome(answer, scores, ", ".join(names[i] for i in np.flatnonzero(said)) or "nothing", details)
 
 
-def mean_average_precision(results: Sequence[Result], labels: int) -> float:
-    """mAP: the mean over labels that some picture has; of unread answers each label stands last."""
-    table, shown = [], []
+def table(results: Sequence[Result], labels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Log-odds [n, labels], of unread answers -inf, and what is shown, bool [n, labels]."""
+    said, shown = [], []
     for r in results:
         assert r.outcome
         unread = r.outcome.scores["unread"] or r.outcome.answer is None
-        table.append([-np.inf] * labels if unread else predictions(str(r.outcome.answer), labels))
+        said.append([-np.inf] * labels if unread else predictions(str(r.outcome.answer), labels))
         shown.append(np.isin(np.arange(labels), r.target))
-    return float(np.nanmean(average_precision(np.array(table).T, np.array(shown).T)))
+    return np.array(said), np.array(shown)
+
+
+def mean_average_precision(said: np.ndarray, shown: np.ndarray) -> float:
+    """mAP: the mean over labels that some picture has."""
+    return float(np.nanmean(average_precision(said.T, shown.T)))
 
 
 def aggregate(results: Sequence[Result], labels: int) -> list[Metric]:
@@ -64,10 +69,11 @@ def aggregate(results: Sequence[Result], labels: int) -> list[Metric]:
         found = mean([s["precision"] for _, s in part], [r.cluster for r, _ in part], binary=False)
         out.append(found.metric("precision", group, primary=group == "all"))
     clusters = [r.cluster for r, _ in scored]
-    rows = [r for r, _ in scored]
-    out.append(blocks(lambda some: mean_average_precision(some, labels), rows, clusters).metric("map"))
-    table = totals([[s["found"], s["said"], s["shown"]] for _, s in scored], clusters)
-    f1 = jackknife(table, lambda c: 2 * c[..., 0] / (c[..., 1] + c[..., 2]), n=len(scored))
+    said, shown = table([r for r, _ in scored], labels)
+    precision = blocks(lambda at: mean_average_precision(said[at], shown[at]), range(len(scored)), clusters)
+    out.append(precision.metric("map"))
+    counts = totals([[s["found"], s["said"], s["shown"]] for _, s in scored], clusters)
+    f1 = jackknife(counts, lambda c: 2 * c[..., 0] / (c[..., 1] + c[..., 2]), n=len(scored))
     out.append(f1.metric("f1"))
     out.append(mean([s["unread"] for _, s in scored], clusters).metric("unread", higher_is_better=False))
     return [*out, failed(results)]

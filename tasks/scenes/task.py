@@ -40,11 +40,8 @@ class SceneTask(Task):
 
     def samples(self) -> Iterator[Sample]:
         pictures = self.pictures
-        made = pictures.examples()
-        assert made.labels is not None
-        for seed, values, labels, kind in zip(
-            pictures.seeds, made.values, made.labels, pictures.arrays.kind, strict=True
-        ):
+        parts = pictures.seeds, pictures.values, pictures.labels, pictures.arrays.kind
+        for seed, values, labels, kind in zip(*parts, strict=True):
             shown = np.flatnonzero(labels).tolist()
             names = [NAMES[i] for i in shown]
             question = f"Which of {len(NAMES)} objects does scene {seed} show ({SCENE_TYPES[kind].phrase})?"

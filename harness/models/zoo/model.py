@@ -21,6 +21,7 @@ from harness.zoo.towers import pattern as patterns
 from harness.zoo.towers.readouts import READOUTS
 from harness.zoo.trained import COMMITTED, Trained, all_of, models
 
+LEARNERS = "harness.zoo.towers.lanes"
 LENGTHS = (64, 128, 256, 512, 1024)
 """Lengths whose state sizes are in a run's record."""
 
@@ -171,7 +172,9 @@ class Zoo(Model):
 
 
 def modules(trained: Trained) -> list[str]:
-    """Those that hold its mixers, or its pattern."""
+    """Those that hold its mixers, or its pattern, or the learners."""
+    if "tower" in trained.shape:
+        return [LEARNERS, patterns.module_of("dense")]
     of = patterns.module_of if trained.sees else module_of
     return [of(name) for name, _ in trained.shape["mixers"]]
 

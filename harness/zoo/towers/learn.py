@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,11 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.core.errors import UsageError, first_line, nearest
-from harness.core.series import Course, Examples
+from harness.core.series import Course
 from harness.stats.precision import average_precision
 from harness.training.loop import Budget, Settings, train
 from harness.zoo.curve import read_curve
 from harness.zoo.recipe import Recipe
+from harness.zoo.towers.pictures import Pictures
 from harness.zoo.towers.readouts import READOUTS
 from harness.zoo.towers.tower import Shape, Tower
 from harness.zoo.trained import Trained
@@ -29,7 +29,7 @@ HIDDEN = 0.6
 """Share of patches that a masked tower fills in."""
 EMPTY = 0.3
 """Weight of patches without an object, which are two in three."""
-RATE, BATCH, STEPS = 3e-3, 128, 1500
+RATE, BATCH, STEPS = 3e-3, 256, 1000
 """Of the readouts, which learn for no more steps than their tower."""
 
 
@@ -54,13 +54,14 @@ class Seeing:
 
     def __init__(self, tower: Tower, course: Course, recipe: Recipe, device: torch.device):
         shape = tower.shape
-        self.tower, self.course, self.recipe, self.device = tower, course, recipe, device
+        self.tower, self.recipe, self.classes = tower, recipe, course.classes
         heads = {"picture": nn.Linear(shape.width, shape.labels), "patch": nn.Linear(shape.width, course.classes)}
         if shape.masked:
             heads = {"patch": nn.Linear(shape.width, shape.vectors)}
         self.heads = nn.ModuleDict(heads)
         self.modules = nn.ModuleDict({"tower": tower, "heads": self.heads}).to(device)
-        self.exams = dict(course.exams())
+        ((_, exam),) = course.exams().items()
+        self.pool, self.exam = Pictures.of(course.pool(), device), Pictures.of(exam, device)
 
     def groups(self) -> list[dict]:
         learnt = [p for name, p in self.modules.named_parameters() if ".readouts." not in name]
@@ -71,17 +72,16 @@ class Seeing:
         ]
 
     def loss(self, rng: np.random.Generator, batch: int) -> tuple[Tensor, dict[str, float]]:
-        examples = self.course.batch(rng, batch)
-        values = torch.from_numpy(examples.values).to(self.device)
+        some = self.pool.drawn(rng, batch)
+        values = some.values
         if self.tower.shape.masked:
-            hidden = torch.from_numpy(rng.random(values.shape[:2]) < HIDDEN).to(self.device)
+            hidden = torch.from_numpy(rng.random(values.shape[:2]) < HIDDEN).to(values.device)
             return self._filled(values, hidden), {}
         states = self.tower(values)
-        weight = torch.ones(self.course.classes, device=self.device)
+        weight = torch.ones(self.classes, device=values.device)
         weight[-1] = EMPTY
-        patches, labels = (torch.from_numpy(x).to(self.device) for x in (examples.targets, examples.labels))
-        seen = F.cross_entropy(self.heads["patch"](states[:, 1:]).flatten(0, 1), patches.flatten(), weight=weight)
-        return seen + F.binary_cross_entropy_with_logits(self.heads["picture"](states[:, 0]), labels.float()), {}
+        seen = F.cross_entropy(self.heads["patch"](states[:, 1:]).flatten(0, 1), some.shown.flatten(), weight=weight)
+        return seen + F.binary_cross_entropy_with_logits(self.heads["picture"](states[:, 0]), some.labels), {}
 
     def _filled(self, values: Tensor, hidden: Tensor) -> Tensor:
         """Mean squared error of hidden patches, each normalised by its own mean and deviation, as in MAE."""
@@ -92,18 +92,15 @@ class Seeing:
     def validate(self) -> dict[str, float]:
         """`picture`: mAP by the class token; `patch`: the share of patches with an object that are named right, or,
         masked, the error of what is filled in."""
-        ((_, examples),) = self.exams.items()
-        states = frozen(self.tower, examples.values)
         if self.tower.shape.masked:
-            values = torch.from_numpy(examples.values).to(self.device)
-            hidden = torch.from_numpy(np.random.default_rng(0).random(values.shape[:2]) < HIDDEN).to(self.device)
-            return {"patch": self._filled(values, hidden).item()}
-        said = self.heads["patch"](states[:, 1:]).argmax(-1).cpu().numpy()
-        there = examples.targets != self.course.classes - 1
-        return {
-            "picture": mean_precision(self.heads["picture"](states[:, 0]), examples.labels),
-            "patch": float((said == examples.targets)[there].mean()),
-        }
+            values = self.exam.values
+            hidden = np.random.default_rng(0).random(values.shape[:2]) < HIDDEN
+            return {"patch": self._filled(values, torch.from_numpy(hidden).to(values.device)).item()}
+        states = frozen(self.tower, self.exam)
+        there = self.exam.shown != self.classes - 1
+        right = self.heads["patch"](states[:, 1:]).argmax(-1) == self.exam.shown
+        said = self.heads["picture"](states[:, 0])
+        return {"picture": mean_precision(said, self.exam.labels), "patch": right[there].float().mean().item()}
 
 
 class Reading:
@@ -111,7 +108,7 @@ class Reading:
 
     multiple = 1
 
-    def __init__(self, name: str, tower: Tower, states: Tensor, labels: Tensor, exam: tuple[Tensor, Any]):
+    def __init__(self, name: str, tower: Tower, states: Tensor, labels: Tensor, exam: tuple[Tensor, Tensor]):
         self.name, self.head, self.states, self.labels, self.exam = name, tower.readouts[name], states, labels, exam
         self.modules = nn.ModuleDict({"head": self.head})
 
@@ -128,18 +125,18 @@ class Reading:
         return {self.name: mean_precision(self.head.eval()(states), labels)}
 
 
-def mean_precision(said: Tensor, labels: Any) -> float:
+def mean_precision(said: Tensor, labels: Tensor) -> float:
     """mAP over the labels that some picture has."""
-    found = average_precision(said.detach().cpu().numpy().T, np.asarray(labels).T)
+    found = average_precision(said.detach().cpu().numpy().T, labels.cpu().numpy().T)
     return float(np.nanmean(found))
 
 
 @torch.no_grad()
-def frozen(tower: Tower, values: np.ndarray) -> Tensor:
+def frozen(tower: Tower, pictures: Pictures) -> Tensor:
     """States [n, 1 + N, D] of pictures, on the tower's device."""
-    device, was = tower.first.device, tower.training
+    was = tower.training
     tower.eval()
-    found = [tower(torch.from_numpy(values[i : i + ROWS]).to(device)) for i in range(0, len(values), ROWS)]
+    found = [tower(pictures[i : i + ROWS].values) for i in range(0, len(pictures), ROWS)]
     tower.train(was)
     return torch.cat(found)
 
@@ -179,7 +176,7 @@ def learn_tower(
     )
     if not train(objective, Budget(seconds) if seconds else Budget(steps=recipe.steps), settings):
         return None
-    scores = read(tower, course, folder, seed, min(STEPS, recipe.steps), say)
+    scores = read(tower, course, objective.exam, folder, seed, min(STEPS, recipe.steps), say)
     curve = read_curve(folder / "log.jsonl", ["picture", "patch"])
     facts = {
         "name": recipe.name,
@@ -204,18 +201,21 @@ def learn_tower(
 
 
 def read(
-    tower: Tower, course: Course, folder: Path, seed: int, steps: int, say: Callable[[str], None] | None
+    tower: Tower,
+    course: Course,
+    exam: Pictures,
+    folder: Path,
+    seed: int,
+    steps: int,
+    say: Callable[[str], None] | None,
 ) -> dict[str, float]:
     """Fit the readouts to pictures that the tower has not learnt from; mAP of each on the exam."""
-    fresh: Examples = course.fresh()
-    ((_, exam),) = course.exams().items()
+    fresh, scores = Pictures.of(course.fresh(), exam.pixels.device), dict[str, float]()
     tower.requires_grad_(False)
-    states = frozen(tower, fresh.values)
-    labels = torch.from_numpy(fresh.labels).float().to(states.device)
-    held, scores = (frozen(tower, exam.values), exam.labels), dict[str, float]()
+    states, held = frozen(tower, fresh), (frozen(tower, exam), exam.labels)
     for name in READOUTS:
         tower.readouts[name].requires_grad_(True)
-        objective = Reading(name, tower, states, labels, held)
+        objective = Reading(name, tower, states, fresh.labels, held)
         (folder / "readouts").mkdir(exist_ok=True)
         settings = Settings(folder / "readouts", seed, BATCH, RATE, log_every=1e9, clock=time.process_time, say=say)
         train(objective, Budget(steps=steps), settings)
@@ -232,9 +232,8 @@ def settle(objective: Reading) -> None:
     norm.running_mean, norm.running_var = z.mean(0), z.var(0, correction=0)
 
 
-def scores_of(tower: Tower, exams: Mapping[str, Examples]) -> dict[str, float]:
+def scores_of(tower: Tower, exam: Pictures) -> dict[str, float]:
     """mAP of each readout on held-out pictures."""
-    ((_, exam),) = exams.items()
-    states = frozen(tower, exam.values)
+    states = frozen(tower, exam)
     with torch.no_grad():
         return {r: mean_precision(tower.readouts[r](states), exam.labels) for r in READOUTS}

@@ -30,7 +30,7 @@ class Shape:
     width: int = 64
     depth: int = 3
     heads: int = 4
-    inner: int = 3
+    inner: int = 2
     grid: int = 8
     vectors: int = 432
     labels: int = 67

@@ -1,0 +1,144 @@
+"""Trains a learner session after session on a frozen tower: one stage of the loop each."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from harness.core.series import Course
+from harness.stats.precision import average_precision
+from harness.training.loop import Budget, Settings, train
+from harness.zoo.recipe import Recipe
+from harness.zoo.towers.lanes import Learner, PromptSelect, Shape, digest, learner
+from harness.zoo.towers.pictures import Pictures
+from harness.zoo.trained import Trained, trained_tower
+
+KEYED, ROWS, MOST = 512, 256, 3000
+"""Pictures of a session that make its key; that are read at once; and that a session has at most."""
+
+
+class Session:
+    """What one session marks: its pictures are those of the pool that show one of its labels."""
+
+    multiple = 1
+
+    def __init__(self, made: Learner, pool: Pictures, session: int):
+        self.name = f"session-{session}"
+        self.learner, self.session, self.pool = made, session, pool
+        self.modules = nn.ModuleDict({"learner": made})
+        self.of = slice(None) if made.joint else made.of(session)
+        self.rows = np.flatnonzero(pool.labels[:, self.of].any(1).cpu().numpy())
+        self.rows = self.rows if made.joint else self.rows[:MOST]
+
+    def groups(self) -> list[dict]:
+        return [{"params": self.learner.learnt(self.session), "weight_decay": 0.0, "scale": 1.0}]
+
+    def given(self, rng: np.random.Generator, batch: int) -> tuple[Tensor, Tensor]:
+        """Patches, and labels [n, labels] of which those of other sessions are 0."""
+        some = self.pool.drawn(rng, batch, self.rows)
+        marked = torch.zeros_like(some.labels)
+        marked[:, self.of] = some.labels[:, self.of]
+        return some.values, marked
+
+    def loss(self, rng: np.random.Generator, batch: int) -> tuple[Tensor, dict[str, float]]:
+        return self.learner.loss(*self.given(rng, batch), self.session), {}
+
+    def validate(self) -> dict[str, float]:
+        return {}
+
+
+def learn_sessions(
+    recipe: Recipe,
+    course: Course,
+    name: str,
+    seed: int,
+    out: Path,
+    *,
+    say: Callable[[str], None] | None = None,
+    device: str = "cpu",
+) -> Trained:
+    """Train and write below `out`; `recipe.steps` are those of each session. An interrupted run continues from its
+    last session."""
+    made, on = Trained(out, recipe.name, name, seed), torch.device(device)
+    began, cpu = time.perf_counter(), time.process_time()
+    tower = trained_tower(out, seed).load()
+    torch.manual_seed(seed)
+    known = {"name": "dense", "seed": seed, "digest": digest(tower)}
+    shape = Shape(tuple(recipe.shape["mixers"]), course.sessions, course.labels, known, course.width)
+    net = learner(shape, tower).to(on)
+    tower.to(on)
+    folder = out / recipe.name / f"{name}-{seed}.training"
+    folder.mkdir(parents=True, exist_ok=True)
+    sessions = range(1) if net.joint else range(course.sessions)
+    steps, curve = recipe.steps * (course.sessions if net.joint else 1), list[dict[str, Any]]()
+    pool = Pictures.of(course.pool(), on)
+    ((_, held),) = course.exams().items()
+    exam = Pictures.of(held, on)
+    for t in sessions:
+        objective = Session(net, pool, t)
+        net.begin(t)
+        if isinstance(net, PromptSelect):
+            net.keyed(objective.given(np.random.default_rng((seed, t)), KEYED)[0], t)
+        settings = Settings(
+            folder,
+            seed,
+            recipe.batch,
+            recipe.rate,
+            checkpoint_every=60.0,
+            log_every=1e9,
+            clock=time.process_time,
+            optimizer=lambda groups: torch.optim.AdamW(groups, recipe.rate, fused=True),
+            counted="examples",
+            say=None,
+        )
+        train(objective, Budget(steps=steps), settings)
+        for behind in range(course.sessions) if net.joint else (t,):
+            net.end(behind)
+        labels = slice(0, course.labels if net.joint else net.of(t).stop)
+        seen = float(np.nanmean(precisions(net, exam)[t, labels]))
+        point = {"step": (t + 1) * steps, "seconds": round(time.process_time() - cpu, 1), "scores": {"seen": seen}}
+        curve.append(point)
+        if say:
+            say(json.dumps({"step": point["step"], "seen": round(seen, 4), "minutes": point["seconds"] / 60}))
+    every = precisions(net, exam)
+    facts = {
+        "name": recipe.name,
+        "course": name,
+        "seed": seed,
+        "recipe": {k: v for k, v in asdict(recipe).items() if k != "name"},
+        "tower": known,
+        "parameters": net.size(),
+        "device": torch.cuda.get_device_name(on) if on.type == "cuda" else "cpu",
+        "cpu_seconds": round(time.process_time() - cpu, 1),
+        "seconds": round(time.perf_counter() - began, 1),
+        "steps": steps * len(sessions),
+        "examples": steps * len(sessions) * recipe.batch,
+        "score": "mAP",
+        "scores": summary(every, net),
+        "torch": torch.__version__.partition("+")[0],
+        "curve": curve,
+    }
+    made.save(net.cpu(), facts)
+    return made
+
+
+@torch.no_grad()
+def precisions(net: Learner, exam: Pictures) -> np.ndarray:
+    """[L, labels]: average precision of each label behind each session; NaN where no picture shows it."""
+    said = torch.cat([net.answers(exam[i : i + ROWS].values) for i in range(0, len(exam), ROWS)]).cpu().numpy()
+    table = said.reshape(len(exam), net.shape.sessions, net.shape.labels)
+    return average_precision(table.transpose(1, 2, 0), exam.labels.cpu().numpy().T[None])
+
+
+def summary(found: np.ndarray, net: Learner) -> dict[str, float]:
+    """`average` and `last`: mAP of the labels so far, as a mean over sessions and behind the last."""
+    by = [float(np.nanmean(found[t][: net.of(t).stop])) for t in range(len(found))]
+    return {"average": round(float(np.mean(by)), 4), "last": round(by[-1], 4)}
