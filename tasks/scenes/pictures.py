@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import os
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -30,6 +30,12 @@ def labels(instances: np.ndarray) -> np.ndarray:
     return found[:, : len(NAMES)]
 
 
+@lru_cache(maxsize=4)
+def few(seeds: range) -> cache.SceneArrays:
+    """Drawn in memory, and remembered: a run asks for its samples more than once."""
+    return cache.SceneArrays(*(np.stack(rows) for rows in zip(*map(encode, seeds), strict=True)))
+
+
 @dataclass(frozen=True)
 class Pictures:
     """The pictures of a range of seeds."""
@@ -40,7 +46,7 @@ class Pictures:
     def arrays(self) -> cache.SceneArrays:
         """Drawn on first use: in memory where they are few, else in the cache folder."""
         if len(self.seeds) < KEPT:
-            return cache.SceneArrays(*(np.stack(rows) for rows in zip(*map(encode, self.seeds), strict=True)))
+            return few(self.seeds)
         generator = hashlib.sha256(bytes(encode(self.seeds[0])[0])).hexdigest()[:8]  # another one draws another picture
         folder = cache_folder() / "scenes" / f"{self.seeds.start}-{len(self.seeds)}-{generator}"
         folder.mkdir(parents=True, exist_ok=True)
