@@ -17,8 +17,8 @@ from harness.records import shown
 TASKS = Registry().tasks
 OPEN = {"in_context", "lm_eval", "lmms_eval", "vqa"}
 """Their settings or records choose the metrics."""
-WITHOUT = OPEN | {"miniwob"}
-"""They have no records of their own."""
+WITHOUT = OPEN | {"miniwob", "scenes", "increments"}
+"""They have no records of their own, or none with pictures for people."""
 PLUGIN = """_target_: tests.engine.toys.Sums
 version: {version}
 primary: {primary}
