@@ -94,13 +94,13 @@ class _Reader:
             case ast.Call(ast.Name("range"), args, []) if 1 <= len(args) <= 3:
                 return self._range([self._value(a, names) for a in args])
             case ast.Call(ast.Name("str"), [value], []):
-                return str(self._value(value, names))
+                return _text(self._value(value, names))
             case ast.BinOp(left, ast.Add(), right):
                 return self._sum(self._value(left, names), self._value(right, names))
             case ast.Subscript(source, index):
                 return self._item(self._value(source, names), self._value(index, names))
             case ast.JoinedStr(parts):
-                return _short("".join(str(self._value(p, names)) for p in parts))
+                return _short("".join(_text(self._value(p, names)) for p in parts))
             case ast.FormattedValue(value, -1, None):
                 return self._value(value, names)
         raise Malformed(f"{type(node).__name__} is not allowed in an argument")
@@ -123,6 +123,13 @@ class _Reader:
             return source[index]
         except IndexError as e:
             raise Malformed("an index is out of range") from e
+
+
+def _text(value: Any) -> str:
+    """A list is not written out: one that holds itself twice, again and again, has no end that memory sees."""
+    if not isinstance(value, str | int | float):
+        raise Malformed("only texts and numbers can be written as text")
+    return str(value)
 
 
 def _short(value: Any) -> Any:
