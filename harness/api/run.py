@@ -17,6 +17,7 @@ from harness.runs.stored import StoredRun
 if TYPE_CHECKING:
     from harness.api.sample import Recorded, SampleView
     from harness.api.table import Table
+    from harness.comparison.circuits import Overlap
 
 
 class Run:
@@ -98,6 +99,21 @@ class Run:
         if name not in names:
             raise UsageError(f"{self.name} has no reading {name}: {nearest(name, names)}")
         return {sample: one[name] for sample, one in found.items() if name in one}
+
+    def circuit(self, name: str = "heads.patched", share: float = 0.02) -> list[tuple[int, int]]:
+        """The share of heads (layer, head) with the largest mean effect in a reading, the largest first."""
+        from harness.comparison.circuits import circuit, stacked
+
+        return circuit(stacked(self.reading(name), name).mean(0), share)
+
+    def overlap(self, other: Run, name: str = "heads.patched", share: float = 0.02) -> Overlap:
+        """How many heads of this run's circuit are in that of another task on the same model."""
+        from harness.comparison.circuits import overlap, stacked
+
+        read = [run.reading(name) for run in (self, other)]
+        a, b = (stacked(r, name) for r in read)
+        clusters = [[run._by_id[i].cluster for i in r] for run, r in zip((self, other), read, strict=True)]
+        return overlap(a, b, (clusters[0], clusters[1]), share)
 
     def auroc(self) -> Table:
         """How well each number that probes read, and each state, tells right answers from wrong ones: AUROC with its

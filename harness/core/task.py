@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.decoding import Decoding
 from harness.core.drawing import Mark
 from harness.core.errors import HarnessError, UsageError
+from harness.core.pair import Pair
 from harness.core.score import Score
 from harness.core.types import Metric, Outcome, Reply, Request, Result, Sample
 
@@ -124,6 +125,11 @@ class Task(ABC):
     def marks(self, sample: Sample, outcome: Outcome | None = None) -> Sequence[Mark]:
         """What pages of samples draw over the sample's pictures, and with an outcome also what its answer adds."""
         return ()
+
+    def pair(self, sample: Sample) -> Pair | None:
+        """A prompt that differs little from the sample's and has another answer, for probes that patch; None where the
+        task makes none."""
+        return None
 
     def close(self) -> None:
         """Give back what episodes held (a browser). Called once after the last episode, whatever happened."""

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from harness.core.drawing import Mark
+from harness.core.pair import Pair
 from harness.core.types import Request
 
 TYPE_IDS = ("token_type_ids", "mm_token_type_ids")
@@ -38,6 +39,8 @@ class Inputs:
     """What the tensors were made of, for methods that ask something else beside it (`View.encode`)."""
     marks: Sequence[Mark] = ()
     """What the task draws on the sample's pictures, where a probe `reads_marks`."""
+    pair: Pair | None = field(default=None, repr=False)
+    """The sample's counterpart, where the task has one and a probe `reads_pair`."""
 
     @property
     def length(self) -> int:

@@ -161,7 +161,7 @@ def forced(view: View, asks: Sequence[Ask], methods: Sequence[Steering], tokens:
         inputs = []
         for a, _ in part:
             one = asks[a].context.extended(())
-            one.marks = asks[a].context.marks
+            one.marks, one.pair = asks[a].context.marks, asks[a].context.pair
             one.shared = (f"{asks[a].key}:{a}", one.length - 1) if one.length > 1 else None
             inputs.append(one)
         own_tokens = [list(c) for _, c in part]

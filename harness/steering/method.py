@@ -38,6 +38,8 @@ class Steering(Method):
     """Whether the method reads `Inputs.question`."""
     reads_marks = False
     """Whether a probe reads `Inputs.marks`: the task's boxes, which nothing that acts may know."""
+    reads_pair = False
+    """Whether a probe reads `Inputs.pair`: the task's answer, which nothing that acts may know."""
     batch = True
     """False: samples would influence each other, so each runs alone."""
     sampling = True

@@ -17,7 +17,7 @@ from harness.steering.attention_maps import grid
 from harness.steering.forward import encode, peek, read, sharing, undisturbed
 
 PARTS = ("attention", "mlp", "hidden")
-"""Output of the attention branch, of the MLP branch, and of the whole layer."""
+"""Output of the attention branch, of the MLP branch, and of the whole layer. A patch may also be of one `head`."""
 KINDS = (
     *("early visual", "object visual", "late visual", "visual"),
     *("early text", "object text", "late text", "text"),
@@ -36,6 +36,8 @@ class Patch:
     layer: int
     at: Sequence[int]
     """Positions counted from the end of the prompt: -1 is the last."""
+    head: int = 0
+    """Of the part `head`: which one."""
 
 
 class Restored(Steering):
@@ -45,6 +47,15 @@ class Restored(Steering):
 
     def __init__(self, patches: Sequence[Patch | None]):
         self.patches = patches
+
+    def heads(self, l: int, x: Tensor, batch: Batch) -> Tensor | None:
+        some = [(i, p) for i, p in enumerate(self.patches) if p and (p.part, p.layer) == ("head", l)]
+        if not some:
+            return None
+        x = x.clone()
+        for row, p in some:
+            x[row, list(p.at), p.head] = x[0, list(p.at), p.head]
+        return x
 
     def attention_output(self, l: int, y: Tensor, batch: Batch) -> Tensor | None:
         return self._restored("attention", l, y)
@@ -81,17 +92,21 @@ def traced(
     with undisturbed(view):
         for start in range(0, len(patches), step):
             some = [None, *patches[start : start + step]]
-            rows = [clean, *[spoiled] * (len(some) - 1)]
-            acting = [*methods, Restored(some)]
             cut = min((p.at[0] + clean.length for p in some if p), default=clean.length - 1)
-            rows = _shared(view, rows, acting, cut)
-            batch = Batch(view, acting, rows, peek=peek)
-            prefix = encode(batch) if rows[0].shared else None
-            for method in acting:
-                method.prepare(batch)
-            z = read(batch, 1, prefix)[:, -1].float().cpu()
+            z = played(view, [*methods, Restored(some)], [clean, *[spoiled] * (len(some) - 1)], cut)
             found.append(z[1:] if found else z)
     return torch.cat(found)
+
+
+def played(view: View, methods: Sequence[Steering], rows: Sequence[Inputs], cut: int) -> Tensor:
+    """Next-token logits [rows, V] of equally long prompts in one batch. `cut`: where the methods begin to act on rows
+    apart; what lies before it is read once for equal rows."""
+    rows = _shared(view, rows, methods, cut)
+    batch = Batch(view, methods, rows, peek=peek)
+    prefix = encode(batch) if rows[0].shared else None
+    for method in methods:
+        method.prepare(batch)
+    return read(batch, 1, prefix)[:, -1].float().cpu()
 
 
 def _shared(view: View, rows: Sequence[Inputs], methods: Sequence[Steering], cut: int) -> list[Inputs]:
@@ -100,9 +115,16 @@ def _shared(view: View, rows: Sequence[Inputs], methods: Sequence[Steering], cut
     least = int(pictures[-1]) + 1 if len(pictures) else 1
     marked = [replace(r, shared=(f"{r is rows[0]}", cut)) for r in rows]
     may = least <= cut and len(rows) > 2 and all(m.prefix != "none" for m in methods)
-    if may and all(sharing(view, [[r] for r in marked[1:]], 1)) and view.shares_prefix:
+    if may and all(sharing(view, [[r] for r in (*marked, *marked)], 1)):
         return marked
     return [replace(r, shared=None) for r in rows]
+
+
+def noised(sample: Inputs, noise: float) -> Inputs:
+    """Its picture under Gaussian noise: the same draw for the same prompt."""
+    pixels, ids = sample.tensors["pixel_values"], sample.tensors["input_ids"][0]
+    generator = torch.Generator().manual_seed(int((ids * torch.arange(1, len(ids) + 1)).sum()) % 2**31)
+    return sample.change(pixel_values=pixels + noise * torch.randn(pixels.shape, generator=generator).to(pixels))
 
 
 def kinds(view: View, sample: Inputs) -> dict[str, list[int]]:

@@ -1,22 +1,31 @@
-"""Direct logit attribution: what each head and layer adds to the first token over its runner-up (Circuit Reuse)."""
+"""What each head adds to the answer: attribution, activation and path patching, an oracle's repair (Circuit Reuse)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from harness.core.errors import UsageError
 from harness.core.readings import Reading
-from harness.steering import Batch, Probe, View
+from harness.methods._shared.attribution import attributed
+from harness.methods._shared.patching import answers, named, paired, patched, repaired
+from harness.methods._shared.tracing import beside
+from harness.steering import Batch, Inputs, Probe, View
 
 
 class Heads(Probe):
-    """With the scale of the final norm held, embedding, heads and MLPs add up to the difference of the two logits."""
+    """Attribution of the first token's logit over another's in the pass itself; patching in passes of its own."""
 
     name = "heads"
+    reads_pair = True
+
+    def __init__(self, patch: str | None, noise: float, receivers: list[str], repair: list[str]):
+        """`patch`: last or all positions; null: none. `receivers`, `repair`: heads as layer.head."""
+        if patch not in (None, "last", "all"):
+            raise UsageError(f"method.{self.name}.patch={patch} is unknown: choose last, all or null")
+        self.patch, self.noise, self.receivers, self.repair = patch, noise, receivers, repair
 
     def reads(self, view: View) -> Sequence[int]:
         return (-1, view.depth - 1)
@@ -44,35 +53,28 @@ class Heads(Probe):
         view, n = batch.view, batch.size
         if batch.step or len(self._seen) < 3 * view.depth:
             return
-        last = batch.hidden[view.depth - 1][:n]
-        first, second = z[:n].topk(2).indices.unbind(-1)
-        along = (view.head.weight[first] - view.head.weight[second]).float() * gain(view.norm, last)  # [n, d]
-        difference, embedding = ((x[:n].float() * along).sum(-1) for x in (last, batch.hidden[-1]))
-        rest = difference - embedding
-        for l in range(view.depth):
-            projection: Any = view.projection(l)
-            out = self._seen["attention", l]
-            split = projection.weight.float().unflatten(1, (view.n_heads, -1))  # [d, H, head size]
-            parts = torch.einsum("nhk,dhk->nhd", self._seen["heads", l], split)
-            whole = parts.sum(1) if projection.bias is None else parts.sum(1) + projection.bias
-            branch = out / torch.where(whole.abs() > 1e-12, whole, 1.0)  # 1, or a norm behind the branch
-            attention, mlp = ((x * along).sum(-1) for x in (out, self._seen["mlp", l]))
-            rest = rest - attention - mlp
-            self.keep("heads", l, (parts * branch[:, None] * along[:, None]).sum(-1), batch)
-            self.keep("attention", l, attention, batch)
-            self.keep("mlp", l, mlp, batch)
-        for name, x in (("difference", difference), ("embedding", embedding), ("rest", rest)):
-            self.keep(name, 0, x, batch)
+        known = [answers(view, sample) for sample in batch.samples]
+        own = [two or tuple(x.topk(2).indices.tolist()) for two, x in zip(known, z[:n], strict=True)]
+        first, second = torch.tensor(own, device=z.device).unbind(-1)
+        ends = batch.hidden[-1][:n].float(), batch.hidden[view.depth - 1][:n].float()
+        whole, layers = attributed(view, self._seen, ends, (first, second))
+        for name, every in ({k: [x] for k, x in whole.items()} | layers).items():
+            for l, x in enumerate(every):
+                self.keep(name, l, x, batch)
         self._seen = {}
 
     def readings(self, batch: Batch, passes: Sequence[int]) -> Mapping[str, Sequence[Reading | None]]:
-        rows = range(len(batch.samples))
-        whole = {n: [Reading(self.kept(n, i, 1)[0, 0]) for i in rows] for n in ("difference", "embedding", "rest")}
-        layers = {f"{n}_layers": [Reading(self.kept(n, i, 1)[:, 0], ("layer",)) for i in rows]
-                  for n in ("attention", "mlp")}  # fmt: skip
-        return whole | layers | {"heads": [Reading(self.kept("heads", i, 1)[:, 0], ("layer", "head")) for i in rows]}
+        rows = [self._attributed(i) | self._patched(batch, s) for i, s in enumerate(batch.samples)]
+        return {name: [row.get(name) for row in rows] for name in dict.fromkeys(n for row in rows for n in row)}
 
+    def _attributed(self, i: int) -> dict[str, Reading]:
+        found = {n: Reading(self.kept(n, i, 1)[0, 0]) for n in ("difference", "embedding", "rest")}
+        found |= {f"{n}_layers": Reading(self.kept(n, i, 1)[:, 0], ("layer",)) for n in ("attention", "mlp")}
+        return found | {"heads": Reading(self.kept("heads", i, 1)[:, 0], ("layer", "head"))}
 
-def gain(norm: nn.Module, h: Tensor) -> Tensor:
-    """What a norm that only scales multiplies each number of the states [n, d] with."""
-    return norm(h).float() / torch.where(h == 0, 1.0, h.float())
+    def _patched(self, batch: Batch, sample: Inputs) -> dict[str, Reading]:
+        view, methods = batch.view, beside(batch)
+        if self.patch is None or not (two := paired(view, methods, sample, self.noise)):
+            return {}
+        found = patched(view, methods, two, self.patch, named(self.receivers, view))
+        return found | repaired(view, methods, two, named(self.repair, view))

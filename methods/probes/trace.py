@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 
 from harness.core.errors import UsageError
 from harness.core.readings import RATE, Reading
-from harness.methods._shared.tracing import KINDS, PARTS, Patch, beside, kinds, traced
+from harness.methods._shared.tracing import KINDS, PARTS, Patch, beside, kinds, noised, traced
 from harness.methods.activations.iri import MARGIN
 from harness.steering import Batch, Inputs, Probe, Steering, View
 
@@ -55,10 +54,3 @@ class Trace(Probe):
             for part, curve in zip(PARTS, rates, strict=True):
                 one[f"{part}_{kind.replace(' ', '_')}_layers"] = Reading(curve, ("layer",), within=RATE)
         return one
-
-
-def noised(sample: Inputs, noise: float) -> Inputs:
-    """Its picture under Gaussian noise: the same draw for the same prompt."""
-    pixels, ids = sample.tensors["pixel_values"], sample.tensors["input_ids"][0]
-    generator = torch.Generator().manual_seed(int((ids * torch.arange(1, len(ids) + 1)).sum()) % 2**31)
-    return sample.change(pixel_values=pixels + noise * torch.randn(pixels.shape, generator=generator).to(pixels))

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from harness import records
 from harness.core import Metric, Outcome, Reply, Request, Result, Sample, Score, UsageError, user
+from harness.core.pair import Pair
 from harness.records import RecordTask, Source, digest
 from harness.records.settings import Data, SomeOf, Whole
 from harness.stats import failed, mean
@@ -78,10 +79,21 @@ class Arithmetic(RecordTask[Settings, Asked]):
     def sample(self, record: Asked) -> Sample:
         return Sample(record.id, record.cluster, record.variant, record.answer, {"question": record.prompt})
 
+    def pair(self, sample: Sample) -> Pair | None:
+        """The problem of the same variant with another answer whose text differs least, the first of several."""
+        own: Asked = sample.data["record"]
+        others = [a for a in self.source.records if a.variant == own.variant and a.answer != own.answer]
+        if not others:
+            return None
+        other = min(others, key=lambda a: sum(x != y for x, y in zip(a.prompt, own.prompt, strict=False)))
+        return Pair(self._request(other), own.answer, other.answer)
+
+    def _request(self, record: Asked) -> Request:
+        return Request(user(record.prompt), self.settings.max_new_tokens, stop=("\n",), plain=True)
+
     def play(self, sample: Sample, record: Asked) -> Generator[Request, Reply, Outcome]:
         """The bare text is continued to the end of its line, without a chat template."""
-        request = Request(user(record.prompt), self.settings.max_new_tokens, stop=("\n",), plain=True)
-        return self.score(record, (yield request).text)
+        return self.score(record, (yield self._request(record)).text)
 
     def score(self, record: Asked, answer: str) -> Outcome:
         """The number that the answer begins with."""

@@ -10,7 +10,7 @@ from torch import nn
 from harness.checks.playing import play
 from harness.checks.zoo import FAMILIES, sample, view
 from harness.core import UsageError
-from harness.methods.probes.heads import gain
+from harness.methods._shared.attribution import gain
 from harness.steering import View
 from tests.methods.made import made
 

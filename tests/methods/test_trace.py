@@ -13,8 +13,7 @@ from harness.checks.playing import play
 from harness.checks.zoo import sample, view
 from harness.core import UsageError
 from harness.core.drawing import Mark
-from harness.methods._shared.tracing import Patch, kinds, traced
-from harness.methods.probes.trace import noised
+from harness.methods._shared.tracing import Patch, kinds, noised, traced
 from tests.methods.made import made
 
 CLOSE = {"atol": 2e-4, "rtol": 1e-3}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from harness.core.drawing import Mark
 from harness.core.model import Call
 from harness.core.types import Likelihood, Reply
 from harness.models.hf.prompts import Prompts
@@ -19,11 +18,11 @@ def replies(
     methods: Sequence[Steering],
     calls: Sequence[Call],
     tokens: int,
-    marks: Callable[[Call], Sequence[Mark]] | None = None,
+    tell: Callable[[Call, Inputs], None],
 ) -> list[Reply]:
     """One reply per call, in order. Continuations of one context are asked together; a text that was cut into pieces
-    gets their sum. What probes read is of the likeliest continuation, in its last piece. `tokens`: of a batch. `marks`:
-    what the task draws, where a probe reads it. Raises Unusable where a continuation has no token."""
+    gets their sum. What probes read is of the likeliest continuation, in its last piece. `tokens`: of a batch. `tell`:
+    gives probes what they read of the task. Raises Unusable where a continuation has no token."""
     began = time.perf_counter()
     asks: list[tuple[Inputs, list[list[int]], str]] = []
     places: list[list[list[tuple[int, int]]]] = []
@@ -34,8 +33,7 @@ def replies(
         for pieces in prompts.continued(call.request):
             places[-1].append([])
             for context, continuation in pieces:
-                if marks:
-                    context.marks = marks(call)
+                tell(call, context)
                 if id(context) not in number:
                     number[id(context)] = len(asks)
                     asks.append((context, [], key))

@@ -10,10 +10,9 @@ from dataclasses import replace
 from functools import cache, cached_property, partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.core.decoding import Decoding
-from harness.core.drawing import Mark
 from harness.core.dress import Dress
 from harness.core.errors import HarnessError, UsageError, first_line
 from harness.core.method import Method
@@ -22,6 +21,9 @@ from harness.core.task import Task
 from harness.core.types import Picture, Reply
 from harness.models.hf.unpacked import is_small, unpacked
 from harness.models.hf.weights import best_device, checkpoint_digest, locate
+
+if TYPE_CHECKING:
+    from harness.steering import Inputs
 
 _LOADED: dict[tuple[str, str], tuple[Any, Any]] = {}
 """Fingerprint and device -> model and prompts of the last loaded checkpoint: a sweep over methods loads it once."""
@@ -276,9 +278,8 @@ class HFModel(Model):
         began, self._preparing = time.perf_counter() - self._preparing, 0.0
         ready = [self._ready.pop(id(c), None) for c in calls]
         inputs = [r[1] if r else self.prompts.encode(c.request) for c, r in zip(calls, ready, strict=True)]
-        if any(m.reads_marks for m in self.methods):
-            for call, given in zip(calls, inputs, strict=True):
-                given.marks = self._marks(call)
+        for call, given in zip(calls, inputs, strict=True):
+            self._tell(call, given)
         among = [self.said(c.request.choices) for c in calls] if decoding.strategy == "choices" else None
         for call, given in zip(calls, inputs, strict=True):
             self.prompts.fits(given.length, 1 if among else decoding.max_new_tokens or call.request.max_new_tokens)
@@ -319,8 +320,12 @@ class HFModel(Model):
             )
         return replies
 
-    def _marks(self, call: Call) -> tuple[Mark, ...]:
-        return tuple(self._task.marks(call.sample))
+    def _tell(self, call: Call, given: Inputs) -> None:
+        """Give probes what they read of the task's own knowledge."""
+        if any(m.reads_marks for m in self.methods):
+            given.marks = tuple(self._task.marks(call.sample))
+        if any(m.reads_pair for m in self.methods):
+            given.pair = self._task.pair(call.sample)
 
     def sent(self, call: Call, decoding: Decoding) -> list[Sent]:
         from harness.steering.generation import prompts
@@ -354,8 +359,7 @@ class HFModel(Model):
             from harness.models.hf.likelihoods import replies
 
             try:
-                marks = self._marks if any(m.reads_marks for m in self.methods) else None
-                return replies(self.prompts, self.view, self.methods, calls, self.batching.tokens, marks)
+                return replies(self.prompts, self.view, self.methods, calls, self.batching.tokens, self._tell)
             except RuntimeError as e:
                 raise _memory(e) from e
         kinds = [bool(c.request.continuations) for c in calls]

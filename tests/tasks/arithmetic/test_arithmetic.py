@@ -37,6 +37,16 @@ def test_one_template_and_one_length(name):
     assert not any(p.splitlines()[-1] in p.splitlines()[0] for p in prompts), "no example is asked"
 
 
+@pytest.mark.parametrize("name", VARIANTS)
+def test_counterparts_have_another_answer_and_the_same_length(name):
+    made = TASK.build(data="embedded", variants=name)
+    for sample in made.samples():
+        pair, own = made.pair(sample), next(made.episode(sample))
+        one, two = (str(r.messages[0].content[0]) for r in (own, pair.request))
+        assert pair.answer == sample.target != pair.other and len(one) == len(two)
+        assert sum(a != b for a, b in zip(one, two, strict=True)) <= 4
+
+
 def test_oracle_and_chance(workdir):
     assert main(["eval", "-m", "task=arithmetic", "task.variants=null", "logger=quiet", "model=oracle,chance"]) == 0
     value = {}

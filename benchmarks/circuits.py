@@ -1,0 +1,70 @@
+"""The circuits of two tasks, found backwards as in Circuit Component Reuse, their overlap, and the repair:
+
+python -m benchmarks.circuits [--model smollm2] [--limit 60] [--results DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+
+import harness
+from harness.stats import mean
+
+TASKS = ("names", "colours")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="smollm2")
+    parser.add_argument("--limit", type=int, default=60)
+    parser.add_argument("--results", default="results")
+    given = parser.parse_args()
+
+    def play(task: str, **values: Any) -> harness.Run:
+        settings = {"heads": values} if values else "heads"
+        chosen = {"circuits": {"variants": task}}
+        return harness.evaluate(
+            chosen, settings, model=given.model, limit=given.limit, results=given.results, logger="quiet"
+        )
+
+    first = {task: play(task) for task in TASKS}
+    for task, run in first.items():
+        print(f"{task}: right {told(run.metric('correct').value, run.metric('correct'))}")
+        print(f"  paths to the logits: {strongest(run, 'heads.paths')}")
+        print(f"  activation patching: {strongest(run, 'heads.patched')}")
+    second = {task: play(task, patch="all", receivers=names(run.circuit("heads.paths"))) for task, run in first.items()}
+    for task, run in second.items():
+        print(f"{task}: paths to those heads: {strongest(run, 'heads.to_receivers')}")
+    for runs, reading in ((first, "heads.paths"), (first, "heads.patched"), (second, "heads.to_receivers")):
+        found = runs["names"].overlap(runs["colours"], reading)
+        print(
+            f"overlap of {reading}: {len(found.both)} of {len(found.a)} heads, {found.share:.2f} "
+            f"[{found.low:.2f}, {found.high:.2f}], chance {found.chance:.2f}, p = {found.p:.2g}; rank correlation "
+            f"of all heads {found.correlation:.2f}"
+        )
+    three = names(second["names"].circuit("heads.to_receivers"))[:3]
+    repaired = play("colours", repair=three)
+    for name in ("right", "oracle_right", "oracle_repair"):
+        read = repaired.reading(f"heads.{name}")
+        value = mean([r.value for r in read.values()], list(read), False, (-np.inf, np.inf))
+        print(f"colours, {', '.join(three)} on the wrong colours: {name} {told(value.value, value)}")
+
+
+def names(heads: list[tuple[int, int]]) -> list[str]:
+    return [f"{l}.{h}" for l, h in heads]
+
+
+def told(value: float, ends: Any) -> str:
+    return f"{value:.2f}" + (f" [{ends.low:.2f}, {ends.high:.2f}]" if ends.low is not None else "")
+
+
+def strongest(run: harness.Run, name: str) -> str:
+    effects = np.mean([r.values for r in run.reading(name).values()], axis=0)
+    return ", ".join(f"{l}.{h} {effects[l, h]:+.2f}" for l, h in run.circuit(name))
+
+
+if __name__ == "__main__":
+    main()
