@@ -145,8 +145,8 @@ def precision(kept: Mapping[str, Any], arm: str) -> dict[int, np.ndarray]:
     """Seed -> precision by picture, of `tower/readout` or of a learner."""
     name, _, readout = arm.partition("/")
     known = kept["scenes" if readout else "increments"].get(name, {})
-    scores = {int(s): f["scores"][readout] if readout else f["scores"] for s, f in known.items()}
-    return {s: np.array(f["precision"]) for s, f in scores.items()}
+    scores = {int(s): f["scores"].get(readout) if readout else f["scores"] for s, f in known.items()}
+    return {s: np.array(f["precision"]) for s, f in scores.items() if f}
 
 
 def judged(kept: Mapping[str, Any], claims: Sequence[Claim] = CLAIMS) -> list[tuple[Claim, Difference | None, str]]:
