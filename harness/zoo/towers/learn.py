@@ -90,12 +90,12 @@ class Seeing:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """`picture`: mAP by the class token; `patch`: the share of patches with an object that are named right, or,
-        masked, the error of what is filled in."""
+        """`picture`: mAP by the class token; `patch`: the share of patches with an object that are named right;
+        `filled`, masked: the error of what is filled in."""
         if self.tower.shape.masked:
             values = self.exam.values
             hidden = np.random.default_rng(0).random(values.shape[:2]) < HIDDEN
-            return {"patch": self._filled(values, torch.from_numpy(hidden).to(values.device)).item()}
+            return {"filled": self._filled(values, torch.from_numpy(hidden).to(values.device)).item()}
         states = frozen(self.tower, self.exam)
         there = self.exam.shown != self.classes - 1
         right = self.heads["patch"](states[:, 1:]).argmax(-1) == self.exam.shown
@@ -177,7 +177,7 @@ def learn_tower(
     if not train(objective, Budget(seconds) if seconds else Budget(steps=recipe.steps), settings):
         return None
     scores = read(tower, course, objective.exam, folder, seed, min(STEPS, recipe.steps), say)
-    curve = read_curve(folder / "log.jsonl", ["picture", "patch"])
+    curve = read_curve(folder / "log.jsonl", ["picture", "patch", "filled"])
     facts = {
         "name": recipe.name,
         "course": name,
