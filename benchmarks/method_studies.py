@@ -115,7 +115,7 @@ STUDIES = {
             _methods("vanilla", "opera"),
             whole=3600,
         ),
-        *_agents("pope", "tiny-llava", 720, 3600),
+        *_agents("pope", "tiny-llava"),
         *_agents("stare", "tiny-llava"),
         *_agents("pope", "smol-llava", 360, 3600),
         Study(
@@ -148,6 +148,13 @@ STUDIES = {
             ("task=chair", "model=tiny-llava"),
             _budgets(CACHE, (0.1, 0.2, 0.5), lazyeviction=_lazy(4)),
             beside=("mentioned",),
+        ),
+        Study(
+            "chair-history-kept-tiny-llava",
+            "kept",
+            ("task=chair", "model=tiny-llava", "fewshot=2"),
+            _budgets(CACHE, (0.2, 0.5), lazyeviction=_lazy(4)),
+            beside=("mentioned", "recalled"),
         ),
         Study(
             "screenspot-kept-tiny-llava",
