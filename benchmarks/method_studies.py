@@ -93,8 +93,8 @@ NIAH = (
     *("task=niah", "model=smollm2", "task.lengths=[512]", "task.variants=[single_1,single_2,single_3,multikey_1]"),
     *("task.style=reason", "task.max_new_tokens=64", "limit=24"),
 )
-MM_NIAH = ("task=mm_niah", "model=smol-llava", "task.subtasks=[retrieval-text,reasoning-text,retrieval-image]")
 MINIWOB = ("task=miniwob", "task.data=embedded", "task.seeds=1", "task.observation=[axtree]", "task.max_steps=6")
+HISTORY = ("task=miniwob", "model=tiny-llava", "task.screenshots=3", "task.max_steps=4", "task.seeds=1", "task.pages=2")
 COPIER = ("model=openai", "model.name=copier", "model.base_url=http://127.0.0.1:8123/v1")
 """The server of benchmarks/copier.py."""
 PAGES = "[click-button,click-dialog,click-link,click-tab,enter-text,focus-text,click-option,login-user]"
@@ -165,8 +165,14 @@ STUDIES = {
         Study(
             "mm_niah-kept-smol-llava",
             "kept",
-            MM_NIAH,
-            (*_budgets(CACHE, (0.2, 0.5), lazyeviction=_lazy(4)), *_power(64)),
+            ("task=mm_niah", "model=smol-llava"),
+            _budgets(("window", "snapkv", "gui_kv"), (0.2,)),
+        ),
+        Study(
+            "miniwob-history-kept-tiny-llava",
+            "kept",
+            HISTORY,
+            _budgets(CACHE, (0.2,), lazyeviction=_lazy(4)),
         ),
         Study(
             "screenspot-agents",
