@@ -250,8 +250,8 @@ def encode(name: str, request: Request) -> Inputs:
     """What a processor would make of a request: "w12" is token 12, any other word some token; a picture's bytes are the
     seed of its pixels."""
     family = FAMILIES[name]
-    parts = [part for m in request.messages for part in m.content]
-    system, text = (_tokens(p) for p in (parts[0], parts[-1]) if isinstance(p, str))
+    said = [(m.role == "system", part) for m in request.messages for part in m.content if isinstance(part, str)]
+    system, text = ([t for early, part in said if early is first for t in _tokens(part)] for first in (True, False))
     wrapped = name.startswith("qwen") or name == "gemma3"
     sees = bool(request.pictures)
     start = [BEFORE] * wrapped + [IMAGE] * family.tokens + [AFTER] * wrapped if sees else []

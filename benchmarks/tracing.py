@@ -1,0 +1,62 @@
+"""Causal tracing's published findings, looked for on one model: recovery rates by part, kind of token and third of depth.
+
+python -m benchmarks.tracing [--model smol-llava] [--limit 360] [--every 2] [--results DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+import harness
+from harness.methods._shared.tracing import KINDS, PARTS
+from harness.stats import mean
+
+THIRDS = ("early", "middle", "late")
+SHOWN = ("object visual", "late visual", "visual", "object text", "late text", "text", "last")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="smol-llava")
+    parser.add_argument("--limit", type=int, default=360)
+    parser.add_argument("--every", type=int, default=2)
+    parser.add_argument("--results", default="results")
+    given = parser.parse_args()
+    method = {"trace": {"every": given.every}}
+    run = harness.evaluate("pope", method, model=given.model, limit=given.limit, results=given.results, logger="quiet")
+    report(run)
+
+
+def report(run: harness.Run) -> None:
+    """Rates of the questions that have some, with 95 % intervals over pictures."""
+    picture = {r.id: str(r.cluster) for r in run.results()}
+    lost = {i: r.value for i, r in run.reading("trace.lost").items()}
+    found = {i: v for i, v in lost.items() if v > 0.1}
+    print(f"{len(found)} of {len(lost)} questions lose more than .1 of their answer's probability under noise")
+    print(f"| kind of token | part | {' | '.join(THIRDS)} | highest in layer | centre |\n|{'---|' * 7}")
+    for kind in (k for k in KINDS if k in SHOWN):
+        for part in PARTS:
+            read = run.reading(f"trace.{part}_{kind.replace(' ', '_')}_layers")
+            ids = [i for i in read if i in found]
+            curves = np.array([read[i].values for i in ids])
+            layers = np.flatnonzero(np.isfinite(curves).any(0))
+            curves, clusters = curves[:, layers], [picture[i] for i in ids]
+            cells = [told(part_.mean(1), clusters) for part_ in np.array_split(curves, 3, axis=1)]
+            total = curves.sum(1)
+            some = total > 0
+            centre = told((curves[some] @ layers) / total[some], [c for c, s in zip(clusters, some, strict=True) if s])
+            top = int(curves.mean(0).argmax())
+            peak = f"{layers[top]}: {told(curves[:, top], clusters)}"
+            print(f"| {kind} ({len(ids)}) | {part} | {' | '.join(cells)} | {peak} | {centre} |")
+
+
+def told(values: np.ndarray, clusters: list[str]) -> str:
+    found = mean(values, clusters, False, (0.0, np.inf))
+    ends = f" [{found.low:.3f}, {found.high:.3f}]" if found.low is not None else ""
+    return f"{found.value:.3f}{ends}"
+
+
+if __name__ == "__main__":
+    main()
