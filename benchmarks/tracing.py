@@ -1,4 +1,4 @@
-"""Causal tracing's published findings, looked for on one model: recovery rates by part, kind of token and third of depth.
+"""Causal tracing's published findings, looked for on a model: recovery rates by part, kind of token, third of depth.
 
 python -m benchmarks.tracing [--model smol-llava] [--limit 360] [--every 2] [--results DIR]
 """

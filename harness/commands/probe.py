@@ -16,8 +16,8 @@ BARS = "▁▂▃▄▅▆▇█"
 SHADES = "⠀⡀⡄⡆⡇⣇⣧⣷⣿"
 """Braille cells of none to eight dots: one cell is a head of a layer."""
 WIDTH = 80
-NAME = 22
-"""Columns of a reading's name."""
+NAME, SPAN = 24, 28
+"""Columns of a reading's name, and of the words behind a curve."""
 ROWS = 40
 """Most rows of a heat map: neighbouring layers of a deeper model are averaged."""
 
@@ -61,7 +61,7 @@ def lines(found: Sequence[Summary]) -> Iterator[str]:
 
 def curve(s: Summary) -> Iterator[str]:
     """One line of bars over layers, and where it is highest."""
-    room = WIDTH - NAME - 28
+    room = WIDTH - NAME - SPAN - 4
     bars = _marks(_fewer(s.mean, room), BARS)
     if np.isfinite(s.mean).any():
         top = int(np.nanargmax(s.mean))

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from harness.cli import main
+from harness.commands.probe import lines
+from harness.comparison.inside import Summary
 from harness.leaderboard import fields
 from harness.leaderboard.build import build
 from tests.leaderboard.made import run
@@ -105,6 +107,16 @@ def test_the_terminal_shows_readings_in_80_columns(site, capsys):
     (peak,) = [l for l in lines if l.strip().startswith("2 ") and "⣿" in l]
     assert peak.split()[1].startswith("⠀" * 4 + "⣿" * 4) or "⡀⡀⡀⡀⣿⣿⣿⣿" in peak
     assert "most (layer.head): 2.1 5.5" in text
+
+
+def test_the_longest_lines_fit():
+    """Thirty layers, long names, numbers of many digits, an undefined layer."""
+    values = np.array([np.nan, *np.linspace(-1.234e-05, 9.876e-05, 29)])
+    curve = Summary("trace.attention_object_visual_layers", ("layer",), 9, values, values, values)
+    number = Summary("p.name_that_is_longer_than_a_column", (), 10**6, *[np.array(-1.234e-05)] * 3)
+    made = list(lines([number, curve]))
+    assert max(map(len, made)) <= 80
+    assert any("attention object visual " in line and "top 29" in line for line in made)
 
 
 def test_the_terminal_gives_json(site, capsys):
