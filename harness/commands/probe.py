@@ -16,7 +16,7 @@ BARS = "▁▂▃▄▅▆▇█"
 SHADES = "⠀⡀⡄⡆⡇⣇⣧⣷⣿"
 """Braille cells of none to eight dots: one cell is a head of a layer."""
 WIDTH = 80
-NAME, SPAN = 24, 28
+NAME, SPAN = 24, 30
 """Columns of a reading's name, and of the words behind a curve."""
 ROWS = 40
 """Most rows of a heat map: neighbouring layers of a deeper model are averaged."""
