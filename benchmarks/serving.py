@@ -113,6 +113,8 @@ def vllm(python: str, checkpoint: Path, place: Path, *words: str, length: int = 
     command += ["--dtype", "float32", "--max-model-len", str(length), *words]
     settings = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "VLLM_SERVER_DEV_MODE": "1"}
     settings |= {"PYTHONPATH": str(place), "HF_HUB_OFFLINE": "1"}
+    patient = ("VLLM_EXECUTE_MODEL_TIMEOUT_SECONDS", "VLLM_ENGINE_READY_TIMEOUT_S")  # cores may be busy
+    settings |= dict.fromkeys(patient, "3600")
     with running(place, *command, **settings) as server:
         yield server
 

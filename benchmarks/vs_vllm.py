@@ -106,10 +106,10 @@ class Kind:
 EMBEDDED = "task.data=embedded"
 KINDS = {
     "needles": Kind(("task=niah", EMBEDDED, "task.lengths=[512]"), "smollm2", 4, 24, 1.0, 0.1),
-    "document": Kind(("task=texts", "task.kind=document"), "smollm2", 8, 32, 1.5, 0.1),
-    "writing": Kind(("task=texts", "task.kind=writing"), "smollm2", 4, 32, 1.0, 0.2),
-    "pope": Kind(("task=pope", EMBEDDED), "tiny-llava", 72, 1800, 1.5),
-    "captions": Kind(("task=chair", EMBEDDED), "tiny-llava", 12, 120, 1.0, 0.05),
+    "document": Kind(("task=texts", "task.kind=document"), "smollm2", 8, 24, 1.5, 0.1),
+    "writing": Kind(("task=texts", "task.kind=writing"), "smollm2", 4, 28, 1.0, 0.2),
+    "pope": Kind(("task=pope", EMBEDDED), "tiny-llava", 72, 900, 1.5),
+    "captions": Kind(("task=chair", EMBEDDED), "tiny-llava", 12, 72, 1.0, 0.05),
     "pope-smol": Kind(("task=pope", EMBEDDED), "smol-llava", 36, 360, 1.5, 0.02),
     "captions-smol": Kind(("task=chair", EMBEDDED), "smol-llava", 4, 24, 1.0, 0.2),
 }
@@ -141,7 +141,7 @@ class Bench:
         if server:
             server.forget()
             words += ["model=openai", f"model.base_url={server.address}", f"model.name={served}"]
-            words += ["model.concurrency=16", "model.timeout=600"]
+            words += ["model.concurrency=16", "model.timeout=3000"]
         else:
             words += [f"model={kind.model}", "model.device=cpu", "model.dtype=float32"]
         began = server.cpu() if server else 0.0

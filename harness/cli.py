@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness import __version__
+from harness.core import process
 from harness.core.errors import INTERRUPTED, HarnessError, UsageError, nearest, writing
 from harness.core.sinks import line
 from harness.core.width import columns, fitted
@@ -99,6 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point. Returns the exit code; a HarnessError is one line on stderr."""
     words = list(sys.argv[1:] if argv is None else argv)
     if argv is None:
+        process.alone = True
         sys.excepthook = _unforeseen
         _open_outputs()
     try:

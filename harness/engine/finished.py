@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
-from harness.core.marks import mark, marks
+import numpy as np
+
+from harness.core.marks import mark
 from harness.core.types import Result, Sample
 from harness.engine.streamed import HELD, Streamed
 from harness.runs.journal import Journal
 from harness.stats.columns import Columns
+from harness.stats.stream import marks
 
 
 class Finished:
@@ -30,7 +35,7 @@ class Finished:
         self.objects.update((r.id, r) for r in results)
         self._places += places
         if self.held is not None and len(self.objects) > self.held:
-            self._columns = Columns(self.journal.at)
+            self._columns = Columns(self.journal.at, self.journal.path.parent)
             self._columns.add(self.objects.values(), self._places)
             self.objects, self._places = {}, []
 
@@ -56,7 +61,10 @@ class Marked:
     """The ids of the rows that are there now."""
 
     def __init__(self, columns: Columns):
-        self._marks = set(columns.marks().tolist())
+        found = np.concatenate(list(columns.marks().blocks()))
+        found.sort()
+        self._marks = array("Q", found.tobytes())
 
     def __contains__(self, id_: Any) -> bool:
-        return mark(id_) in self._marks
+        at = bisect_left(self._marks, wanted := mark(id_))
+        return at < len(self._marks) and self._marks[at] == wanted

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, overload
@@ -13,8 +12,7 @@ from harness.core.task import Task
 from harness.core.types import Sample
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from harness.stats.stream import Stream
 
 HELD = 20_000
 """Samples, and results, that are kept as objects."""
@@ -23,7 +21,7 @@ HELD = 20_000
 class Streamed(Sequence[Sample]):
     """All of a task's samples, as `Task.samples` yields them each time. `marks`: what stands for their ids."""
 
-    def __init__(self, task: Task, marks: NDArray[np.uint64]):
+    def __init__(self, task: Task, marks: Stream):
         self.task, self.marks = task, marks
 
     def __len__(self) -> int:
@@ -52,21 +50,20 @@ def whole(task: Task) -> Sequence[Sample]:
     rest = iter(made)
     if len(head := list(islice(rest, HELD + 1))) <= HELD:
         return head
-    import numpy as np
+    from harness.stats.stream import Stream, repeated
 
-    marks, clusters, last = array("Q"), array("Q"), None
+    marks, clusters, last = Stream("Q"), Stream("Q"), None
     for part in (head, rest):
         for sample in part:
             marks.append(mark(sample.id))
             if sample.cluster != last:
                 last = sample.cluster
                 clusters.append(mark(last))
-    found, several = np.unique(np.array(marks, dtype=np.uint64), return_counts=True)
-    if len(found) < len(marks):
-        _refuse_repeated(task, set(found[several > 1].tolist()))
-    if len(np.unique(np.array(clusters, dtype=np.uint64))) < len(clusters):
+    if twice := repeated(marks):
+        _refuse_repeated(task, twice)
+    if repeated(clusters):
         return list(task.samples())  # a cluster's samples are apart: they are brought together
-    return Streamed(task, np.array(marks, dtype=np.uint64))
+    return Streamed(task, marks)
 
 
 def _refuse_repeated(task: Task, marks: set[int]) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 
 from harness.core.score import Score
 from harness.core.types import Metric, Result
-from harness.stats import Estimate, failed, jackknife, mean, totals
-from harness.stats.columns import clusters_of, scored, scores_of
+from harness.stats import Estimate, failed, jackknife, large, mean, totals
+from harness.stats.columns import Columns, scored
 
 
 def means(results: Sequence[Result], scores: Sequence[Score], primary: str = "") -> list[Metric]:
@@ -31,8 +31,13 @@ def means(results: Sequence[Result], scores: Sequence[Score], primary: str = "")
 
 def _estimate(results: Sequence[Result], score: Score) -> Estimate:
     above, below = score.parts
-    values = np.stack([scores_of(results, k) for k in (above, below) if k], axis=1)
-    clusters = clusters_of(results)
+    if isinstance(results, Columns):
+        if not below:
+            return large.mean(results, above)
+        return jackknife(large.totals(results, (above, below)), lambda c: c[..., 0] / c[..., 1], n=len(results))
+    rows = [r for r in results if r.outcome]
+    values = np.array([[r.outcome.scores[k] for k in (above, below) if k] for r in rows if r.outcome], dtype=float)
+    clusters = [r.cluster for r in rows]
     if below:
         return jackknife(totals(values, clusters), lambda c: c[..., 0] / c[..., 1], n=len(results))
     binary = bool(np.isin(values, (0.0, 1.0)).all())

@@ -60,10 +60,13 @@ def totals(rows: ArrayLike, clusters: Sequence[Hashable] | NDArray[Any]) -> Floa
 
 def clustered_error(scores: Floats, code: Ints, count: int, centre: float) -> float | None:
     """Cluster-robust standard error of the mean, `sqrt(G/(G-1) * sum D_c^2) / n`; None below two clusters."""
-    if count < 2:
-        return None
-    spread = sums(scores - centre, code, count)
-    return math.sqrt(count / (count - 1) * math.fsum((spread * spread).tolist())) / len(scores)
+    return spread_error(sums(scores - centre, code, count), len(scores)) if count > 1 else None
+
+
+def spread_error(spread: Floats, n: int) -> float | None:
+    """The same of `n` rows, of each cluster's sum of differences from the centre [G]."""
+    count = len(spread)
+    return math.sqrt(count / (count - 1) * math.fsum((spread * spread).tolist())) / n if count > 1 else None
 
 
 def canonical(table: Floats) -> Floats:

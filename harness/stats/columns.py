@@ -1,14 +1,14 @@
 """The results of a large run in columns: what metrics are made of. Everything else stays in the journal.
 
-A million results as objects take gigabytes, as columns some tens of bytes each. `Columns` is a sequence of rows that
-look like results; a field that no column holds is read from the journal when it is asked for.
+A million results as objects take gigabytes. The columns lie on the disk but for a block of each; `Columns` is a
+sequence of rows that look like results, and a field that no column holds is read from the journal when it is asked for.
 """
 
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, cast, overload
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from harness.core.marks import mark
 from harness.core.types import Outcome, Result
+from harness.stats.stream import BLOCK, Stream
 
 DISTINCT = 65_536
 """Different values of a column that are kept; where there are more, they are read from the journal."""
@@ -24,11 +25,11 @@ DISTINCT = 65_536
 class Coded:
     """A column of values of which few are different: their numbers. `most`: different ones that are kept."""
 
-    def __init__(self, most: float = DISTINCT):
+    def __init__(self, most: int = DISTINCT, folder: Path | None = None):
         self.most = most
         self.values: list[Any] = []
         self._numbers: dict[tuple[type, Hashable], int] = {}
-        self._codes = array("i")
+        self._codes = Stream("i", folder)
 
     def append(self, value: Any) -> None:
         self._codes.append(self._number(value))
@@ -36,10 +37,6 @@ class Coded:
     def number(self, row: int) -> int:
         """Of the row's value; below 0 where it is not kept."""
         return self._codes[row]
-
-    def codes(self) -> NDArray[np.int32]:
-        """The numbers of all rows."""
-        return np.array(self._codes, dtype=np.int32)
 
     def _number(self, value: Any) -> int:
         if not isinstance(value, str | int | float | tuple | None):  # who reads a list may change it
@@ -56,8 +53,6 @@ class Coded:
 
 OF_RESULT = ("cluster", "group", "target", "finish", "measures")
 OF_OUTCOME = ("verdict",)
-ALWAYS = ("cluster", "group")
-"""Kept however many there are."""
 
 
 class Columns(Sequence[Result]):
@@ -65,17 +60,17 @@ class Columns(Sequence[Result]):
 
     Args:
         read: The result whose line in the journal begins there.
+        folder: Where files without a name take what does not fit into memory.
     """
 
-    def __init__(self, read: Callable[[int], Result]):
-        self._read = read
-        self._marks = array("Q")
-        self._places = array("q")
-        self._failed = bytearray()
-        self._coded = {n: Coded(math.inf if n in ALWAYS else DISTINCT) for n in (*OF_RESULT, *OF_OUTCOME)}
-        self._scores: dict[str, array[float]] = {}
+    def __init__(self, read: Callable[[int], Result], folder: Path | None = None):
+        self._read, self._folder = read, folder
+        self._marks, self._places, self._clusters = (Stream(code, folder) for code in "QqQ")
+        self._failed, self._lost = Stream("B", folder), 0
+        self._coded = {n: Coded(DISTINCT, folder) for n in (*OF_RESULT, *OF_OUTCOME)}
+        self._scores: dict[str, Stream] = {}
         self._last: tuple[int, Result] | None = None
-        self._rows: NDArray[np.intp] | None = None
+        self._rows: Stream | None = None
 
     def add(self, results: Iterable[Result], places: Iterable[int]) -> None:
         """`places`: where their lines begin in the journal. Not for what `ordered` or `scored` returned."""
@@ -83,7 +78,9 @@ class Columns(Sequence[Result]):
             outcome, count = result.outcome, len(self._places)
             self._marks.append(mark(result.id))
             self._places.append(place)
+            self._clusters.append(mark(f"{type(result.cluster).__name__} {result.cluster}"))
             self._failed.append(outcome is None)
+            self._lost += outcome is None
             for name in OF_RESULT:
                 self._coded[name].append(getattr(result, name))
             for name in OF_OUTCOME:
@@ -91,55 +88,85 @@ class Columns(Sequence[Result]):
             scores = outcome.scores if outcome else {}
             for name in scores:
                 if name not in self._scores:
-                    self._scores[name] = array("d", [math.nan]) * count
+                    made = self._scores[name] = Stream("d", self._folder)
+                    for start in range(0, count, BLOCK):
+                        made.extend(np.full(min(BLOCK, count - start), math.nan))
             for name, column in self._scores.items():
                 column.append(scores.get(name, math.nan))
 
-    def marks(self) -> NDArray[np.uint64]:
+    def marks(self) -> Stream:
         """What stands for the ids of all rows, in the order in which they were added."""
-        return np.array(self._marks, dtype=np.uint64)
+        return self._marks
 
-    def ordered(self, marks: NDArray[np.uint64]) -> Columns:
+    def ordered(self, marks: Stream) -> Columns:
         """The rows whose ids have these marks, in their order; others are left out. Marks are unique."""
-        own = self.marks()
-        by = np.argsort(own, kind="stable")
-        at = np.minimum(np.searchsorted(own, marks, sorter=by), max(0, len(own) - 1))
-        rows = by[at] if len(own) else np.empty(0, np.intp)
-        return self._view(rows[own[rows] == marks[: len(rows)]])
+        rows = Stream("q", self._folder)
+        for number, wanted in enumerate(marks.blocks()):
+            rows.extend(self._found(wanted, number))
+        return self._view(rows)
+
+    def _found(self, wanted: NDArray[np.uint64], near: int) -> NDArray[np.int64]:
+        """The rows with these marks, in their order. `near`: the block in which they probably are."""
+        order = np.argsort(wanted, kind="stable")
+        known, rows, left = wanted[order], np.full(len(wanted), -1), len(wanted)
+        for number in sorted(range(self._marks.count), key=lambda n: abs(n - near)):
+            own = self._marks.block(number)
+            at = np.minimum(np.searchsorted(known, own), len(known) - 1)
+            hits = np.flatnonzero(known[at] == own)
+            rows[order[at[hits]]] = number * BLOCK + hits
+            left -= len(hits)
+            if left <= 0:
+                break
+        return rows[rows >= 0]
 
     def scored(self) -> Columns:
         """The rows with an outcome."""
-        return self._view(self._all()[~self._lost()])
+        if not self._lost:
+            return self
+        rows = Stream("q", self._folder)
+        for some in self._parts():
+            rows.extend(some[self._failed.take(some) == 0])
+        return self._view(rows)
 
-    def lost(self) -> int:
-        """Rows without an outcome."""
-        return int(self._lost().sum())
+    def parts(self, *names: str) -> Iterator[tuple[NDArray[np.uint64], NDArray[np.float64]]]:
+        """Some rows after the other: what stands for the cluster of each, and these scores [rows, names], NaN where
+        there is none. A part ends where a cluster ends, if a cluster's rows are side by side."""
+        held = np.empty(0, np.int64)
+        for some in self._parts():
+            rows = np.concatenate([held, some])
+            clusters = self._clusters.take(rows)
+            last = np.flatnonzero(clusters[1:] != clusters[:-1])
+            cut = last[-1] + 1 if len(last) else len(rows) if len(rows) > 16 * BLOCK else 0
+            if cut:
+                yield clusters[:cut], self._taken(rows[:cut], names)
+            held = rows[cut:]
+        if len(held):
+            yield self._clusters.take(held), self._taken(held, names)
 
-    def column(self, name: str) -> NDArray[np.float64]:
-        """A score of each row; NaN where it has none of this name."""
-        found = self._scores.get(name)
-        values = np.full(len(self._places), math.nan) if found is None else np.array(found)
-        return values[self._all()]
-
-    def clusters(self) -> NDArray[np.int32]:
-        """A number for each row's cluster: equal for equal ones."""
-        return self._coded["cluster"].codes()[self._all()]
+    def _taken(self, rows: NDArray[np.int64], names: Sequence[str]) -> NDArray[np.float64]:
+        blank = np.full(len(rows), math.nan)
+        found = [self._scores[n].take(rows) if n in self._scores else blank for n in names]
+        return np.stack(found, axis=1) if found else np.empty((len(rows), 0))
 
     def __len__(self) -> int:
         return len(self._places) if self._rows is None else len(self._rows)
 
     def __iter__(self) -> Iterator[Result]:
-        for at in range(len(self._places)) if self._rows is None else self._rows:
-            yield cast(Result, Row(self, int(at)))
+        for some in self._parts():
+            for at in some.tolist():
+                yield cast(Result, Row(self, at))
 
     @overload
     def __getitem__(self, index: int) -> Result: ...
     @overload
     def __getitem__(self, index: slice) -> Sequence[Result]: ...
     def __getitem__(self, index: int | slice) -> Result | Sequence[Result]:
-        if isinstance(index, slice):
-            return self._view(self._all()[index])
-        return cast(Result, Row(self, int(self._all()[index])))
+        at = range(len(self))[index]
+        if isinstance(at, int):
+            return cast(Result, Row(self, at if self._rows is None else self._rows[at]))
+        rows = Stream("q", self._folder)
+        rows.extend(np.array([at_ if self._rows is None else self._rows[at_] for at_ in at], dtype=np.int64))
+        return self._view(rows)
 
     def whole(self, row: int) -> Result:
         """The result itself, from the journal."""
@@ -148,7 +175,7 @@ class Columns(Sequence[Result]):
         return self._last[1]
 
     def failed(self, row: int) -> bool:
-        return bool(self._failed[row])
+        return bool(self._lost and self._failed[row])
 
     def coded(self, name: str, row: int) -> Any:
         """A value of one of the coded columns."""
@@ -159,15 +186,18 @@ class Columns(Sequence[Result]):
         return getattr(whole.outcome if name in OF_OUTCOME else whole, name)
 
     def scores(self, row: int) -> dict[str, float]:
-        return {name: column[row] for name, column in self._scores.items() if not math.isnan(column[row])}
+        found = {name: column[row] for name, column in self._scores.items()}
+        return {name: value for name, value in found.items() if not math.isnan(value)}
 
-    def _all(self) -> NDArray[np.intp]:
-        return np.arange(len(self._places)) if self._rows is None else self._rows
+    def _parts(self) -> Iterator[NDArray[np.int64]]:
+        """The numbers of the rows, a block at a time."""
+        if self._rows is not None:
+            yield from self._rows.blocks()
+            return
+        for start in range(0, len(self._places), BLOCK):
+            yield np.arange(start, min(start + BLOCK, len(self._places)))
 
-    def _lost(self) -> NDArray[np.bool_]:
-        return np.array(self._failed, dtype=np.uint8)[self._all()] > 0
-
-    def _view(self, rows: NDArray[np.intp]) -> Columns:
+    def _view(self, rows: Stream) -> Columns:
         made = object.__new__(Columns)
         made.__dict__.update(self.__dict__)
         made._rows = rows
@@ -217,15 +247,3 @@ class Scored:
 def scored(results: Sequence[Result]) -> Sequence[Result]:
     """Those with an outcome."""
     return results.scored() if isinstance(results, Columns) else [r for r in results if r.outcome]
-
-
-def scores_of(results: Sequence[Result], name: str) -> NDArray[np.float64]:
-    """One score of results that all have it."""
-    if isinstance(results, Columns):
-        return results.column(name)
-    return np.array([r.outcome.scores[name] for r in results if r.outcome], dtype=float)
-
-
-def clusters_of(results: Sequence[Result]) -> Sequence[Hashable] | NDArray[Any]:
-    """Each one's cluster, or a number that stands for it."""
-    return results.clusters() if isinstance(results, Columns) else [r.cluster for r in results]

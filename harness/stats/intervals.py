@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.core.types import Metric
-from harness.stats.clusters import clustered_error, codes, column
+from harness.stats.clusters import Floats, codes, column, spread_error, sums
 from harness.stats.composites import Composite, note_metric
 
 MIN_CLUSTERS = 10
@@ -83,11 +83,16 @@ def mean(
     if n == 0:
         return Estimate(math.nan, None, None, None, 0, 0, "no items")
     m = math.fsum(s.tolist()) / n
-    stderr = clustered_error(s, code, count, m)
+    return of_spread(m, sums(s - m, code, count), n, int(np.bincount(code).max()), binary, bounds)
+
+
+def of_spread(m: float, spread: Floats, n: int, largest: int, binary: bool, bounds: tuple[float, float]) -> Estimate:
+    """A mean `m` over `n` rows, at most `largest` in a cluster. `spread` [G]: each cluster's differences from it."""
+    count, stderr = len(spread), spread_error(spread, n)
     if stderr is None or count < MIN_CLUSTERS:
         return Estimate(m, stderr, None, None, n, count, TOO_FEW)
     if binary:
-        low, high = proportion(m, effective_size(m, stderr, n, int(np.bincount(code).max()), count))
+        low, high = proportion(m, effective_size(m, stderr, n, largest, count))
     else:
         low, high = student(m, stderr, count, bounds)
     return Estimate(m, stderr, low, high, n, count)

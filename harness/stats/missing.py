@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.core.types import Metric, Result
-from harness.stats.columns import clusters_of, scored
+from harness.stats.columns import Columns, scored
+from harness.stats.large import clusters_in
 
 
 def failed(results: Sequence[Result], group: str = "all", of: str = "samples") -> Metric:
@@ -16,7 +17,7 @@ def failed(results: Sequence[Result], group: str = "all", of: str = "samples") -
         lost / max(1, len(results)),
         group,
         n=len(results),
-        clusters=len(set(clusters_of(results))),
+        clusters=len(clusters_in(results) if isinstance(results, Columns) else {r.cluster for r in results}),
         higher_is_better=False,
         note=f"{lost} of {len(results)} {of} failed and are missing" if lost else "",
     )

@@ -60,7 +60,7 @@ class Shown:
             for row, i in enumerate(fresh):
                 held[keys[i]] = _row(cache, row, tokens[i])
         length = min(held[key].common(tokens[i]) for i, key in enumerate(keys))
-        made = roomy(view)
+        made: Any = roomy(view)
         parts: list[Any] = [
             [(k[:, :, :length], v[:, :, :length]) for k, v in each]
             for each in zip(*(held[key].layers for key in keys), strict=True)
@@ -89,8 +89,8 @@ def size(one: Carried) -> int:
     return sum(k.nbytes + v.nbytes for k, v in one.layers)
 
 
-def _row(cache: DynamicCache, row: int, tokens: Tensor) -> Carried:
+def _row(cache: Any, row: int, tokens: Tensor) -> Carried:
     """A row's own tokens, without the padding in front."""
     part = slice(row, row + 1), slice(None), slice(-len(tokens), None)
-    layers: list[Any] = [(layer.keys[part].clone(), layer.values[part].clone()) for layer in cache.layers]
+    layers = [(layer.keys[part].clone(), layer.values[part].clone()) for layer in cache.layers]
     return Carried(tokens, layers)

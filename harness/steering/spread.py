@@ -77,17 +77,20 @@ class SpreadLayer(RoomyLayer):
 
     def reset(self) -> None:
         """Empty, and like any other layer."""
-        self.__dict__.clear()
-        self.__class__ = RoomyLayer
-        RoomyLayer.__init__(self)
+        own: Any = self
+        vars(own).clear()
+        own.__class__ = RoomyLayer
+        own.__init__()
 
 
 def spread(cache: DynamicCache, of: Tensor) -> None:
     """Let the rows of a cache begin others: `of` [rows] names each one's, on the CPU."""
-    if all(type(layer) is RoomyLayer and layer.is_initialized for layer in cache.layers):
-        parts: list[Any] = [[(k[None], v[None]) for k, v in zip(x.keys, x.values, strict=True)] for x in cache.layers]
+    layers: list[Any] = list(cache.layers)
+    if all(type(layer) is RoomyLayer and layer.is_initialized for layer in layers):
+        parts = [[(k[None], v[None]) for k, v in zip(x.keys, x.values, strict=True)] for x in layers]
         if large(parts, of):
-            cache.layers = [SpreadLayer(part, of) for part in parts]
+            layers[:] = [SpreadLayer(part, of) for part in parts]
+            cache.layers = layers
             return
     cache.batch_select_indices(of)
 

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.core.marks import marks
 from harness.core.score import Score
 from harness.core.types import Outcome, Result
 from harness.records.means import means
 from harness.stats import columns as module
 from harness.stats import failed
-from harness.stats.columns import Columns, clusters_of, scored, scores_of
+from harness.stats.columns import Columns, scored
+from harness.stats.stream import Stream, marks, repeated
 
 NUMBERS = st.floats(-5, 5) | st.integers(0, 1)
 OUTCOMES = st.builds(
@@ -40,6 +40,12 @@ def results(draw):
     return found
 
 
+def few(patch: pytest.MonkeyPatch, count: int) -> None:
+    """So many numbers a block."""
+    for place in ("stream", "columns"):
+        patch.setattr(f"harness.stats.{place}.BLOCK", count)
+
+
 def kept(rows: list[Result]) -> Columns:
     made = Columns(lambda place: rows[place])
     made.add(rows, range(len(rows)))
@@ -50,7 +56,7 @@ def kept(rows: list[Result]) -> Columns:
 @given(results())
 def test_every_field_is_the_results(rows):
     made = kept(rows)
-    assert len(made) == len(rows) and made.lost() == sum(r.outcome is None for r in rows)
+    assert len(made) == len(rows) and len(scored(made)) == sum(r.outcome is not None for r in rows)
     for row, result in zip(made, rows, strict=True):
         for field in fields(Result):
             if field.name != "outcome":
@@ -62,8 +68,14 @@ def test_every_field_is_the_results(rows):
 
 
 @settings(max_examples=40)
-@given(results(), st.randoms(use_true_random=False))
-def test_rows_in_the_order_of_samples(rows, rng):
+@given(results(), st.randoms(use_true_random=False), st.sampled_from([2, 5, 100]))
+def test_rows_in_the_order_of_samples(rows, rng, block):
+    with pytest.MonkeyPatch.context() as patch:
+        few(patch, block)
+        in_order(rows, rng)
+
+
+def in_order(rows, rng):
     wanted = [*(r.id for r in rows if rng.random() < 0.8), "of another run"]
     rng.shuffle(wanted)
     known = {r.id for r in rows}
@@ -75,12 +87,38 @@ def test_rows_in_the_order_of_samples(rows, rng):
 def test_columns_of_scores(rows):
     made, there = kept(rows), [r for r in rows if r.outcome]
     assert [r.id for r in scored(made)] == [r.id for r in there]
-    column = scores_of(scored(made), "a")
-    for value, row in zip(column, there, strict=True):
+    found = [(c, v) for clusters, values in scored(made).parts("a") for c, (v,) in zip(clusters, values, strict=True)]
+    for (_, value), row in zip(found, there, strict=True):
         assert math.isnan(value) if "a" not in row.outcome.scores else value == row.outcome.scores["a"]
-    numbers = list(clusters_of(made))
-    pairs = {(a, b) for a, b in zip(numbers, [r.cluster for r in rows], strict=True)}
-    assert len(pairs) == len(set(numbers)) == len({r.cluster for r in rows})
+    pairs = {(number, row.cluster) for (number, _), row in zip(found, there, strict=True)}
+    assert len(pairs) == len({number for number, _ in found}) == len({r.cluster for r in there})
+
+
+@pytest.mark.parametrize("block", [1, 3, 4])
+def test_a_part_ends_where_a_cluster_ends(block, monkeypatch):
+    few(monkeypatch, block)
+    rows = [Result(str(i), str(i // 4), "g", None, Outcome("", {"a": float(i)})) for i in range(11)]
+    parts = [values[:, 0].tolist() for _, values in kept(rows).parts("a")]
+    assert [value for part in parts for value in part] == [float(i) for i in range(11)]
+    assert all(part[0] % 4 == 0 for part in parts) and len(parts) > 1
+
+
+@settings(max_examples=30)
+@given(st.lists(st.integers(0, 50), max_size=30), st.integers(1, 7))
+def test_a_stream_is_a_list(values, block):
+    with pytest.MonkeyPatch.context() as patch:
+        few(patch, block)
+        made = Stream("q")
+        for value in values[:10]:
+            made.append(value)
+        made.extend(np.array(values[10:], dtype=np.int64))
+        assert len(made) == len(values) and [made[i] for i in range(len(values))] == values
+        assert [x for part in made.blocks() for x in part.tolist()] == values
+        rows = np.array([len(values) - 1 - i for i in range(0, len(values), 2)], dtype=np.int64)
+        assert made.take(rows).tolist() == [values[i] for i in rows]
+        several = Stream("Q")
+        several.extend(np.array(values, dtype=np.uint64))
+        assert repeated(several) == {x for x in values if values.count(x) > 1}
 
 
 def test_values_that_are_many_are_read_from_the_journal(monkeypatch):
@@ -90,7 +128,9 @@ def test_values_that_are_many_are_read_from_the_journal(monkeypatch):
     assert [r.target for r in made] == [0, 1, 2, 3, 4] and [r.outcome.verdict for r in made] == list("01234")
 
 
-def test_means_are_the_same_to_the_last_digit():
+@pytest.mark.parametrize("block", [10, 64, 1000])
+def test_means_are_the_same_to_the_last_digit(block, monkeypatch):
+    few(monkeypatch, block)
     rng = np.random.default_rng(0)
     rows = []
     for i in range(300):

@@ -6,6 +6,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache, cached_property, partial
 from itertools import groupby
@@ -109,6 +110,12 @@ class HFModel(Model):
         return checkpoint_digest(self.path, self.revision)
 
     def load(self, methods: Sequence[Method]) -> None:
+        from harness.models.hf.light import light
+
+        with nullcontext() if self.compile else light():
+            self._loaded(methods)
+
+    def _loaded(self, methods: Sequence[Method]) -> None:
         from harness.models.hf.batching import Batching
         from harness.models.hf.choices import tokens_of
         from harness.models.hf.enlarged import Enlarged

@@ -1,0 +1,81 @@
+"""transformers without what it imports and never calls here: torch's compiler, and SciPy's optimisers.
+
+They take a sixth of the seconds before a run's first sample. Both are there, as always, for whoever uses them: marks
+for the compiler (`torch.compiler.disable` and its like) do nothing as long as nothing is compiled, and everything else
+that is asked of a stand-in loads the real module. For processes of harness's own: a script or notebook may compile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+from harness.core import process
+
+COMPILER = "torch._dynamo"
+MARKS = ("allow_in_graph", "assume_constant_result", "disable", "forbid_in_graph")
+CALLED = {
+    f"{COMPILER}._trace_wrapped_higher_order_op": "TransformGetItemToIndex",
+    "scipy.optimize": "linear_sum_assignment",
+}
+"""Modules, and what transformers imports from each to call it where it needs it."""
+
+
+@contextlib.contextmanager
+def light() -> Iterator[None]:
+    """While open, transformers is imported so; nothing is left behind but what it has taken."""
+    names = [COMPILER, *CALLED]
+    if not process.alone or "transformers" in sys.modules or any(name in sys.modules for name in names):
+        yield
+        return
+    import torch  # noqa: F401  # it knows its compiler by name alone
+
+    for name in names:
+        sys.modules[name] = Standin(name)
+    try:
+        yield
+    finally:
+        for name in names:
+            if isinstance(sys.modules.get(name), Standin):
+                del sys.modules[name]
+
+
+class Standin(ModuleType):
+    """Of a module that may never be needed."""
+
+    def __init__(self, name: str):
+        super().__init__(name)
+        if name == COMPILER:
+            self.__path__ = []
+            for mark in MARKS:
+                setattr(self, mark, _marked)
+        if name in CALLED:
+            setattr(self, CALLED[name], _later(name, CALLED[name]))
+
+    def __getattr__(self, attribute: str) -> Any:
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)
+        return getattr(_real(self.__name__), attribute)
+
+
+def _real(name: str) -> Any:
+    """The module itself, in place of its package's stand-ins."""
+    for each in [
+        n for n, m in sys.modules.items() if isinstance(m, Standin) and n.partition(".")[0] == name.partition(".")[0]
+    ]:
+        del sys.modules[each]
+    return importlib.import_module(name)
+
+
+def _later(module: str, name: str) -> Callable[..., Any]:
+    """The function, whose module is imported once it is called."""
+    return lambda *args, **kwargs: getattr(_real(module), name)(*args, **kwargs)
+
+
+def _marked(function: Any = None, *_: Any, **__: Any) -> Any:
+    """As a decorator, with and without arguments."""
+    return function if callable(function) else lambda own: own

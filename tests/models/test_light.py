@@ -1,0 +1,50 @@
+"""A process of harness's own imports transformers without torch's compiler; both work as ever once they are used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+SCRIPT = """
+import sys
+from harness.core import process
+from harness.models.hf.light import light
+
+process.alone = ALONE
+with light():
+    import transformers.modeling_utils
+    from transformers import masking_utils
+    from transformers.loss import loss_for_object_detection as loss
+assert ("torch._dynamo" in sys.modules) != ALONE and ("scipy.optimize" in sys.modules) != ALONE
+
+import numpy as np
+rows, columns = loss.linear_sum_assignment(np.array([[4.0, 1.0], [2.0, 3.0]]))
+assert rows.tolist() == [0, 1] and columns.tolist() == [1, 0]
+
+import torch
+with masking_utils.TransformGetItemToIndex() as mode:
+    pass
+import torch._dynamo
+assert type(torch._dynamo) is type(sys) and "scipy.optimize" in sys.modules
+
+@torch.compiler.disable
+def own():
+    return torch.compiler.is_compiling()
+assert own() is False and hasattr(own, "_torchdynamo_disable")
+"""
+
+
+def test_what_was_left_out_is_there_when_it_is_used():
+    done = subprocess.run([sys.executable, "-c", SCRIPT.replace("ALONE", "True")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_guest_changes_no_import(monkeypatch):
+    import harness.core.process
+    from harness.models.hf import light
+
+    monkeypatch.setattr(harness.core.process, "alone", False)
+    before = dict(sys.modules)
+    with light.light():
+        assert not any(isinstance(module, light.Standin) for module in sys.modules.values())
+    assert before.keys() == sys.modules.keys()
