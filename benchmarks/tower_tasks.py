@@ -155,6 +155,10 @@ def _short(x: float) -> str:
     return f"{x:.3f}".replace("0.", ".", 1)
 
 
+def _p(p: float) -> str:
+    return "< .001" if p < 0.001 else _short(p)
+
+
 def _signed(x: float) -> str:
     return f"{x:+.3f}".replace("0.", ".", 1)
 
@@ -180,9 +184,9 @@ def tables(found: dict[str, Any]) -> dict[str, str]:
         lines.append(["---", *["---:"] * 6])
         for label, row in rows.items():
             i, r, plain = row["chair_i"], row["recall"], label == "vanilla"
-            p = "" if plain or i["p"] is None else f"{next(ps):.3f}"
+            p = "" if plain or i["p"] is None else _p(next(ps))
             rest = ["", "", "", ""] if plain else [shown(i), p, shown(r), str(row["changed"])]
-            lines.append([label, f"{i['value']:.3f}", rest[0], rest[1], f"{r['value']:.3f}", rest[2], rest[3]])
+            lines.append([label, _short(i["value"]), rest[0], rest[1], _short(r["value"]), rest[2], rest[3]])
         out["chair"] = "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
     return out
 

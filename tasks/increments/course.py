@@ -12,7 +12,7 @@ from harness.embedded.scenes import CALIBRATION, NAMES
 from harness.tasks.scenes.course import FRESH, drawn
 from harness.tasks.scenes.pictures import CLASSES, WIDTH, Pictures
 
-SESSIONS, EACH, EXAM = 6, 10, 512
+SESSIONS, EACH, EXAM = 6, 10, 256
 ORDER = np.random.default_rng(2405).permutation(len(NAMES))[: SESSIONS * EACH]
 """The categories, in the order in which they come."""
 LEARNT = tuple(NAMES[i] for i in ORDER)

@@ -14,11 +14,16 @@ from harness.plugins.registry import Registry
 from harness.zoo import card
 from harness.zoo.denormals import flushed
 from harness.zoo.recipe import names, recipe
+from harness.zoo.towers.learn import scores_of
+from harness.zoo.towers.pictures import Pictures
+from harness.zoo.towers.sessions import precisions, summary
 from harness.zoo.train import learn, scores
 from harness.zoo.trained import COMMITTED
 
-ALL = list(card.every())
+EVERY = list(card.every())
+ALL, SEEING = ([t for t in EVERY if t.sees == sees] for sees in (False, True))
 TASKS = {"linear": "in_context", "piecewise": "in_context", "classes": "in_context"}
+TASKS |= {"scenes": "scenes", "increments": "increments"}
 OWN = {"k64": [("classes", 64)]}
 """Settings of the task that are in a course's name."""
 FEW = 32
@@ -54,7 +59,26 @@ def test_a_committed_model_does_what_its_card_says(trained):
     assert torch.allclose(torch.stack(out, 1), whole, atol=2e-3, rtol=1e-3), "recurrent decoding equals parallel"
 
 
-@pytest.mark.parametrize("trained", [t for t in ALL if t.seed == 0], ids=lambda t: f"{t.name}-{t.course}")
+@cache
+def exam(name: str) -> Pictures:
+    """The held-out pictures of a course."""
+    ((_, held),) = course(name).exams().items()
+    return Pictures.of(held, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("trained", SEEING, ids=lambda t: f"{t.name}-{t.course}-{t.seed}")
+def test_a_committed_tower_does_what_its_card_says(trained):
+    facts, net = trained.facts, trained.load()
+    assert trained.file.stat().st_size <= LARGEST
+    assert (facts["name"], facts["course"], facts["seed"]) == (trained.name, trained.course, trained.seed)
+    assert facts["device"] and len(facts["curve"]) > 5
+    if trained.seed == 0:
+        held = exam(trained.course)
+        found = summary(precisions(net, held), net) if trained.course == "increments" else scores_of(net, held)
+        assert found == pytest.approx(facts["scores"], abs=0.01)
+
+
+@pytest.mark.parametrize("trained", [t for t in EVERY if t.seed == 0], ids=lambda t: f"{t.name}-{t.course}")
 def test_recipes_say_what_was_done(trained):
     made = recipe(trained.name, trained.course)
     said = trained.facts["recipe"]
@@ -65,9 +89,9 @@ def test_recipes_say_what_was_done(trained):
 
 def test_the_card_and_the_list_are_true():
     assert card.written(card.README.read_text()) == card.README.read_text(), "run python -m harness.zoo.card"
-    assert {t.name for t in ALL} <= set(names())
-    assert sum(t.facts["cpu_seconds"] for t in ALL) < 2 * 3600
-    assert {p.name for p in COMMITTED.iterdir()} == {t.name for t in ALL}
+    assert {t.name for t in EVERY} <= set(names())
+    assert sum(t.facts["cpu_seconds"] for t in EVERY) < 2 * 3600
+    assert {p.name for p in COMMITTED.iterdir()} == {t.name for t in EVERY}
 
 
 @pytest.mark.slow
