@@ -7,7 +7,19 @@ from typing import Any
 
 from harness.core import Decoding, Metric, Outcome, Pipeline, Reply, Request, Result, Sample, Task, UsageError
 
-MODEL_KEYS = ("dtype", "device", "attention", "revision", "chat", "family", "pad", "gguf", "compile", "linear")
+MODEL_KEYS = (
+    "dtype",
+    "device",
+    "attention",
+    "revision",
+    "chat",
+    "family",
+    "pad",
+    "gguf",
+    "compile",
+    "linear",
+    "graphs",
+)
 
 
 class _Asked(Task):

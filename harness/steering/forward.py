@@ -78,10 +78,10 @@ def forward(
     if keep > 1 and any(keeps_logits(m) for m in (view.model, view.text_model)):
         extra["logits_to_keep"] = keep
     config = _config(view, max_new_tokens, batch.beams, more or {})
-    with attached(batch), _neutral(view):
+    with attached(batch), _neutral(view), _recorded(batch, cache, max_new_tokens):
         out = model.generate(**tensors, **extra, generation_config=config)
-    if carry:
-        carried.keep(batch, cache, tensors["attention_mask"])
+        if carry:
+            carried.keep(batch, cache, tensors["attention_mask"])
     if batch.methods and processor is not None and batch.step != batch.guard.passes:
         raise broken(f"tokens were chosen {batch.step} times in {batch.guard.passes} passes")
     fed = batch.length - max(batch.cuts)  # the cache holds the rest
@@ -105,6 +105,14 @@ def _config(view: View, max_new_tokens: int, beams: int, more: Mapping[str, Any]
         "return_dict_in_generate": False,
     }
     return GenerationConfig(**{**ours, **more})
+
+
+def _recorded(batch: Batch, cache: Any, max_new_tokens: int) -> contextlib.AbstractContextManager[None]:
+    """While open, steps are replayed as CUDA graphs where the view has `recordings` and the batch fits them."""
+    recordings = batch.view.recordings
+    if recordings is None or max_new_tokens == 1 or not recordings.serves(batch, cache):
+        return contextlib.nullcontext()
+    return recordings.playing(batch, cache, batch.length + max_new_tokens)
 
 
 @contextlib.contextmanager

@@ -78,6 +78,8 @@ class View:
         """The part of a sample's picture that its image tokens show, (x0, y0, x1, y1) in 0..1."""
         self.carried: Any = None
         """The prompt that the next ones may begin with: a `Carried` of `harness.steering.carried`, or None."""
+        self.recordings: Any = None
+        """Steps of decoding as CUDA graphs: `Recordings` of `harness.steering.recorded`, or None."""
         self.shown: Any = None
         """Beginnings with pictures for further batches: a `Shown` of `harness.steering.shown`, or None."""
         self.enlarged: Callable[[Request, float], Tensor] | None = None

@@ -19,6 +19,10 @@ FETCHED = 24
 """Pairs that take as long as fetching one key and its value for a tile (benchmarks/tower.py, as what follows)."""
 GATHERED = 0.75
 """Work of the tiles, as a share of the dense pairs, up to which gathering is faster than masked dense attention."""
+LONG = 1024
+"""Tokens from which FlexAttention is used on a GPU: below, masked dense attention takes less than its launch."""
+SPARSE = 0.6
+"""Share of the blocks, of the dense ones, up to which it is faster there than masked dense attention."""
 BLOCK = 128
 """Queries and keys of a block of FlexAttention."""
 AT_ONCE = 2**18
@@ -78,7 +82,8 @@ class Visible:
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
         """Attention of q over k and v, [b, H, n, D] each, by the way that suits the device and the pattern."""
-        if q.is_cuda and (found := self.by_blocks(q, k, v, scale)) is not None:
+        sparse = q.is_cuda and self.length >= LONG and min(self.blocks(True), self.blocks(False)) <= SPARSE
+        if sparse and (found := self.by_blocks(q, k, v, scale)) is not None:
             return found
         if not q.is_cuda and self.work <= GATHERED * self.length**2:
             return self.gathered(q, k, v, scale)
@@ -158,10 +163,16 @@ class Visible:
         """Share of the blocks in which some query sees some key."""
         made = self.__dict__.setdefault("_shares", {})
         if tiles not in made:
+            made[tiles] = float(self._blocks(tiles)[0].float().mean())
+        return made[tiles]
+
+    def _blocks(self, tiles: bool) -> tuple[Tensor, Tensor]:
+        """Blocks in which some query sees some key, and those in which each sees each, bool [B, N, N]."""
+        made = self.__dict__.setdefault("_found", {})
+        if tiles not in made:
             rest = -self.length % BLOCK
-            seen = F.pad(self._ordered(tiles), (0, rest, 0, rest))
-            count = seen.unflatten(2, (-1, BLOCK)).any(3).unflatten(1, (-1, BLOCK)).any(2)
-            made[tiles] = float(count.float().mean())
+            seen = F.pad(self._ordered(tiles), (0, rest, 0, rest)).unflatten(2, (-1, BLOCK)).unflatten(1, (-1, BLOCK))
+            made[tiles] = seen.any(4).any(2), seen.all(4).all(2)
         return made[tiles]
 
     @cached_property
@@ -175,14 +186,23 @@ class Visible:
         return self.mask[:, self._order][:, :, self._order] if tiles else self.mask
 
     def _mask_of_blocks(self, tiles: bool) -> Any:
-        from torch.nn.attention.flex_attention import create_block_mask
+        from torch.nn.attention.flex_attention import BlockMask
 
         made = self.__dict__.setdefault("_made", {})
         if tiles not in made:
-            mask, rows, n = self._ordered(tiles), len(self.keys), self.length
+            mask, rows = self._ordered(tiles), len(self.keys)
             seen: Callable[..., Tensor] = lambda b, h, i, j: mask[b if rows > 1 else 0, i, j]  # noqa: E731
-            made[tiles] = create_block_mask(seen, rows if rows > 1 else None, None, n, n, device=mask.device)
+            some, whole = self._blocks(tiles)
+            listed = (*_listed(some & ~whole), *_listed(whole))
+            lengths = (self.length, self.length)
+            made[tiles] = BlockMask.from_kv_blocks(*listed, BLOCK_SIZE=BLOCK, mask_mod=seen, seq_lengths=lengths)
         return made[tiles]
+
+
+def _listed(blocks: Tensor) -> tuple[Tensor, Tensor]:
+    """Of bool [B, N, N]: how many each row has [B, 1, N], and their columns, those first [B, 1, N, N]."""
+    columns = blocks.int().argsort(dim=-1, descending=True, stable=True)
+    return blocks.sum(-1, dtype=torch.int32)[:, None], columns.int()[:, None].contiguous()
 
 
 @dataclass(frozen=True)

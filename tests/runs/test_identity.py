@@ -494,6 +494,11 @@ def _(w):
     return settings(w, {"model_linear": "stock"}, {"model_linear": "packed"}, words=("task=pope", "limit=18"))
 
 
+@line("`model.graphs`")
+def _(w):
+    return settings(w, {"model_graphs": False}, words=("task=pope", "limit=18"))
+
+
 @line("what `model.linear=auto` finds faster on a machine")
 def _(w):
     config = w.config("task=pope", "limit=18")

@@ -26,7 +26,8 @@ def plain(name, context, tokens):
         if key in grown:
             grown[key] = torch.cat([grown[key], torch.full_like(tail, fill)], 1)
     with torch.no_grad():
-        logp = v.model(**grown).logits[0, -len(tokens) - 1 : -1].float().log_softmax(-1)
+        logits = v.model(**{k: x.to(v.device) for k, x in grown.items()}).logits.cpu()
+    logp = logits[0, -len(tokens) - 1 : -1].float().log_softmax(-1)
     v.rope_deltas = None
     return float(logp.gather(1, tail.T).sum()), logp.argmax(-1).tolist() == tokens
 

@@ -20,7 +20,8 @@ LONG = 40
 @pytest.mark.parametrize("keep", [0, 3])
 def test_what_is_cut_was_never_there(family, length, keep):
     v = view(family)
-    first, second = torch.randint(3, 190, (2, 2, length), generator=torch.Generator().manual_seed(0))
+    drawn = torch.randint(3, 190, (2, 2, length), generator=torch.Generator().manual_seed(0))
+    first, second = drawn.to(v.device)
     assert family != "gemma3" or v.window == 32
 
     def play(*fed: torch.Tensor) -> torch.Tensor:

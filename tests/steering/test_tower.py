@@ -166,9 +166,9 @@ def test_merge_order_is_the_models_own(family):
     keep = lambda _m, _args, kwargs: found.append(kwargs["position_embeddings"][0])  # noqa: E731
     handle = tower.layers[0].register_forward_pre_hook(keep, with_kwargs=True)
     with torch.no_grad():
-        tower.module(torch.randn(int(grid.prod(-1).sum()), 96), grid_thw=grid)
+        tower.module(torch.randn(int(grid.prod(-1).sum()), 96).to(v.device), grid_thw=grid.to(v.device))
     handle.remove()
-    places, cos = tower.places((), {"grid_thw": grid}), found[0]
+    places, cos = tower.places((), {"grid_thw": grid}), found[0].cpu()
     assert places.sizes == ((12, 16), (8, 8), (8, 8)) and not len(places.others)
     every = torch.cat([g.flatten() for g in places.grids]).sort().values
     assert every.tolist() == list(range(places.length))
@@ -246,8 +246,8 @@ def test_looks_count_what_is_seen():
 
     class Alone(Edit):
         def tower_visible(self, l, q, k, batch):
-            at = batch.places.grids[0].flatten()[:, None]
-            return Visible(batch.places.length, at, at[None], None, batch.places.others)
+            at = batch.places.grids[0].flatten()[:, None].to(q.device)
+            return Visible(batch.places.length, at, at[None], None, batch.places.others.to(q.device))
 
     v, one = view("llava"), sample("llava", 0)
     method = Alone("tower_visible", 1.0)

@@ -48,6 +48,7 @@ class Batching:
         groups: dict[tuple[str, ...], list[Call]] = {}
         for call in calls:
             groups.setdefault(tuple(p.digest for p in call.request.pictures), []).append(call)
+        self.prompts.expect(members[0].request for members in groups.values())
         lengths = {
             id(c): sum(len(t) for m in c.request.messages for t in m.content if isinstance(t, str)) for c in calls
         }

@@ -55,6 +55,7 @@ class HFModel(Model):
         partial: bool = False,
         trust: bool = False,
         linear: str = "auto",
+        graphs: bool = True,
     ):
         self.name, self.family, self.data, self.path, self.revision = name, family, data, locate(path), revision
         self.gguf, self.compile, self.partial, self.trust = gguf, bool(compile), partial, trust
@@ -77,6 +78,7 @@ class HFModel(Model):
         if chat not in ("auto", "plain"):
             raise UsageError(f"model.chat={chat} is unknown: choose auto or plain")
         self.attention, self.chat, self.linear = attention, chat, linear
+        self.graphs = bool(graphs)
         self.pad = self.dtype == "float32" if pad == "auto" else bool(pad)
         self.methods: Sequence[Any] = ()
         self._ready: dict[int, tuple[Call, Any]] = {}
@@ -92,6 +94,7 @@ class HFModel(Model):
         facts += ["partial"] if self.partial else []
         # What auto finds faster is the machine's, as its instruction set is: both move the same logits by rounding.
         facts += [f"linear {self.linear}"] if self.linear != "auto" else []
+        facts += [] if self.graphs else ["no graphs"]
         facts += ["trusted"] if self.trust else []  # its own code runs in place of transformers'
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
@@ -145,6 +148,10 @@ class HFModel(Model):
         self.view.tokenizer, self.view.enlarged = self.prompts.tokenizer, Enlarged(self.prompts.processor)
         self.view.covered = partial(covered, processor=self.prompts.processor)
         self.prompts.mark_questions = any(m.reads_question for m in steering)
+        if self.graphs and self.device.startswith("cuda") and not self.compile:
+            from harness.steering.recorded import Recordings
+
+            self.view.recordings = Recordings()
         self.methods = tuple(steering)
         require(self.view, steering)
         self.thinking = Thinking(self.prompts)
@@ -192,7 +199,8 @@ class HFModel(Model):
             model.generation_config.pad_token_id = tokenizer.pad_token_id
         # Half precision plans by length: the whole window's pictures are preprocessed before the first is asked about.
         keep = KEPT_BYTES if self.pad else 16 * KEPT_BYTES
-        return model, Prompts(processor, model.config, chat=self.chat, keep=keep)
+        threads = None if self.device.startswith("cuda") else 0
+        return model, Prompts(processor, model.config, chat=self.chat, keep=keep, threads=threads)
 
     def _pack(self, model: Any) -> None:
         """Exchange the linear layers whose weights shall be read packed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 
 from harness.core.errors import Unusable, UsageError
 from harness.core.types import Picture, Request
+from harness.models.hf.ahead import Ahead
 from harness.models.hf.template import Template
 from harness.steering import Inputs
 from harness.steering.inputs import SEQUENCES, TYPE_IDS
@@ -51,7 +52,7 @@ class Prompts:
     tokens in; where the processor's output cannot be rebuilt like that (InstructBLIP), the processor runs each time.
     """
 
-    def __init__(self, processor: Any, config: Any, *, chat: str, keep: int = KEPT_BYTES):
+    def __init__(self, processor: Any, config: Any, *, chat: str, keep: int = KEPT_BYTES, threads: int | None = 0):
         self.processor, self.chat, self.keep = processor, chat, keep
         self.tokenizer = getattr(processor, "tokenizer", processor)
         self.sees = processor is not self.tokenizer
@@ -66,6 +67,7 @@ class Prompts:
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
         self._kept = 0
         self._template = Template.of(processor, self.sees) if chat == "auto" else None
+        self.ahead = Ahead(self._processed, threads)
 
     def encode(self, request: Request) -> Inputs:
         inputs = self._encode(request)
@@ -165,15 +167,30 @@ class Prompts:
             if seen is not None:
                 self._seen.move_to_end(pictures[0].digest)
                 return self._spliced(self._ids(text), seen)
-        tensors = dict(
-            self.processor(images=[p.load() for p in pictures], text=[text], return_tensors="pt", **self._special(text))
-        )
+            if made := self.ahead.take(pictures[0].digest):
+                if seen := self._learn(self._ids(made[0]), made[1]):
+                    self._keep(pictures[0].digest, seen)
+                    return self._spliced(self._ids(text), seen)
+                self.ahead.expect(())  # each question needs the processor
+        _, tensors = self._processed(request)
         if len(pictures) == 1 and (seen := self._learn(self._ids(text), tensors)):
-            self._seen[pictures[0].digest] = seen
-            self._kept += seen.size
-            while self._kept > self.keep and len(self._seen) > 1:
-                self._kept -= self._seen.popitem(last=False)[1].size
+            self._keep(pictures[0].digest, seen)
         return Inputs(tensors)
+
+    def _processed(self, request: Request) -> tuple[str, dict[str, torch.Tensor]]:
+        """The request's text, and what the processor makes of it and the pictures. Runs in threads as well."""
+        text, pictures = self.text(request), [p.load() for p in request.pictures]
+        return text, dict(self.processor(images=pictures, text=[text], return_tensors="pt", **self._special(text)))
+
+    def _keep(self, digest: str, seen: _Seen) -> None:
+        self._seen[digest] = seen
+        self._kept += seen.size
+        while self._kept > self.keep and len(self._seen) > 1:
+            self._kept -= self._seen.popitem(last=False)[1].size
+
+    def expect(self, requests: Iterable[Request]) -> None:
+        """These will be encoded soon: their pictures are preprocessed ahead, where threads may."""
+        self.ahead.expect(r for r in requests if len(r.pictures) == 1 and r.pictures[0].digest not in self._seen)
 
     def text(self, request: Request) -> str:
         """The chat template's text, each picture as its placeholder."""
