@@ -35,7 +35,7 @@ def main() -> None:
         print(f"{task}: right {told(run.metric('correct').value, run.metric('correct'))}")
         print(f"  paths to the logits: {strongest(run, 'heads.paths')}")
         print(f"  activation patching: {strongest(run, 'heads.patched')}")
-    second = {task: play(task, patch="all", receivers=names(run.circuit("heads.paths"))) for task, run in first.items()}
+    second = {task: play(task, receivers=names(run.circuit("heads.paths"))) for task, run in first.items()}
     for task, run in second.items():
         print(f"{task}: paths to those heads: {strongest(run, 'heads.to_receivers')}")
     for runs, reading in ((first, "heads.paths"), (first, "heads.patched"), (second, "heads.to_receivers")):

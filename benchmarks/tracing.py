@@ -43,7 +43,8 @@ def report(run: harness.Run) -> None:
             curves = np.array([read[i].values for i in ids])
             layers = np.flatnonzero(np.isfinite(curves).any(0))
             curves, clusters = curves[:, layers], [picture[i] for i in ids]
-            cells = [told(part_.mean(1), clusters) for part_ in np.array_split(curves, 3, axis=1)]
+            thirds = np.array_split(curves, 3, axis=1)
+            cells = [told(x.mean(1), clusters) if x.size else "" for x in thirds]
             total = curves.sum(1)
             some = total > 0
             centre = told((curves[some] @ layers) / total[some], [c for c, s in zip(clusters, some, strict=True) if s])

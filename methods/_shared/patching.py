@@ -137,7 +137,7 @@ def paths(
     in the counterpart."""
     each = 2 if receivers else 1
     step, found = max(1, (TOKENS // two.clean.length - 2) // each), []
-    cut = 0 if receivers else at[0] + two.clean.length
+    cut = at[0] + two.clean.length  # before it, all rows of the prompt are the same
     with undisturbed(view):
         for start in range(0, len(senders), step):
             some = senders[start : start + step]

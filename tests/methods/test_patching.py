@@ -13,7 +13,7 @@ from harness.checks.playing import play
 from harness.checks.zoo import sample, view
 from harness.core import UsageError
 from harness.core.pair import Pair
-from harness.methods._shared.patching import Paired, Repair, named, patched, paths
+from harness.methods._shared.patching import Paired, Paths, Repair, named, patched, paths
 from harness.methods._shared.tracing import noised, played
 from tests.methods.made import made
 
@@ -112,6 +112,18 @@ def test_path_patching_by_brute_force(receivers):
         torch.testing.assert_close(row, wanted, **CLOSE)
     changed = (got - plain(v, two.clean)).abs().amax(-1)
     assert changed[0] > 1e-2 and (not receivers or changed[2] < 1e-3), "no path leads back to earlier layers"
+
+
+def test_receivers_of_the_last_position_by_brute_force():
+    """The beginning is read once for all rows, and the paths are those of whole passes."""
+    v, two = view("llama"), pair()
+    got = paths(v, [], two, [(0, 2), (1, 1)], [(2, 1)], [-1])
+    apart = [
+        played(v, [Paths([s], [(2, 1)], [-1])], [two.clean, two.other, two.clean, two.clean], 0)[-1]
+        for s in ((0, 2), (1, 1))
+    ]
+    torch.testing.assert_close(got, torch.stack(apart), **CLOSE)
+    assert (got - plain(v, two.clean)).abs().amax() > 1e-3
 
 
 def test_the_last_position_alone_is_what_reaches_the_logits_directly():
