@@ -50,7 +50,7 @@ def _times() -> Iterator[str]:
         one = read(study)
         runs, samples = [one.base, *one.others], len(one.base.rows)
         spent = sum(r.record.cpu_seconds or 0 for r in runs) / 60
-        whole = "" if on_gpu(one.base) else f"{spent * (study.whole or samples) / samples / 2:.0f}"
+        whole = "" if on_gpu(one.base) else f"{spent * (study.whole or samples) / samples / 2:.1f}"
         yield row(f"`{study.name}`", str(len(runs)), str(samples), f"{spent:.1f}", whole)
     yield ""
 

@@ -111,11 +111,11 @@ STUDIES = {
         Study(
             "pope-opera-tiny-llava",
             "pope",
-            ("task=pope", "model=tiny-llava", "limit=900"),
+            ("task=pope", "model=tiny-llava", "limit=540"),
             _methods("vanilla", "opera"),
             whole=3600,
         ),
-        *_agents("pope", "tiny-llava"),
+        *_agents("pope", "tiny-llava", 720, 3600),
         *_agents("stare", "tiny-llava"),
         *_agents("pope", "smol-llava", 360, 3600),
         Study(
