@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from harness.methods._shared.patching import Paired, Paths, Repair, named, patch
 from harness.methods._shared.tracing import noised, played
 from tests.methods.made import made
 
-CLOSE = {"atol": 3e-4, "rtol": 1e-3}
+CLOSE: dict[str, Any] = {"atol": 3e-4, "rtol": 1e-3}
 
 
 def plain(v, one) -> torch.Tensor:

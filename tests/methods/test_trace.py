@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from harness.core.drawing import Mark
 from harness.methods._shared.tracing import Patch, kinds, noised, traced
 from tests.methods.made import made
 
-CLOSE = {"atol": 2e-4, "rtol": 1e-3}
+CLOSE: dict[str, Any] = {"atol": 2e-4, "rtol": 1e-3}
 
 
 def plain(v, one) -> torch.Tensor:
