@@ -69,13 +69,12 @@ def curve(values: np.ndarray, low: np.ndarray | None, high: np.ndarray | None, n
         return height - bottom - (height - bottom - top) * (v - marks[0]) / (marks[-1] - marks[0])
 
     parts = []
-    digits = digits_of(marks)
+    digits, tiny = digits_of(marks), max(map(abs, marks)) < 1e-3
     for v in marks:
+        said = f"{v:.2g}" if tiny else number(v, digits)
         kind = "level zero" if zero and v == 0 else "grid"
         parts.append(f'<line class="{kind}" x1="{left}" x2="{width - 8}" y1="{y(v):.1f}" y2="{y(v):.1f}"/>')
-        parts.append(
-            f'<text class="tick" x="{left - 6}" y="{y(v) + 4:.1f}" text-anchor="end">{number(v, digits)}</text>'
-        )
+        parts.append(f'<text class="tick" x="{left - 6}" y="{y(v) + 4:.1f}" text-anchor="end">{said}</text>')
     parts += [
         f'<text class="tick" x="{x(l):.1f}" y="{height - 20}" text-anchor="middle">{l}</text>'
         for l in _some(len(values), (width - left) / 30)

@@ -293,7 +293,8 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     size = 10 ** math.floor(math.log10(raw))
     step = next(size * m for m in (1, 2, 2.5, 5, 10) if size * m >= raw)
     first, last = math.floor(low / step), math.ceil(high / step)
-    return [round(i * step, 10) for i in range(first, last + 1)]
+    digits = 2 - math.floor(math.log10(step))
+    return [round(i * step, max(10, digits)) for i in range(first, last + 1)]
 
 
 def axis_of(values: Sequence[float], start: float, end: float, count: int = 5):

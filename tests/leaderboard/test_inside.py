@@ -91,6 +91,12 @@ def test_figures_hold_any_number_of_layers_and_heads(shape):
     assert "polyline" in fields.curve(values[:, -1], None, None, "x")
 
 
+def test_tiny_curves_have_an_axis():
+    drawn = fields.curve(np.array([0.0, 3e-12, 1e-12]), None, None, "x")
+    said = re.findall(r'text-anchor="end">([^<]*)</text>', drawn)
+    assert len(said) == len(set(said)) > 3 and "1e-12" in said
+
+
 def show(site, capsys, *words: str) -> list[str]:
     name = site[1]["gift+image_attention"]
     assert main(["show", name, "--results", str(site[0].parent / "results"), *words]) == 0
