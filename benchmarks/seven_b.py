@@ -105,11 +105,13 @@ def build(folder: Path, layers: int, width: int, seed: int, device: str) -> None
     index.write_text(json.dumps({"metadata": {}, "weight_map": place}))
 
 
-def measured(checkpoint: Path, folder: Path, method: str, tokens: int, device: str) -> dict[str, Any]:
+def measured(
+    checkpoint: Path, folder: Path, method: str, tokens: int, device: str, settings: list[str]
+) -> dict[str, Any]:
     """Seconds, GiB at the peak and positions of one run."""
     results = folder / method
     model = ["model=hf", f"model.path={checkpoint}", "model.name=seven-b", "model.dtype=bfloat16"]
-    model += [f"model.device={device}"]
+    model += [f"model.device={device}", *settings]
     words = ["task=pope", "task.data=embedded", "limit=36", f"method={method}", f"decoding.max_new_tokens={tokens}"]
     made, mib, cpu = played(results, [*words, *model])
     record = json.loads((made / "run.json").read_text())
@@ -129,6 +131,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--settings", nargs="*", default=[], help="further ones, such as model.graphs=false")
     parser.add_argument("--at-most", type=float, default=1.2)
     parser.add_argument("--gib", type=float, default=15)
     parser.add_argument("--seconds", type=float, default=120)
@@ -143,7 +146,7 @@ def main() -> int:
         print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
         plain, broken = None, False
         for method in ("vanilla", *given.methods):
-            found = measured(checkpoint, Path(scratch), method, given.tokens, given.device)
+            found = measured(checkpoint, Path(scratch), method, given.tokens, given.device, given.settings)
             plain = plain or found
             time, work = (found[k] / plain[k] for k in ("answering", "positions"))
             row = [f"{found[k]:.1f}" for k in ("seconds", "answering", "cpu", "gib")]
