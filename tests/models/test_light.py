@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -48,3 +49,22 @@ def test_a_guest_changes_no_import(monkeypatch):
     with light.light():
         assert not any(isinstance(module, light.Standin) for module in sys.modules.values())
     assert before.keys() == sys.modules.keys()
+
+
+def test_what_other_packages_import_parts_of_has_no_stand_in(tmp_path):
+    """torchvision imports torch._dynamo.utils, and transformers imports torchvision where it is installed."""
+    (tmp_path / "torchvision").mkdir()
+    (tmp_path / "torchvision" / "__init__.py").write_text("")
+    script = """
+import sys
+from harness.core import process
+from harness.models.hf.light import Standin, light
+
+process.alone = True
+with light():
+    assert [n for n, m in sys.modules.items() if isinstance(m, Standin)] == ["scipy.optimize"]
+    from torch._dynamo.utils import is_compile_supported
+"""
+    there = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=there)
+    assert done.returncode == 0, done.stderr

@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -23,12 +24,15 @@ CALLED = {
     "scipy.optimize": "linear_sum_assignment",
 }
 """Modules, and what transformers imports from each to call it where it needs it."""
+READERS = {"torchvision": "torch"}
+"""Packages that transformers imports where they are installed -> whose parts, which have no stand-in, they import."""
 
 
 @contextlib.contextmanager
 def light() -> Iterator[None]:
     """While open, transformers is imported so; nothing is left behind but what it has taken."""
-    names = [COMPILER, *CALLED]
+    kept = {root for package, root in READERS.items() if find_spec(package)}
+    names = [name for name in (COMPILER, *CALLED) if name.partition(".")[0] not in kept]
     if not process.alone or "transformers" in sys.modules or any(name in sys.modules for name in names):
         yield
         return
