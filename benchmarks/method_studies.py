@@ -90,8 +90,8 @@ def _lazy(window: int, *more: str) -> Words:
 
 SCREENSPOT = ("task=screenspot", "model=tiny-llava")
 NIAH = (
-    *("task=niah", "model=smollm2", "task.lengths=[512]", "task.variants=[single_1,single_2,single_3,multikey_1]"),
-    *("task.style=reason", "task.max_new_tokens=64", "limit=24"),
+    *("task=niah", "model=smollm2", "task.variants=[single_1,single_2,single_3,multikey_1]", "task.style=reason"),
+    *("task.max_new_tokens=64", "task.lengths=[512]"),
 )
 MINIWOB = ("task=miniwob", "task.data=embedded", "task.seeds=1", "task.observation=[axtree]", "task.max_steps=6")
 HISTORY = ("task=miniwob", "model=tiny-llava", "task.screenshots=3", "task.max_steps=4", "task.seeds=1", "task.pages=2")
@@ -111,11 +111,11 @@ STUDIES = {
         Study(
             "pope-opera-tiny-llava",
             "pope",
-            ("task=pope", "model=tiny-llava", "limit=540"),
+            ("task=pope", "model=tiny-llava", "limit=900"),
             _methods("vanilla", "opera"),
             whole=3600,
         ),
-        *_agents("pope", "tiny-llava", 720, 3600),
+        *_agents("pope", "tiny-llava"),
         *_agents("stare", "tiny-llava"),
         *_agents("pope", "smol-llava", 360, 3600),
         Study(
