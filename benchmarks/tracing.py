@@ -1,6 +1,8 @@
 """Causal tracing's published findings, looked for on a model: recovery rates by part, kind of token, third of depth.
 
-python -m benchmarks.tracing [--model smol-llava] [--limit 360] [--every 2] [--results DIR]
+python -m benchmarks.tracing [--model smol-llava] [--pictures 12] [--each 3] [--every 6] [--kinds last,...]
+
+Asks the first questions of each picture about objects that are there.
 """
 
 from __future__ import annotations
@@ -11,22 +13,34 @@ import numpy as np
 
 import harness
 from harness.methods._shared.tracing import KINDS, PARTS
+from harness.plugins.registry import Registry
 from harness.stats import mean
 
 THIRDS = ("early", "middle", "late")
-SHOWN = ("object visual", "late visual", "visual", "object text", "late text", "text", "last")
+SHOWN = ("object visual", "late visual", "object text", "late text", "last")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="smol-llava")
-    parser.add_argument("--limit", type=int, default=360)
-    parser.add_argument("--every", type=int, default=2)
+    parser.add_argument("--pictures", type=int, default=12)
+    parser.add_argument("--each", type=int, default=3)
+    parser.add_argument("--every", type=int, default=6)
+    parser.add_argument("--kinds", default=",".join(SHOWN))
     parser.add_argument("--results", default="results")
     given = parser.parse_args()
-    method = {"trace": {"every": given.every}}
-    run = harness.evaluate("pope", method, model=given.model, limit=given.limit, results=given.results, logger="quiet")
-    report(run)
+    method = {"trace": {"every": given.every, "kinds": given.kinds.split(",")}}
+    asked = present(given.pictures, given.each)
+    report(harness.evaluate("pope", method, model=given.model, ids=asked, results=given.results, logger="quiet"))
+
+
+def present(pictures: int, each: int) -> list[str]:
+    """Questions about objects that are there: the first ones of the first pictures, each object once."""
+    found: dict[str, dict[str, str]] = {}
+    for sample in Registry().tasks["pope"].build(data="embedded").samples():
+        if sample.target == "yes":
+            found.setdefault(sample.cluster, {}).setdefault(str(sample.data["question"]), sample.id)
+    return [i for asked in list(found.values())[:pictures] for i in list(asked.values())[:each]]
 
 
 def report(run: harness.Run) -> None:
@@ -36,7 +50,8 @@ def report(run: harness.Run) -> None:
     found = {i: v for i, v in lost.items() if v > 0.1}
     print(f"{len(found)} of {len(lost)} questions lose more than .1 of their answer's probability under noise")
     print(f"| kind of token | part | {' | '.join(THIRDS)} | highest in layer | centre |\n|{'---|' * 7}")
-    for kind in (k for k in KINDS if k in SHOWN):
+    names = {name for one in run.stored.readings().values() for name in one}
+    for kind in (k for k in KINDS if f"trace.hidden_{k.replace(' ', '_')}_layers" in names):
         for part in PARTS:
             read = run.reading(f"trace.{part}_{kind.replace(' ', '_')}_layers")
             ids = [i for i in read if i in found]

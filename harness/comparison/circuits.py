@@ -103,6 +103,6 @@ def _resampled(sums: np.ndarray, rows: np.ndarray, rng: np.random.Generator) -> 
 
 
 def _spearman(a: np.ndarray, b: np.ndarray) -> float:
-    from scipy.stats import spearmanr  # half a second to import
+    from scipy.stats import rankdata  # half a second to import
 
-    return float(spearmanr(a.ravel(), b.ravel()).statistic)
+    return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])

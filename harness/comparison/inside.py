@@ -74,4 +74,5 @@ def _mean(values: np.ndarray, clusters: np.ndarray, within: tuple[float, float])
     """With the ends of its interval; NaN for what is not defined."""
     ok = np.isfinite(values)
     found = mean(values[ok], clusters[ok], False, within)
-    return found.value, *(np.nan if end is None else end for end in (found.low, found.high))
+    low, high = (float("nan") if end is None else end for end in (found.low, found.high))
+    return found.value, low, high

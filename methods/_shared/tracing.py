@@ -163,7 +163,7 @@ def _seen(view: View, sample: Inputs, visual: Sequence[int]) -> set[int]:
         shape = grid(sample, len(visual), view)
     except UsageError:
         return set()
-    return {visual[n] for n in np.flatnonzero(cells(boxes, shape, view.covered(sample)))}
+    return {visual[n] for n in np.flatnonzero(cells(boxes, shape, view.covered(sample))).tolist()}
 
 
 def _named(view: View, sample: Inputs, text: Sequence[int]) -> set[int]:
