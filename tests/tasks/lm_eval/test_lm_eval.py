@@ -11,6 +11,7 @@ pytest.importorskip("lm_eval")
 from harness.cli import main
 from harness.core import Call, Decoding, Request, Sample, user
 from harness.plugins.registry import Registry
+from harness.runs import readings
 from tests.tasks.lm_eval import peers
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning")  # lm-eval's, and those of what it imports
@@ -93,6 +94,14 @@ def test_methods(workdir, folder, capsys):
     for method, said in (("opera", "decodes by itself"), ("carve", "asks questions of its own")):
         run("local_choice", folder, f"method={method}", code=2)
         assert said in capsys.readouterr().err
+
+
+def test_probes_read_questions_for_likelihoods(workdir, folder):
+    """Every sample has those of its likeliest text."""
+    run("local_choice", folder, "method=lost")
+    newest = max((workdir / "results" / "runs").iterdir(), key=lambda p: p.stat().st_mtime)
+    found, lines = readings.read(newest), (newest / "samples.jsonl").read_text().splitlines()
+    assert len(found) == len(lines) and all("lost.entropy" in one for one in found.values())
 
 
 def test_errors_name_the_fix(workdir, folder, capsys):
