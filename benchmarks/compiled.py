@@ -32,7 +32,8 @@ def answered(way: str, prompts: int, tokens: int) -> dict[str, Any]:
     torch.set_num_threads(1)
     registry = Registry()
     task = registry.tasks["niah"].build(data="embedded", lengths=[512])
-    some = list(task.samples())[:: max(1, 80 // prompts)][:prompts]
+    samples = list(task.samples())
+    some = samples[:: len(samples) // prompts][:prompts]
     asked: list[Request] = [next(task.episode(s)) for s in some]
     options = {"linear": "stock" if way in ("stock", "model") else "auto", "compile": way == "model"}
     model = registry.models["smollm2"].build(name="smollm2", device="cpu", dtype="float32", **options)

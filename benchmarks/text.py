@@ -1,9 +1,10 @@
 """What the text path gains: CPU seconds with and without packed layers, a cache with room, and shared beginnings.
 
-    python benchmarks/text.py [--words 500] [--questions 8] [--documents 2]
+    python benchmarks/text.py [--words 300] [--questions 6] [--documents 2] [--split]
 
 Documents with planted numbers, several questions about each, answered by SmolLM2 (harness fetch smollm2) in turn, in
-one process and on one thread. Answers are compared token for token; exit 1 where one differs.
+one process and on one thread. Answers are compared token for token; exit 1 where one differs. `--split` tells what the
+time went to in each step, by torch's profiler, which takes time itself.
 """
 
 from __future__ import annotations
@@ -25,6 +26,14 @@ STEPS = {
 }
 """Each adds one thing to the one before."""
 
+KINDS = {
+    "linear layers": ("mm", "addmm", "linear", "_linear_pointwise", "_reorder_linear_weight", "matmul", "bmm"),
+    "attention": ("scaled_dot_product", "_scaled_dot_product", "softmax", "_softmax"),
+    "copies": ("cat", "copy_", "index", "index_select", "clone", "contiguous", "repeat", "gather", "_to_copy", "fill_"),
+    "element by element": ("mul", "add", "pow", "mean", "rsqrt", "silu", "neg", "div", "sub", "cos", "sin", "add_"),
+}
+"""What beginnings of an operation's name belong to."""
+
 
 def requests(documents: int, words: int, questions: int) -> list[Any]:
     from harness.core import Request, user
@@ -44,8 +53,11 @@ def requests(documents: int, words: int, questions: int) -> list[Any]:
     return made
 
 
-def answers(asked: list[Any], linear: str, roomy: bool, shared: bool) -> tuple[list[str], float, dict[str, int]]:
-    """Texts, CPU seconds without loading, and the decoder's work."""
+def answers(
+    asked: list[Any], linear: str, roomy: bool, shared: bool, split: bool
+) -> tuple[list[str], float, dict[str, int], str]:
+    """Texts, CPU seconds without loading, the decoder's work, and what the time went to."""
+    import torch
     from transformers import DynamicCache
 
     from harness.core import Call, Decoding, Sample
@@ -62,26 +74,44 @@ def answers(asked: list[Any], linear: str, roomy: bool, shared: bool) -> tuple[l
         model.load([])
         calls = [Call(request, Sample(str(i), "c", "g", None), i) for i, request in enumerate(asked)]
         texts: dict[str, str] = {}
+        profile = stack.enter_context(torch.profiler.profile()) if split else None
         began = time.process_time()
         for batch in model.plan(calls, None):
             for call, reply in zip(batch, model.answer(batch, Decoding()), strict=True):
                 texts[call.sample.id] = reply.text
-        return [texts[c.sample.id] for c in calls], time.process_time() - began, model.work()
+        spent = time.process_time() - began
+        stack.close()
+        return [texts[c.sample.id] for c in calls], spent, model.work(), shares(profile) if profile else ""
+
+
+def shares(profile: Any) -> str:
+    """Of the time in torch's operations."""
+    spent = dict.fromkeys((*KINDS, "other"), 0.0)
+    for event in profile.key_averages():
+        name = event.key.partition("::")[2] or event.key
+        kind = next((k for k, names in KINDS.items() if name in names or name.startswith(names[0] + "_")), "other")
+        kind = "attention" if "scaled_dot_product" in name else kind
+        spent[kind] += event.self_cpu_time_total
+    whole = sum(spent.values())
+    return ", ".join(f"{kind} {100 * one / whole:.0f} %" for kind, one in spent.items())
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in (("documents", 2), ("words", 500), ("questions", 8)):
+    for name, value in (("documents", 2), ("words", 300), ("questions", 6)):
         parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--split", action="store_true", help="what the time went to")
     given = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     asked = requests(given.documents, given.words, given.questions)
     wanted, first, same = None, 0.0, True
     for name, step in STEPS.items():
-        texts, seconds, work = answers(asked, **step)
+        texts, seconds, work, split = answers(asked, split=given.split, **step)
         wanted, first = wanted or texts, first or seconds
         equal = sum(a == b for a, b in zip(texts, wanted, strict=True))
         same = same and equal == len(texts)
+        if split:
+            print(f"{name:<18} {split}")
         print(
             f"{name:<18} {seconds:7.2f} CPU s, {first / seconds:4.1f} times stock, "
             f"{work['positions']} positions, {equal} of {len(texts)} answers as stock",

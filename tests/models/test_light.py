@@ -35,6 +35,32 @@ assert own() is False and hasattr(own, "_torchdynamo_disable")
 """
 
 
+INSIDE = """
+import sys
+from harness.core import process
+from harness.models.hf.light import light
+
+process.alone = True
+with light():
+    import scipy.optimize._linesearch
+    import torch._dynamo as before
+    from scipy.optimize import minimize_scalar
+    from torch._dynamo.utils import is_compile_supported
+    import torch._dynamo.eval_frame as module
+    import transformers.modeling_utils
+assert is_compile_supported is sys.modules["torch._dynamo.utils"].is_compile_supported
+assert module is sys.modules["torch._dynamo.eval_frame"] and module.__spec__.name == module.__name__
+assert type(sys.modules["torch._dynamo"]) is type(sys) and before.config is sys.modules["torch._dynamo"].config
+assert minimize_scalar(lambda x: (x - 2) ** 2).x > 1.9
+"""
+
+
+def test_packages_that_use_parts_of_it_find_them():
+    """torchvision imports torch._dynamo.utils."""
+    done = subprocess.run([sys.executable, "-c", INSIDE], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_was_left_out_is_there_when_it_is_used():
     done = subprocess.run([sys.executable, "-c", SCRIPT.replace("ALONE", "True")], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

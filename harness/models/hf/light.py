@@ -11,6 +11,8 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Callable, Iterator
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -40,9 +42,11 @@ def light() -> Iterator[None]:
 
     for name in names:
         sys.modules[name] = Standin(name)
+    sys.meta_path.insert(0, finder := Inside())
     try:
         yield
     finally:
+        sys.meta_path.remove(finder)
         for name in names:
             if isinstance(sys.modules.get(name), Standin):
                 del sys.modules[name]
@@ -53,8 +57,8 @@ class Standin(ModuleType):
 
     def __init__(self, name: str):
         super().__init__(name)
+        self.__path__ = []
         if name == COMPILER:
-            self.__path__ = []
             for mark in MARKS:
                 setattr(self, mark, _marked)
         if name in CALLED:
@@ -64,6 +68,26 @@ class Standin(ModuleType):
         if attribute.startswith("__"):
             raise AttributeError(attribute)
         return getattr(_real(self.__name__), attribute)
+
+
+class Inside(MetaPathFinder, Loader):
+    """Whoever imports a module inside of a package with a stand-in gets the real package, and that module of it."""
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        parent = fullname.rpartition(".")[0]
+        if not isinstance(sys.modules.get(parent), Standin):
+            return None
+        real = _real(parent)
+        if fullname in sys.modules:  # the package has imported it
+            return ModuleSpec(fullname, self, origin=fullname)
+        return PathFinder.find_spec(fullname, real.__path__)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        self._spec = sys.modules[spec.name].__spec__
+        return sys.modules[spec.name]
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self._spec
 
 
 def _real(name: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,30 +32,39 @@ def place(workdir, monkeypatch):
 
 
 def served(address: str, name: object) -> list[str]:
-    return ["model=openai", f"model.base_url={address}", f"model.name={name}"]
+    """`timeout`: as many seconds as a machine that is busy with something else may need."""
+    return ["model=openai", f"model.base_url={address}", f"model.name={name}", "model.timeout=900"]
 
 
-@contextlib.contextmanager
-def vllm(place: Path) -> Iterator[tuple[str, Path]]:
+@pytest.fixture(scope="module")
+def transformers(tmp_path_factory) -> Iterator[str]:
+    """The address of a server of tiny-llava, which it calls by its path."""
+    interpreter = python("transformers", "fastapi", "uvicorn", "openai")
+    command = [interpreter, "-m", "transformers.cli.transformers", "serve", str(WEIGHTS), "--port", "{port}"]
+    how = ["--device", "cpu", "--dtype", "float32"]
+    with serving.running(tmp_path_factory.mktemp("transformers"), *command, *how) as server:
+        yield server.address
+
+
+@pytest.fixture(scope="module")
+def vllm(tmp_path_factory) -> Iterator[tuple[str, Path]]:
     """The address of a server of tiny-llava, and its name there."""
+    place = tmp_path_factory.mktemp("vllm")
     interpreter, folder = python("vllm"), serving.for_vllm(WEIGHTS, place / "tiny")
     with serving.vllm(interpreter, folder, place, "--enforce-eager") as server:
         yield server.address, folder
 
 
 @pytest.mark.parametrize("task", [POPE, CHAIR], ids=["pope", "chair"])
-def test_transformers_serve(task, place):
-    interpreter = python("transformers", "fastapi", "uvicorn", "openai")
-    command = [interpreter, "-m", "transformers.cli.transformers", "serve", str(WEIGHTS), "--port", "{port}"]
-    with serving.running(place, *command, "--device", "cpu", "--dtype", "float32") as server:
-        there = evaluated("served", *task, *served(server.address, WEIGHTS))
+def test_transformers_serve(task, transformers):
+    there = evaluated("served", *task, *served(transformers, WEIGHTS))
     assert not differing(evaluated("here", *task), there, ALL)
 
 
 @pytest.mark.parametrize("task", [POPE, CHAIR], ids=["pope", "chair"])
-def test_vllm(task, place):
-    with vllm(place) as (address, folder):
-        there = evaluated("served", *task, *served(address, folder))
+def test_vllm(task, vllm):
+    address, folder = vllm
+    there = evaluated("served", *task, *served(address, folder))
     assert not differing(evaluated("here", *task), there, ALL)
 
 
@@ -98,13 +106,13 @@ def replies(model: Model, requests: Sequence[Request]) -> list[Reply]:
         model.close()
 
 
-def test_vllm_texts_and_likelihoods(place):
+def test_vllm_texts_and_likelihoods(vllm):
     """Plain texts, begun answers, and likelihoods: what a chat alone has not."""
-    with vllm(place) as (address, folder):
-        model = local_model(Served(address), timeout=60)
-        model.name = str(folder)
-        there = replies(model, TEXTS)
-        read = replies(model, READ)
+    address, folder = vllm
+    model = local_model(Served(address), timeout=600)
+    model.name = str(folder)
+    there = replies(model, TEXTS)
+    read = replies(model, READ)
     tiny = Registry().get("model", "tiny-llava")
     for here, reply in zip(replies(tiny.build(path=str(WEIGHTS)), TEXTS), there, strict=True):
         assert (here.text, here.prompt_tokens, here.finish) == (reply.text, reply.prompt_tokens, reply.finish)
