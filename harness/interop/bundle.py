@@ -11,6 +11,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,9 @@ def read(path: Path) -> list[BundledRun]:
     except (pa.ArrowInvalid, OSError, KeyError, ValueError, zlib.error) as e:
         raise Damaged(f"{path} is not a bundle of runs: make it anew with harness export --format bundle") from e
     rows: dict[int, list[Result]] = defaultdict(list)
+    target = cache(json.loads)  # samples of many runs have few of them
     for row in table.to_pylist():
-        rows[row["run"]].append(_result(row))
+        rows[row["run"]].append(_result(row, target(row["target"])))
     return [_run(entry, rows[i]) for i, entry in enumerate(entries)]
 
 
@@ -130,9 +132,9 @@ def _row(r: Result) -> dict[str, Any]:
     return {k: utf8(v) for k, v in row.items()}
 
 
-def _result(row: dict[str, Any]) -> Result:
+def _result(row: dict[str, Any], target: Any) -> Result:
     scores = None if row["scores"] is None else dict(row["scores"])
     scored = scores is not None and all(map(math.isfinite, scores.values()))
     outcome = Outcome("", scores, row["verdict"]) if scored and scores is not None else None
     told = {"prompt": row["prompt"], "new_tokens": row["new_tokens"]}
-    return Result(row["id"], row["cluster"], row["group"], json.loads(row["target"]), outcome, **told)
+    return Result(row["id"], row["cluster"], row["group"], target, outcome, **told)
