@@ -73,6 +73,15 @@ class Model(ABC):
     def answer(self, calls: Sequence[Call], decoding: Decoding) -> list[Reply]:
         """One reply per call, in order. A torch or CUDA out-of-memory error passes through as MemoryError."""
 
+    def answers(
+        self, calls: Sequence[Call], decoding: Decoding, rows: int | None
+    ) -> Iterator[tuple[Sequence[Call], list[Reply]]]:
+        """The replies to a planned batch, part by part as they come; at most `rows` calls are computed at once."""
+        size = rows or max(1, len(calls))
+        for start in range(0, len(calls), size):
+            some = calls[start : start + size]
+            yield some, self.answer(some, decoding)
+
     def sent(self, call: Call, decoding: Decoding) -> list[Sent]:
         """What it would get for a call; a method's further prompts behind it. Called after `load`."""
         raise UsageError(f"model={self.name} cannot show its prompts: choose another model")
@@ -117,7 +126,8 @@ class Model(ABC):
                 picture.check()
 
     def plan(self, calls: Sequence[Call], rows: int | None) -> Iterator[list[Call]]:
-        """Batches of at most `rows` calls (None: the model's own choice) in a fixed order."""
+        """Batches in a fixed order, of at most `rows` calls (None: the model's own choice) where `answers` computes a
+        whole batch at once."""
         size = rows or 256
         for start in range(0, len(calls), size):
             yield list(calls[start : start + size])

@@ -347,12 +347,8 @@ class Scheduler:
             self.report(results)
 
     def _answer(self, batch: list[Call]) -> Iterator[tuple[list[Call], list[Reply | Exception]]]:
-        """The batch's answers. Out of memory halves it, for this and all later batches; a fault is narrowed down
-        by halves to the call that causes it, and costs that call alone."""
-        if self.rows is not None and len(batch) > self.rows:
-            for start in range(0, len(batch), self.rows):
-                yield from self._answer(batch[start : start + self.rows])
-            return
+        """The batch's answers, as they come. Out of memory halves it, for this and all later batches; a fault is
+        narrowed down by halves to the call that causes it, and costs that call alone."""
         good: list[Call] = []
         bad: list[tuple[Call, Exception]] = []
         for call in batch:
@@ -367,23 +363,25 @@ class Scheduler:
             yield [call for call, _ in bad], [error for _, error in bad]
         if not good:
             return
+        answered: set[int] = set()
         try:
-            answers: list[Reply | Exception] = [*self.model.answer(good, self.decoding)]
+            for part, replies in self.model.answers(good, self.decoding, self.rows):
+                answered |= {id(call) for call in part}
+                self.counts.asked += len(part)
+                yield list(part), [*replies]
         except FATAL:
             raise
         except Exception as e:
-            if len(good) == 1:
+            left = [call for call in good if id(call) not in answered]
+            if len(left) == 1:
                 self.counts.asked += 1
-                yield good, [e]
+                yield left, [e]
                 return
-            half = len(good) // 2
+            half = len(left) // 2
             if isinstance(e, MemoryError):
-                self.rows = half
-            yield from self._answer(good[:half])
-            yield from self._answer(good[half:])
-            return
-        self.counts.asked += len(good)
-        yield good, answers
+                self.rows = max(1, min(len(left), self.rows or len(left)) // 2)
+            yield from self._answer(left[:half])
+            yield from self._answer(left[half:])
 
 
 def _drive(

@@ -78,6 +78,8 @@ class Batch:
         self.cache: SparseCache | None = None
         """The cache of which a method drops entries; None where none does."""
         self.cuts: Sequence[int] = (0,)
+        self.mask: Tensor | None = None
+        """Which columns of the prompts hold tokens [rows, columns], once they have been given to the model."""
         self._raw: Tensor | None = None
         self._kept: dict[str, Tensor] = {}
 

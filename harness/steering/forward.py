@@ -58,7 +58,7 @@ def forward(
     tensors = collate(
         rows, pad=view.pad, cuts=batch.cuts, pictures=prefix is None, device=view.device, dtype=view.dtype
     )
-    batch.length = tensors["input_ids"].shape[1]
+    batch.length, batch.mask = tensors["input_ids"].shape[1], tensors["attention_mask"]
     if prefix:
         cache = prefix.cache
         view.rope_deltas = prefix.delta

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,9 +13,10 @@ from harness.core.decoding import Decoding
 from harness.core.errors import UsageError
 from harness.core.readings import Reading
 from harness.core.types import Likelihood
-from harness.steering.batch import Batch, Stream
+from harness.steering.batch import Batch
 from harness.steering.decode_loop import Loop
-from harness.steering.forward import encode, forward, peek, sharing, undisturbed
+from harness.steering.forward import encode, forward, peek, undisturbed
+from harness.steering.grouping import asking, batches, contrasted, rewritten
 from harness.steering.hooks import attached
 from harness.steering.inputs import Inputs
 from harness.steering.method import Steering
@@ -99,13 +99,13 @@ def generate(
     if among is not None:
         max_new_tokens, stops = 1, None
     out: list[Generated | None] = [None] * len(inputs)
-    with undisturbed(view), _asking(view, methods):
+    with undisturbed(view), asking(view, methods):
         if methods and methods[0].has("decode"):
             return [_own(methods[0], s, view, max_new_tokens) for s in inputs]
-        inputs = [_rewritten(methods, s, view) for s in inputs]
-        streams = [_streams(methods, s, view) for s in inputs]
+        inputs = [rewritten(methods, s, view) for s in inputs]
+        streams = [contrasted(methods, s, view) for s in inputs]
         alike = bool(decoding.extra)
-        for members, shared in _batches(view, inputs, streams, methods, max_new_tokens, alike):
+        for members, shared in batches(view, inputs, streams, methods, max_new_tokens, alike):
             present = {key: [streams[i][key] for i in members] for key in streams[members[0]]}
             beams = decoding.num_beams if decoding.strategy == "beam" else 1
             batch = Batch(view, methods, [inputs[i] for i in members], present, beams, peek)
@@ -134,10 +134,10 @@ def _read_again(
 def prompts(view: View, sample: Inputs, methods: Sequence[Steering]) -> dict[str, Inputs]:
     """What the model reads for a sample under these methods, by name: "" for the prompt, "vcd", "vcd 2" for what a
     method contrasts it with."""
-    with undisturbed(view), _asking(view, methods):
-        sample = _rewritten(methods, sample, view)
+    with undisturbed(view), asking(view, methods):
+        sample = rewritten(methods, sample, view)
         found = {"": sample}
-        for (method, number), row in _streams(methods, sample, view).items():
+        for (method, number), row in contrasted(methods, sample, view).items():
             found[f"{method.name} {number + 1}" if number else method.name] = row
     return found
 
@@ -150,56 +150,6 @@ def _own(method: Steering, sample: Inputs, view: View, max_new_tokens: int) -> G
     with attached(batch):
         tokens = method.decode(loop)
     return Generated(tokens, "length" if len(tokens) >= max_new_tokens else "stop")
-
-
-def _rewritten(methods: Sequence[Steering], sample: Inputs, view: View) -> Inputs:
-    for method in methods:
-        if method.has("rewrite"):
-            sample = method.rewrite(sample, view) or sample
-    return sample
-
-
-@contextlib.contextmanager
-def _asking(view: View, methods: Sequence[Steering]) -> Iterator[None]:
-    """While open, what methods ask in other words (`View.ask`) is rewritten as the samples are."""
-    before, view.rewritten = view.rewritten, lambda sample: _rewritten(methods, sample, view)
-    try:
-        yield
-    finally:
-        view.rewritten = before
-
-
-def _streams(methods: Sequence[Steering], sample: Inputs, view: View) -> dict[Stream, Inputs]:
-    """The contrast streams that the methods want beside a sample."""
-    found: dict[Stream, Inputs] = {}
-    for method in methods:
-        if method.contrasts and (made := method.contrast(sample, view)) is not None:
-            found |= {(method, n): row for n, row in enumerate([made] if isinstance(made, Inputs) else made)}
-    return found
-
-
-def _batches(
-    view: View,
-    inputs: Sequence[Inputs],
-    streams: Sequence[Mapping[Stream, Inputs]],
-    methods: Sequence[Steering],
-    max_new_tokens: int,
-    alike: bool = False,
-) -> list[tuple[list[int], bool]]:
-    """Samples that can run as one batch, and whether they share prefixes. The strictest method decides. `alike`: only
-    prompts of equal length go together, because arguments of `generate()` that read the prompt would read its padding.
-    """
-    if not inputs:
-        return []
-    rows = [[s, *extra.values()] for s, extra in zip(inputs, streams, strict=True)]
-    may = not alike and all(m.prefix != "none" for m in methods) and all(m.batch for m in methods)
-    shared = sharing(view, rows, max_new_tokens) if may else [False] * len(rows)
-    groups: dict[tuple, list[int]] = {}
-    for i, extra in enumerate(streams):
-        alone = i if not all(m.batch for m in methods) else -1
-        lengths = [row.length for row in rows[i]] if alike else []
-        groups.setdefault((shared[i], alone, *extra, *lengths), []).append(i)
-    return [(members, key[0]) for key, members in groups.items()]
 
 
 def _select(

@@ -42,6 +42,11 @@ class Steering(Method):
     """Whether a probe reads `Inputs.pair`: the task's answer, which nothing that acts may know."""
     batch = True
     """False: samples would influence each other, so each runs alone."""
+    refills: bool | Sequence[str] = False
+    """Whether a sample that has ended may make room for another while the rest of the batch is decoded. True: the
+    method keeps nothing of a batch from one pass to the next. Names: of its attributes that hold one entry a row of the
+    batch [b, ...] or a sample [n, ...], or a dict of such by layer; they follow their rows, and nothing else is kept.
+    False: batches wait for their longest answer. Read where `batch` is true."""
     sampling = True
     """False: only valid without sampling."""
     beams = True

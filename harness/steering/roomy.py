@@ -38,6 +38,32 @@ class RoomyLayer(DynamicLayer):
         self.keys, self.values = (store[:, :, :end] for store in self._store)
         return self.keys, self.values
 
+    def plain(self) -> None:
+        """Hold each row by itself, so that rows can be put in the place of others."""
+
+    def lay(self, rows: int, taken: Tensor, at: Tensor, left: int) -> None:
+        """Copy rows once, with room for further tokens.
+
+        Args:
+            rows: How many there are from now on; those that nothing is put into hold zeros.
+            taken: Which of the present rows stay [n].
+            at: Where they are put [n].
+            left: Columns of zeros that come in front; a negative number takes so many columns away.
+        """
+        made = []
+        for old in (self.keys, self.values):
+            _, heads, held, size = old.shape
+            store = torch.zeros(rows, heads, held + left + ROOM, size, dtype=old.dtype, device=old.device)
+            store[at, :, max(0, left) : held + left] = old[taken, :, max(0, -left) :]
+            made.append(store)
+        self._store = made[0], made[1]
+        self.keys, self.values = (store[:, :, :-ROOM] for store in self._store)
+
+    def put(self, at: Tensor, keys: Tensor, values: Tensor) -> None:
+        """Write rows of at most as many tokens [n, heads, t, size] over the rows `at` [n], right-aligned."""
+        for held, new in ((self.keys, keys), (self.values, values)):
+            held[at, :, held.shape[2] - new.shape[2] :] = new
+
     def _fitting(self, keys: Tensor, values: Tensor, held: int, end: int) -> tuple[Tensor, Tensor]:
         """The tensors that hold what is there, with room for `end` tokens."""
         if self._store and held and self._store[0].shape[2] >= end:

@@ -59,10 +59,13 @@ class SpreadLayer(RoomyLayer):
         if -tokens_to_remove <= self.tail.get_seq_length():
             self.tail.crop(tokens_to_remove)
             return
+        self.plain()
+        self.crop(tokens_to_remove)
+
+    def plain(self) -> None:
         keys, values = self.keys, self.values
         self.reset()
         self.update(keys, values)
-        self.crop(tokens_to_remove)
 
     def batch_select_indices(self, indices: Tensor) -> None:
         self.of = self.of[indices]

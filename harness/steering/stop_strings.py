@@ -15,6 +15,11 @@ SPARE = 4
 """Tokens more than characters of a stop string that are looked at: some tokens decode to nothing."""
 
 
+def reach(stops: Sequence[str]) -> int:
+    """How many tokens at the end of an answer can hold one of these texts, just written."""
+    return max((len(s) for s in stops), default=0) + SPARE
+
+
 class Ending(StoppingCriteria):
     """`stops`: for each sample, the texts at which it ends. A row that has ended is padded by `generate()`."""
 
@@ -22,7 +27,7 @@ class Ending(StoppingCriteria):
         self.batch, self.stops = batch, [tuple(s for s in each if s) for each in stops]
         self.ended = [0] * len(self.stops)
         """Tokens with which a row had reached a stop string; 0 while it has not."""
-        self.reach = max((len(s) for each in self.stops for s in each), default=0) + SPARE
+        self.reach = reach([s for each in self.stops for s in each])
 
     def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         new = input_ids[: len(self.stops), self.batch.length :]

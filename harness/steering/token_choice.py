@@ -46,6 +46,21 @@ class Select(LogitsProcessor):
         """For the forced tokens so far: their log-probability, and whether each was the best."""
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        if self.batch.beams > 1:
+            z = self._edited(scores)
+            return z if z is scores else z.log_softmax(-1)
+        every = self.choose(scores).repeat(len(self.batch.blocks))[:, None]
+        return torch.full_like(scores, -torch.inf).scatter_(1, every, 0.0)
+
+    def choose(self, scores: Tensor) -> Tensor:
+        """One token for each sample [b], from the raw logits of all rows [rows, V]."""
+        token = self._token(self._edited(scores))
+        for method in self.batch.methods:
+            if method.has("picked"):  # a method written before this point may keep something under the name
+                method.picked(token, self.batch)
+        return token
+
+    def _edited(self, scores: Tensor) -> Tensor:
         batch = self.batch
         if len(scores) != batch.size * len(batch.blocks):
             raise broken(f"{len(scores)} rows of logits came for {batch.size * len(batch.blocks)} rows of the batch")
@@ -57,14 +72,7 @@ class Select(LogitsProcessor):
         batch.step += 1
         if self.kept is not None:
             self.kept.append(z)
-        if batch.beams > 1:
-            return z if z is scores else z.log_softmax(-1)
-        token = self._token(z)
-        for method in batch.methods:
-            if method.has("picked"):  # a method written before this point may keep something under the name
-                method.picked(token, batch)
-        every = token.repeat(len(batch.blocks))[:, None]
-        return torch.full_like(scores, -torch.inf).scatter_(1, every, 0.0)
+        return z
 
     def _token(self, z: Tensor) -> Tensor:
         if self.forced:

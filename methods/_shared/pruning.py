@@ -13,6 +13,7 @@ class Pruning(Steering):
     """Keeps `keep` of `of` visual tokens. Everything after the tower sees the shorter picture."""
 
     prefix = "with"  # the picture is encoded under the method; what follows is stock
+    refills = True
 
     def __init__(self, keep: int, of: int):
         """`keep`: visual tokens left, of the `of` that the paper's model has; other numbers scale."""

@@ -21,6 +21,7 @@ class InTower(Steering):
     """Edits the vision tower. Reports what its queries see and what the tower computes."""
 
     prefix = "with"  # pictures are encoded under the method; what follows is stock
+    refills = True
     conflicts: Sequence[str] = ("paint",)  # it reads the attention of a tower without the method
 
     def __init__(self, start: int, end: int):

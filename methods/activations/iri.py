@@ -22,6 +22,7 @@ class Iri(Steering):
     """Intermediate representation injection, at the last position of every pass."""
 
     name = "iri"
+    refills = True
     calibrated_by = ("noise",)
 
     def __init__(self, la: float, lm: float, k1: int, k2: int, noise: float):

@@ -25,6 +25,7 @@ class SoftInjection(Steering):
     """a <- (1 - alpha) a + alpha t in every head, at the last token of the prompt."""
 
     name = "soft_injection"
+    refills = True
     calibrated_by = ("prompts", "shots", "steps")
 
     def __init__(self, strength: float, prompts: int, shots: int, steps: int):

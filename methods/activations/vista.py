@@ -19,6 +19,7 @@ class Vista(Steering):
     """Visual steering vector (VSV) and self-logits augmentation (SLA)."""
 
     name = "vista"
+    refills = ("vector",)
 
     def __init__(self, lam: float, gamma: float, window: int, form: str, norm: bool, pca: bool = False):
         """`lam`: strength of the steering vector, `gamma` in [0, 1]: share of the early-exit logits.

@@ -14,6 +14,7 @@ class ContextSteering(Steering):
     """E <- E + log(alpha) on prompt columns outside of the user's text and pictures, in every row."""
 
     name = "context_steering"
+    refills = True
     attention_rows = "all"
     reads_question = True
 

@@ -18,6 +18,7 @@ class Pai(Steering):
     """E <- E + alpha |E| on image columns of the last row; logits gamma l - (gamma - 1) u."""
 
     name = "pai"
+    refills = True
 
     def __init__(self, alpha: float, gamma: float, start: int, end: int, beta: float, form: str = "paper"):
         """`alpha`: amplification of image scores. `gamma`: 1 for no contrast with the prompt without picture. `start`,

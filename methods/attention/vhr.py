@@ -18,6 +18,7 @@ class Vhr(Steering):
     """Vision-aware head reinforcement. Heads are chosen once per sample, in the first pass, layer after layer."""
 
     name = "vhr"
+    refills = ("reinforced",)
     # No shared prefix: every prompt row is scaled, and which heads depends on the question.
     scope = "all"
 

@@ -17,6 +17,7 @@ class Agla(Steering):
     """Assembly of global and local attention: z + a z_local, cut to plausible tokens."""
 
     name = "agla"
+    refills = True
 
     def __init__(self, alpha: float, beta: float, matcher: str | None, block: int, form: str = "paper"):
         """`alpha`: weight of the masked picture's logits. `beta`: least share of the most likely token's probability.

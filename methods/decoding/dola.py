@@ -26,6 +26,7 @@ class Dola(Steering):
     """Decoding by contrasting layers; each sample chooses its own early layer at each step."""
 
     name = "dola"
+    refills = True
 
     def __init__(self, candidates: str | list[int], relative_top: float, strength: float, norm: bool):
         """`candidates`: low, high, or indices of hidden states of 32 (0: embeddings). `relative_top`: least share of

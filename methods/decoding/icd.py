@@ -16,6 +16,7 @@ class Icd(Steering):
     """Instruction contrastive decoding: (1 + a) z - a z_disturbed, cut to plausible tokens."""
 
     name = "icd"
+    refills = True
 
     def __init__(self, alpha: float, beta: float, disturbance: str, variant: str):
         """`alpha`: strength. `beta`: least share of the most likely token's probability. `disturbance`: the role

@@ -16,6 +16,7 @@ class Inter(Steering):
     """Interaction guidance sampling: z_f + phi, where phi = z_f - z_i - z_q + z_0 is the Harsanyi dividend."""
 
     name = "inter"
+    refills = True
 
     def __init__(self, scale: float, k: float, beta: float, seed: int):
         """`scale`: factor of phi. `k`: phi is dropped at steps where its variance over the vocabulary is below. `beta`:

@@ -16,6 +16,7 @@ class Sid(Steering):
     """Self-introspective decoding, with context- and text-aware token selection (CT2S) at each step."""
 
     name = "sid"
+    refills = True
     # No shared prefix: what the contrast stream may see in its prompt depends on the question.
     scope = "all"
     attention_rows = "all"

@@ -19,6 +19,7 @@ class Vcd(Steering):
     """Visual contrastive decoding: z + alpha (z - z'), cut to tokens that are plausible under z."""
 
     name = "vcd"
+    refills = True
 
     def __init__(self, alpha: float, beta: float, noise_step: int, seed: int):
         """`alpha`: strength of the contrast. `beta` in [0, 1]: a token needs this share of the most likely one's

@@ -20,6 +20,15 @@ TEXT_ROWS = 16
 wait for the longest prompt and the longest answer."""
 HELD = 2**31
 """Bytes of keys and values in a batch on a CPU, but for beginnings that its rows share."""
+SLOTS = 128
+"""Samples that are decoded at once, at most: more are hardly faster."""
+USUAL = 128
+"""Tokens of an answer that are counted on."""
+USUALLY = 2**29
+"""Bytes of keys and values that small models may hold beyond `CPU_TOKENS` where no answer is longer; `HELD` where all
+are."""
+MERGED = 256
+"""Calls after which a batch is full whose samples make room for each other: their prompts are prepared together."""
 
 
 @dataclass(frozen=True)
@@ -96,14 +105,28 @@ class Batching:
             batch.append(text.call)
         yield batch
 
+    def slots(self, prompt: int, limit: int) -> int:
+        """Samples that are decoded at once where those that end make room for others.
+
+        Args:
+            prompt: Tokens of the longest prompt.
+            limit: Tokens of the longest answer that is allowed. Few get there: there is room for `USUAL` of them, and
+                for all where small models take little room for them.
+        """
+        each, all_of = prompt + min(limit, USUAL), prompt + limit
+        if self.device.startswith("cuda"):
+            rows = self._free() // all_of
+        else:
+            usual = max(CPU_TOKENS, USUALLY // self._bytes()) // each
+            rows = max(CPU_TOKENS // all_of, min(usual, HELD // (self._bytes() * all_of)))
+        return max(1, min(SLOTS, rows // self.streams))
+
     def rows(self, call: Call) -> int:
         """Rows that fit: bounded by tokens on a CPU, by the key-value cache in free memory on a GPU."""
         return self._rows(call, self.prompts.encode(call.request).tensors["input_ids"].shape[1])
 
     def _rows(self, call: Call, prompt: int) -> int:
         """Of the longest prompt, in tokens."""
-        import torch
-
         tokens = prompt + call.request.max_new_tokens
         if not self.device.startswith("cuda"):
             reads = call.request.pictures or call.request.continuations
@@ -111,8 +134,7 @@ class Batching:
             if not (self.shares and call.request.pictures):
                 most = min(most, HELD // (tokens * self.streams * self._bytes()))
             return max(1, most)
-        free, _ = torch.cuda.mem_get_info()
-        return max(1, min(256, int(0.4 * free / (tokens * self.streams * self._bytes() * 2))))
+        return max(1, min(256, self._free() // (tokens * self.streams)))
 
     def _bytes(self) -> int:
         """Of a token's keys and values."""
@@ -121,10 +143,33 @@ class Batching:
         size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         return 2 * config.num_hidden_layers * heads * size * self.view.dtype.itemsize
 
+    def _free(self) -> int:
+        """Tokens whose keys and values may be held on a GPU."""
+        import torch
+
+        free, _ = torch.cuda.mem_get_info()
+        return int(0.4 * free / (2 * self._bytes()))
+
     @property
     def tokens(self) -> int:
         """Tokens of a batch that is read, not generated: what `rows` allows for generation, no room for answers."""
         return CPU_TOKENS if not self.device.startswith("cuda") else 16 * CPU_TOKENS
+
+
+def merged(batches: Iterator[list[Call]]) -> Iterator[list[Call]]:
+    """Neighbouring batches as one, but for those that are read and not answered."""
+    held: list[Call] = []
+    for batch in batches:
+        reads = any(call.request.continuations for call in batch)
+        if held and (reads or len(held) + len(batch) > MERGED):
+            yield held
+            held = []
+        if reads:
+            yield batch
+        else:
+            held += batch
+    if held:
+        yield held
 
 
 def _pack(groups: Sequence[list[Call]], rows: int) -> Iterator[list[Call]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache, cached_property, partial
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _LOADED: dict[tuple[str, str], tuple[Any, Any]] = {}
 """Fingerprint and device -> model and prompts of the last loaded checkpoint: a sweep over methods loads it once."""
+
+NONE: Mapping[int, str] = {}
 
 DEVICE = re.compile(r"(cpu|cuda|mps|xpu|npu|hpu)(:\d+)?|balanced|sequential")
 
@@ -230,6 +232,7 @@ class HFModel(Model):
     def describe(self) -> dict[str, Any]:
         from harness.models.hf.linear import is_packed
 
+        waits = self._waits(Decoding())
         return {
             "path": self.path if not self.path.startswith("/") else self.path.rstrip("/").rsplit("/", 1)[-1],
             "checkpoint": self._checkpoint,
@@ -240,6 +243,7 @@ class HFModel(Model):
             "attention": self.attention,
             "compile": self.compile,
             "linear": "packed" if is_packed(self.model) else "stock",
+            "batches": f"wait for their longest answer ({waits})" if waits else "refilled",
         }
 
     def calibrate(
@@ -277,7 +281,59 @@ class HFModel(Model):
         self._preparing += time.perf_counter() - began
 
     def plan(self, calls: Sequence[Call], rows: int | None) -> Iterator[list[Call]]:
-        yield from self.batching.plan(calls, rows)
+        from harness.models.hf.batching import merged
+
+        batches = self.batching.plan(calls, rows)
+        yield from batches if self._waits(Decoding()) else merged(batches)
+
+    def _waits(self, decoding: Decoding) -> str:
+        """What makes batches wait for their longest answer; "" where samples that end make room for others."""
+        from harness.steering.refill import hindrance
+
+        if not self.pad or self.compile:  # in half precision padding changes tokens
+            return f"model.dtype={self.dtype}" if not self.pad else "model.compile"
+        return hindrance(self.view, self.methods, decoding)
+
+    def answers(
+        self, calls: Sequence[Call], decoding: Decoding, rows: int | None
+    ) -> Iterator[tuple[Sequence[Call], list[Reply]]]:
+        waits = self._waits(decoding)
+        if waits or any(c.request.continuations or c.request.capture for c in calls):
+            for batch in self.batching.plan(calls, rows):
+                yield batch, self.answer(batch, decoding)
+            return
+        yield from self._refilled(calls, decoding, rows)
+
+    def _refilled(
+        self, calls: Sequence[Call], decoding: Decoding, rows: int | None
+    ) -> Iterator[tuple[Sequence[Call], list[Reply]]]:
+        from harness.models.hf.batching import mark_shared
+        from harness.steering.refill import refilled
+
+        began, self._preparing = time.perf_counter() - self._preparing, 0.0
+        inputs = self._inputs(calls, decoding)
+        mark_shared(calls, inputs, self.prompts.image_id)
+        limits = [decoding.max_new_tokens or c.request.max_new_tokens for c in calls]
+        slots = self.batching.slots(max(i.length for i in inputs), max(limits))
+        answers = refilled(
+            self.view,
+            inputs,
+            self.methods,
+            decoding,
+            limits,
+            [c.seed for c in calls],
+            [c.request.stop for c in calls],
+            min(slots, rows or slots),
+            self.batching.tokens,
+        )
+        try:
+            for some in answers:
+                each = (time.perf_counter() - began) / len(some)
+                replies = [self._reply(calls[i], inputs[i], out, limits[i], each) for i, out in some]
+                yield [calls[i] for i, _ in some], replies
+                began = time.perf_counter()
+        except RuntimeError as e:
+            raise _memory(e) from e
 
     def answer(self, calls: Sequence[Call], decoding: Decoding) -> list[Reply]:
         from harness.models.hf.batching import mark_shared
@@ -291,14 +347,8 @@ class HFModel(Model):
         if len(wanted) > 1:
             return self._parts(calls, [c.request.capture for c in calls], lambda some: self.answer(some, decoding))
         began, self._preparing = time.perf_counter() - self._preparing, 0.0
-        ready = [self._ready.pop(id(c), None) for c in calls]
-        inputs = [r[1] if r else self.prompts.encode(c.request) for c, r in zip(calls, ready, strict=True)]
-        for call, given in zip(calls, inputs, strict=True):
-            self._tell(call, given)
+        inputs = self._inputs(calls, decoding)
         among = [self.said(c.request.choices) for c in calls] if decoding.strategy == "choices" else None
-        for call, given in zip(calls, inputs, strict=True):
-            self.prompts.fits(given.length, 1 if among else decoding.max_new_tokens or call.request.max_new_tokens)
-        self._beyond(max(given.length for given in inputs))
         mark_shared(calls, inputs, self.prompts.image_id)
         if self.pad:  # in half precision a pass more changes tokens
             mark(self.view, inputs)
@@ -319,20 +369,7 @@ class HFModel(Model):
         replies = []
         for i, (call, given, out) in enumerate(zip(calls, inputs, made, strict=True)):
             own = decoding.max_new_tokens or call.request.max_new_tokens
-            tokens, finish = out.tokens[:own], out.finish if len(out.tokens) <= own else "length"
-            text = self.thinking.text(tokens, call.request)
-            ended = finish == "stop" and not any(stop in text for stop in call.request.stop)  # by a token of its own
-            for stop in call.request.stop:
-                if stop in text:
-                    text, finish = text.split(stop, 1)[0], "stop"
-            if among:
-                text, finish = among[i][tokens[0]], "stop"
-            seen = reader.attention(given, len(tokens) + ended, self.prompts.processor) if reader else None
-            text = text if call.request.plain else text.strip(" ")
-            length, thought = given.tensors["input_ids"].shape[1], self.thinking.count(text, len(tokens))
-            replies.append(
-                Reply(text, length, len(tokens), each, finish, seen, thought, out.measures, (), out.readings)
-            )
+            replies.append(self._reply(call, given, out, own, each, among[i] if among else {}, reader))
         return replies
 
     def _tell(self, call: Call, given: Inputs) -> None:
@@ -341,6 +378,41 @@ class HFModel(Model):
             given.marks = tuple(self._task.marks(call.sample))
         if any(m.reads_pair for m in self.methods):
             given.pair = self._task.pair(call.sample)
+
+    def _inputs(self, calls: Sequence[Call], decoding: Decoding) -> list[Any]:
+        """What the calls' prompts are for the model. Raises Unusable where one is too long."""
+        ready = [self._ready.pop(id(c), None) for c in calls]
+        inputs = [r[1] if r else self.prompts.encode(c.request) for c, r in zip(calls, ready, strict=True)]
+        for call, given in zip(calls, inputs, strict=True):
+            self._tell(call, given)
+            new = 1 if decoding.strategy == "choices" else decoding.max_new_tokens or call.request.max_new_tokens
+            self.prompts.fits(given.length, new)
+        self._beyond(max(given.length for given in inputs))
+        return inputs
+
+    def _reply(
+        self,
+        call: Call,
+        given: Any,
+        out: Any,
+        limit: int,
+        each: float,
+        among: Mapping[int, str] = NONE,
+        reader: Any = None,
+    ) -> Reply:
+        """The answer in words. `among`: token -> choice, where it is one of them; `each`: seconds that it took."""
+        tokens, finish = out.tokens[:limit], out.finish if len(out.tokens) <= limit else "length"
+        text = self.thinking.text(tokens, call.request)
+        ended = finish == "stop" and not any(stop in text for stop in call.request.stop)  # by a token of its own
+        for stop in call.request.stop:
+            if stop in text:
+                text, finish = text.split(stop, 1)[0], "stop"
+        if among:
+            text, finish = among[tokens[0]], "stop"
+        seen = reader.attention(given, len(tokens) + ended, self.prompts.processor) if reader else None
+        text = text if call.request.plain else text.strip(" ")
+        length, thought = given.tensors["input_ids"].shape[1], self.thinking.count(text, len(tokens))
+        return Reply(text, length, len(tokens), each, finish, seen, thought, out.measures, (), out.readings)
 
     def sent(self, call: Call, decoding: Decoding) -> list[Sent]:
         from harness.steering.generation import prompts

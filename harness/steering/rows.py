@@ -1,0 +1,155 @@
+"""Rows of a key-value cache that come and go, with all that belongs to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+from transformers import DynamicCache
+
+from harness.steering.compat import with_cache
+from harness.steering.method import Steering
+from harness.steering.roomy import RoomyLayer
+
+AXES = 3
+"""Of M-RoPE's positions: behind a prompt, each of them counts tokens."""
+Place = tuple[int, str, int | None]
+"""A method's number, the name of one of its attributes, and a layer where that is a dict."""
+
+
+@dataclass(eq=False)
+class Rows:
+    """Prompts that the model has read, right-aligned: a block of slots for the samples, and one for each stream.
+
+    Attributes:
+        cache: Of `RoomyLayer`s [blocks * slots, heads, columns, size].
+        columns: By name, which columns hold what [blocks, slots, columns]: "" for tokens of any kind, as
+            `generate()` has its mask, others as in `harness.steering.slots`.
+        position: Of each row's last token [blocks, slots]; None for a model that is given none.
+        rotary: Whether the model's positions have M-RoPE's axes.
+        kept: What methods hold, one entry a slot [1, slots, ...] or a row [blocks, slots, ...] (`Steering.refills`).
+    """
+
+    cache: DynamicCache
+    columns: dict[str, Tensor]
+    position: Tensor | None
+    rotary: bool
+    kept: dict[Place, Tensor]
+
+    @property
+    def mask(self) -> Tensor:
+        return self.columns[""]
+
+    @property
+    def blocks(self) -> int:
+        return self.mask.shape[0]
+
+    @property
+    def slots(self) -> int:
+        return self.mask.shape[1]
+
+    @property
+    def length(self) -> int:
+        return self.mask.shape[2]
+
+    def empty(self, slots: Sequence[int]) -> int:
+        """Columns in front that none of these slots uses."""
+        return int(self.mask[:, list(slots)].flatten(0, 1).any(0).int().argmax())
+
+    def lay(self, slots: int, taken: Sequence[int], at: Sequence[int], left: int = 0) -> None:
+        """Copy what is in the slots `taken` to the slots `at` of so many, with `left` columns more in front."""
+        one, other = self._rows(taken, self.slots), self._rows(at, slots)
+        for layer in self._layers():
+            layer.plain()
+            layer.lay(slots * self.blocks, one, other, left)
+        width = self.length + left
+        for name, old in self.columns.items():
+            new = old.new_zeros(self.blocks, slots, width)
+            new[:, list(at), max(0, left) :] = old[:, list(taken), max(0, -left) :]
+            self.columns[name] = new
+        self._each(lambda old, _: _spread(old, slots, taken, at))
+
+    def put(self, other: Rows, taken: Sequence[int], at: Sequence[int]) -> None:
+        """Write the slots `taken` of other rows over the slots `at`."""
+        if (missing := other.length - self.length) > 0:
+            everyone = range(self.slots)
+            self.lay(self.slots, everyone, everyone, missing)
+        source, target = other._rows(taken, other.slots), self._rows(at, self.slots)
+        for mine, its in zip(self._layers(), other._layers(), strict=True):
+            mine.plain()
+            mine.put(target, its.keys[source], its.values[source])
+        for name, mark in self.columns.items():
+            mark[:, list(at)] = 0
+            mark[:, list(at), self.length - other.length :] = other.columns[name][:, list(taken)]
+
+        def written(mine: Tensor, its: Tensor) -> Tensor:
+            mine[:, list(at)] = its[:, list(taken)]
+            return mine
+
+        self._each(written, other)
+
+    def feed(self, model: Any, tokens: Tensor, seen: Tensor | None = None) -> Tensor:
+        """Put tokens [slots, t] into the cache: logits [blocks * slots, t, V] in float32.
+
+        Args:
+            seen: Which of them count [slots, t]; None for all. Only rows whose tokens all count may go on as they are.
+        """
+        blocks, slots, count = self.blocks, *tokens.shape
+        new = self.mask.new_ones(slots, count) if seen is None else seen.to(self.mask.dtype)
+        self.columns = {name: pad(x, (0, count)) for name, x in self.columns.items()}
+        self.mask[:, :, -count:] = new
+        tensors: dict[str, Any] = {"input_ids": tokens.repeat(blocks, 1)}
+        if bool((self.mask == 0).any()):
+            tensors["attention_mask"] = self.mask.flatten(0, 1)
+        if self.position is not None:
+            ahead = torch.arange(1, count + 1, device=self.position.device)
+            position = (self.position[:, :, None] + ahead).flatten(0, 1)
+            tensors["position_ids"] = position.expand(AXES, -1, -1) if self.rotary else position
+            self.position = self.position + count
+        out = model(**tensors, **with_cache(self.cache), use_cache=True, return_dict=True)
+        return out.logits.float()
+
+    def give(self, methods: Sequence[Steering]) -> None:
+        """Let the methods hold what belongs to these rows."""
+        for (number, name, layer), x in self.kept.items():
+            flat = x.flatten(0, 1)
+            if layer is None:
+                setattr(methods[number], name, flat)
+            else:
+                getattr(methods[number], name)[layer] = flat
+
+    def _each(self, change: Callable[[Tensor, Any], Tensor], other: Rows | None = None) -> None:
+        if self.position is not None:
+            self.position = change(self.position, other and other.position)
+        for place, x in self.kept.items():
+            self.kept[place] = change(x, other and other.kept[place])
+
+    def _rows(self, slots: Sequence[int], of: int) -> Tensor:
+        """Rows of these slots in all blocks. The index stays on the CPU: layers may lie on several devices."""
+        return torch.cat([torch.tensor(list(slots)) + block * of for block in range(self.blocks)])
+
+    def _layers(self) -> list[RoomyLayer]:
+        return [layer for layer in self.cache.layers if isinstance(layer, RoomyLayer)]
+
+
+def held(methods: Sequence[Steering], slots: int) -> dict[Place, Tensor]:
+    """What methods hold of a batch that has been read: [1 or blocks, slots, ...]."""
+    found: dict[Place, Tensor] = {}
+    for number, method in enumerate(methods):
+        for name in () if isinstance(method.refills, bool) else method.refills:
+            value = getattr(method, name, None)
+            parts: Mapping[Any, Any] = value if isinstance(value, dict) else {None: value}
+            for layer, x in parts.items():
+                if isinstance(x, Tensor):
+                    found[number, name, layer] = x.unflatten(0, (-1, slots))
+    return found
+
+
+def _spread(old: Tensor, slots: int, taken: Sequence[int], at: Sequence[int]) -> Tensor:
+    new = old.new_zeros(old.shape[0], slots, *old.shape[2:])
+    new[:, list(at)] = old[:, list(taken)]
+    return new

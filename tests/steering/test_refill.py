@@ -1,0 +1,131 @@
+"""Samples that make room for others get the answers that they get in batches that wait."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from harness.checks.zoo import FAMILIES, sample, view
+from harness.core import Decoding
+from harness.steering import Steering, generate
+from harness.steering.refill import hindrance, refilled
+from tests.methods.made import made
+
+LIMITS = [3, 9, 1, 6, 4, 8, 2]
+GREEDY = Decoding()
+NUCLEUS = Decoding("nucleus", temperature=0.8, top_p=0.9)
+
+
+def asked(name):
+    """Prompts of several lengths about four pictures, two of which share theirs; one shows none."""
+    lengths = [4, 9, 7, 5, 4, 6, 12]
+    mixed = [sample(name, i, length=n, picture=i // 2, before=3 + i // 2, shared=True) for i, n in enumerate(lengths)]
+    mixed[4] = view(name).without_image(mixed[4])
+    mixed[4].shared = None
+    return mixed
+
+
+def static(name, methods=(), decoding=GREEDY, stops=None, batch=None):
+    v = view(name)
+    out = generate(v, batch or asked(name), methods, decoding, max(LIMITS), range(7), stops=stops)
+    return [one.tokens[:limit] for one, limit in zip(out, LIMITS, strict=True)]
+
+
+def dynamic(name, methods=(), decoding=GREEDY, stops=None, rows=2, tokens=12_000, batch=None):
+    found, parts = {}, 0
+    nothing = [()] * 7
+    play = refilled(
+        view(name), batch or asked(name), methods, decoding, LIMITS, range(7), stops or nothing, rows, tokens
+    )
+    for part in play:
+        parts += 1
+        assert torch.is_grad_enabled()
+        found |= dict(part)
+    assert parts > 1 and len(found) == 7
+    return [found[i].tokens for i in range(7)]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_answers_are_those_of_batches_that_wait(name):
+    if why := hindrance(view(name), (), GREEDY):
+        assert why == f"the cache of {type(view(name).model).__name__}" and name in ("gemma3", "instructblip")
+        return
+    assert dynamic(name) == static(name)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_sampling_draws_what_it_draws_in_any_batch(rows):
+    wanted = [generate(view("llava"), [one], (), NUCLEUS, 9, [i])[0] for i, one in enumerate(asked("llava"))]
+    found = dynamic("llava", decoding=NUCLEUS, rows=rows)
+    assert found == [one.tokens[:limit] for one, limit in zip(wanted, LIMITS, strict=True)]
+
+
+@pytest.mark.parametrize("tokens", [1, 60])
+def test_prompts_are_read_alone_where_they_fill_a_pass(tokens):
+    assert dynamic("llava", tokens=tokens, rows=3) == static("llava")
+
+
+def test_an_answer_ends_at_its_own_end_and_at_a_text(monkeypatch):
+    v, plain = view("llava"), static("llava")
+    stop, end = plain[1][4], plain[5][2]
+    stops = [(f"w{stop} x", f"{stop}")] * 7
+    monkeypatch.setattr(v, "decode", lambda ids: " ".join(map(str, ids)))
+    assert dynamic("llava", stops=stops) == static("llava", stops=stops) != plain
+    monkeypatch.setitem(v.__dict__, "eos", (end,))
+    got = dynamic("llava")
+    assert got == static("llava") and len(got[5]) == plain[5].index(end)
+
+
+class Drifts(Steering):
+    """Reads each kind of column, and what it has kept of each row."""
+
+    refills = ("kept", "layered")
+
+    def __init__(self):
+        self.name, self.kept, self.layered = "drifts", torch.zeros(0), {}
+
+    def prepare(self, batch):
+        self.kept = torch.tensor([float(s.length) for s in batch.samples])
+
+    def attention_logits(self, l, a, batch):
+        if batch.prefill:
+            self.layered[l] = a[:, :, -1].mean((-1, -2))
+        assert len(self.layered[l]) == len(a) == len(self.kept)
+        present, written = batch.present(self), batch.generated(self)
+        far = batch.positions(self)[:, -1:] - batch.positions(self)
+        share = 0.1 * (self.kept + self.layered[l])[:, None] / present.sum(-1, keepdim=True)
+        bias = share * (written * 2.0 + batch.image(self) + batch.prompt(self) * far / 10)
+        return a + bias[:, None, None]
+
+
+CASES = {
+    "marks": lambda: [Drifts()],
+    "streams": lambda: [made("vcd", alpha=1.0, beta=0.1), made("icd")],
+    "row state": lambda: [made("vista", lam=0.1, gamma=0.3)],
+    "state by layer": lambda: [made("vhr")],
+    "all rows": lambda: [made("sid")],
+    "pai": lambda: [made("pai")],
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_methods_act_as_in_batches_that_wait(case):
+    plain = dynamic("llava", CASES[case]())
+    assert plain == static("llava", CASES[case]()) != static("llava")
+
+
+def test_what_keeps_batches_waiting_is_named():
+    v = view("llava")
+    assert hindrance(v, [made("gift")], GREEDY) == "method=gift"
+    assert hindrance(v, [made("logit_lens")], GREEDY) == "method=logit_lens"
+    assert hindrance(v, [made("opera")], GREEDY) == "method=opera"
+    assert hindrance(v, (), Decoding("beam", num_beams=2)) == "decoding=beam"
+    assert hindrance(v, (), Decoding(extra={"no_repeat_ngram_size": 2})) == "decoding.extra"
+
+
+def test_room_is_filled_before_the_longest_answer_ends():
+    v, before = view("llama"), view("llama").work.passes
+    batch = [sample("llama", i, length=5 + i) for i in range(7)]
+    assert dynamic("llama", rows=3, batch=batch) == static("llama", batch=batch)
+    after = v.work.passes - before - 7 * max(LIMITS)  # without those of the batch that waits
+    assert sum(LIMITS) <= after < 7 * max(LIMITS) * 0.8
