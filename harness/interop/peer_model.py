@@ -19,6 +19,7 @@ MODEL_KEYS = (
     "compile",
     "linear",
     "graphs",
+    "lookup",
 )
 
 

@@ -25,6 +25,7 @@ from harness.steering.grouping import asking, batches, contrasted, rewritten
 from harness.steering.guard import Guard, broken
 from harness.steering.hooks import attached
 from harness.steering.inputs import Inputs, common_prefix
+from harness.steering.lookup import MOST, Lookup, worth
 from harness.steering.method import Steering
 from harness.steering.probe import Probe
 from harness.steering.roomy import RoomyLayer, roomy
@@ -50,7 +51,7 @@ FRONT = 64
 def hindrance(view: View, methods: Sequence[Steering], decoding: Decoding) -> str:
     """What keeps samples of a batch waiting for its longest answer; "" where nothing does."""
     for method in methods:
-        if isinstance(method, Probe) or method.has("decode") or method.drops or not (method.batch and method.refills):
+        if isinstance(method, Probe) or method.has("decode") or method.drops or not (method.batch and _refills(method)):
             return f"method={method.name}"
     if decoding.strategy not in ("greedy", "nucleus") or decoding.extra:
         return f"decoding={decoding.strategy}" if not decoding.extra else "decoding.extra"
@@ -59,6 +60,13 @@ def hindrance(view: View, methods: Sequence[Steering], decoding: Decoding) -> st
     if view.needs_picture or not view.keeps_keys or crossed or not plain:
         return f"the cache of {type(view.model).__name__}"
     return ""
+
+
+def _refills(method: Steering) -> bool:
+    """What a method says of itself; one that prepares other things than the class that said it must say it again."""
+    kinds = type(method).__mro__
+    said = next(i for i, kind in enumerate(kinds) if "refills" in vars(kind))
+    return bool(method.refills) and not any("prepare" in vars(kind) for kind in kinds[:said])
 
 
 @dataclass(eq=False)
@@ -76,6 +84,8 @@ class Asked:
     blocks: Sequence[Inputs] = ()
     """What the model reads: the sample as methods rewrite it, and its streams."""
     generator: torch.Generator | None = None
+    lookup: Lookup | None = None
+    """Where guesses come from; None where none are made."""
 
     @property
     def made(self) -> Generated:
@@ -92,6 +102,7 @@ def refilled(
     stops: Sequence[Sequence[str]],
     rows: int,
     tokens: int,
+    guess: bool = False,
 ) -> Iterator[list[tuple[int, Generated]]]:
     """The answers of `generate`, with the numbers of their inputs, as they come.
 
@@ -99,17 +110,19 @@ def refilled(
         limits: New tokens at most, for each input.
         rows: Samples that are decoded at once.
         tokens: Tokens of prompts that are read at once, padding and streams included.
+        guess: Whether tokens may be guessed where that pays (`harness.steering.lookup`): greedy, without methods.
 
     Raises:
         UsageError: methods, model and decoding do not fit together. Ask `hindrance` first.
     """
     check(view, methods, decoding)
+    guess = guess and not methods and not decoding.sampled
     asked = [
         Asked(i, one, limit, seed, tuple(s for s in stop if s))
         for i, (one, limit, seed, stop) in enumerate(zip(inputs, limits, seeds, stops, strict=True))
     ]
     for sees in dict.fromkeys(a.inputs.sees for a in asked):  # they differ in their streams
-        play = Refill(view, methods, decoding, [a for a in asked if a.inputs.sees == sees], rows, tokens)
+        play = Refill(view, methods, decoding, [a for a in asked if a.inputs.sees == sees], rows, tokens, guess)
         while play.busy:
             with undisturbed(view), asking(view, methods):
                 done = play.advance()
@@ -128,7 +141,9 @@ class Refill:
         asked: Sequence[Asked],
         most: int,
         tokens: int,
+        guess: bool,
     ):
+        self.guess = guess
         self.view, self.methods, self.decoding, self.most, self.tokens = view, tuple(methods), decoding, most, tokens
         self.waiting, self.later, self.coming = deque(asked), list[Asked](), 0
         """`later`: those whose streams are of another kind than the present ones; they come when these have ended.
@@ -242,6 +257,8 @@ class Refill:
         for i, generator in enumerate(select.generators if select else ()):
             some[i].generator = generator
         ended = [one for one, token in zip(some, first, strict=True) if self._takes(one, token)]
+        for one in some if self.guess else ():
+            one.lookup = Lookup([*one.inputs.tensors["input_ids"][0].tolist(), *one.tokens])
         if staying := [i for i, one in enumerate(some) if not one.finish]:
             assert batch.mask is not None
             shape = (len(blocks), len(some))
@@ -304,21 +321,45 @@ class Refill:
             self.select.generators = [a.generator if a and a.generator else torch.Generator() for a in self.seats]
         with attached(batch):
             while True:
-                tokens = self._step(rows, batch)
-                ended = [a for a, token in zip(self.seats, tokens, strict=True) if a and self._takes(a, token)]
-                if ended:
+                self._step(rows, batch)
+                if ended := [a for a in self.seats if a and a.finish]:
                     self.seats = [a if a and not a.finish else None for a in self.seats]
                     return ended
 
-    def _step(self, rows: Rows, batch: Slots) -> list[int]:
+    def _step(self, rows: Rows, batch: Slots) -> None:
+        """One pass: each sample gets a token, or several of which it guessed all but the last."""
         last = [a.tokens[-1] if a else self.view.pad for a in self.seats]
-        tokens = torch.tensor(last, device=self.view.device)[:, None]
+        guesses = self._guesses()
+        width = max(map(len, guesses))
+        fed = [
+            [token, *some, *[self.view.pad] * (width - len(some))] for token, some in zip(last, guesses, strict=True)
+        ]
         if self.methods:
             batch.mask = pad(rows.mask.flatten(0, 1), (0, 1), value=1)
-        logits = rows.feed(self.view.model, tokens)[:, -1]
-        self.view.work.add(len(logits), 1, 1)
-        chosen = self.select.choose(logits) if self.select else logits.argmax(-1)
-        return chosen.tolist()
+        logits = rows.feed(self.view.model, torch.tensor(fed, device=self.view.device))
+        self.view.work.add(len(logits), 1 + width, 1)
+        if not width:
+            chosen = self.select.choose(logits[:, -1]) if self.select else logits[:, -1].argmax(-1)
+            right, tokens = None, [[token] for token in chosen.tolist()]
+        else:
+            best = logits.argmax(-1).tolist()
+            right = [_agreed(some, own) for some, own in zip(guesses, best, strict=True)]
+            tokens = [own[: count + 1] for own, count in zip(best, right, strict=True)]
+            rows.keep([1 + count for count in right], 1 + width)
+        for i, (one, new) in enumerate(zip(self.seats, tokens, strict=True)):
+            if one and one.lookup and not any(self._takes(one, token) for token in new):
+                one.lookup.add(new)
+                if right and guesses[i]:
+                    one.lookup.told(min(len(guesses[i]), right[i] + 1), right[i])
+            elif one and not one.lookup:
+                self._takes(one, new[0])
+
+    def _guesses(self) -> list[list[int]]:
+        """What each sample may say next, as far as it pays to read it beside the last token."""
+        lookups = [a.lookup if a else None for a in self.seats]
+        guesses = [a.lookup.guess(min(MOST, a.limit - len(a.tokens) - 1)) if a and a.lookup else [] for a in self.seats]
+        width = worth(lookups, guesses) if any(guesses) else 0
+        return [some[:width] for some in guesses]
 
     def _takes(self, one: Asked, token: int) -> bool:
         """Give a sample its next token: whether it has ended."""
@@ -341,6 +382,11 @@ class Refill:
             return
         self.rows.lay(len(taken), taken, range(len(taken)), -self.rows.empty(taken))
         self.seats = [self.seats[i] for i in taken]
+
+
+def _agreed(guesses: Sequence[int], chosen: Sequence[int]) -> int:
+    """How many guesses the model chose too, up to the first that it did not."""
+    return next((i for i, (one, other) in enumerate(zip(guesses, chosen, strict=False)) if one != other), len(guesses))
 
 
 def _length(one: Asked) -> int:

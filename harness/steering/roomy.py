@@ -59,6 +59,15 @@ class RoomyLayer(DynamicLayer):
         self._store = made[0], made[1]
         self.keys, self.values = (store[:, :, :-ROOM] for store in self._store)
 
+    def pick(self, columns: Tensor) -> None:
+        """Keep these columns of each row, in their order [rows, tokens]."""
+        self.plain()
+        at = columns.to(self.keys.device)[:, None, :, None].expand(-1, self.keys.shape[1], -1, -1)
+        keys, values = (x.gather(2, at.expand(-1, -1, -1, x.shape[-1])) for x in (self.keys, self.values))
+        self.keys = self.values = None
+        self.is_initialized = False
+        self.update(keys, values)
+
     def put(self, at: Tensor, keys: Tensor, values: Tensor) -> None:
         """Write rows of at most as many tokens [n, heads, t, size] over the rows `at` [n], right-aligned."""
         for held, new in ((self.keys, keys), (self.values, values)):

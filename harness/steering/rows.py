@@ -17,6 +17,8 @@ from harness.steering.roomy import RoomyLayer
 
 AXES = 3
 """Of M-RoPE's positions: behind a prompt, each of them counts tokens."""
+GAPS = 64
+"""Columns of padding that may lie in the longest row."""
 Place = tuple[int, str, int | None]
 """A method's number, the name of one of its attributes, and a layer where that is a dict."""
 
@@ -92,17 +94,12 @@ class Rows:
 
         self._each(written, other)
 
-    def feed(self, model: Any, tokens: Tensor, seen: Tensor | None = None) -> Tensor:
-        """Put tokens [slots, t] into the cache: logits [blocks * slots, t, V] in float32.
-
-        Args:
-            seen: Which of them count [slots, t]; None for all. Only rows whose tokens all count may go on as they are.
-        """
-        blocks, slots, count = self.blocks, *tokens.shape
-        new = self.mask.new_ones(slots, count) if seen is None else seen.to(self.mask.dtype)
+    def feed(self, model: Any, tokens: Tensor) -> Tensor:
+        """Put tokens [slots, t] into the cache: logits [blocks * slots, t, V] in float32."""
+        count = tokens.shape[1]
         self.columns = {name: pad(x, (0, count)) for name, x in self.columns.items()}
-        self.mask[:, :, -count:] = new
-        tensors: dict[str, Any] = {"input_ids": tokens.repeat(blocks, 1)}
+        self.mask[:, :, -count:] = 1
+        tensors: dict[str, Any] = {"input_ids": tokens.repeat(self.blocks, 1)}
         if bool((self.mask == 0).any()):
             tensors["attention_mask"] = self.mask.flatten(0, 1)
         if self.position is not None:
@@ -112,6 +109,24 @@ class Rows:
             self.position = self.position + count
         out = model(**tensors, **with_cache(self.cache), use_cache=True, return_dict=True)
         return out.logits.float()
+
+    def keep(self, counts: Sequence[int], of: int) -> None:
+        """Of the last `of` columns each slot keeps the first so many, from 1 on; the others count as padding, which is
+        taken out as soon as it is much."""
+        kept = torch.tensor(list(counts), device=self.mask.device)
+        self.mask[:, :, -of:] *= (torch.arange(of, device=self.mask.device) < kept[:, None]).to(self.mask.dtype)
+        if self.position is not None:
+            self.position = self.position - (of - kept)
+        filled = int(self.mask.sum(-1).max())
+        if self.length - filled > max(GAPS, filled // 4):
+            self._squeeze(filled)
+
+    def _squeeze(self, length: int) -> None:
+        """Take padding out, so that the longest row has so many columns."""
+        order = self.mask.argsort(dim=-1, stable=True)[:, :, -length:]
+        self.columns = {name: x.gather(2, order) for name, x in self.columns.items()}
+        for layer in self._layers():
+            layer.pick(order.flatten(0, 1))
 
     def give(self, methods: Sequence[Steering]) -> None:
         """Let the methods hold what belongs to these rows."""

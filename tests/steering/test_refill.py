@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from harness.checks.playing import play
 from harness.checks.zoo import FAMILIES, sample, view
 from harness.core import Decoding
 from harness.steering import Steering, generate
+from harness.steering.lookup import Lookup, worth
 from harness.steering.refill import hindrance, refilled
 from tests.methods.made import made
 
@@ -31,13 +33,12 @@ def static(name, methods=(), decoding=GREEDY, stops=None, batch=None):
     return [one.tokens[:limit] for one, limit in zip(out, LIMITS, strict=True)]
 
 
-def dynamic(name, methods=(), decoding=GREEDY, stops=None, rows=2, tokens=12_000, batch=None):
+def dynamic(name, methods=(), decoding=GREEDY, stops=None, rows=2, tokens=12_000, batch=None, guess=False):
     found, parts = {}, 0
     nothing = [()] * 7
-    play = refilled(
-        view(name), batch or asked(name), methods, decoding, LIMITS, range(7), stops or nothing, rows, tokens
-    )
-    for part in play:
+    v, batch = view(name), batch or asked(name)
+    coming = refilled(v, batch, methods, decoding, LIMITS, range(7), stops or nothing, rows, tokens, guess)
+    for part in coming:
         parts += 1
         assert torch.is_grad_enabled()
         found |= dict(part)
@@ -129,3 +130,42 @@ def test_room_is_filled_before_the_longest_answer_ends():
     assert dynamic("llama", rows=3, batch=batch) == static("llama", batch=batch)
     after = v.work.passes - before - 7 * max(LIMITS)  # without those of the batch that waits
     assert sum(LIMITS) <= after < 7 * max(LIMITS) * 0.8
+
+
+@pytest.mark.parametrize("name", ["llama", "qwen2_5_vl"])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_guesses_change_nothing_and_save_passes(name, rows, monkeypatch):
+    v = view(name)
+    plain = dynamic(name, rows=rows)
+    said = {tuple(x.tensors["input_ids"][0].tolist()): play(v, [x], steps=12)[0].tokens for x in asked(name)}
+
+    class Knows(Lookup):
+        """Guesses what the model will say, wrong at each fourth token."""
+
+        def __init__(self, tokens):
+            super().__init__(tokens)
+            self.begun, self.said = len(tokens) - 1, said[tuple(tokens[:-1])]
+
+        def guess(self, most):
+            at = len(self.tokens) - self.begun
+            return [t if (at + i) % 4 else t + 1 for i, t in enumerate(self.said[at : at + most])]
+
+    monkeypatch.setattr("harness.steering.refill.Lookup", Knows)
+    monkeypatch.setattr("harness.steering.rows.GAPS", 4)
+    before = v.work.passes
+    assert dynamic(name, rows=rows, guess=True) == plain
+    assert v.work.passes - before < (0.7 if rows == 1 else 1.2) * sum(LIMITS)
+
+
+def test_what_followed_is_guessed_and_counted():
+    one = Lookup([1, 2, 3, 4, 5, 9, 1, 2, 3])
+    assert one.guess(2) == [4, 5] and one.guess(0) == []
+    one.add([7])
+    assert one.guess(3) == []
+    one.add([1, 2, 3])
+    assert one.guess(9) == [7, 1, 2, 3]
+    assert worth([one], [[7, 1, 2, 3]]) == 4
+    assert worth([one, *[Lookup([])] * 40], [[7, 1, 2, 3], *[[]] * 40]) == 0
+    for _ in range(20):
+        one.told(4, 0)
+    assert worth([one], [[7, 1, 2, 3]]) <= 1

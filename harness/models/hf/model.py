@@ -58,6 +58,7 @@ class HFModel(Model):
         trust: bool = False,
         linear: str = "auto",
         graphs: bool = True,
+        lookup: bool = True,
     ):
         self.name, self.family, self.data, self.path, self.revision = name, family, data, locate(path), revision
         self.gguf, self.compile, self.partial, self.trust = gguf, bool(compile), partial, trust
@@ -80,7 +81,7 @@ class HFModel(Model):
         if chat not in ("auto", "plain"):
             raise UsageError(f"model.chat={chat} is unknown: choose auto or plain")
         self.attention, self.chat, self.linear = attention, chat, linear
-        self.graphs = bool(graphs)
+        self.graphs, self.lookup = bool(graphs), bool(lookup)
         self.pad = self.dtype == "float32" if pad == "auto" else bool(pad)
         self.methods: Sequence[Any] = ()
         self._ready: dict[int, tuple[Call, Any]] = {}
@@ -243,6 +244,7 @@ class HFModel(Model):
             "attention": self.attention,
             "compile": self.compile,
             "linear": "packed" if is_packed(self.model) else "stock",
+            "lookup": self.lookup and not waits and not self.methods,
             "batches": f"wait for their longest answer ({waits})" if waits else "refilled",
         }
 
@@ -325,6 +327,7 @@ class HFModel(Model):
             [c.request.stop for c in calls],
             min(slots, rows or slots),
             self.batching.tokens,
+            self.lookup,
         )
         try:
             for some in answers:
