@@ -1,6 +1,6 @@
 """What it gains that samples which end make room for others: CPU seconds beside batches that wait, and where they go.
 
-    python benchmarks/refill.py [chair vic_bench mm_niah niah smol pope] [--samples N] [--method NAME] [--json FILE]
+    python benchmarks/refill.py [chair vic_bench mm_niah niah smol pope] [--samples N] [--method NAME] [--ways ...]
 
 Each task is played three times in this process, on one thread, with the model loaded: in batches that wait for their
 longest answer, with rows that are filled again, and with guesses of copied tokens besides. `smol` is CHAIR on
@@ -111,6 +111,9 @@ def main() -> int:
     parser.add_argument("tasks", nargs="*", default=["chair", "vic_bench", "mm_niah", "niah"])
     parser.add_argument("--samples", type=int)
     parser.add_argument("--method")
+    parser.add_argument(
+        "--ways", nargs="*", default=list(WAYS), choices=list(WAYS), help="the first one is compared with"
+    )
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -123,8 +126,8 @@ def main() -> int:
         model, samples = TASKS[task]
         samples = given.samples or samples
         played(task, model, 2, "refilled", more)  # loads the model
-        runs = {way: played(task, model, samples, way, more) for way in WAYS}
-        waiting = runs["waiting"]
+        runs = {way: played(task, model, samples, way, more) for way in given.ways}
+        waiting = runs[given.ways[0]]
         print(f"{task} on {model}, {len(waiting['answers'])} samples")
         for way, run in runs.items():
             rest = run["seconds"] - sum(run["split"].values())
