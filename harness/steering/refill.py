@@ -282,9 +282,13 @@ class Refill:
         """Give slots to prompts that have been read and whose answers go on."""
         if self.rows is None:
             slots = min(self.most, len(some) + self.coming + len(self.waiting))
-            if slots > len(some) or len(staying) < read.slots:
+            self.seats = [None] * read.slots
+            for i, one in zip(staying, some, strict=True):
+                self.seats[i] = one
+            if read.slots < (1 - SHARE) * slots:  # for fewer the copy would cost more than they are worth
                 read.lay(slots, staying, range(len(staying)))
-            self.rows, self.seats = read, [*some, *[None] * (slots - len(some))]
+                self.seats = [*some, *[None] * (slots - len(some))]
+            slots, self.rows = read.slots, read
             self.batch = Slots(self.view, self.methods, kinds, peek)
             self.batch.seat([[row] * slots for row in some[0].blocks])
             self.batch.step = 1

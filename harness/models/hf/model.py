@@ -58,7 +58,7 @@ class HFModel(Model):
         trust: bool = False,
         linear: str = "auto",
         graphs: bool = True,
-        lookup: bool = True,
+        lookup: bool = False,
     ):
         self.name, self.family, self.data, self.path, self.revision = name, family, data, locate(path), revision
         self.gguf, self.compile, self.partial, self.trust = gguf, bool(compile), partial, trust
