@@ -2,7 +2,7 @@
 
 A step of a small batch takes a GPU a few milliseconds, and Python tens of them to launch its kernels one by one. A
 recording reads and writes tensors at fixed addresses: keys and values with a fixed number of columns, of which a mask
-hides those that are not filled. It serves any later batch of as many rows that fits into its columns.
+hides those that are not filled. It serves later batches of as many rows and columns.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 COLUMNS = 256
 """Recordings hold a multiple of so many tokens, so that batches of like lengths share one."""
 FIRST = 3
-"""Tokens of an answer that are chosen before a recording is made: it takes as long as some ten steps."""
+"""Steps of each batch that are launched as ever: short answers end there, and a recording takes as long as some ten."""
 SHARE = 0.2
 """Of the free memory, what the keys and values of a recording may take."""
 KEPT = 4
@@ -71,9 +71,10 @@ class Recording:
         self._out: Any = None
 
     def fits(self, name: str, tokens: Tensor, positions: Tensor, columns: int) -> bool:
-        """Whether a batch of these tokens, whose answers end by so many columns, can use it."""
+        """Whether a batch of these tokens with so many columns can use it. Not one with fewer: in half precision the
+        number of columns moves the last bits, and whether a longer batch came before must not."""
         same = tokens.shape == self.tokens.shape and tokens.dtype == self.tokens.dtype
-        return name == self.name and same and positions.shape == self.positions.shape and columns <= self.columns
+        return name == self.name and same and positions.shape == self.positions.shape and columns == self.columns
 
     def adopt(self, layers: list[Any]) -> None:
         """Take over what a cache holds. What lies behind it is hidden, and finite."""
@@ -141,7 +142,7 @@ class Recordings:
         is of no use behind it."""
         decoder, stock = batch.view.decoder, batch.view.decoder.forward
         own = decoder.__dict__.get("forward")
-        run = _Run(cache, stock, end)
+        run = _Run(cache, stock, -(-end // COLUMNS) * COLUMNS)
 
         def step(*args: Any, **given: Any) -> Any:
             if not args and _plain(given) and cache_in(given) is cache and (out := self._step(run, given)) is not None:
@@ -180,14 +181,16 @@ class Recordings:
         return out
 
     def _chosen(self, run: _Run, given: dict[str, Any]) -> Recording | None:
-        """The last recording while nobody has put other keys into the cache, else one that fits, else a new one once
-        the answer is long enough."""
+        """Once the answer is long enough: the last recording while nobody has put other keys into the cache, else one
+        that fits, else a new one. The first steps are never replayed, so that what came before changes nothing."""
+        if run.steps <= self.first:
+            return None
         (name, tokens), positions, layers = _tokens(given), given["position_ids"], run.cache.layers
         last = run.recording
-        if last and layers[0].keys is run.shown and last.fits(name, tokens, positions, run.end):
+        if last and layers[0].keys is run.shown and last.fits(name, tokens, positions, run.columns):
             return last
-        found = next((r for r in self.made if r.fits(name, tokens, positions, run.end)), None)
-        if found is None and run.steps > self.first:
+        found = next((r for r in self.made if r.fits(name, tokens, positions, run.columns)), None)
+        if found is None:
             found = self._record(run, given)
         if found is not None:
             found.adopt(layers)
@@ -195,7 +198,7 @@ class Recordings:
         return found
 
     def _record(self, run: _Run, given: dict[str, Any]) -> Recording | None:
-        layers, columns = run.cache.layers, -(-run.end // COLUMNS) * COLUMNS
+        layers, columns = run.cache.layers, run.columns
         each = sum(x.nbytes // x.shape[2] for layer in layers for x in (layer.keys, layer.values))
         if layers[0].keys.is_cuda and each * columns > SHARE * torch.cuda.mem_get_info()[0]:
             return None
@@ -206,11 +209,11 @@ class Recordings:
 
 @dataclass
 class _Run:
-    """One batch: its cache, the decoder's own pass, and the columns of its longest answer."""
+    """One batch: its cache, the decoder's own pass, and the columns that its longest answer needs."""
 
     cache: Any
     stock: Callable[..., Any]
-    end: int
+    columns: int
     like: Callable[..., Any] | None = None
     """Makes what the decoder returns of its states."""
     steps: int = 0

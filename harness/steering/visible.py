@@ -22,7 +22,7 @@ GATHERED = 0.75
 LONG = 1024
 """Tokens from which FlexAttention is used on a GPU: below, masked dense attention takes less than its launch."""
 SPARSE = 0.6
-"""Share of the blocks, of the dense ones, up to which it is faster there than masked dense attention."""
+"""Share of the blocks up to which it is faster there than masked dense attention (benchmarks/tower.py --cuda)."""
 BLOCK = 128
 """Queries and keys of a block of FlexAttention."""
 AT_ONCE = 2**18
@@ -82,7 +82,7 @@ class Visible:
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
         """Attention of q over k and v, [b, H, n, D] each, by the way that suits the device and the pattern."""
-        sparse = q.is_cuda and self.length >= LONG and min(self.blocks(True), self.blocks(False)) <= SPARSE
+        sparse = q.is_cuda and self.length >= LONG and self.blocks(self._tiles(q)) <= SPARSE
         if sparse and (found := self.by_blocks(q, k, v, scale)) is not None:
             return found
         if not q.is_cuda and self.work <= GATHERED * self.length**2:
@@ -150,14 +150,25 @@ class Visible:
     def flex(self, q: Tensor, k: Tensor, v: Tensor, scale: float, *, tiles: bool | None = None) -> Tensor:
         """FlexAttention over the blocks of the mask that are not empty; compiled on a GPU.
 
+        One row of the batch after the other, for each new number of rows would be compiled anew, and one fills a GPU.
         `tiles`: whether the tokens are brought into the order of the tiles, so that neighbours are in one block; None
-        for the order that leaves fewer blocks.
+        for the order that suits the pattern.
         """
-        tiles = self.blocks(True) < self.blocks(False) if tiles is None else tiles
+        tiles = self._tiles(q) if tiles is None else tiles
         if tiles:
             q, k, v = (x.index_select(2, self._order) for x in (q, k, v))
-        out = _flex(q.is_cuda)(q, k, v, block_mask=self._mask_of_blocks(tiles), scale=scale)
+        masks = [self._mask_of_blocks(tiles, row) for row in range(len(self.keys))]
+        out = torch.cat(
+            [
+                _flex(q.is_cuda)(*(x[i : i + 1] for x in (q, k, v)), block_mask=masks[i % len(masks)], scale=scale)
+                for i in range(len(q))
+            ]
+        )
         return out.index_select(2, self._order.argsort()) if tiles else out
+
+    def _tiles(self, q: Tensor) -> bool:
+        """Whether the order of the tiles saves more than it costs: in half precision it does not."""
+        return q.dtype == torch.float32 and 2 * self.blocks(True) < self.blocks(False)
 
     def blocks(self, tiles: bool) -> float:
         """Share of the blocks in which some query sees some key."""
@@ -185,18 +196,18 @@ class Visible:
         """The mask in the order of the tiles, or as it is."""
         return self.mask[:, self._order][:, :, self._order] if tiles else self.mask
 
-    def _mask_of_blocks(self, tiles: bool) -> Any:
+    def _mask_of_blocks(self, tiles: bool, row: int) -> Any:
+        """Of one row of the batch."""
         from torch.nn.attention.flex_attention import BlockMask
 
         made = self.__dict__.setdefault("_made", {})
-        if tiles not in made:
-            mask, rows = self._ordered(tiles), len(self.keys)
-            seen: Callable[..., Tensor] = lambda b, h, i, j: mask[b if rows > 1 else 0, i, j]  # noqa: E731
-            some, whole = self._blocks(tiles)
+        if (tiles, row) not in made:
+            mask, (some, whole) = self._ordered(tiles)[row], (x[row : row + 1] for x in self._blocks(tiles))
+            seen: Callable[..., Tensor] = lambda b, h, i, j: mask[i, j]  # noqa: E731
             listed = (*_listed(some & ~whole), *_listed(whole))
             lengths = (self.length, self.length)
-            made[tiles] = BlockMask.from_kv_blocks(*listed, BLOCK_SIZE=BLOCK, mask_mod=seen, seq_lengths=lengths)
-        return made[tiles]
+            made[tiles, row] = BlockMask.from_kv_blocks(*listed, BLOCK_SIZE=BLOCK, mask_mod=seen, seq_lengths=lengths)
+        return made[tiles, row]
 
 
 def _listed(blocks: Tensor) -> tuple[Tensor, Tensor]:

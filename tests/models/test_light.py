@@ -89,7 +89,6 @@ from harness.models.hf.light import Standin, light
 process.alone = True
 with light():
     assert [n for n, m in sys.modules.items() if isinstance(m, Standin)] == ["scipy.optimize"]
-    from torch._dynamo.utils import is_compile_supported
 """
     there = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=there)
