@@ -47,7 +47,6 @@ with light():
     from scipy.optimize import minimize_scalar
     from torch._dynamo.utils import is_compile_supported
     import torch._dynamo.eval_frame as module
-    import transformers.modeling_utils
 assert is_compile_supported is sys.modules["torch._dynamo.utils"].is_compile_supported
 assert module is sys.modules["torch._dynamo.eval_frame"] and module.__spec__.name == module.__name__
 assert type(sys.modules["torch._dynamo"]) is type(sys) and before.config is sys.modules["torch._dynamo"].config
