@@ -36,6 +36,7 @@ KEPT, PAGE = ROOT / "results/towers/towers.json", ROOT / "docs/tower.md"
 BLOCK = re.compile(r"(<!-- (towers|readouts|sessions|claims): [^\n]*-->\n).*?(<!-- end -->\n)", re.DOTALL)
 MARGIN = 0.01
 VERDICTS = {"found": "holds", "not found": "does not hold", "undecided": "undecided"}
+DECIDED = ("holds", "does not hold")
 TOWERS = ("dense", "neighborhood", "bi_level", "bi_level-plain", "vsa", "window", "dense-masked")
 LEARNERS = ("joint", "multilane", "lane_linear", "prompt_select", "linear")
 ROWS = 200
@@ -161,6 +162,8 @@ def judged(kept: Mapping[str, Any], claims: Sequence[Claim] = CLAIMS) -> list[tu
     for claim, d in made:
         p = next(corrected) if d is not None and d.p is not None else None
         said = "not run" if d is None else VERDICTS[verdict(d, p, claim.way, MARGIN)]
+        if said in DECIDED and min(len(precision(kept, arm)) for arm in (claim.better, claim.worse)) == 1:
+            said += " (one seed)"
         out.append((claim, d, said))
     return out
 

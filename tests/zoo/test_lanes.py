@@ -54,7 +54,7 @@ def learnt(net, t: int, steps: int = 3) -> None:
         labels = torch.zeros(8, 6)
         labels[:, net.of(t)] = (torch.rand(8, 2, generator=drawn) < 0.5).float()
         optimizer.zero_grad()
-        net.loss(values, labels, t).backward()
+        net.loss(net.frozen(values), labels, t).backward()
         optimizer.step()
     net.end(t)
 
@@ -83,7 +83,7 @@ def test_what_was_learnt_stays_where_sessions_have_parts_of_their_own(name, keep
 
 def test_labels_of_other_sessions_get_no_gradient():
     net = made("multilane")
-    net.loss(VALUES, torch.ones(4, 6), 1).backward()
+    net.loss(net.frozen(VALUES), torch.ones(4, 6), 1).backward()
     assert net.head.weight.grad[2:4].abs().sum() > 0 and not net.head.weight.grad[[0, 1, 4, 5]].any()
     assert net.selectors[1].grad.abs().sum() > 0 and net.selectors[0].grad is None and net.prompts[2].grad is None
 
@@ -94,8 +94,9 @@ def test_all_lanes_in_one_pass_equal_each_by_itself():
     for i, part in enumerate((net.first, net.selectors, net.prompts)):
         for p in part:
             p.add_(torch.randn(p.shape, generator=torch.Generator().manual_seed(i)))
-    every = net.lanes(VALUES, [0, 1, 2])
-    alone = torch.cat([net.lanes(VALUES, [t]) for t in range(3)], 1)
+    x = net.frozen(VALUES)
+    every = net.lanes(x, [0, 1, 2])
+    alone = torch.cat([net.lanes(x, [t]) for t in range(3)], 1)
     assert torch.allclose(every, alone, atol=1e-6) and torch.allclose(every.norm(dim=-1), torch.ones(4, 3))
     net.begin(1)
     assert torch.equal(net.selectors[1], net.selectors[0]) and not torch.equal(net.selectors[2], net.selectors[0])
@@ -129,11 +130,11 @@ def test_a_picture_is_read_with_the_prompts_of_the_nearest_key():
 
 def test_a_session_shows_its_pictures_and_marks_no_other_label():
     pictures, net = pool(), made("multilane")
-    session = Session(net, pictures, 1)
+    session = Session(net, pictures.pixels, pictures.labels, 1)
     assert session.rows.tolist() == np.flatnonzero(pictures.labels[:, 2:4].any(1)).tolist()
     _, marked = session.given(np.random.default_rng(0), 16)
     assert marked[:, 2:4].any(1).all() and not marked[:, [0, 1, 4, 5]].any()
-    whole = Session(made("joint"), pictures, 0)
+    whole = Session(made("joint"), pictures.pixels, pictures.labels, 0)
     assert whole.given(np.random.default_rng(0), 64)[1].any(0).all()
 
 

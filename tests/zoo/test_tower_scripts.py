@@ -42,6 +42,21 @@ def test_claims_are_judged_over_seeds_and_pictures():
     assert script.claims(kept).count("not run") == len(script.CLAIMS) - 4
 
 
+def test_the_tables_of_towers_are_what_is_kept():
+    page, kept = script.PAGE.read_text(encoding="utf-8"), json.loads(script.KEPT.read_text(encoding="utf-8"))
+    assert script.write(kept, page) == page, "run python benchmarks/towers.py write"
+    tasks = json.loads(tower_tasks.KEPT.read_text(encoding="utf-8"))
+    for table in tower_tasks.tables(tasks).values():
+        assert table in page, "run python -m benchmarks.tower_tasks write"
+
+
+def test_the_page_about_blindness_is_what_is_kept():
+    kept = json.loads(blindness.KEPT.read_text(encoding="utf-8"))
+    assert set(kept) == set(blindness.MODELS)
+    assert blindness.block(kept) in blindness.PAGE.read_text(encoding="utf-8")
+    assert (blindness.PAGE.parent / blindness.FIGURE).read_text(encoding="utf-8") == blindness.figure(kept)
+
+
 def test_errors_are_split_by_what_the_probe_finds():
     knows, says = np.array([1, -1, -1, 1, 1, 1.0]), np.array([1, 1, 1, -1, 1, -1.0])
     truth = np.array([True, False, True, True, False, False])

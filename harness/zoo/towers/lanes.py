@@ -66,13 +66,17 @@ class Learner(nn.Module):
         each = self.shape.labels // self.shape.sessions
         return slice(session * each, (session + 1) * each)
 
-    def features(self, values: Tensor, session: int) -> Tensor:
-        """[B, D] in training on a session."""
+    def frozen(self, values: Tensor) -> Tensor:
+        """What the tower makes of patches [B, N, vectors] before anything that is learnt: it is made once."""
+        return values
+
+    def features(self, x: Tensor, session: int) -> Tensor:
+        """[B, D] of what is frozen, in training on a session."""
         raise NotImplementedError
 
-    def loss(self, values: Tensor, labels: Tensor, session: int) -> Tensor:
+    def loss(self, x: Tensor, labels: Tensor, session: int) -> Tensor:
         """Binary cross-entropy over the labels of the session. `labels` [B, labels] has no others."""
-        said = self.head(self.features(values, session))
+        said = self.head(self.features(x, session))
         seen = slice(None) if self.joint or not self.blind else self.of(session)
         return F.binary_cross_entropy_with_logits(said[:, seen], labels[:, seen])
 
@@ -90,12 +94,8 @@ class Learner(nn.Module):
 
     def answers(self, values: Tensor, readout: str = "") -> Tensor:
         """Log-odds [B, L x labels]: of all labels behind the first session, then behind the second, ..."""
-        said = [read(self.seen(values, t), self.heads[t]) for t in range(self.shape.sessions)]
-        return torch.cat(said, 1)
-
-    def seen(self, values: Tensor, session: int) -> Tensor:
-        """Features [B, D], or one for each label [B, labels, D], behind a session."""
-        return self.features(values, session)
+        x = self.frozen(values)
+        return torch.cat([read(self.features(x, t), head) for t, head in enumerate(self.heads)], 1)
 
     def size(self) -> int:
         """Parameters beside the tower."""
@@ -103,7 +103,7 @@ class Learner(nn.Module):
 
 
 def read(x: Tensor, head: Tensor) -> Tensor:
-    """Log-odds [B, labels] of features [B, D] or [B, labels, D] by a head [labels, D + 1]."""
+    """Log-odds [B, labels] of features [B, D] or one for each label [B, labels, D], by a head [labels, D + 1]."""
     weight, bias = head[:, :-1], head[:, -1]
     return (x * weight).sum(-1) + bias if x.ndim == 3 else x @ weight.T + bias
 
@@ -113,8 +113,12 @@ class Linear(Learner):
 
     blind = False
 
-    def features(self, values: Tensor, session: int) -> Tensor:
+    @torch.no_grad()
+    def frozen(self, values: Tensor) -> Tensor:
         return self.tower(values)[:, 1:].mean(1)
+
+    def features(self, x: Tensor, session: int) -> Tensor:
+        return x
 
 
 class LaneLinear(Linear):
@@ -139,22 +143,26 @@ class MultiLane(Learner):
             nn.Parameter(torch.randn(depth, 2, prompts, width) * 0.02) for _ in range(lanes)
         )
 
-    def lanes(self, values: Tensor, which: Sequence[int]) -> Tensor:
+    @torch.no_grad()
+    def frozen(self, values: Tensor) -> Tensor:
+        """[B, blocks, 1 + N, D]: what goes into each block."""
+        found = [self.tower.start(values)]
+        for block in self.tower.blocks[:-1]:
+            found.append(block(found[-1]))
+        return torch.stack(found, 1)
+
+    def lanes(self, x: Tensor, which: Sequence[int]) -> Tensor:
         """Class tokens [B, lanes, D] of some lanes, all in one pass; of unit length."""
         parts = self.first, self.selectors, self.prompts
         first, selectors, prompts = (torch.stack([p[i] for i in which]) for p in parts)
-        with torch.no_grad():
-            x = self.tower.start(values)
-        c = first.expand(len(values), -1, -1)
+        c = first.expand(len(x), -1, -1)
         for l, block in enumerate(self.tower.blocks):
             assert isinstance(block, Block)
-            c = lane(block, c, summary(block, selectors, x), prompts[:, l])
-            with torch.no_grad():
-                x = block(x)
+            c = lane(block, c, summary(block, selectors, x[:, l]), prompts[:, l])
         return F.normalize(self.tower.norm(c), dim=-1)
 
-    def features(self, values: Tensor, session: int) -> Tensor:
-        return self.lanes(values, [0 if self.joint else session])[:, 0]
+    def features(self, x: Tensor, session: int) -> Tensor:
+        return self.lanes(x, [0 if self.joint else session])[:, 0]
 
     def learnt(self, session: int) -> list[nn.Parameter]:
         at = 0 if self.joint else session
@@ -167,7 +175,7 @@ class MultiLane(Learner):
                 part[session].copy_(part[session - 1])
 
     def answers(self, values: Tensor, readout: str = "") -> Tensor:
-        lanes = self.lanes(values, range(len(self.first)))
+        lanes = self.lanes(self.frozen(values), range(len(self.first)))
         each = self.shape.labels // len(self.first)
         features = lanes.repeat_interleave(each, 1)  # each label is read from the lane of its session
         return torch.cat([read(features, head) for head in self.heads], 1)
@@ -192,8 +200,8 @@ class PromptSelect(Learner):
         )
         self.register_buffer("keys", torch.zeros(shape.sessions, width))
 
-    def features(self, values: Tensor, session: int) -> Tensor:
-        x = self.tower.start(values)
+    def features(self, x: Tensor, session: int) -> Tensor:
+        x = self.tower.start(x)
         for l, block in enumerate(self.tower.blocks):
             assert isinstance(block, Block)
             n = block.norm1(x)

@@ -41,9 +41,9 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def drawn(self, rng: np.random.Generator, n: int, rows: np.ndarray | None = None) -> Pictures:
-        """`n` of them (of `rows`) at random, each seen in a mirror half of the time."""
-        at = rng.integers(len(self), size=n) if rows is None else rng.choice(rows, n)
+    def drawn(self, rng: np.random.Generator, n: int) -> Pictures:
+        """`n` of them at random, each seen in a mirror half of the time."""
+        at = rng.integers(len(self), size=n)
         flip = torch.from_numpy(rng.random(n) < 0.5).to(self.pixels.device)
         some = self[torch.from_numpy(at).to(self.pixels.device)]
         side = round(some.shown.shape[1] ** 0.5)

@@ -21,32 +21,36 @@ from harness.zoo.towers.lanes import Learner, PromptSelect, Shape, digest, learn
 from harness.zoo.towers.pictures import Pictures
 from harness.zoo.trained import Trained, trained_tower
 
-KEYED, ROWS, MOST = 512, 256, 3000
-"""Pictures of a session that make its key; that are read at once; and that a session has at most."""
+KEYED, ROWS = 512, 256
+"""Pictures of a session that make its key, and that are read at once."""
 
 
 class Session:
-    """What one session marks: its pictures are those of the pool that show one of its labels."""
+    """What one session marks: its pictures are those that show one of its labels.
+
+    Args:
+        x: What is frozen of all pictures (`Learner.frozen`).
+        labels: All that they show [n, labels].
+    """
 
     multiple = 1
 
-    def __init__(self, made: Learner, pool: Pictures, session: int):
+    def __init__(self, made: Learner, x: Tensor, labels: Tensor, session: int):
         self.name = f"session-{session}"
-        self.learner, self.session, self.pool = made, session, pool
+        self.learner, self.session, self.x, self.labels = made, session, x, labels
         self.modules = nn.ModuleDict({"learner": made})
         self.of = slice(None) if made.joint else made.of(session)
-        self.rows = np.flatnonzero(pool.labels[:, self.of].any(1).cpu().numpy())
-        self.rows = self.rows if made.joint else self.rows[:MOST]
+        self.rows = np.flatnonzero(labels[:, self.of].any(1).cpu().numpy())
 
     def groups(self) -> list[dict]:
         return [{"params": self.learner.learnt(self.session), "weight_decay": 0.0, "scale": 1.0}]
 
     def given(self, rng: np.random.Generator, batch: int) -> tuple[Tensor, Tensor]:
-        """Patches, and labels [n, labels] of which those of other sessions are 0."""
-        some = self.pool.drawn(rng, batch, self.rows)
-        marked = torch.zeros_like(some.labels)
-        marked[:, self.of] = some.labels[:, self.of]
-        return some.values, marked
+        """What is frozen, and labels [n, labels] of which those of other sessions are 0."""
+        some = torch.from_numpy(rng.choice(self.rows, batch)).to(self.x.device)
+        marked = torch.zeros_like(self.labels[some])
+        marked[:, self.of] = self.labels[some][:, self.of]
+        return self.x[some], marked
 
     def loss(self, rng: np.random.Generator, batch: int) -> tuple[Tensor, dict[str, float]]:
         return self.learner.loss(*self.given(rng, batch), self.session), {}
@@ -82,8 +86,9 @@ def learn_sessions(
     pool = Pictures.of(course.pool(), on)
     ((_, held),) = course.exams().items()
     exam = Pictures.of(held, on)
+    x = torch.cat([net.frozen(pool[i : i + ROWS].values) for i in range(0, len(pool), ROWS)])
     for t in sessions:
-        objective = Session(net, pool, t)
+        objective = Session(net, x, pool.labels, t)
         net.begin(t)
         if isinstance(net, PromptSelect):
             net.keyed(objective.given(np.random.default_rng((seed, t)), KEYED)[0], t)
