@@ -99,7 +99,10 @@ def spread(cache: DynamicCache, of: Tensor) -> None:
 
 
 def large(layers: Sequence[Beginnings], of: Tensor) -> bool:
-    """Whether rows that begin so are worth to be spread anew in each pass."""
+    """Whether rows that begin so are worth to be spread anew in each pass. On a GPU, which would wait for each row,
+    they are not."""
+    if layers[0][0][0].is_cuda:
+        return False
     held = sum(k.nbytes + v.nbytes for part in layers for k, v in part)
     rows = held // len(layers[0]) * len(of)
     return rows >= max(LARGE, 2 * held)

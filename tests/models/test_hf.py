@@ -225,6 +225,7 @@ def test_wrong_settings_are_named(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "no-such-model"}))
     with pytest.raises(Missing, match="holds no weights"):
         hf(tmp_path).load([])
+    assert hf(device="cuda:1")._waits(GREEDY) == "model.device=cuda:1", "batches on a GPU wait"
     if not torch.cuda.is_available():
         with pytest.raises(UsageError, match="sees no CUDA device"):
             hf(device="cuda").load([])

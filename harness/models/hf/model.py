@@ -294,6 +294,8 @@ class HFModel(Model):
 
         if not self.pad or self.compile:  # in half precision padding changes tokens
             return f"model.dtype={self.dtype}" if not self.pad else "model.compile"
+        if self.device.startswith("cuda"):  # there steps of whole batches are replayed
+            return f"model.device={self.device}"
         return hindrance(self.view, self.methods, decoding)
 
     def answers(
