@@ -46,7 +46,7 @@ def main() -> None:
             f"of all heads {found.correlation:.2f}"
         )
     three = names(second["names"].circuit("heads.to_receivers"))[:3]
-    repaired = play("colours", repair=three)
+    repaired = play("colours", patch=None, repair=three)
     for name in ("right", "oracle_right", "oracle_repair"):
         read = repaired.reading(f"heads.{name}")
         value = mean([r.value for r in read.values()], list(read), False, (-np.inf, np.inf))

@@ -74,7 +74,7 @@ class Heads(Probe):
 
     def _patched(self, batch: Batch, sample: Inputs) -> dict[str, Reading]:
         view, methods = batch.view, beside(batch)
-        if self.patch is None or not (two := paired(view, methods, sample, self.noise)):
-            return {}
-        found = patched(view, methods, two, self.patch, named(self.receivers, view))
-        return found | repaired(view, methods, two, named(self.repair, view))
+        receivers, repair = named(self.receivers, view), named(self.repair, view)
+        two = paired(view, methods, sample, self.noise) if self.patch or repair else None
+        found = patched(view, methods, two, self.patch, receivers) if two and self.patch else {}
+        return found | (repaired(view, methods, two, repair) if two else {})

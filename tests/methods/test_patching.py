@@ -184,6 +184,9 @@ def test_the_probe_with_a_tasks_pair():
     wanted = float(with_repair[10] - with_repair[20]) - read["clean"].value
     assert read["oracle_repair"].value == pytest.approx(wanted, abs=1e-3)
     assert read["right"].value == float(z.argmax() == 10)
+    (alone,) = play(v, [one], [made("heads", patch=None, repair=["2.0", "1.1"])])
+    assert alone.readings["heads.oracle_repair"].value == pytest.approx(wanted, abs=1e-3)
+    assert "heads.patched" not in alone.readings
     one.pair = replace(one.pair, request=one.request.changed(text=lambda t: t + " w5"))
     (got,) = play(v, [one], [made("heads")])
     assert "heads.patched" not in got.readings, "not as long"
