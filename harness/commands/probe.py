@@ -83,9 +83,7 @@ def heat(s: Summary) -> Iterator[str]:
     low, high = np.nanmin(values), np.nanmax(values)
     yield f"  {s.title}: {values.shape[0]} layers down, {values.shape[1]} heads across, {s.n} samples"
     for l in range(0, len(small), step):
-        with np.errstate(all="ignore"):
-            row = small[l : l + step]
-            row = row[0] if step == 1 else np.nanmean(row, 0)
+        row = np.array([_defined_mean(column) for column in small[l : l + step].T])
         yield f"  {l:>5} {''.join(mark * wide for mark in _marks(row, SHADES, low, high))}"
     best = np.argsort(-np.where(np.isfinite(values), values, -np.inf), axis=None)[:3]
     named = [f"{l}.{h} {_short(values[l, h])}" for l, h in (np.unravel_index(i, values.shape) for i in best)]
@@ -103,8 +101,12 @@ def _fewer(values: np.ndarray, most: int) -> np.ndarray:
     """Means of neighbours, at most so many."""
     if len(values) <= most:
         return values
-    with np.errstate(all="ignore"):
-        return np.array([np.nanmean(part) for part in np.array_split(values, most)])
+    return np.array([_defined_mean(part) for part in np.array_split(values, most)])
+
+
+def _defined_mean(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")
 
 
 def _short(value: Any) -> str:

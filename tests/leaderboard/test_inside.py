@@ -117,7 +117,7 @@ def test_the_terminal_shows_readings_in_80_columns(site, capsys):
 
 def test_the_longest_lines_fit():
     """Thirty layers, long names, numbers of many digits, an undefined layer."""
-    values = np.array([np.nan, *np.linspace(-1.234e-05, 9.876e-05, 29)])
+    values = np.array([np.nan, np.nan, *np.linspace(-1.234e-05, 9.876e-05, 28)])  # two layers are one column
     curve = Summary("trace.attention_object_visual_layers", ("layer",), 9, values, values, values)
     number = Summary("p.name_that_is_longer_than_a_column", (), 10**6, *[np.array(-1.234e-05)] * 3)
     made = list(lines([number, curve]))
