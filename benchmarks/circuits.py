@@ -38,7 +38,12 @@ def main() -> None:
     second = {task: play(task, receivers=names(run.circuit("heads.paths"))) for task, run in first.items()}
     for task, run in second.items():
         print(f"{task}: paths to those heads: {strongest(run, 'heads.to_receivers')}")
-    for runs, reading in ((first, "heads.paths"), (first, "heads.patched"), (second, "heads.to_receivers")):
+    for runs, reading in (
+        (first, "heads.heads"),
+        (first, "heads.paths"),
+        (first, "heads.patched"),
+        (second, "heads.to_receivers"),
+    ):
         found = runs["names"].overlap(runs["colours"], reading)
         print(
             f"overlap of {reading}: {len(found.both)} of {len(found.a)} heads, {found.share:.2f} "
