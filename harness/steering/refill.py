@@ -286,7 +286,7 @@ class Refill:
             for i, one in zip(staying, some, strict=True):
                 self.seats[i] = one
             if read.slots < (1 - SHARE) * slots:  # for fewer the copy would cost more than they are worth
-                read.lay(slots, staying, range(len(staying)))
+                read.lay(slots, staying, range(len(staying)), self._ahead(read, read) - read.length)
                 self.seats = [*some, *[None] * (slots - len(some))]
             slots, self.rows = read.slots, read
             self.batch = Slots(self.view, self.methods, kinds, peek)
@@ -294,13 +294,21 @@ class Refill:
             self.batch.step = 1
             self.select = self._selects(self.batch, [])
             return
-        if (front := self.rows.empty(self.taken)) > max(FRONT, self.rows.length // 4):
-            everyone = range(self.rows.slots)
+        everyone, held = range(self.rows.slots), self.rows.length
+        if read.length > held:
+            self.rows.lay(self.rows.slots, everyone, everyone, self._ahead(self.rows, read) - held)
+        elif (front := min(self.rows.empty(self.taken), held - self._ahead(self.rows, read))) > max(FRONT, held // 4):
             self.rows.lay(self.rows.slots, everyone, everyone, -front)
         free = [i for i, a in enumerate(self.seats) if not a][: len(some)]
         self.rows.put(read, staying, free)
         for i, one in zip(free, some, strict=True):
             self.seats[i] = one
+
+    def _ahead(self, rows: Rows, read: Rows) -> int:
+        """Columns that the prompts just read and those that wait need, but for much longer ones: each time that there
+        are too few, all that is held is copied."""
+        longest = max((a.inputs.length for a in self.waiting), default=0)
+        return max(read.length, min(longest, 2 * rows.length))
 
     def _selects(self, batch: Batch, seeds: Sequence[int]) -> Select | None:
         """What picks the tokens, where it is not the largest logit alone."""

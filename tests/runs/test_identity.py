@@ -527,11 +527,11 @@ def _(w):
     return settings(w, {"probe_keep": 3}, words=("task=pope", "limit=18"))
 
 
-@line("`batch_size`, `executor`, `logger`, `results`, `retry`, `debug`, `max_equal_errors`")
+@line("`batch_size`, `model.lookup`, `executor`, `logger`, `results`, `retry`, `debug`, `max_equal_errors`")
 def _(w):
     ray, wandb = {"executor": {"name": "ray", "workers": 2}}, {"logger": {"name": "wandb"}}
     errors = ({"retry": "errors"}, {"debug": True}, {"max_equal_errors": 3})
-    return settings(w, {"batch_size": 3}, ray, wandb, {"results": "r"}, *errors)
+    return settings(w, {"batch_size": 3}, {"model_lookup": True}, ray, wandb, {"results": "r"}, *errors)
 
 
 # Data
