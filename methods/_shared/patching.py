@@ -77,8 +77,8 @@ class Repair(Steering):
 def named(heads: Sequence[str], view: View) -> list[Head]:
     """From `layer.head` each. Raises UsageError where that is none of the model's."""
     found = []
-    for name in map(str, heads):
-        match = re.fullmatch(r"(\d+)\.(\d+)", name)
+    for name in heads:
+        match = re.fullmatch(r"(\d+)\.(\d+)", name) if isinstance(name, str) else None  # 29.1 may have been 29.10
         if not match or int(match[1]) >= view.depth or int(match[2]) >= view.n_heads:
             last = f"{view.depth - 1}.{view.n_heads - 1}"
             raise UsageError(f"{name} is not a head of this model: quote layer.head, from '0.0' to '{last}'")

@@ -207,7 +207,7 @@ def test_without_a_pair_the_picture_is_noised():
 
 def test_wrong_values_are_named():
     assert named(["3.1", "0.0"], view("llama")) == [(3, 1), (0, 0)]
-    for name in ("4.0", "0.4", "mover"):
+    for name in ("4.0", "0.4", "mover", 1.1):
         with pytest.raises(
             UsageError, match=f"{name} is not a head of this model: quote layer.head, from '0.0' to '3.3'"
         ):
