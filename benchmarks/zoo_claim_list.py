@@ -9,6 +9,8 @@ SEEDS = (0, 1, 2)
 """Those of the arms; the committed weights are those of seed 0."""
 TASKS = {
     "mqar": ("task=recall", "task.samples=200"),
+    **{c: ("task=recall", f"task.data={c}", "task.samples=200") for c in ("needle", "passkey", "copying", "tracking")},
+    "idle": ("task=recall", "task.data=idle", "task.samples=200"),
     "linear": ("task=in_context", "task.samples=400"),
     "piecewise": ("task=in_context", "task.data=piecewise", "task.samples=400"),
     "classes": ("task=in_context", "task.data=classes", "task.samples=300"),
@@ -79,9 +81,8 @@ class Claim:
         return list(dict.fromkeys(found))
 
 
-SLOWER, FASTER = ("steps=500", "rate=0.003"), ("steps=300", "rate=0.01")
-REGRESSION, SHORTER = ("steps=2500", "rate=0.01"), ("steps=2000", "rate=0.005")
-"""How arms are trained, whatever becomes of the recipes: on mqar, linear and classes."""
+MQAR, IDLE, REGRESSION, SHORTER = ("steps=2000",), ("steps=1000",), ("steps=2500",), ("steps=2000",)
+"""How long arms are trained, whatever becomes of the recipes: on recall, linear and classes."""
 GUESSED = 0.2
 """Accuracy on mqar of who has learned more than to guess among the values of a sequence (.15)."""
 
@@ -95,14 +96,14 @@ def _linear(name: str, score: str = "") -> Arm:
 
 
 def _read(name: str) -> Arm:
-    return Arm(name, "mqar", "image_attention.first", SLOWER, "image_attention")
+    return Arm(name, "idle", "sinks.first_layers", IDLE, "sinks")
 
 
 def _classes(course: str = "classes") -> Arm:
     return Arm("softmax", course, train=SHORTER)
 
 
-def _dial(*names: str, train: tuple[str, ...] = SLOWER) -> tuple[Pair, ...]:
+def _dial(*names: str, train: tuple[str, ...] = MQAR) -> tuple[Pair, ...]:
     """Each does better than the next."""
     arms = [_mqar(n, *train) for n in names]
     return tuple(Pair(a, b, floor=GUESSED) for a, b in itertools.pairwise(arms))
@@ -113,20 +114,26 @@ CLAIMS = (
         "The dial of BASED",
         "2402.18668",
         "The window's size and the feature dimension are dials along the front of recall against state.",
-        "Accuracy grows with the feature dimension (4, 8, 16) and with the window (8, 16, 32); with 8 dimensions BASED "
-        "keeps 12.2 kB and recalls more than a window of 32 positions, which keeps 16.9 kB.",
+        "Accuracy grows with the feature dimension (4, 8; with 8 it recalls nearly all, so that 16 must only be as "
+        "good) and with the window (8, 16, 32); with 8 dimensions BASED keeps 12.2 kB and recalls more than a window "
+        "of 32 positions, which keeps 16.9 kB.",
         (
-            *_dial("based", "based-8", "based-4"),
+            *_dial("based-8", "based-4"),
+            Pair(_mqar("based", *MQAR), _mqar("based-8", *MQAR), reaches=True),
             *_dial("window-32", "window-16", "window"),
-            Pair(_mqar("based-8", *SLOWER), _mqar("window-32", *SLOWER)),
+            Pair(_mqar("based-8", *MQAR), _mqar("window-32", *MQAR)),
         ),
     ),
     Claim(
         "The chunk of RAT",
         "2507.04416",
         "The chunk's length goes from attention (1) to a recurrence (T): short chunks recall more and keep more.",
-        "Accuracy with chunks of 1, 4, 16 and 64 positions (64: the recurrence alone).",
-        _dial("rat-1", "rat-4", "rat", "rat-64", train=FASTER),
+        "Accuracy with chunks of 1, 4 and 16 positions; 16 must only be as good as 64 (the recurrence alone): neither "
+        "holds the pairs of a chunk apart, and both guess among its values.",
+        (
+            *_dial("rat-1", "rat-4", "rat"),
+            Pair(_mqar("rat", *MQAR), _mqar("rat-64", *MQAR), reaches=True),
+        ),
     ),
     Claim(
         "The parts of Titans",
@@ -135,7 +142,7 @@ CLAIMS = (
         "to 87.1, 85.6 and 85.3.",
         "The whole memory against the same without momentum, without forgetting, and with a memory of depth 1.",
         tuple(
-            Pair(_mqar("titans", *FASTER), _mqar(n, *FASTER), floor=GUESSED)
+            Pair(_mqar("titans", *MQAR), _mqar(n, *MQAR), floor=GUESSED)
             for n in ("titans-no-momentum", "titans-no-forget", "titans-linear")
         ),
     ),
@@ -143,8 +150,10 @@ CLAIMS = (
         "The gate removes the sink",
         "2505.06708",
         "A sigmoid gate on the heads' outputs removes the attention sink on the first token.",
-        "The share of its attention that the last position gives to the first one, with and without the gate "
-        "(`method=image_attention`). Without one there must be a sink to remove: a tenth, where 1/64 would be even.",
+        "The share of attention that the first token gets from all positions (`method=sinks`), with and without the "
+        "gate, on sequences where most positions have nothing to look for (`task.data=idle`). Without one there must "
+        "be a sink to remove: a tenth, where even attention gives .07. The verdict tells whether the gate weakens it, "
+        "not whether nothing is left.",
         (Pair(_read("gated"), _read("softmax"), least=0.1),),
     ),
     Claim(

@@ -1,8 +1,8 @@
 """Claims of papers about layers, checked on models of the zoo: docs/zoo-claims.md, made of kept runs.
 
     python benchmarks/zoo_claims.py train --weights DIR      # what is missing (hours of one core for all); resumes
-    python benchmarks/zoo_claims.py play --weights DIR [--results DIR]
-    python benchmarks/zoo_claims.py keep [--results DIR]     # finished runs into results/zoo/claims.parquet
+    python benchmarks/zoo_claims.py play --weights DIR [--results DIR]  # all in DIR, and all that is committed
+    python benchmarks/zoo_claims.py keep [--results DIR] [--kept FILE ...]  # into results/zoo/claims.parquet
     python benchmarks/zoo_claims.py write                    # docs/zoo-claims.md from it
 
 A claim is a list of pairs: which of two models must do better, on the same sequences, over all their seeds.
@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 from method_tables import verdict
-from zoo_claim_list import CLAIMS, SEEDS, TASKS, Arm, Claim, Pair
+from zoo_claim_list import CLAIMS, TASKS, Arm, Claim, Pair
 
 from harness.core import Outcome, Result
 from harness.interop import bundle
@@ -35,6 +35,7 @@ from harness.runs.stored import StoredRun, stored
 from harness.stats import Difference
 from harness.stats.corrections import holm
 from harness.stats.seeds import over_seeds, seeds_difference
+from harness.zoo.recipe import recipe
 
 PAGE = ROOT / "docs/zoo-claims.md"
 KEPT = ROOT / "results/zoo/claims.parquet"
@@ -266,17 +267,16 @@ def train(weights: Path) -> int:
 def play(weights: Path, results: Path) -> int:
     """What has been trained, one run after the other in one process; what is finished is not played again."""
     from harness.cli import main
-    from harness.zoo.trained import COMMITTED
+    from harness.zoo.card import every
 
-    for arm in _arms():
-        for seed in SEEDS:
-            file = f"{arm.model}/{arm.course}-{seed}.safetensors"
-            folder = next((f for f in (weights, COMMITTED) if (f / file).is_file()), None)
-            if folder is None:
-                continue
-            model = ("model=zoo", f"mixer={arm.model}", f"training_seed={seed}", f"weights={folder}")
-            model += (f"method={arm.probe}",) if arm.probe else ()
-            if code := main(["eval", *model, *TASKS[arm.course], f"results={results}", "logger=quiet"]):
+    probes = {(arm.model, arm.course): arm.probe for arm in _arms() if arm.probe}
+    found = {(t.course, t.name, t.seed): t.folder for folder in (None, weights) for t in every(*filter(None, [folder]))}
+    found = {key: folder for key, folder in found.items() if key[0] in TASKS}
+    for (course, name, seed), folder in sorted(found.items()):
+        model = ("model=zoo", f"mixer={name}", f"training_seed={seed}", f"weights={folder}")
+        for method in dict.fromkeys(("", probes.get((name, course), ""))):
+            words = [*model, *([f"method={method}"] if method else []), *TASKS[course]]
+            if code := main(["eval", *words, f"results={results}", "logger=quiet"]):
                 return code
     return 0
 
@@ -294,8 +294,8 @@ class _Read(StoredRun):
         return out
 
 
-def keep(results: Path) -> int:
-    """The newest finished run of each arm and seed."""
+def keep(results: Path, others: Sequence[Path] = ()) -> int:
+    """The newest finished run of each model and seed, beside what is kept already, here and in `others`."""
     by: dict[tuple[str, ...], Any] = {}
     known = [set(words) for words in TASKS.values()]
     for run in stored(results):
@@ -303,8 +303,18 @@ def keep(results: Path) -> int:
         asked = {w for w in words if w.partition("=")[0].split(".")[0] == "task"}
         if run.record.status.scored and "mixer" in run.record.model_facts and asked in known:
             by[tuple(sorted(words))] = _Read(run.directory, run.record)
-    bundle.write([by[key] for key in sorted(by)], KEPT)
-    return len(by)
+    new = bundle.write([by[key] for key in sorted(by)], KEPT.with_suffix(".new.parquet"))
+    try:
+        return bundle.merge([*([KEPT] if KEPT.is_file() else []), *others, new], KEPT, _current)
+    finally:
+        new.unlink()
+
+
+def _current(record: dict[str, Any]) -> bool:
+    """Whether the model of a kept run was trained as long as its recipe says today."""
+    facts = record["model_facts"]
+    course = str(record["task_facts"].get("course") or record["data"])
+    return facts["courses"][course]["steps"] == recipe(facts["mixer"], course).steps
 
 
 def main() -> int:
@@ -312,13 +322,14 @@ def main() -> int:
     parser.add_argument("action", choices=("train", "play", "keep", "write"))
     parser.add_argument("--weights", type=Path, default=Path("results/zoo"))
     parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--kept", type=Path, nargs="*", default=[], help="runs that were kept on other machines")
     given = parser.parse_args()
     if given.action == "train":
         return train(given.weights)
     if given.action == "play":
         return play(given.weights, given.results)
     if given.action == "keep":
-        print(f"{keep(given.results)} runs in {KEPT}")
+        print(f"{keep(given.results, given.kept)} runs in {KEPT}")
     else:
         PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), kept()), encoding="utf-8")
     return 0

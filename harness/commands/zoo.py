@@ -22,8 +22,8 @@ EXAMPLES = """examples:
 
 mixer= is a model of the recipes, or any mixer. Settings: course= (of the task; all of them without it), seed=, out=
 (default: zoo/ in the results folder), seconds=, steps=, batch=, rate=, decay=, optimizer=, examine= (points of the
-learning curve), mixer.OPTION=, shape.KEY= (width, short, inner, ...), as=NAME, of towers device=, and those of the
-task. The same command continues an interrupted training.
+learning curve), mixer.OPTION=, shape.KEY= (width, short, inner, ...), as=NAME, device= (cuda: all seeds of a model of
+series at once), and those of the task. The same command continues an interrupted training on the CPU.
 Then: harness eval model=zoo mixer=NAME weights=OUT task=NAME"""
 OWN = ("mixer", "course", "seed", "out", "seconds", "as", "device")
 RECIPE = ("steps", "batch", "rate", "decay", "optimizer", "examine")
@@ -65,6 +65,7 @@ def _train(config: dict[str, Any], values: Mapping[str, str], out: Path) -> int:
 
     from harness.plugins.build import build_task
     from harness.plugins.registry import unknown
+    from harness.runs.environment import hardware
     from harness.zoo.recipe import recipe
     from harness.zoo.train import learn
 
@@ -78,7 +79,11 @@ def _train(config: dict[str, Any], values: Mapping[str, str], out: Path) -> int:
     for course in courses:
         how = recipe(name, course).changed(changes)
         how = replace(how, name=values.get("as", name))
-        for seed in _seeds(values.get("seed", "0")):
+        seeds = _seeds(values.get("seed", "0"))
+        if values.get("device", "cpu") != "cpu" and not known[course].labels:
+            _at_once(how, known[course], course, seeds, values, out)
+            continue
+        for seed in seeds:
             say(f"{how.name} on {course}, seed {seed}: {_budget(how.steps, values)} of {how.batch} examples")
             seconds = float(_number("seconds", values.get("seconds", "0")))
             if known[course].sessions:
@@ -91,15 +96,30 @@ def _train(config: dict[str, Any], values: Mapping[str, str], out: Path) -> int:
                 made = learn_tower(
                     how, known[course], course, seed, out, seconds=seconds, say=_point, device=_device(values)
                 )
-            elif "device" in values:
-                raise UsageError(f"device={values['device']} is for towers: models of series are trained on the CPU")
             else:
-                made = learn(how, known[course], course, seed, out, seconds=seconds, say=_point)
+                cpu = str(hardware()["cpu"] or "")
+                made = learn(how, known[course], course, seed, out, seconds=seconds, say=_point, machine=cpu)
             assert made is not None
-            scores = ", ".join(f"{k} {v}" for k, v in made.facts["scores"].items())
-            say(f"{made.file}: {made.facts['score']} {scores}, {made.facts['cpu_seconds']} CPU seconds")
+            _told(made)
     say(f"harness eval model=zoo mixer={values.get('as', name)} weights={out} task={config['task']['name']}")
     return 0
+
+
+def _at_once(how: Any, course: Any, name: str, seeds: Sequence[int], values: Mapping[str, str], out: Path) -> None:
+    """All seeds of a model of series, on a GPU."""
+    from harness.zoo.graphs import learn_at_once
+
+    if "seconds" in values or how.optimizer != "adamw":
+        raise UsageError("device= takes steps= and optimizer=adamw for models of series: leave seconds= out")
+    shown = ", ".join(map(str, seeds))
+    say(f"{how.name} on {name}, seeds {shown} at once: {how.steps} steps of {how.batch} examples")
+    for made in learn_at_once(how, course, name, seeds, out, _device(values), say):
+        _told(made)
+
+
+def _told(made: Any) -> None:
+    scores = ", ".join(f"{k} {v}" for k, v in made.facts["scores"].items())
+    say(f"{made.file}: {made.facts['score']} {scores}, {made.facts['cpu_seconds']} CPU seconds")
 
 
 def _device(values: Mapping[str, str]) -> str:

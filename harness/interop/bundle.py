@@ -9,7 +9,7 @@ import json
 import math
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -92,6 +92,35 @@ def read(path: Path) -> list[BundledRun]:
     for row in table.to_pylist():
         rows[row["run"]].append(_result(row, target(row["target"])))
     return [_run(entry, rows[i]) for i, entry in enumerate(entries)]
+
+
+def merge(paths: Sequence[Path], out: Path, wanted: Callable[[dict[str, Any]], bool] = lambda _: True) -> int:
+    """One bundle of several; of runs that the same words repeat, that of the last file. Returns how many there are.
+
+    `wanted`: is told a run's record, and says whether it is kept.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    tables = [pq.read_table(path) for path in paths]
+    entries = [json.loads(zlib.decompress(t.schema.metadata[META])) for t in tables]
+    last = {tuple(sorted(e["words"])): (n, i) for n, of in enumerate(entries) for i, e in enumerate(of)}
+    chosen = [(n, i) for _, (n, i) in sorted(last.items()) if wanted(entries[n][i]["record"])]
+    places = {at: j for j, at in enumerate(chosen)}
+    parts = []
+    for n, table in enumerate(tables):
+        moved = np.array([places.get((n, i), -1) for i in range(len(entries[n]))], dtype=np.int16)
+        runs = moved[table["run"].to_numpy()]
+        at = table.schema.get_field_index("run")
+        parts.append(table.set_column(at, "run", pa.array(runs)).filter(pa.array(runs >= 0)))
+    rows = pa.concat_tables([p.replace_schema_metadata() for p in parts]).sort_by(
+        [("id", "ascending"), ("run", "ascending")]
+    )
+    said = json.dumps([entries[n][i] for n, i in chosen], sort_keys=True, ensure_ascii=False)
+    meta = {META: zlib.compress(utf8(said).encode(), 9)}
+    pq.write_table(rows.replace_schema_metadata(meta), out, compression="zstd", compression_level=19)
+    return len(chosen)
 
 
 def told(run: StoredRun) -> list[str]:

@@ -121,7 +121,7 @@ def summary(board: Board, items: Items, runs: Mapping[str, BoardRun], measured: 
         speed = measured.get((name, _course_name(first)), {})
         state = _state(facts, int((first.row["task_facts"] or {}).get("positions") or 0))
         models.append(ZooModel(name, of, facts, over_seeds(table, clusters, bounds), slices, state, speed))
-    placed = _ranks(values, clusters, board.higher)
+    placed = ranks(values, clusters, board.higher)
     models = [replace(m, rank=placed[m.name]) for m in models]
     models.sort(key=lambda m: (-m.value.value if board.higher else m.value.value, m.name))
     lines = levels(board, board.metric, board.group, "", [])
@@ -157,7 +157,7 @@ def _state(facts: Sequence[Mapping[str, Any]], longest: int) -> float | None:
     return known[min((k for k in known if k >= longest), default=max(known))] if known else None
 
 
-def _ranks(
+def ranks(
     values: Mapping[str, Mapping[int, np.ndarray]], clusters: np.ndarray, higher: bool
 ) -> dict[str, tuple[int, int]]:
     """Each model's range of ranks: 1 + those surely better, to all minus those surely worse (Holm over all pairs)."""

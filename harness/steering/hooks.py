@@ -36,6 +36,8 @@ def attached(batch: Batch) -> Iterator[None]:
         for l in range(view.depth):
             layer, here = view.layers[l], [m for m in methods if l in m.layers(view)]
             for point, part in (("attention_output", view.attention_output), ("mlp", view.mlp), ("residual", None)):
+                if point == "mlp" and not view.has_mlp(l):
+                    continue
                 if edits := [_edit(batch, m, point, l) for m in here if m.has(point)]:
                     module = part(l) if part else layer
                     keep(module.register_forward_hook(_after(guard, guard.point(f"{point} of layer {l}"), edits)))

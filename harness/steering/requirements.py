@@ -15,7 +15,7 @@ def require(view: View, methods: Sequence[Steering]) -> None:
     """Refuse methods that need parts which this model lacks. Raises UsageError."""
     for method in methods:
         for l in method.layers(view):
-            if method.has("mlp"):
+            if method.has("mlp") and method.kind != "probe":  # a probe looks at an MLP where there is one
                 view.mlp(l)
             if method.has("attention_output", "attention_input", *ATTENTION):
                 view.attention(l)

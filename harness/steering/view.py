@@ -110,6 +110,13 @@ class View:
         after = _child(layer, "post_feedforward_layernorm", "post_mlp_layernorm")
         return after or self._part(layer, MLP, "MLP")
 
+    def has_mlp(self, l: int) -> bool:
+        try:
+            self.mlp(l)
+        except UsageError:
+            return False
+        return True
+
     def attention_output(self, l: int) -> nn.Module:
         """The module whose output the attention branch adds to the residual stream."""
         layer = self.layers[l]

@@ -41,9 +41,8 @@ class Attention(Mixer):
         """[T, T] bool: which positions each one sees, where it is not all up to itself. The first one sees itself."""
         if self.itself:
             return None
-        before = torch.ones(length, length, dtype=torch.bool, device=self.q_proj.weight.device).tril(-1)
-        before[0, 0] = True
-        return before
+        at = torch.arange(length, device=self.q_proj.weight.device)
+        return (at < at[:, None]) | (at + at[:, None] == 0)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None = None) -> Tensor:
         """Causal attention [B, H, T, d] of all positions, heads side by side: [B, T, H * d].

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,19 +26,24 @@ def every(folder: Path = COMMITTED) -> Iterator[Trained]:
 def table(folder: Path = COMMITTED) -> str:
     """A line for each, and what training them all took."""
     lines = [
-        "| course | model | seed | parameters | steps x batch | CPU s | on held-out examples |",
-        "|---|---|--:|--:|--:|--:|---|",
+        "| course | model | seed | parameters | steps x batch | rate | CPU s | on held-out examples |",
+        "|---|---|--:|--:|--:|--:|--:|---|",
     ]
-    seconds = 0.0
+    seconds, machines = 0.0, Counter[str]()
     for t in every(folder):
         f = t.facts
         seconds += f["cpu_seconds"]
+        machines[f["device"]] += 1
         scores = ", ".join(f"{k} {v:.3f}" for k, v in f["scores"].items())
         steps = f"{f['steps']} x {f['recipe']['batch']}"
         lines.append(
-            f"| {t.course} | {t.name} | {t.seed} | {f['parameters']:,} | {steps} | {f['cpu_seconds']:.0f} | {scores} |"
+            f"| {t.course} | {t.name} | {t.seed} | {f['parameters']:,} | {steps} | {f['recipe']['rate']:g} | "
+            f"{f['cpu_seconds']:.0f} | {scores} |"
         )
-    return "\n".join([*lines, "", f"{len(lines) - 2} models, {seconds / 60:.0f} CPU minutes on one thread."])
+    on = "; ".join(f"{machine} ({count})" for machine, count in machines.most_common())
+    return "\n".join(
+        [*lines, "", f"{len(lines) - 2} models, {seconds / 60:.0f} CPU minutes on one thread; trained on: {on}."]
+    )
 
 
 def written(text: str, folder: Path = COMMITTED) -> str:

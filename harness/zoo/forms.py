@@ -26,6 +26,14 @@ def decays(log: Tensor) -> Tensor:
     return apart.masked_fill(~past, -torch.inf).exp()
 
 
+def turned(x: Tensor, place: Tensor) -> Tensor:
+    """RoPE: x [..., d] turned by its place, which broadcasts over [...]."""
+    half = x.shape[-1] // 2
+    angle = place[..., None] * 10000.0 ** (-torch.arange(half, dtype=x.dtype, device=x.device) / half)
+    a, b = x[..., :half], x[..., half:]
+    return torch.cat([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()], -1)
+
+
 class Convolution(nn.Module):
     """Causal depth-wise convolution over the last `taps` positions, then SiLU, as in Mamba and Gated DeltaNet."""
 

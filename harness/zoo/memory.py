@@ -9,6 +9,8 @@ of them is written out:  M_t q = A_t M_0 q + E_t S_0 q - sum_{s <= t} P_ts theta
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,6 +19,19 @@ from harness.zoo.forms import decays
 
 Weights = list[tuple[Tensor, Tensor]]
 """Of each matrix of the memory: M and S, [B, d, d]."""
+
+
+class Parts(NamedTuple):
+    """Of a chunk, [..., C, .] each: queries, keys and values, A_t, E_t, P_ts theta_s, and what momentum takes along."""
+
+    q: Tensor
+    k: Tensor
+    v: Tensor
+    old: Tensor
+    moved: Tensor
+    put: Tensor
+    pushed: Tensor
+    kept: Tensor
 
 
 class Memory(nn.Module):
@@ -68,24 +83,35 @@ class Memory(nn.Module):
         norm = a.norm(dim=-1, keepdim=True) * b.norm(dim=-1, keepdim=True)
         return a / (norm / self.limit).clamp(min=1), b
 
-    def segment(self, now: Weights, x: Tensor) -> tuple[Tensor, Weights]:
-        """A chunk x [B, C, D] from the weights before it: y_t = M_t(q_t) [B, C, d], and the weights behind it."""
+    def parts(self, x: Tensor) -> Parts:
+        """What a chunk x [..., C, D] asks, writes and forgets, whatever the memory holds."""
         q, k, v = self.project(x).chunk(3, -1)
-        q, k = F.normalize(q, dim=-1), F.normalize(k, dim=-1)
         eta, theta, alpha = self.rates(x).unbind(-1)
         theta = self.rate * theta.sigmoid()
         log_eta = F.logsigmoid(eta) if self.momentum else torch.full_like(eta, -1e4)
         log_keep = F.logsigmoid(-alpha) if self.forget else torch.zeros_like(alpha)
         fade, push = decays(log_keep), decays(log_eta)
-        old = log_keep.cumsum(-1).exp()[..., None]  # A_t
-        moved = fade @ log_eta.cumsum(-1).exp()[..., None]  # E_t
-        put = (fade @ push) * theta[:, None]  # P_ts theta_s
-        pushed = (push[:, -1] * theta)[..., None]
-        kept = log_eta.sum(-1).exp()[:, None, None]
-        behind: Weights = []
-        for l, ((m, s), (a, b)) in enumerate(zip(now, self.gradients(now, k, v), strict=True)):
+        return Parts(
+            q=F.normalize(q, dim=-1),
+            k=F.normalize(k, dim=-1),
+            v=v,
+            old=log_keep.cumsum(-1).exp()[..., None],
+            moved=fade @ log_eta.cumsum(-1).exp()[..., None],
+            put=(fade @ push) * theta[..., None, :],
+            pushed=(push[..., -1, :] * theta)[..., None],
+            kept=log_eta.sum(-1).exp()[..., None, None],
+        )
+
+    def segment(self, now: Weights, x: Tensor) -> tuple[Tensor, Weights]:
+        """A chunk x [B, C, D] from the weights before it: y_t = M_t(q_t) [B, C, d], and the weights behind it."""
+        return self.read(now, self.parts(x))
+
+    def read(self, now: Weights, p: Parts) -> tuple[Tensor, Weights]:
+        """`segment`, of the parts of one chunk."""
+        q, behind = p.q, []
+        for l, ((m, s), (a, b)) in enumerate(zip(now, self.gradients(now, p.k, p.v), strict=True)):
             q = F.silu(q) if l else q
-            q = old * (q @ m.mT) + moved * (q @ s.mT) - (put * (q @ b.mT)) @ a
-            last = old[:, -1:] * m + moved[:, -1:] * s - (put[:, -1, :, None] * a).mT @ b
-            behind.append((last, kept * s - (pushed * a).mT @ b))
+            q = p.old * (q @ m.mT) + p.moved * (q @ s.mT) - (p.put * (q @ b.mT)) @ a
+            last = p.old[:, -1:] * m + p.moved[:, -1:] * s - (p.put[:, -1, :, None] * a).mT @ b
+            behind.append((last, p.kept * s - (p.pushed * a).mT @ b))
         return q, behind

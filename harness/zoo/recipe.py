@@ -76,6 +76,8 @@ def recipe(name: str, course: str) -> Recipe:
         find(name)
     model = raw["models"].get(name) or {"mixers": [name]}
     common = {**raw["courses"]["default"], **(raw["courses"].get(course) or {})}
+    if name in (chosen := raw["rates"].get(course) or {}):
+        common["rate"] = chosen[name]
     special = raw["exceptions"].get(f"{name} {course}") or {}
     shape = {**raw["courses"]["default"]["shape"], **common.pop("shape", {}), **model, **special.get("shape", {})}
     shape["mixers"] = [_mixer(m) for m in shape["mixers"]]

@@ -54,9 +54,10 @@ class Learning:
 
 def asked(network: Network, examples: Examples) -> tuple[Tensor, Tensor]:
     """Predictions [m, classes] or [m] and targets [m] at the positions that have one."""
-    targets = torch.from_numpy(examples.targets)
+    device = network.lm_head.weight.device
+    targets = torch.from_numpy(examples.targets).to(device)
     at = targets != NONE if network.shape.classes else ~targets.isnan()
-    states = network.model(torch.from_numpy(examples.values))
+    states = network.model(torch.from_numpy(examples.values).to(device))
     return network.read(states[at]), targets[at] if network.shape.classes else targets[at].float()
 
 
@@ -102,6 +103,7 @@ def learn(
     seconds: float = 0.0,
     stop_after: int = 0,
     say: Callable[[str], None] | None = None,
+    machine: str = "",
 ) -> Trained | None:
     """Train, and write what was trained below `out`; an interrupted run continues from its checkpoint.
 
@@ -109,6 +111,7 @@ def learn(
         name: Of the course.
         seconds: Of CPU time to learn for, in place of the recipe's steps; 0: the steps.
         stop_after: Leave after so many steps without finishing, as a crash would (tests).
+        machine: The processor, for the card.
 
     Returns:
         None after `stop_after`.
@@ -118,7 +121,6 @@ def learn(
     folder = out / recipe.name / f"{name}-{seed}.training"
     folder.mkdir(parents=True, exist_ok=True)
     grid = np.geomspace(1, recipe.steps, recipe.examine).round().astype(int)
-    curve: list[dict[str, Any]] = []
     objective = Learning(network, course, recipe)
     constant = recipe.optimizer == "sgd"
     settings = Settings(
@@ -143,19 +145,32 @@ def learn(
         return None
     curve = read_curve(folder / "log.jsonl", list(objective.exams))
     made.save(network, {})
-    facts = {
+    made.save(network, facts(recipe, course, made, curve, objective.exams, machine))
+    return made
+
+
+def facts(
+    recipe: Recipe,
+    course: Course,
+    made: Trained,
+    curve: list[dict[str, Any]],
+    exams: Mapping[str, Examples],
+    machine: str,
+) -> dict[str, Any]:
+    """What the card tells, of weights that are stored already."""
+    network = made.load()
+    return {
         "name": recipe.name,
-        "course": name,
-        "seed": seed,
+        "course": made.course,
+        "seed": made.seed,
         "recipe": {k: v for k, v in asdict(recipe).items() if k != "name"},
         "parameters": sum(p.numel() for p in network.parameters()),
         "cpu_seconds": curve[-1]["seconds"],
         "steps": curve[-1]["step"],
         "examples": curve[-1]["step"] * recipe.batch,
         "score": "accuracy" if course.classes else "squared error",
-        "scores": {k: round(v, 4) for k, v in scores(made.load(), objective.exams).items()},
+        "scores": {k: round(v, 4) for k, v in scores(network, exams).items()},
         "torch": torch.__version__.partition("+")[0],
+        "device": machine,
         "curve": curve,
     }
-    made.save(network, facts)
-    return made

@@ -61,7 +61,7 @@ class Sinks(Probe):
         got = self.kept("received", i, 1)[:, 0, -batch.samples[i].length :]  # [layers, tokens]
         cosine, times, size, *features = np.moveaxis(self.kept(f"states {i}", 0, 1)[:, 0], 1, 0)
         image = batch.image_mask(i).numpy()
-        branches = {f"{n}_massive": self.kept(n, i, 1)[:, 0] for n in ("mlp", "attention")}
+        branches = {f"{n}_massive": self.kept(n, i, 1)[:, 0] for n in ("mlp", "attention") if n in self._tape}
         found = massive.of_sinks(got, self.tau, cosine, image) | massive.of_states(times, size, branches)
         found |= massive.of_others(got, self.tau, cosine, features)
         return found | on_grid("map", got[:, image], batch, i)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness.core.series import Course, Examples
-from harness.tasks.recall import copying, mqar, needles, tracking
+from harness.tasks.recall import copying, idle, mqar, needles, tracking
 from harness.tasks.recall.shapes import Slice
 
 TEST, TRAIN, EXAM = range(3)
@@ -35,6 +35,7 @@ KINDS = {
     "passkey": Kind(needles.passkey, needles.check_passkey, lambda _, v: needles.parts(v)[1:]),
     "copying": Kind(copying.make, copying.check, lambda _, v: (2, v)),
     "tracking": Kind(tracking.make, tracking.check, lambda at, _: (0, factorial(at.pairs))),
+    "idle": Kind(idle.make, idle.check, lambda _, v: (1, v)),
 }
 
 
@@ -91,5 +92,6 @@ SUITES = {
     "passkey": _suite("passkey", 32, {"64x5": 1}),
     "copying": _suite("copying", 32, {"64x4": 1, "64x8": 1}),
     "tracking": _suite("tracking", 120, {"16x3": 1, "32x3": 1, "32x5": 1}),
+    "idle": _suite("idle", 129, {"64x4": 1, "64x8": 1}),
 }
 """mqar_zoology: figure 2 of Zoology, not filled at random. mqar_based: figure 2 of BASED, whose repository does so."""

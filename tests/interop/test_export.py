@@ -154,6 +154,17 @@ def test_a_bundle_holds_runs_that_compare_as_the_stored_ones(results, workdir):
     assert bundle.write(runs, path).read_bytes() == first
 
 
+def test_bundles_are_merged(results, workdir):
+    runs = select(results, ["task=pope"]) + select(results, ["task=niah"])
+    one, other = bundle.write(runs[:1], Path("one.parquet")), bundle.write(runs, Path("other.parquet"))
+    assert bundle.merge([one, other], Path("both.parquet")) == len(runs), "what the same words repeat is there once"
+    merged, known = (sorted(bundle.read(p), key=lambda r: r.name) for p in (Path("both.parquet"), other))
+    assert [r.name for r in merged] == [r.name for r in known]
+    assert [r.results() for r in merged] == [r.results() for r in known]
+    assert bundle.merge([other], Path("some.parquet"), lambda record: record["task"] == "niah") == 1
+    assert {r.record.task for r in bundle.read(Path("some.parquet"))} == {"niah"}
+
+
 def test_errors_of_a_bundle_have_no_score_and_other_files_are_named(results, workdir):
     runs = select(results, ["task=vic_bench"])
     kept = bundle.read(bundle.write(runs, Path("some.parquet")))

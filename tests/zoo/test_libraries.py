@@ -77,7 +77,7 @@ def test_the_memory_is_that_of_titans_pytorch(depth):
 def test_one_cluster_is_that_of_routing_transformer():
     routing = library("routing_transformer.routing_transformer")
     mixer, x = build("routing", {"clusters": 1, "window": LENGTH, "heads": 2}), given()
-    k, v = F.normalize(mixer.split(mixer.k_proj(x)), dim=-1), mixer.split(mixer.v_proj(x))
+    k, v = F.normalize(mixer.split(mixer.q_proj(x)), dim=-1), mixer.split(mixer.v_proj(x))
     theirs = routing.KmeansAttention(1, LENGTH, 2, mixer.size, causal=True, shared_qk=True).double().eval()
     out, _ = theirs(k * mixer.size, k, v)  # it divides by the root of the size, and normalises keys alone
     assert torch.allclose(mixer(x), mixer.o_proj(out.transpose(1, 2).flatten(-2)), atol=1e-5)

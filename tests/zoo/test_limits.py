@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from harness.zoo.forms import simulate
+from harness.zoo.forms import simulate, turned
 from harness.zoo.memory import Memory
 from harness.zoo.mixer import make
 from harness.zoo.mixers.based import taylor
@@ -79,7 +79,7 @@ def test_rat_with_one_position_a_chunk_is_softmax_and_with_one_chunk_the_recurre
     rat, x = build("rat", {"chunk": 1, "heads": 2}), given()
     v, gate, q, k, z = rat.parts(x)
     at = torch.arange(LENGTH, dtype=torch.float64)
-    q, k = rat.turned(q, at), rat.turned((1 - gate) * k, at)
+    q, k = turned(q, at), turned((1 - gate) * k, at)
     y = F.scaled_dot_product_attention(q, k, (1 - gate) * v, is_causal=True)
     assert close(rat(x), rat.o_proj(y.transpose(1, 2).flatten(-2) * z))
     rat = build("rat", {"chunk": LENGTH, "heads": 2})
@@ -124,7 +124,7 @@ def test_gated_delta_without_decay_is_delta():
 
 def test_routing_with_one_cluster_is_attention_by_cosine():
     mixer, x = build("routing", {"clusters": 1, "window": LENGTH, "heads": 2}), given()
-    k, v = F.normalize(mixer.split(mixer.k_proj(x)), dim=-1), mixer.split(mixer.v_proj(x))
+    k, v = F.normalize(mixer.split(mixer.q_proj(x)), dim=-1), mixer.split(mixer.v_proj(x))
     scores = (k @ k.transpose(-1, -2) * mixer.size**0.5).masked_fill(torch.eye(LENGTH, dtype=torch.bool), -5e4)
     scores = scores.masked_fill(torch.ones(LENGTH, LENGTH, dtype=torch.bool).triu(1), -torch.inf)
     assert close(mixer(x), mixer.o_proj((scores.softmax(-1) @ v).transpose(1, 2).flatten(-2)))

@@ -9,6 +9,7 @@ import torch
 from harness.core.errors import UsageError
 from harness.core.readings import Reading
 from harness.models.zoo.steered import check, read
+from harness.plugins.registry import Registry
 from harness.steering import Probe, Steering
 from harness.zoo.network import Network, Shape
 
@@ -92,6 +93,15 @@ def test_a_probe_reads_each_series_behind_the_edits():
     sunk = read(network("softmax", "softmax"), VALUES, [Weights(sink=True), First()]).readings
     assert all((one["first.share"].values == 1).all() for one in sunk)
     assert read(network("softmax"), VALUES, [Weights()]).readings == [{}, {}, {}]
+
+
+def test_the_probe_of_sinks_reads_models_without_an_mlp():
+    net = network("softmax")
+    sinks = Registry().get("method", "sinks").build()
+    plain = read(net, VALUES, [sinks]).readings
+    sunk = read(net, VALUES, [Weights(sink=True), sinks]).readings
+    assert all(0 < one["sinks.first_layers"].value < 1 and "sinks.mlp_massive_layers" not in one for one in plain)
+    assert all(one["sinks.first_layers"].value == 1 for one in sunk)
 
 
 def test_what_cannot_be_steered_is_refused():

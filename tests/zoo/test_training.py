@@ -13,6 +13,7 @@ from harness.core import Call, Decoding, Request, Sample, user
 from harness.core.errors import Missing, Unusable, UsageError
 from harness.core.series import Series, predictions
 from harness.models.zoo.model import Zoo
+from harness.zoo.graphs import learn_at_once
 from harness.zoo.recipe import recipe
 from harness.zoo.train import learn
 from harness.zoo.trained import Trained, all_of
@@ -124,3 +125,15 @@ def test_the_prediction_format():
     series = Series("x", np.arange(4), (1,))
     assert series == Series("x", np.arange(4, dtype=np.int32), (1,)) != Series("x", np.arange(4), (2,))
     assert json.loads(json.dumps(series.at)) == [1]
+
+
+def test_seeds_at_once_learn_what_they_learn_one_by_one(tmp_path):
+    how = quick("softmax", "before", steps=6)
+    alone = learn(how, Before(), "before", 1, tmp_path / "alone")
+    made = learn_at_once(how, Before(), "before", (0, 1), tmp_path / "both", "cpu")
+    assert alone and [t.seed for t in made] == [0, 1]
+    pairs = zip(alone.load().parameters(), made[1].load().parameters(), strict=True)
+    assert all(torch.allclose(a, b, atol=2e-3) for a, b in pairs)
+    for one, other in zip(alone.facts["curve"], made[1].facts["curve"], strict=True):
+        assert one["step"] == other["step"] and one["scores"] == pytest.approx(other["scores"], abs=0.02)
+        assert one.get("loss", 0) == pytest.approx(other.get("loss", 0), abs=2e-3)

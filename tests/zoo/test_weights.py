@@ -8,12 +8,13 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from harness.core.series import Course, Examples
-from harness.plugins.registry import Registry
+from harness.plugins.registry import ROOT, Registry
 from harness.zoo import card
 from harness.zoo.denormals import flushed
-from harness.zoo.recipe import names, recipe
+from harness.zoo.recipe import FILE, names, recipe
 from harness.zoo.towers.learn import scores_of
 from harness.zoo.towers.pictures import Pictures
 from harness.zoo.towers.sessions import precisions, summary
@@ -99,3 +100,18 @@ def test_a_model_trained_anew_reaches_its_card(tmp_path):
     made = learn(recipe("softmax", "mqar"), course("mqar"), "mqar", 0, tmp_path)
     (known,) = [t for t in ALL if (t.name, t.course, t.seed) == ("softmax", "mqar", 0)]
     assert made and made.facts["scores"] == pytest.approx(known.facts["scores"], abs=0.02)
+
+
+def test_models_of_a_course_learn_equally_long_at_the_best_rate_of_one_grid():
+    """But for those that the recipes name as exceptions."""
+    kept = json.loads((ROOT / "results/zoo/rates.json").read_text())
+    others = yaml.safe_load(FILE.read_text())["exceptions"]
+    for trained in ALL:
+        how, usual = recipe(trained.name, trained.course), recipe("softmax", trained.course)
+        if "steps" not in others.get(f"{trained.name} {trained.course}", {}):
+            assert (how.steps, how.batch) == (usual.steps, usual.batch), trained.name
+    for course_name, of in kept.items():
+        assert len({(row["steps"], *row["loss"]) for row in of.values()}) == 1, "one grid for all"
+        for name, row in of.items():
+            if "rate" not in others.get(f"{name} {course_name}", {}):
+                assert recipe(name, course_name).rate == float(min(row["loss"], key=row["loss"].__getitem__)), name

@@ -55,7 +55,7 @@ def read(network: Network, values: Tensor, methods: Sequence[Steering]) -> Pass:
     states, measures, readings, at = [], [], [], 0
     for some in alone:
         batch = Batch(view, methods, some, peek=_unable)
-        batch.length, batch.guard = length, Guard(expected=length)
+        batch.length, batch.guard, batch.cuts = length, Guard(expected=length), [0] * len(some)
         for method in methods:
             method.prepare(batch)
         with torch.no_grad(), attached(batch):

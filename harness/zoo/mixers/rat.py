@@ -1,7 +1,8 @@
 """RAT (Wang et al., arXiv 2507.04416): a gated linear recurrence inside of chunks, softmax attention across them.
 
 Inside a chunk, from zero:  v~_t = g_t v~_{t-1} + (1 - g_t) v_t,  and the same for k~.
-Then position t attends to (k~, v~) at the last position of each chunk before, and to its own (k~_t, v~_t).
+Then position t attends to (k~, v~) at the last position of each chunk before, and to its own (k~_t, v~_t); queries and
+keys are turned by the numbers of their chunks (RoPE).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.zoo.forms import merge, split
+from harness.zoo.forms import merge, split, turned
 from harness.zoo.mixer import Mixer
 
 State = tuple[Tensor, Tensor, Tensor, Tensor, int]
@@ -36,13 +37,6 @@ class Rat(Mixer):
         gate = torch.sigmoid(g.float() + self.bias).to(x.dtype)
         return (*(split(y, self.heads) for y in (v, gate, q, k)), z.sigmoid())
 
-    def turned(self, x: Tensor, chunk: Tensor) -> Tensor:
-        """RoPE by the number of the chunk: x [..., d], chunk broadcasts over [...]."""
-        half = x.shape[-1] // 2
-        angle = chunk[..., None] * 10000.0 ** (-torch.arange(half, dtype=x.dtype) / half)
-        a, b = x[..., :half], x[..., half:]
-        return torch.cat([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()], -1)
-
     def forward(self, x: Tensor) -> Tensor:
         length, c = x.shape[1], self.chunk
         v, g, q, k, z = self.parts(F.pad(x, (0, 0, 0, -length % c)))
@@ -53,7 +47,7 @@ class Rat(Mixer):
             keys.append(g[..., t, :] * keys[-1] + (1 - g[..., t, :]) * k[..., t, :])
         v, k = torch.stack(values[1:], -2), torch.stack(keys[1:], -2)
         number = torch.arange(v.shape[2], dtype=x.dtype)[:, None]
-        q, k = self.turned(q, number), self.turned(k, number)
+        q, k = turned(q, number), turned(k, number)
         ends = torch.einsum("bhncd,bhmd->bhncm", q, k[..., -1, :]) * self.size**-0.5
         past = number > number.T
         ends = ends.masked_fill(~past[:, None], -torch.inf)
@@ -70,8 +64,8 @@ class Rat(Mixer):
         new_v, g, q, new_k, z = self.parts(x)
         v, k = g * v + (1 - g) * new_v, g * k + (1 - g) * new_k
         number = torch.tensor(float(t // self.chunk), dtype=x.dtype)
-        all_k, all_v = torch.cat([keys, self.turned(k, number)[:, :, None]], 2), torch.cat([values, v[:, :, None]], 2)
-        y = F.scaled_dot_product_attention(self.turned(q, number)[:, :, None], all_k, all_v)[:, :, 0]
+        all_k, all_v = torch.cat([keys, turned(k, number)[:, :, None]], 2), torch.cat([values, v[:, :, None]], 2)
+        y = F.scaled_dot_product_attention(turned(q, number)[:, :, None], all_k, all_v)[:, :, 0]
         if (t + 1) % self.chunk == 0:
             v, k, values, keys = torch.zeros_like(v), torch.zeros_like(k), all_v, all_k
         return self.o_proj(merge(y) * z), (v, k, values, keys, t + 1)

@@ -26,7 +26,7 @@ class Routing(Attention):
     def __init__(self, width: int, heads: int = 2, clusters: int = 8, window: int = 8, momentum: float = 0.999):
         super().__init__(width, heads)
         self.clusters, self.window, self.momentum = clusters, window, momentum
-        self.k_proj = self.q_proj
+        del self.k_proj  # queries are keys
         self.routed = heads - heads // 2  # the first heads are local
         self.register_buffer("centroids", F.normalize(torch.randn(self.routed, clusters, self.size), dim=-1))
         self.pull: Tensor | float = 0.0
@@ -44,7 +44,7 @@ class Routing(Attention):
         return (scores.masked_fill(~seen, -torch.inf).softmax(-1) @ v).transpose(1, 2).flatten(-2)
 
     def forward(self, x: Tensor) -> Tensor:
-        k, v = F.normalize(self.split(self.k_proj(x)), dim=-1), self.split(self.v_proj(x))
+        k, v = F.normalize(self.split(self.q_proj(x)), dim=-1), self.split(self.v_proj(x))
         at = self.cluster(k)
         if self.training:
             self.learn(k[:, -self.routed :], at)
@@ -54,19 +54,19 @@ class Routing(Attention):
     def learn(self, k: Tensor, at: Tensor) -> None:
         """Commitment loss, and the centroids' running mean."""
         one = F.one_hot(at, self.clusters).to(k.dtype)  # [B, h, T, K]
-        nearest = torch.einsum("bhtk,hkd->bhtd", one, self.centroids)
+        nearest = torch.einsum("bhtk,hkd->bhtd", one, self.centroids.clone())  # type: ignore[operator]
         self.pull = 1e-4 * ((k - nearest) ** 2).sum(-1).mean()
         with torch.no_grad():
             mean = torch.einsum("bhtk,bhtd->hkd", one, k)
             hit = one.sum((0, 2))[..., None] > 0
-            moved = self.momentum * self.centroids + (1 - self.momentum) * F.normalize(mean, dim=-1)
-            self.centroids = torch.where(hit, F.normalize(moved, dim=-1), self.centroids)  # type: ignore[arg-type]
+            moved = self.momentum * self.centroids + (1 - self.momentum) * F.normalize(mean, dim=-1)  # type: ignore[operator]
+            self.centroids.copy_(torch.where(hit, F.normalize(moved, dim=-1), self.centroids))  # type: ignore[operator, arg-type]
 
     def penalty(self) -> Tensor | float:
         return self.pull
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        k, v = F.normalize(self.split(self.k_proj(x[:, None])), dim=-1), self.split(self.v_proj(x[:, None]))
+        k, v = F.normalize(self.split(self.q_proj(x[:, None])), dim=-1), self.split(self.v_proj(x[:, None]))
         keys, values = torch.cat([state[0], k], 2), torch.cat([state[1], v], 2)
         length = keys.shape[2]
         near, same = band(length, self.window)[-1:], torch.arange(length)[None] == length - 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from harness.zoo.memory import Memory, Weights
+from harness.zoo.memory import Memory, Parts, Weights
 from harness.zoo.mixer import Mixer
 
 State = tuple[Weights, Tensor]
@@ -28,11 +28,15 @@ class Titans(Mixer):
         return self.o_proj(y), behind
 
     def forward(self, x: Tensor) -> Tensor:
-        now, out = self.memory.start(len(x)), []
-        for at in range(0, x.shape[1], self.chunk):
-            y, now = self.segment(now, x[:, at : at + self.chunk])
+        """What chunks ask and write is worked out for all whole ones at once."""
+        now, out, whole = self.memory.start(len(x)), [], x.shape[1] // self.chunk
+        parts = self.memory.parts(x[:, : whole * self.chunk].unflatten(1, (whole, self.chunk)))
+        for c in range(whole):
+            y, now = self.memory.read(now, Parts(*(p[:, c] for p in parts)))
             out.append(y)
-        return torch.cat(out, 1)
+        if x.shape[1] % self.chunk:
+            out.append(self.memory.segment(now, x[:, whole * self.chunk :])[0])
+        return self.o_proj(torch.cat(out, 1))
 
     def start(self, batch: int) -> State:
         """The weights before the present chunk, and what has been read of it."""

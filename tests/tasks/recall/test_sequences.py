@@ -46,9 +46,15 @@ def track(symbols: list[int], at: int, pairs: int, vocabulary: int) -> int:
     return moves.index(items)
 
 
-SOLVERS = {"mqar": look_up, "needle": find, "passkey": spell, "copying": copy, "tracking": track}
+def follow(symbols: list[int], at: int, pairs: int, vocabulary: int) -> int:
+    """Idle: the token itself, or the value of a key that comes again."""
+    known = dict(zip(symbols[1 : 2 * pairs + 1 : 2], symbols[2 : 2 * pairs + 1 : 2], strict=True))
+    return known.get(symbols[at], symbols[at]) if at > 2 * pairs else symbols[at]
+
+
+SOLVERS = {"mqar": look_up, "needle": find, "passkey": spell, "copying": copy, "tracking": track, "idle": follow}
 ASKED = {"mqar": lambda at: at.pairs, "needle": lambda _: 1, "passkey": lambda at: at.pairs}
-ASKED |= {"copying": lambda at: at.pairs, "tracking": lambda at: at.length}
+ASKED |= {"copying": lambda at: at.pairs, "tracking": lambda at: at.length, "idle": lambda at: at.length - 1}
 
 
 @pytest.mark.parametrize("name", [n for n in SUITES if n != "mqar_based"])
@@ -119,6 +125,7 @@ def test_what_is_asked_is_never_trained_on_and_other_slices_change_nothing():
         ("passkey", "8x5", "a passkey of 5 needs a length of 12"),
         ("copying", "8x5", "copying 5 tokens needs a length of 10"),
         ("tracking", "16x6", "state tracking permutes 2 to 5 items"),
+        ("idle", "16x7", "MQAR needs an even length of at least 4 x pairs (28)"),
         ("nothing", None, "task.data=nothing is unknown"),
     ],
 )
