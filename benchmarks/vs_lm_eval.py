@@ -87,6 +87,7 @@ generation_kwargs: {until: ["\\n"], max_gen_toks: 16, do_sample: false}
 metric_list: [{metric: exact_match, aggregation: mean, higher_is_better: true}]
 """
 TASKS = {"endings": (CHOICE, 0), "endings_5": (CHOICE, 5), "letters_5": (LETTER, 5), "write": (WRITE, 0)}
+MOST_SHOTS = 5
 
 THEIRS = """
 import sys
@@ -218,6 +219,8 @@ def main() -> int:
     parser.add_argument("--batch", type=int, default=16, help="lm-eval's batch size")
     parser.add_argument("--tasks", nargs="*", default=list(TASKS), choices=TASKS)
     given = parser.parse_args()
+    if not MOST_SHOTS < given.few < given.documents:
+        parser.error(f"--few must be more than {MOST_SHOTS}, the examples in front, and less than --documents")
     with tempfile.TemporaryDirectory(prefix="harness-bench-") as scratch:
         root = Path(scratch)
         # Before the peers are imported; children inherit it.
