@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from harness.core.marks import mark
+from harness.core.stream import marks
 from harness.core.types import Result, Sample
 from harness.engine.streamed import HELD, Streamed
 from harness.runs.journal import Journal
 from harness.stats.columns import Columns
-from harness.stats.stream import marks
 
 
 class Finished:

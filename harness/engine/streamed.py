@@ -12,7 +12,7 @@ from harness.core.task import Task
 from harness.core.types import Sample
 
 if TYPE_CHECKING:
-    from harness.stats.stream import Stream
+    from harness.core.stream import Stream
 
 HELD = 20_000
 """Samples, and results, that are kept as objects."""
@@ -50,7 +50,7 @@ def whole(task: Task) -> Sequence[Sample]:
     rest = iter(made)
     if len(head := list(islice(rest, HELD + 1))) <= HELD:
         return head
-    from harness.stats.stream import Stream, repeated
+    from harness.core.stream import Stream, repeated
 
     marks, clusters, last = Stream("Q"), Stream("Q"), None
     for part in (head, rest):

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.marks import mark
+from harness.core.stream import BLOCK, Stream
 from harness.core.types import Outcome, Result
-from harness.stats.stream import BLOCK, Stream
 
 DISTINCT = 65_536
 """Different values of a column that are kept; where there are more, they are read from the journal."""

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.core.score import Score
+from harness.core.stream import Stream, marks, repeated
 from harness.core.types import Outcome, Result
 from harness.records.means import means
 from harness.stats import columns as module
 from harness.stats import failed
 from harness.stats.columns import Columns, scored
-from harness.stats.stream import Stream, marks, repeated
 
 NUMBERS = st.floats(-5, 5) | st.integers(0, 1)
 OUTCOMES = st.builds(
@@ -42,8 +42,8 @@ def results(draw):
 
 def few(patch: pytest.MonkeyPatch, count: int) -> None:
     """So many numbers a block."""
-    for place in ("stream", "columns"):
-        patch.setattr(f"harness.stats.{place}.BLOCK", count)
+    for place in ("core.stream", "stats.columns"):
+        patch.setattr(f"harness.{place}.BLOCK", count)
 
 
 def kept(rows: list[Result]) -> Columns:
