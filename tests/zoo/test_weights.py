@@ -72,7 +72,7 @@ def test_a_committed_tower_does_what_its_card_says(trained):
     facts, net = trained.facts, trained.load()
     assert trained.file.stat().st_size <= LARGEST
     assert (facts["name"], facts["course"], facts["seed"]) == (trained.name, trained.course, trained.seed)
-    assert facts["device"] and len(facts["curve"]) > 5
+    assert facts["device"] and len(facts["curve"]) >= (1 if trained.name == "joint" else 6)
     if trained.seed == 0:
         held = exam(trained.course)
         found = summary(precisions(net, held), net) if trained.course == "increments" else scores_of(net, held)
