@@ -62,6 +62,44 @@ def test_out_of_memory_halves_for_good():
     assert max(map(len, model.batches)) <= 5
 
 
+class Streams(Adder):
+    """Answers one by one, the last ones first, as samples end that make room for others."""
+
+    def __init__(self, breaks=0, **other):
+        super().__init__(**other)
+        self.breaks, self.given = breaks, 0
+
+    def answers(self, calls, decoding, rows):
+        for call in reversed(calls):
+            self.given += 1
+            if self.given == self.breaks:
+                raise RuntimeError("broken in the middle")
+            yield [call], self.answer([call], decoding)
+
+
+def test_answers_that_have_come_are_kept_when_their_batch_breaks():
+    model = Streams(breaks=9)
+    results, counts, _ = play(Sums(35), model)
+    assert not any(r.error for r in results) and counts.done == len(results) == 35
+    asked = [text for batch in model.batches for text in batch]
+    assert len(asked) == len(set(asked)) == counts.asked
+    results, _, _ = play(Sums(35), Streams(fail_on="3+2"))
+    assert [r.target for r in results if r.error] == ["5"]
+
+
+def test_a_run_that_is_stopped_keeps_what_has_come_and_asks_for_the_rest_alone():
+    kept, model = [], Streams()
+    scheduler = Scheduler(
+        Sums(35), model, (), Decoding(), seed=0, rows=None, report=kept.extend, stop=lambda: model.given >= 5
+    )
+    with pytest.raises(Interrupted):
+        scheduler.run(list(Sums(35).samples()))
+    done = {r.id for r in kept}
+    assert model.given == 5 and 5 <= len(done) < 35
+    rest, _, _ = play(Sums(35), Streams(), finished=frozenset(done))
+    assert done.isdisjoint(r.id for r in rest) and len(done) + len(rest) == 35
+
+
 def test_a_bad_request_costs_its_own_samples():
     results, _, _ = play(Sums(35), Adder(fail_on="3+2"), rows=16)
     bad = [r for r in results if r.error]
