@@ -60,7 +60,7 @@ class Recording:
         rows, device = len(tokens), tokens.device
         self.mask = torch.zeros(rows, 1, 1, columns, dtype=torch.bool, device=device)
         self.at = torch.zeros(1, dtype=torch.long, device=device)
-        cache = DynamicCache()
+        cache: Any = DynamicCache()
         cache.layer_class_to_replicate = None
         cache.layers = [_Slots(_wide(l.keys, columns), _wide(l.values, columns), self.at) for l in layers]
         self.slots: list[Any] = cache.layers
@@ -146,6 +146,7 @@ class Recordings:
 
         def step(*args: Any, **given: Any) -> Any:
             if not args and _plain(given) and cache_in(given) is cache and (out := self._step(run, given)) is not None:
+                assert run.like
                 return run.like(last_hidden_state=out)
             made = stock(*args, **given)
             run.like = partial(type(made), **{k: v for k, v in made.items() if k != "last_hidden_state"})
