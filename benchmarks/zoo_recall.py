@@ -13,6 +13,7 @@ from statistics import fmean
 import numpy as np
 from zoo_claims import Runs, kept
 
+from harness.interop.bundle import BundledRun
 from harness.leaderboard.zoo import ranks, speeds
 from harness.plugins.registry import ROOT
 from harness.stats.seeds import over_seeds
@@ -58,8 +59,8 @@ def table(course: str, runs: Runs) -> Iterator[str]:
         )
 
 
-def _facts(seeds: dict[int, object], course: str) -> dict[str, float]:
-    facts = [run.record.model_facts["courses"][course] for run in seeds.values()]  # type: ignore[attr-defined]
+def _facts(seeds: dict[int, BundledRun], course: str) -> dict[str, float]:
+    facts = [run.record.model_facts["courses"][course] for run in seeds.values()]
     return {"state": facts[0]["state_bytes"][LENGTH], "seconds": fmean(f["cpu_seconds"] for f in facts)}
 
 
