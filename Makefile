@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-JOBS   ?= 2
+JOBS   ?= 3
 # Exact versions, so that tomorrow's releases change nothing; `make LOCK= ...` takes the newest that pyproject.toml admits.
 LOCK   ?= requirements/lock.txt
 TORCH  ?= $(shell grep '^torch==' requirements/lock.txt)

@@ -39,7 +39,7 @@ def judged(answer: str, target: Sequence[int], names: Sequence[str], details: di
         "shown": float(shown.sum()),
         "unread": 0.0,
     }
-    return Outcome(answer, scores, ", ".join(names[i] for i in np.flatnonzero(said)) or "nothing", details)
+    return Outcome(answer, scores, ", ".join(names[i] for i in np.flatnonzero(said).tolist()) or "nothing", details)
 
 
 def table(results: Sequence[Result], labels: int) -> tuple[np.ndarray, np.ndarray]:
