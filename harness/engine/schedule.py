@@ -38,7 +38,7 @@ WINDOW = 4096
 """Samples alive at once. Requests wait for each other only inside a window."""
 FRESH = 256
 """Episodes that are started before a look at whether all of them fail."""
-HELD = 1.0
+HELD = 0.25
 """Seconds for which finished results may wait for others of their batch before they are reported."""
 
 

@@ -72,7 +72,7 @@ def test_methods_compose_and_other_decodings_run(workdir):
     assert len(runs(workdir)) == 4
 
 
-TO_KILL = ("eval", "task=pope", "limit=360", "batch_size=16")
+TO_KILL = ("eval", "task=pope", "limit=360", "batch_size=2")
 
 
 @pytest.fixture(scope="module")
@@ -84,11 +84,11 @@ def undisturbed(tmp_path_factory):
     return run
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_kill_9_loses_nothing_and_repeats_nothing(tmp_path, undisturbed, seed):
     killed = tmp_path / "killed"
     killed.mkdir()
-    target = random.Random(seed).randrange(20, 300)
+    target = random.Random(seed).randrange(20, 180)
     process = subprocess.Popen(
         command(*TO_KILL), cwd=killed, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -17,7 +17,7 @@ BROKEN = {
     "a quarter of the strength": "method.pai.alpha=0.125",
     "wrong layer": "method.pai.start=24",
 }
-SEEDS = range(3)
+SEEDS = range(2)
 """Each draws other pictures."""
 
 
@@ -71,7 +71,7 @@ UP = {"higher_is_better": True}
 def test_a_change_without_effect_passes(accepted, workdir, capsys):
     """Other batches, no shared prefixes: the same captions on every draw, under the strictest policy."""
     shutil.copytree(accepted, "baseline")
-    for seed, more in zip(SEEDS, ((), ("batch_size=7",), ("batch_size=3",)), strict=True):
+    for seed, more in zip(SEEDS, (("batch_size=7",), ("batch_size=3",)), strict=True):
         play((*PAI, "limit=100", f"seed={seed}", *more), "results")
     Path("gate.yaml").write_text(json.dumps({"checks": [{"delta": 0.0}, {"changes": 0}]}))
     code, out = verdict(capsys)

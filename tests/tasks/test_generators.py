@@ -9,9 +9,10 @@ import pytest
 from harness.records.generate import made_with, versions
 
 TASKS = Path(__file__).parents[2] / "tasks"
+LONG = [pytest.param(name, marks=pytest.mark.slow) for name in ("mmneedle", "stare")]
 
 
-@pytest.mark.parametrize("name", ["chair", "mm_niah", "mmneedle", "stare", "vic_bench"])
+@pytest.mark.parametrize("name", ["chair", "mm_niah", "vic_bench", *LONG])
 def test_rebuild_is_byte_equal(name, tmp_path):
     here = versions()
     shipped = sorted((TASKS / name).glob("*/*.parquet"))
