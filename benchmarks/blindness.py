@@ -24,6 +24,7 @@ from harness.embedded.scenes import CALIBRATION, scene
 from harness.plugins.registry import ROOT
 from harness.stats import Estimate, jackknife, mean, totals
 from harness.stats.auroc import auroc
+from harness.stats.ranks import spearman
 
 KEPT, PAGE = ROOT / "results/towers/blindness.json", ROOT / "docs/blindness.md"
 FIGURE = "inside/blindness.svg"
@@ -98,22 +99,14 @@ def figures(q: Questions) -> dict[str, Any]:
         "classes": classes,
     }
     xs, ys = ([c[k] for c in classes.values()] for k in ("knows", "says"))
-    found["rank_correlation"] = _ranks(xs, ys) if len(classes) > 2 else None
+    alike = float(spearman(xs, ys)) if len(classes) > 2 else None
+    found["rank_correlation"] = None if alike is None else 0.0 if math.isnan(alike) else round(alike, 3)
     return found
 
 
 def _kept(e: Estimate) -> dict[str, float | None]:
     numbers = {"value": e.value, "low": e.low, "high": e.high}
     return {k: None if v is None or not math.isfinite(v) else round(float(v), 4) for k, v in numbers.items()}
-
-
-def _ranks(xs: Sequence[float], ys: Sequence[float]) -> float:
-    """Spearman's, of numbers with ties at their mean rank."""
-    a, b = (
-        np.array([(np.less(v, x).sum() + np.less_equal(v, x).sum()) / 2 for x in v])
-        for v in (np.array(xs), np.array(ys))
-    )
-    return round(float(np.corrcoef(a, b)[0, 1]), 3) if a.std() and b.std() else 0.0
 
 
 def drawn(folder: Path, count: int) -> Path:

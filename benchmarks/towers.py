@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,13 @@ from method_tables import verdict
 from harness.plugins.registry import ROOT, Registry
 from harness.stats import Difference
 from harness.stats.corrections import holm
-from harness.stats.precision import average_precision
+from harness.stats.precision import average_precision, mean_average_precision
 from harness.stats.seeds import over_seeds, seeds_difference
 from harness.tasks.increments import scoring as increments
 from harness.tasks.increments.course import EACH, SESSIONS
-from harness.tasks.scenes.scoring import mean_average_precision
+from harness.zoo.card import every
 from harness.zoo.towers.readouts import READOUTS
-from harness.zoo.trained import COMMITTED, Trained, models
+from harness.zoo.trained import COMMITTED, Trained
 
 KEPT, PAGE = ROOT / "results/towers/towers.json", ROOT / "docs/tower.md"
 BLOCK = re.compile(r"(<!-- (towers|readouts|sessions|claims): [^\n]*-->\n).*?(<!-- end -->\n)", re.DOTALL)
@@ -75,13 +75,6 @@ CLAIMS = (
     Claim("MULTI-LANE", "lanes beat a head for each session", "multilane", "lane_linear"),
     Claim("MULTI-LANE", "lanes reach all labels at once", "multilane", "joint", 0),
 )
-
-
-def found(folder: Path, course: str) -> Iterator[Trained]:
-    """What was trained on a course, by name and seed."""
-    for name in models(folder):
-        for file in sorted((folder / name).glob(f"{course}-*.safetensors")):
-            yield Trained(folder, name, course, int(file.stem.rpartition("-")[2]))
 
 
 def asked(task: str, samples: int | None) -> tuple[np.ndarray, np.ndarray]:
@@ -136,7 +129,7 @@ def play(folder: Path, samples: int | None = None) -> dict[str, Any]:
     for task, how in (("scenes", scenes), ("increments", sessions)):
         values, shown = asked(task, samples)
         out[f"{task}_pictures"] = len(values)
-        for trained in found(folder, task):
+        for trained in (t for t in every(folder) if t.course == task):
             figures = {**facts(trained), "scores": how(trained, values, shown)}
             out[task].setdefault(trained.name, {})[str(trained.seed)] = figures
     return out

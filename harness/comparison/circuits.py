@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.core.errors import UsageError
 from harness.core.readings import Reading
+from harness.stats.ranks import spearman
 
 SHARE, DRAWS = 0.02, 1000
 """Of all heads that are in a circuit, as in the paper; and resamples of the prompts."""
@@ -82,7 +83,9 @@ def overlap(
     same, total = _common(mine, its), one.size
     ways = (comb(count, k) * comb(total - count, count - k) for k in range(same, count + 1))
     p = sum(ways) / comb(total, count)
-    return Overlap(mine, its, same / count, float(low), float(high), count / total, p, _spearman(one, two))
+    return Overlap(
+        mine, its, same / count, float(low), float(high), count / total, p, float(spearman(one.ravel(), two.ravel()))
+    )
 
 
 def _common(a: Sequence[tuple[int, int]], b: Sequence[tuple[int, int]]) -> int:
@@ -100,9 +103,3 @@ def _grouped(x: np.ndarray, clusters: Sequence[str]) -> tuple[np.ndarray, np.nda
 def _resampled(sums: np.ndarray, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     weights = np.bincount(rng.integers(len(rows), size=len(rows)), minlength=len(rows))
     return weights @ sums / (weights @ rows)
-
-
-def _spearman(a: np.ndarray, b: np.ndarray) -> float:
-    from scipy.stats import rankdata  # half a second to import
-
-    return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])

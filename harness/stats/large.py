@@ -23,9 +23,13 @@ def clusters_in(results: Columns) -> NDArray[np.uint64]:
     return found
 
 
-def totals(results: Columns, names: Sequence[str], less: float = 0.0) -> Floats:
-    """Sums of scores over each cluster [G, names], `less` taken off each score."""
-    known = clusters_in(results)
+def totals(results: Columns, names: Sequence[str]) -> Floats:
+    """Sums of scores over each cluster [G, names]."""
+    return _sums(results, names, clusters_in(results))
+
+
+def _sums(results: Columns, names: Sequence[str], known: NDArray[np.uint64], less: float = 0.0) -> Floats:
+    """As `totals`, over these clusters, `less` taken off each score."""
     table = np.zeros((len(known), len(names)))
     for clusters, values in results.parts(*names):
         there, code = np.unique(clusters, return_inverse=True)
@@ -48,6 +52,6 @@ def mean(results: Columns, name: str) -> Estimate:
         sizes[np.searchsorted(known, there)] += count
     n = len(results)
     m = math.fsum(chain.from_iterable(values[:, 0].tolist() for _, values in results.parts(name))) / n
-    spread = totals(results, (name,), m)[:, 0]
+    spread = _sums(results, (name,), known, m)[:, 0]
     bounds = (0.0, 1.0) if inside else (-math.inf, math.inf)
     return of_spread(m, spread, n, int(sizes.max()), binary, bounds)

@@ -23,3 +23,8 @@ def average_precision(scores: ArrayLike, relevant: ArrayLike) -> NDArray[np.floa
     found = np.take_along_axis(np.cumsum(hits, -1), last, -1) / (last + 1)
     with np.errstate(invalid="ignore"):
         return (found * hits).sum(-1) / hits.sum(-1)
+
+
+def mean_average_precision(said: ArrayLike, shown: ArrayLike) -> float:
+    """mAP of scores and what is relevant [n, labels]: the mean over labels that some row has."""
+    return float(np.nanmean(average_precision(np.transpose(said), np.transpose(shown))))

@@ -78,6 +78,11 @@ class Probe(Steering):
         raise NotImplementedError
 
 
+def by_name(rows: Sequence[Mapping[str, Reading]]) -> dict[str, list[Reading | None]]:
+    """What `readings` returns, of the readings of each sample; None where a sample has none of a name."""
+    return {name: [row.get(name) for row in rows] for name in dict.fromkeys(n for row in rows for n in row)}
+
+
 def _looking(point: str, look: Callable[..., Any]) -> Callable[..., None]:
     """The point, which must return None. Raises UsageError where it does not."""
 

@@ -27,6 +27,7 @@ from harness.zoo.network import Network
 from harness.zoo.recipe import Recipe
 from harness.zoo.train import Learning, build, facts, scores
 from harness.zoo.trained import Trained
+from harness.zoo.training import points, processor
 
 TIMED = 9
 """Steps whose CPU seconds tell what a training would take there."""
@@ -193,7 +194,6 @@ def learn_at_once(
     on, began = torch.device(device), time.perf_counter()
     room = AtOnce(recipe, course, [(seed, recipe.rate) for seed in seeds], on)
     exams, curves = dict(course.exams()), [list[dict[str, Any]]() for _ in seeds]
-    marks = sorted({0, *np.geomspace(1, recipe.steps, recipe.examine).round().astype(int).tolist()})
 
     def look(done: int) -> None:
         for i, curve in enumerate(curves):
@@ -207,10 +207,10 @@ def learn_at_once(
             found = [", ".join(f"{k} {v}" for k, v in curve[-1]["scores"].items()) for curve in curves]
             say(f"  step {done}: {'; '.join(found)}")
 
-    room.learn(look, marks)
+    room.learn(look, points(recipe))
     spent = {"gpu_seconds": round((time.perf_counter() - began) / len(seeds), 1)}
     spent |= {"cpu_seconds": cpu_seconds(recipe, course), "cpu_seconds_of": f"{TIMED} steps"}
-    machine = torch.cuda.get_device_name(on) if on.type == "cuda" else "cpu"
+    machine = processor(on)
     done = []
     for i, (seed, curve) in enumerate(zip(seeds, curves, strict=True)):
         made, network = Trained(out, recipe.name, name, seed), room.trained(i)

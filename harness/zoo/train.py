@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.core.errors import UsageError, first_line, nearest
 from harness.core.series import NONE, Course, Examples
-from harness.training.loop import Budget, Settings, learning_rate, train
+from harness.training.loop import Budget, train
 from harness.zoo.curve import read_curve
 from harness.zoo.denormals import flushed
 from harness.zoo.network import Network, Shape
 from harness.zoo.recipe import Recipe
 from harness.zoo.trained import Trained
+from harness.zoo.training import headed, points, settings, shaped
 
 ROWS = 250
 """Examples of an exam that are read at once."""
@@ -80,16 +78,13 @@ def scores(network: Network, exams: Mapping[str, Examples]) -> dict[str, float]:
 def build(recipe: Recipe, course: Course, seed: int) -> Network:
     """A network with random weights. Raises UsageError for an unknown mixer, option or part of the shape."""
     torch.manual_seed(seed)
-    known = [f.name for f in fields(Shape)]
-    if unknown := next((k for k in recipe.shape if k not in known), ""):
-        raise UsageError(f"unknown setting shape.{unknown}: {nearest(unknown, known)}")
-    given = {**recipe.shape, "mixers": tuple(recipe.shape["mixers"])}
-    if given.get("width") == "same":
-        given["width"] = course.width
-    try:
+
+    def made(given: dict[str, Any]) -> Network:
+        if given.get("width") == "same":
+            given["width"] = course.width
         return Network(Shape(**given, symbols=course.symbols, vectors=course.width, classes=course.classes))
-    except (TypeError, ValueError, RuntimeError) as e:
-        raise UsageError(f"shape of {recipe.name}: {first_line(e)}") from e
+
+    return shaped(recipe, Shape, made)
 
 
 @flushed()
@@ -118,32 +113,20 @@ def learn(
     """
     made = Trained(out, recipe.name, name, seed)
     network = build(recipe, course, seed)
-    folder = out / recipe.name / f"{name}-{seed}.training"
-    folder.mkdir(parents=True, exist_ok=True)
-    grid = np.geomspace(1, recipe.steps, recipe.examine).round().astype(int)
     objective = Learning(network, course, recipe)
-    constant = recipe.optimizer == "sgd"
-    settings = Settings(
-        folder,
-        seed,
-        recipe.batch,
-        recipe.rate,
+    how = settings(
+        recipe,
+        made,
+        seconds=seconds,
+        marks=points(recipe),
         checkpoint_every=30.0,
-        log_every=1e9 if not seconds else seconds / recipe.examine,
-        clock=time.process_time,
-        schedule=(lambda _: 1.0) if constant else learning_rate,
-        optimizer=lambda g: (
-            torch.optim.SGD(g, recipe.rate) if constant else torch.optim.AdamW(g, recipe.rate, fused=True)
-        ),
-        marks={0, *grid.tolist()} if not seconds else (),
-        counted="examples",
-        say=say,
         stop_after=stop_after,
+        say=say,
     )
     budget = Budget(seconds) if seconds else Budget(steps=recipe.steps)
-    if not train(objective, budget, settings):
+    if not train(objective, budget, how):
         return None
-    curve = read_curve(folder / "log.jsonl", list(objective.exams))
+    curve = read_curve(how.directory / "log.jsonl", list(objective.exams))
     made.save(network, {})
     made.save(network, facts(recipe, course, made, curve, objective.exams, machine))
     return made
@@ -160,10 +143,7 @@ def facts(
     """What the card tells, of weights that are stored already."""
     network = made.load()
     return {
-        "name": recipe.name,
-        "course": made.course,
-        "seed": made.seed,
-        "recipe": {k: v for k, v in asdict(recipe).items() if k != "name"},
+        **headed(recipe, made),
         "parameters": sum(p.numel() for p in network.parameters()),
         "cpu_seconds": curve[-1]["seconds"],
         "steps": curve[-1]["step"],

@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from harness.core.readings import COUNT, RATE, Reading
+from harness.stats.ranks import spearman
 
 TAUS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """Thresholds of the curve of counts."""
@@ -39,15 +40,7 @@ def rank_correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Spearman's of each row of x and y [layers, tokens]; NaN where one is constant, or there are fewer than three."""
     if x.shape[1] < 3:
         return np.full(len(x), np.nan)
-    a, b = (ranks(v) - (v.shape[1] - 1) / 2 for v in (x, y))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (a * b).sum(1) / np.sqrt((a * a).sum(1) * (b * b).sum(1))
-
-
-def ranks(x: np.ndarray) -> np.ndarray:
-    """Of each row, from 0, ties at their mean."""
-    below = (x[:, None] < x[:, :, None]).sum(2)
-    return below + ((x[:, None] == x[:, :, None]).sum(2) - 1) / 2
+    return spearman(x, y)
 
 
 def telling(value: np.ndarray, chosen: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from harness.core.errors import UsageError
+from harness.methods._shared.draws import drawing
 from harness.methods._shared.fixations import cells
 from harness.steering import Batch, Inputs, Probe, Steering, View
 from harness.steering.attention_maps import grid
@@ -122,8 +123,7 @@ def _shared(view: View, rows: Sequence[Inputs], methods: Sequence[Steering], cut
 
 def noised(sample: Inputs, noise: float) -> Inputs:
     """Its picture under Gaussian noise: the same draw for the same prompt."""
-    pixels, ids = sample.tensors["pixel_values"], sample.tensors["input_ids"][0]
-    generator = torch.Generator().manual_seed(int((ids * torch.arange(1, len(ids) + 1)).sum()) % 2**31)
+    pixels, generator = sample.tensors["pixel_values"], drawing(sample.tensors["input_ids"][0])
     return sample.change(pixel_values=pixels + noise * torch.randn(pixels.shape, generator=generator).to(pixels))
 
 

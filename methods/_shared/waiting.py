@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from harness.methods._shared.draws import drawing
 from harness.steering import Batch, Inputs, Steering, View
 from harness.steering.forward import forward, undisturbed
 
@@ -67,7 +68,7 @@ def means(view: View, sample: Inputs, places: Sequence[int], values: Sequence[in
     """State [t, d] of each layer: the mean over prompts with the same token at that position, and tokens of `values`
     drawn at the other `places`; the same draws for the same prompt."""
     ids = sample.tensors["input_ids"][0]
-    generator = torch.Generator().manual_seed(int((ids * torch.arange(1, len(ids) + 1)).sum()) % 2**31)
+    generator = drawing(ids)
     base = ids.repeat(bank, 1)
     drawn = torch.randint(len(values), (bank, len(places)), generator=generator)
     base[:, list(places)] = torch.tensor(list(values))[drawn]

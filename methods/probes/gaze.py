@@ -10,7 +10,7 @@ from torch import Tensor
 from harness.core.drawing import Mark
 from harness.core.readings import COUNT, RATE, Reading
 from harness.methods._shared.fixations import Box, cells, fixations, scores
-from harness.steering import Batch, Probe
+from harness.steering import Batch, Probe, by_name
 from harness.steering.attention_maps import on_grid
 
 SCORES = {"pointing": RATE, "auc": RATE, "nss": (-np.inf, np.inf)}
@@ -29,7 +29,7 @@ class Gaze(Probe):
             self.keep("map", l, w[:, :, -1].float().mean(1).gather(-1, front), batch)
 
     def readings(self, batch: Batch, passes: Sequence[int]) -> Mapping[str, Sequence[Reading | None]]:
-        found: dict[str, list[Reading | None]] = {}
+        rows: list[dict[str, Reading]] = []
         for i, sample in enumerate(batch.samples):
             boxes, tokens = targets(sample.marks), int(batch.image_mask(i).sum())
             one = {"boxes": Reading(float(len(boxes)), within=COUNT)}
@@ -43,9 +43,8 @@ class Gaze(Probe):
                     one[f"{name}_layers"] = Reading(curve, ("layer",), within=ends)
                     one[name] = Reading(value, within=ends)
                 one["found"] = Reading(1.0 + [bool(inside[at]) for at in fixations(deep)].index(True), within=COUNT)
-            for name, reading in one.items():
-                found.setdefault(name, [None] * len(batch.samples))[i] = reading
-        return found
+            rows.append(one)
+        return by_name(rows)
 
 
 def targets(marks: Sequence[Mark]) -> list[Box]:

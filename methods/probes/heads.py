@@ -12,7 +12,7 @@ from harness.core.readings import Reading
 from harness.methods._shared.attribution import attributed
 from harness.methods._shared.patching import answers, named, paired, patched, repaired
 from harness.methods._shared.tracing import beside
-from harness.steering import Batch, Inputs, Probe, View
+from harness.steering import Batch, Inputs, Probe, View, by_name
 
 
 class Heads(Probe):
@@ -64,8 +64,7 @@ class Heads(Probe):
         self._seen = {}
 
     def readings(self, batch: Batch, passes: Sequence[int]) -> Mapping[str, Sequence[Reading | None]]:
-        rows = [self._attributed(i) | self._patched(batch, s) for i, s in enumerate(batch.samples)]
-        return {name: [row.get(name) for row in rows] for name in dict.fromkeys(n for row in rows for n in row)}
+        return by_name([self._attributed(i) | self._patched(batch, s) for i, s in enumerate(batch.samples)])
 
     def _attributed(self, i: int) -> dict[str, Reading]:
         found = {n: Reading(self.kept(n, i, 1)[0, 0]) for n in ("difference", "embedding", "rest")}

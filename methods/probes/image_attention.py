@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from harness.core.readings import RATE, Reading
-from harness.steering import Batch, Probe
+from harness.steering import Batch, Probe, by_name
 from harness.steering.attention_maps import on_grid
 
 KINDS = ("image", "question", "first", "prompt", "generated")
@@ -29,7 +29,7 @@ class ImageAttention(Probe):
             self.keep("map", l, rows.mean(1).gather(-1, front), batch)
 
     def readings(self, batch: Batch, passes: Sequence[int]) -> Mapping[str, Sequence[Reading | None]]:
-        found: dict[str, list[Reading | None]] = {}
+        rows: list[dict[str, Reading]] = []
         for i in range(len(batch.samples)):
             mass = self.kept("mass", i, passes[i])  # [layers, steps, heads, kinds]
             one: dict[str, Reading] = {}
@@ -43,9 +43,8 @@ class ImageAttention(Probe):
             if tokens := int(batch.image_mask(i).sum()):
                 seen = self.kept("map", i, passes[i])[..., :tokens]  # [layers, steps, tokens]
                 one |= on_grid("map", seen[:, 0], batch, i) | on_grid("map_answer", seen.mean((0, 1)), batch, i)
-            for name in one:
-                found.setdefault(name, [None] * len(batch.samples))[i] = one[name]
-        return found
+            rows.append(one)
+        return by_name(rows)
 
 
 def columns(probe: Probe, batch: Batch) -> list[Tensor]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from harness.core.readings import Reading
 from harness.methods._shared import massive
-from harness.steering import Batch, Probe
+from harness.steering import Batch, Probe, by_name
 from harness.steering.attention_maps import on_grid
 
 TOP = 2
@@ -54,8 +54,7 @@ class Sinks(Probe):
             self.keep(name, l, torch.stack(rows), batch)
 
     def readings(self, batch: Batch, passes: Sequence[int]) -> Mapping[str, Sequence[Reading | None]]:
-        rows = [self._of(i, batch) for i in range(len(batch.samples))]
-        return {name: [row.get(name) for row in rows] for name in dict.fromkeys(n for row in rows for n in row)}
+        return by_name([self._of(i, batch) for i in range(len(batch.samples))])
 
     def _of(self, i: int, batch: Batch) -> dict[str, Reading]:
         got = self.kept("received", i, 1)[:, 0, -batch.samples[i].length :]  # [layers, tokens]

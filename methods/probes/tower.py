@@ -11,7 +11,7 @@ from torch import Tensor
 from harness.core.errors import UsageError
 from harness.core.readings import Reading
 from harness.methods._shared.classes import Classes
-from harness.steering import Batch, Probe, View
+from harness.steering import Batch, Probe, View, by_name
 from harness.steering.attention_maps import on_grid
 from harness.steering.bench import Bench
 from harness.steering.forward import forward
@@ -62,10 +62,11 @@ class Tower(Probe):
         return Classes.fitted(tokens, shown, bench.categories, *values).tensors()
 
     def readings(self, batch: Batch, passes: Sequence[int]) -> Mapping[str, Sequence[Reading | None]]:
-        classes, found = Classes.of(self.artefact), dict[str, list[Reading | None]]()
+        classes, rows = Classes.of(self.artefact), list[dict[str, Reading]]()
         for i, sample in enumerate(batch.samples):
             kept, said = self.kept(f"tokens {i}", 0, 1), self.kept("said", i, 1)
             if not kept.size:
+                rows.append({})
                 continue
             x = torch.from_numpy(kept[0, 0, 0])
             scores, seen = classes.scores(x), classes.attention(x)
@@ -75,6 +76,5 @@ class Tower(Probe):
                 one["asked"] = Reading(scores[asked])
                 if said.size:
                     one |= {"said": Reading(said[0, 0]), "backs": Reading(scores[asked] * np.sign(said[0, 0]))}
-            for name, reading in one.items():
-                found.setdefault(name, [None] * len(batch.samples))[i] = reading
-        return found
+            rows.append(one)
+        return by_name(rows)

@@ -10,7 +10,7 @@ from harness.core.errors import UsageError
 from harness.core.readings import RATE, Reading
 from harness.methods._shared.tracing import KINDS, PARTS, Patch, beside, kinds, noised, traced
 from harness.methods.activations.iri import MARGIN
-from harness.steering import Batch, Inputs, Probe, Steering, View
+from harness.steering import Batch, Inputs, Probe, Steering, View, by_name
 
 
 class Trace(Probe):
@@ -29,11 +29,8 @@ class Trace(Probe):
         self.noise, self.every, self.kinds = noise, every, kinds or KINDS
 
     def readings(self, batch: Batch, passes: Sequence[int]) -> Mapping[str, Sequence[Reading | None]]:
-        found: dict[str, list[Reading | None]] = {}
-        for i, sample in enumerate(batch.samples):
-            for name, reading in (self._of(batch.view, beside(batch), sample) if sample.sees else {}).items():
-                found.setdefault(name, [None] * len(batch.samples))[i] = reading
-        return found
+        view, methods = batch.view, beside(batch)
+        return by_name([self._of(view, methods, sample) if sample.sees else {} for sample in batch.samples])
 
     def _of(self, view: View, methods: Sequence[Steering], clean: Inputs) -> dict[str, Reading]:
         spoiled = noised(clean, self.noise)

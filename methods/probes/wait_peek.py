@@ -9,7 +9,7 @@ import numpy as np
 from harness.core.errors import UsageError
 from harness.core.readings import COUNT, RATE, Reading
 from harness.methods._shared.waiting import Waiting, answers, means
-from harness.steering import Batch, Inputs, Probe, View
+from harness.steering import Batch, Inputs, Probe, View, by_name
 
 
 class WaitPeek(Probe):
@@ -26,16 +26,15 @@ class WaitPeek(Probe):
         self.values, self.bank, self.wait, self.width = values, bank, wait, width
 
     def readings(self, batch: Batch, passes: Sequence[int]) -> Mapping[str, Sequence[Reading | None]]:
-        found: dict[str, list[Reading | None]] = {}
+        rows: list[dict[str, Reading]] = []
         values = self._ids(batch.view)
-        for i, sample in enumerate(batch.samples):
+        for sample in batch.samples:
             places = self._places(sample, values, batch.view)
             one = {"varied": Reading(float(len(places)), within=COUNT)}
             if places:
                 one |= self._played(batch.view, sample, places, values)
-            for name, reading in one.items():
-                found.setdefault(name, [None] * len(batch.samples))[i] = reading
-        return found
+            rows.append(one)
+        return by_name(rows)
 
     def _ids(self, view: View) -> list[int]:
         """The tokens that may be exchanged."""

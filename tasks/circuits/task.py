@@ -12,8 +12,9 @@ from harness import records
 from harness.core import Metric, Outcome, Reply, Request, Result, Sample, Score, UsageError, user
 from harness.core.pair import Pair
 from harness.records import RecordTask, Source, digest
+from harness.records.grouped import grouped
 from harness.records.settings import Data, SomeOf, Whole
-from harness.stats import failed, mean
+from harness.stats import failed
 from harness.tasks.circuits.prompts import COLOURS, NAMES, SHOTS, VARIANTS, prompts
 
 WORD = re.compile(r"\W*([A-Za-z]+)")
@@ -49,13 +50,7 @@ class Asked:
 
 def aggregate(results: Sequence[Result]) -> list[Metric]:
     """The share of right answers, overall (primary) and by variant."""
-    rows = [(r.group, r.cluster, r.outcome.scores["correct"]) for r in results if r.outcome]
-    out = []
-    for group in ["all", *dict.fromkeys(g for g, _, _ in rows)] if rows else ():
-        some = [(score, cluster) for of, cluster, score in rows if group in ("all", of)]
-        found = mean([s for s, _ in some], [c for _, c in some])
-        out.append(found.metric("correct", group, primary=group == "all"))
-    return [*out, failed(results)]
+    return [*grouped(results, "correct"), failed(results)]
 
 
 class Circuits(RecordTask[Settings, Asked]):

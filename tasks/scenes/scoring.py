@@ -9,9 +9,10 @@ import numpy as np
 
 from harness.core import Metric, Outcome, Result, Score, Unusable
 from harness.core.series import predictions
+from harness.records.grouped import grouped
 from harness.stats import failed, jackknife, mean, totals
 from harness.stats.jackknife import blocks
-from harness.stats.precision import average_precision
+from harness.stats.precision import average_precision, mean_average_precision
 
 SCORES = (
     Score("precision", primary=True),
@@ -53,21 +54,12 @@ def table(results: Sequence[Result], labels: int) -> tuple[np.ndarray, np.ndarra
     return np.array(said), np.array(shown)
 
 
-def mean_average_precision(said: np.ndarray, shown: np.ndarray) -> float:
-    """mAP: the mean over labels that some picture has."""
-    return float(np.nanmean(average_precision(said.T, shown.T)))
-
-
 def aggregate(results: Sequence[Result], labels: int) -> list[Metric]:
     """`precision` over all pictures (primary) and by how much they show, `map`, `f1`, `unread`, `failed`."""
     scored = [(r, r.outcome.scores) for r in results if r.outcome]
     if not scored:
         return [failed(results)]
-    out: list[Metric] = []
-    for group in ("all", *dict.fromkeys(r.group for r, _ in scored)):
-        part = [(r, s) for r, s in scored if group in ("all", r.group)]
-        found = mean([s["precision"] for _, s in part], [r.cluster for r, _ in part], binary=False)
-        out.append(found.metric("precision", group, primary=group == "all"))
+    out = grouped(results, "precision", binary=False)
     clusters = [r.cluster for r, _ in scored]
     said, shown = table([r for r, _ in scored], labels)
     precision = blocks(lambda at: mean_average_precision(said[at], shown[at]), range(len(scored)), clusters)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.core.errors import UsageError, first_line, nearest
 from harness.core.series import Course
-from harness.stats.precision import average_precision
+from harness.stats.precision import mean_average_precision
 from harness.training.loop import Budget, Settings, train
 from harness.zoo.curve import read_curve
 from harness.zoo.recipe import Recipe
@@ -22,6 +20,7 @@ from harness.zoo.towers.pictures import Pictures
 from harness.zoo.towers.readouts import READOUTS
 from harness.zoo.towers.tower import Shape, Tower
 from harness.zoo.trained import Trained
+from harness.zoo.training import headed, points, processor, settings, shaped
 
 ROWS = 256
 """Pictures that are read at once where nothing is learnt."""
@@ -36,14 +35,7 @@ RATE, BATCH, STEPS = 3e-3, 256, 1000
 def build(recipe: Recipe, course: Course, seed: int) -> Tower:
     """A tower with random weights. Raises UsageError for an unknown pattern, option or part of the shape."""
     torch.manual_seed(seed)
-    known = [f.name for f in fields(Shape)]
-    if unknown := next((k for k in recipe.shape if k not in known), ""):
-        raise UsageError(f"unknown setting shape.{unknown}: {nearest(unknown, known)}")
-    given = {**recipe.shape, "mixers": tuple(recipe.shape["mixers"])}
-    try:
-        return Tower(Shape(**given, vectors=course.width, labels=course.labels))
-    except (TypeError, ValueError, RuntimeError) as e:
-        raise UsageError(f"shape of {recipe.name}: {first_line(e)}") from e
+    return shaped(recipe, Shape, lambda given: Tower(Shape(**given, vectors=course.width, labels=course.labels)))
 
 
 class Seeing:
@@ -126,9 +118,7 @@ class Reading:
 
 
 def mean_precision(said: Tensor, labels: Tensor) -> float:
-    """mAP over the labels that some picture has."""
-    found = average_precision(said.detach().cpu().numpy().T, labels.cpu().numpy().T)
-    return float(np.nanmean(found))
+    return mean_average_precision(said.detach().cpu().numpy(), labels.cpu().numpy())
 
 
 @torch.no_grad()
@@ -156,37 +146,18 @@ def learn_tower(
     """As `harness.zoo.train.learn`, for a course of pictures."""
     made, on, began = Trained(out, recipe.name, name, seed), torch.device(device), time.perf_counter()
     tower = build(recipe, course, seed)
-    folder = out / recipe.name / f"{name}-{seed}.training"
-    folder.mkdir(parents=True, exist_ok=True)
     objective = Seeing(tower, course, recipe, on)
-    grid = np.geomspace(1, recipe.steps, recipe.examine).round().astype(int)
-    settings = Settings(
-        folder,
-        seed,
-        recipe.batch,
-        recipe.rate,
-        checkpoint_every=60.0,
-        log_every=1e9 if not seconds else seconds / recipe.examine,
-        clock=time.process_time,
-        optimizer=lambda groups: torch.optim.AdamW(groups, recipe.rate, fused=True),
-        marks={0, *grid.tolist()} if not seconds else (),
-        counted="examples",
-        say=say,
-        stop_after=stop_after,
-    )
-    if not train(objective, Budget(seconds) if seconds else Budget(steps=recipe.steps), settings):
+    how = settings(recipe, made, seconds=seconds, marks=points(recipe), stop_after=stop_after, say=say)
+    if not train(objective, Budget(seconds) if seconds else Budget(steps=recipe.steps), how):
         return None
-    scores = read(tower, course, objective.exam, folder, seed, min(STEPS, recipe.steps), say)
-    curve = read_curve(folder / "log.jsonl", ["picture", "patch", "filled"])
+    scores = read(tower, course, objective.exam, how.directory, seed, min(STEPS, recipe.steps), say)
+    curve = read_curve(how.directory / "log.jsonl", ["picture", "patch", "filled"])
     facts = {
-        "name": recipe.name,
-        "course": name,
-        "seed": seed,
-        "recipe": {k: v for k, v in asdict(recipe).items() if k != "name"},
+        **headed(recipe, made),
         "parameters": sum(p.numel() for n, p in tower.named_parameters() if not n.startswith("readouts.")),
         "readouts": {r: sum(p.numel() for p in tower.readouts[r].parameters()) for r in READOUTS},
         "visible_keys": round(tower.keys(), 2),
-        "device": torch.cuda.get_device_name(on) if on.type == "cuda" else "cpu",
+        "device": processor(on),
         "cpu_seconds": curve[-1]["seconds"],
         "seconds": round(time.perf_counter() - began, 1),
         "steps": curve[-1]["step"],

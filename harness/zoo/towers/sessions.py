@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,12 @@ from torch import Tensor, nn
 
 from harness.core.series import Course
 from harness.stats.precision import average_precision
-from harness.training.loop import Budget, Settings, train
+from harness.training.loop import Budget, train
 from harness.zoo.recipe import Recipe
 from harness.zoo.towers.lanes import Learner, PromptSelect, Shape, digest, learner
 from harness.zoo.towers.pictures import Pictures
 from harness.zoo.trained import Trained, trained_tower
+from harness.zoo.training import headed, processor, settings
 
 KEYED, ROWS = 512, 256
 """Pictures of a session that make its key, and that are read at once."""
@@ -79,8 +79,6 @@ def learn_sessions(
     shape = Shape(tuple(recipe.shape["mixers"]), course.sessions, course.labels, known, course.width)
     net = learner(shape, tower).to(on)
     tower.to(on)
-    folder = out / recipe.name / f"{name}-{seed}.training"
-    folder.mkdir(parents=True, exist_ok=True)
     sessions = range(1) if net.joint else range(course.sessions)
     steps, curve = recipe.steps * (course.sessions if net.joint else 1), list[dict[str, Any]]()
     pool = Pictures.of(course.pool(), on)
@@ -92,19 +90,7 @@ def learn_sessions(
         net.begin(t)
         if isinstance(net, PromptSelect):
             net.keyed(objective.given(np.random.default_rng((seed, t)), KEYED)[0], t)
-        settings = Settings(
-            folder,
-            seed,
-            recipe.batch,
-            recipe.rate,
-            checkpoint_every=60.0,
-            log_every=1e9,
-            clock=time.process_time,
-            optimizer=lambda groups: torch.optim.AdamW(groups, recipe.rate, fused=True),
-            counted="examples",
-            say=None,
-        )
-        train(objective, Budget(steps=steps), settings)
+        train(objective, Budget(steps=steps), settings(recipe, made))
         for behind in range(course.sessions) if net.joint else (t,):
             net.end(behind)
         labels = slice(0, course.labels if net.joint else net.of(t).stop)
@@ -115,13 +101,10 @@ def learn_sessions(
             say(json.dumps({"step": point["step"], "seen": round(seen, 4), "minutes": point["seconds"] / 60}))
     every = precisions(net, exam)
     facts = {
-        "name": recipe.name,
-        "course": name,
-        "seed": seed,
-        "recipe": {k: v for k, v in asdict(recipe).items() if k != "name"},
+        **headed(recipe, made),
         "tower": known,
         "parameters": net.size(),
-        "device": torch.cuda.get_device_name(on) if on.type == "cuda" else "cpu",
+        "device": processor(on),
         "cpu_seconds": round(time.process_time() - cpu, 1),
         "seconds": round(time.perf_counter() - began, 1),
         "steps": steps * len(sessions),
