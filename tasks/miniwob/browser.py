@@ -25,6 +25,10 @@ class Lost(Exception):
     """The browser or the page died under an operation."""
 
 
+class Refused(Exception):
+    """The page did not take the action: no such element, not clickable ..."""
+
+
 class Browser:
     """`call` runs coroutines on its loop from any thread. Pages are kept and used again; each has its own context."""
 
@@ -47,7 +51,7 @@ class Browser:
             future.cancel()
             raise Lost(f"no answer within {TIMEOUT:.0f} seconds") from e
         except Exception as e:
-            if _fatal(e):
+            if _fatal(e) and not isinstance(e, Refused):  # which quotes what the model wrote
                 raise Lost(first_line(e)) from e
             raise
 

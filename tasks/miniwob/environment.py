@@ -11,7 +11,7 @@ from harness.core import Missing
 from harness.core.errors import first_line
 from harness.tasks.miniwob.actions import FORMS, HEIGHT, WIDTH, Action
 from harness.tasks.miniwob.axtree import tree
-from harness.tasks.miniwob.browser import PAGE, Browser, Lost
+from harness.tasks.miniwob.browser import PAGE, Browser, Lost, Refused
 
 LIMIT = 2**31 - 1
 """Milliseconds of EPISODE_MAX_TIME, so that a slow model never times out; one more would fire at once."""
@@ -41,10 +41,6 @@ def folder() -> Path:
     if spec is None or spec.origin is None:
         raise Missing("the pages of MiniWoB++ are not installed: pip install 'harness[miniwob]'")
     return Path(spec.origin).parent / "html" / "miniwob"
-
-
-class Refused(Exception):
-    """The page did not take the action: no such element, not clickable ..."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +182,7 @@ async def _perform(page: Any, action: Action) -> None:
             if not done:
                 await _do(page, action, BUSY)
     except Error as e:
-        if "closed" in str(e) or "crashed" in str(e):
+        if any(w in str(e) and w not in str(action) for w in ("closed", "crashed")):
             raise
         first = first_line(e, 160)
         raise Refused(f"{action}: {first}") from e

@@ -12,12 +12,14 @@ from harness.core import Message, Picture, Reply, Request, Sample, UsageError, u
 from harness.methods.pipeline.synapse.agent import SYSTEM, abstracted
 from harness.methods.pipeline.synapse.code import read as read_code
 from harness.methods.pipeline.synapse.memory import FIRST_SEED, Memory, Trajectory, recorded, vote
-from harness.tasks.miniwob.actions import Action, Malformed
+from harness.tasks.miniwob.actions import Action, Malformed, parse
 from harness.tasks.miniwob.environment import State
 from harness.tasks.miniwob.policies import POLICIES
 from harness.tasks.miniwob.prompts import messages, read
 from tests.methods.made import made
 
+HUGE = "0x" + "f" * 6000
+"""A number that Python reads, and refuses to write down."""
 TREE = '[1] button "ONE"\n  StaticText "hello"\n[2] button "TWO"\nStaticText "click the button"'
 
 
@@ -102,8 +104,8 @@ def test_an_episode_step_by_step():
     (first, one), (second, two), (third, three) = play(
         made("synapse"),
         (told(), 'First.\n```python\nfor mark in ["1", "2"]:\n    agent.click(mark)\n```'),
-        (told(done=['click("1")']), "not asked"),
-        (told(done=['click("1")', 'click("2")']), 'click("1")'),
+        (told(done=["click('1')"]), "not asked"),
+        (told(done=["click('1')", "click('2')"]), 'click("1")'),
     )
     assert (len(first), one.text) == (1, "click('1')") and one.measures == {"own_page": 1.0}
     assert one.steps[0].action.startswith("after click-button-sequence: First.")
@@ -121,10 +123,30 @@ def test_a_failed_action_ends_the_plan_and_bad_code_is_the_answer():
     (_, one), (asked, two) = play(
         made("synapse"),
         (told(), '```\nclick("9")\nclick("2")\n```'),
-        (told(done=['click("9"): failed: no such element']), "I would click it."),
+        (told(done=["click('9'): failed: no such element"]), "I would click it."),
     )
     assert one.text == "click('9')" and len(asked) == 1
     assert two.text == "I would click it." and two.steps[0].told
+
+
+def test_what_an_action_types_does_not_end_the_plan():
+    typed = "keyboard_type('a: failed: b')"
+    (_, one), (asked, two) = play(
+        made("synapse"), (told(), f"```\n{typed}\nclick('2')\n```"), (told(done=[typed]), "not asked")
+    )
+    assert (one.text, asked, two.text) == (typed, [], "click('2')")
+
+
+def test_no_action_of_refused_code_is_carried_out():
+    ((_, one),) = play(made("synapse"), (told(), "```\nclick('1')\nwhile True:\n    noop()\n```"))
+    assert one.text == "```\nclick ('1')\nwhile True:\n    noop ()\n```" and "While is not allowed" in one.steps[0].told
+    with pytest.raises(Malformed, match="holds no action"):
+        parse(one.text)
+
+
+def test_a_text_that_looks_like_code_is_typed_as_it_is():
+    (found,) = read_code("```\nkeyboard_type('\\x60\\x60\\x60click(5)\\x60\\x60\\x60')\n```")
+    assert found == Action("keyboard_type", ("```click(5)```",)) and parse(str(found)) == found
 
 
 def test_without_memory_and_without_trees():
@@ -151,6 +173,7 @@ def test_state_abstraction_keeps_marks_and_words_of_the_task():
         ('```\nnames = ["a", "b"]\nkeyboard_type(names[1])\n```', ["keyboard_type('b')"]),
         ('```\nfor c in "ab":\n    keyboard_press(f"{c}")\n```', ["keyboard_press('a')", "keyboard_press('b')"]),
         ('I will click("3") now.', ["click('3')"]),
+        ("```\nkeyboard_type('\\d')\n```", ["keyboard_type('\\\\d')"]),
     ],
 )
 def test_code_is_read(code, actions):
@@ -180,6 +203,21 @@ def test_code_is_read(code, actions):
         "```\nclick(**{})\n```",
         "```\nclick(*[1])\n```",
         "```\nmouse_click(1e308 + 1e308, 0)\n```",
+        f"```\nclick(str(-{HUGE}))\n```",
+        f"```\nfor i in range(-{HUGE}, 5):\n    noop()\n```",
+        f"```\nmouse_click(1.0 + -{HUGE}, 1)\n```",
+        f"click({HUGE})",
+        "```\nx = 10**10**10\n```",
+        "```\nx = [i for i in range(10**9)]\n```",
+        "```\nclick(x := '1')\n```",
+        "```\nclick(f'{1:{2}}')\n```",
+        "```\nkeyboard_type('\\ud800')\n```",
+        "```\na = '" + "x" * 1999 + "'\nfor i in range(900):\n    b = f'" + "{a}" * 300 + "'\nnoop()\n```",
+        "```\nfor i in range(900):\n    b = [" + "i," * 1999 + "]\nnoop()\n```",
+        "```\n" + "click('1')\n" * 60 + "```",
+        "```\n" + "x = 1\n" * 9000 + "noop()\n```",
+        "```\n" + "-" * 9000 + "1\n```",
+        "click(')" + "))" * 20000,
         "(" * 5000 + ")" * 5000,
         "```\n" + "[" * 400 + "]" * 400 + "\n```",
         "",

@@ -14,7 +14,7 @@ from harness.core.types import Message, Reply, Request, Sample, Step
 from harness.methods._shared.crops import asked
 from harness.methods.pipeline.synapse.code import read as read_code
 from harness.methods.pipeline.synapse.memory import FIRST_SEED, Memory
-from harness.tasks.miniwob.actions import Action, Malformed
+from harness.tasks.miniwob.actions import CALL, Action, Malformed
 from harness.tasks.miniwob.prompts import BIDS, Told, read
 
 EMBEDDINGS = ("tfidf", "minilm")
@@ -69,7 +69,7 @@ class Synapse(Pipeline):
         told = read(asked(request))
         if told is None:
             raise UsageError(f"method={self.name} reads pages as text: give task=miniwob task.observation=[axtree]")
-        if self._planned and not (told.done and re.search(r": (failed|no action): ", told.done[-1])):
+        if self._planned and not self._failed(told):
             return self._next(Reply(""), told, {})
         first = not self._exemplar
         if first:
@@ -81,9 +81,13 @@ class Synapse(Pipeline):
         except Malformed as e:
             self._planned = []
             step = Step(f"after {self._exemplar}: {reply.text}", str(e))
-            return replace(reply, text=reply.text or "(nothing)", measures=measures, steps=(step,))
+            return replace(reply, text=inert(reply.text) or "(nothing)", measures=measures, steps=(step,))
         step = Step(f"after {self._exemplar}: {reply.text}")
         return replace(self._next(reply, told, measures), steps=(step,))
+
+    def _failed(self, told: Told) -> bool:
+        """Whether the page refused the last action, by the line about it. The action's own text says nothing."""
+        return bool(told.done and self._trail) and told.done[-1].startswith(f"{self._trail[-1][1]}: failed: ")
 
     def _next(self, reply: Reply, told: Told, measures: dict[str, float]) -> Reply:
         """The next planned action as the answer."""
@@ -110,6 +114,11 @@ class Synapse(Pipeline):
 
     def _seen(self, task: str, tree: str) -> str:
         return abstracted(task, tree) if self.abstract else tree
+
+
+def inert(text: str) -> str:
+    """What was said, written so that the task finds no action in code that was refused, either."""
+    return CALL.sub(lambda call: f"{call[0][:-1]} (", text)
 
 
 def abstracted(task: str, tree: str) -> str:

@@ -13,6 +13,9 @@ from harness.tasks.miniwob.lists import BROWSERGYM, LISTS, RCI, SYNAPSE, digest
 from harness.tasks.miniwob.policies import POLICIES
 from harness.tasks.miniwob.scoring import aggregate, decayed, positive, strict
 
+HUGE = "0x" + "f" * 6000
+"""A number that Python reads, and refuses to write down."""
+
 
 @pytest.mark.parametrize(
     ("answer", "action"),
@@ -26,6 +29,8 @@ from harness.tasks.miniwob.scoring import aggregate, decayed, positive, strict
         ('Action: keyboard_press("Enter").', Action("keyboard_press", ("Enter",))),
         ("click(1)\nclick(2)", Action("click", ("1",))),
         ("nothing here\nscroll(0, -50)", Action("scroll", (0.0, -50.0))),
+        ("keyboard_type('```click(5)```')", Action("keyboard_type", ("```click(5)```",))),
+        ("click('\\d')", Action("click", ("\\d",))),
     ],
 )
 def test_actions(answer, action):
@@ -45,6 +50,11 @@ def test_actions(answer, action):
         ("click(bid='3')", "not a known action"),
         ("scroll(1e999, 0)", "too far"),
         ("mouse_click(True, 1)", "not a number"),
+        (f"click({HUGE})", "bid is not text"),
+        (f"mouse_click({HUGE}, 1)", "x is too far"),
+        ("keyboard_type('\\ud800')", "half of a character"),
+        (f"keyboard_type('{'a' * 2001}')", "longer than 2000 characters"),
+        ("click(')" + "))" * 50000, "not a whole call"),
     ],
 )
 def test_malformed(answer, why):

@@ -79,8 +79,11 @@ def test_a_wrong_click_is_punished_and_a_missing_element_is_not(browser):
     episode, _ = started(browser, "click-button", 1)
     with pytest.raises(Refused, match="Timeout"):
         episode.act(parse('click("999")'))
+    for word in ("crashed", "has been closed"):
+        with pytest.raises(Refused, match="Unknown key"):
+            episode.act(parse(f'keyboard_press("{word}")'))
     state = episode.act(parse("noop()"))
-    assert not state.done and state.raw == 0
+    assert not state.done and state.raw == 0 and not episode.replays, "such a key is no lost browser"
     episode.close()
 
 
