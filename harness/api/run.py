@@ -92,13 +92,13 @@ class Run:
 
     def reading(self, name: str) -> dict[str, Reading]:
         """One reading, `probe.name`, by sample. Raises UsageError with the nearest names."""
-        found = self.stored.readings()
-        names = {n for one in found.values() for n in one}
-        if not names:
-            raise UsageError(f"{self.name} has no readings: play it with a probe, such as method=image_attention")
-        if name not in names:
+        found = self.stored.readings(name)
+        if not found:
+            names = {n for one in self.stored.readings().values() for n in one}
+            if not names:
+                raise UsageError(f"{self.name} has no readings: play it with a probe, such as method=image_attention")
             raise UsageError(f"{self.name} has no reading {name}: {nearest(name, names)}")
-        return {sample: one[name] for sample, one in found.items() if name in one}
+        return {sample: one[name] for sample, one in found.items()}
 
     def circuit(self, name: str = "heads.patched", share: float = 0.02) -> list[tuple[int, int]]:
         """The share of heads (layer, head) with the largest mean effect in a reading, the largest first."""

@@ -47,6 +47,8 @@ def lines(found: Sequence[Summary]) -> Iterator[str]:
         yield f"  {'reading':<{NAME}} {'mean':>10}  {'95 % interval':<24} {'samples':>7}"
     for s in numbers:
         yield f"  {s.title[:NAME]:<{NAME}} {_short(s.mean):>10}  {_interval(s):<24} {s.n:>7}"
+    for s in (s for s in found if s.axes == ("unit",)):
+        yield f"  {s.title[:NAME]:<{NAME}} {s.units}"
     curves = [s for s in found if s.axes == ("layer",)]
     if curves:
         yield "" if numbers else "  curves"

@@ -10,6 +10,8 @@ import numpy as np
 from harness.runs.columns import Column
 from harness.stats import mean
 
+UNITS = 50
+"""Characters of a row of numbers that have no names."""
 ROWS = 10_000
 """Arrays of heads that are added up at once."""
 
@@ -23,7 +25,7 @@ class Summary:
         axes: Of the mean: those of the reading, or none where its samples differ in shape (tokens, maps).
         n: Samples that have it.
         mean: A number or an array; NaN where no sample is defined.
-        low, high: The 95 % interval over clusters, of numbers and curves; NaN where none is honest. None: of arrays.
+        low, high: The 95 % interval over clusters, of numbers and curves; NaN where none is honest. None: of others.
     """
 
     name: str
@@ -38,6 +40,12 @@ class Summary:
         return self.name.partition(".")[0]
 
     @property
+    def units(self) -> str:
+        """Of the axis `unit`: the means in a row, or how many there are where they are many."""
+        text = ", ".join(f"{v:.3g}" for v in self.mean)
+        return text if len(text) <= UNITS else f"{len(self.mean)} numbers"
+
+    @property
     def title(self) -> str:
         """The reading's own name, in words."""
         return titled(self.name)
@@ -49,14 +57,14 @@ def titled(name: str) -> str:
 
 
 def summaries(columns: Sequence[Column], clusters: np.ndarray, probe: str | None = None) -> list[Summary]:
-    """Every reading of a run (or of one probe) but maps of pictures, by name. `clusters`: of each sample, by number."""
+    """Every reading of a run (or of one probe) but maps of pictures. `clusters`: of each sample, by number."""
     return [summary(c, clusters[c.at]) for c in columns if probe in (None, c.probe)]
 
 
 def summary(column: Column, clusters: np.ndarray) -> Summary:
     """One reading of several samples. `clusters`: of each row of the column."""
     values, axes, n = column.values, column.axes, len(column.at)
-    if "head" in axes:
+    if not set(axes) <= {"layer"}:
         total, counts = np.zeros(values.shape[1:]), np.zeros(values.shape[1:], int)
         for start in range(0, n, ROWS):
             part = np.asarray(values[start : start + ROWS], np.float64)

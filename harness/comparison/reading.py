@@ -8,15 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.comparison.pairing import Pairs, Played, judged
-from harness.core.readings import Reading
 from harness.core.score import occurring
+from harness.runs.columns import Column, aligned
 from harness.runs.stored import StoredRun
 from harness.stats import Difference, Estimate, paired_mean
 from harness.stats.auroc import auroc, crossfitted
 from harness.stats.corrections import holm
 
 SURE = 0.05
-Read = Mapping[str, Mapping[str, Reading]]
 
 
 @dataclass(frozen=True)
@@ -60,78 +59,86 @@ class Inside:
     curves: list[Curve]
 
 
+@dataclass(frozen=True)
+class Told:
+    """A run's scored samples by number.
+
+    Args:
+        number: Of each sample.
+        right: [n] 1 or 0 by the judged score; NaN where it does not count the sample.
+        clusters: [n]
+    """
+
+    number: Mapping[str, int]
+    right: np.ndarray
+    clusters: np.ndarray
+
+
 def inside(a: Played, b: Played, pairs: Pairs) -> Inside:
     """Readings that both runs have of paired samples; a sample that is undefined in one of them is left out."""
     if not (isinstance(a, StoredRun) and isinstance(b, StoredRun)):
         return Inside([], [])
-    one, two = a.readings(), b.readings()
+    paired = [str(r.id) for r in pairs.left]
+    one, two = told(a, paired), told(b, paired)
+    others = {c.name: c for c in b.columns(two.number)}
     numbers, curves = [], []
-    right = told(a), told(b)
-    for name in [n for n in names(one) if n in set(names(two))]:
-        rows = [
-            (one[i][name], two[i][name], left.cluster)
-            for left in pairs.left
-            if name in one.get(i := str(left.id), {}) and name in two.get(i, {})
-        ]
-        if not rows or not (kind := {r.axes for pair in rows for r in pair[:2]}) <= {(), ("layer",)} or len(kind) > 1:
+    for before in a.columns(one.number):
+        after = others.get(before.name)
+        if after is None or not (before.whole and after.whole) or before.read not in ((), ("layer",)):
             continue
-        x, y = (np.array([np.atleast_1d(row[k].values) for row in rows], np.float64) for k in (0, 1))  # type: ignore[union-attr]
-        if x.shape != y.shape or x.dtype == object:
+        if (shared := aligned(before.first(len(paired)), after.first(len(paired)))) is None:
             continue
-        found = [_paired(x[:, l], y[:, l], [row[2] for row in rows]) for l in range(x.shape[1])]
+        at, x, y = shared
+        x, y = x.reshape(len(at), -1), y.reshape(len(at), -1)
+        found = [_paired(x[:, l], y[:, l], one.clusters[at]) for l in range(x.shape[1])]
         if any(f is None for f in found):
             continue
         means, differences = zip(*(f for f in found if f), strict=True)
-        before, after = zip(*means, strict=True)
-        if kind == {()}:
-            both = telling(right[0], one, name), telling(right[1], two, name)
-            numbers.append(Number(name, before[0], after[0], differences[0], both))
-        else:
+        left, right = zip(*means, strict=True)
+        if before.read:
             p = [d.p for d in differences]
-            curves.append(
-                Curve(name, [*before], [*after], [*differences], None if None in p else holm([v or 0.0 for v in p]))
-            )
+            corrected = None if None in p else holm([v or 0.0 for v in p])
+            curves.append(Curve(before.name, [*left], [*right], [*differences], corrected))
+        else:
+            both = telling(one, before), telling(two, after)
+            numbers.append(Number(before.name, left[0], right[0], differences[0], both))
     return Inside(numbers, curves)
 
 
-def names(read: Read) -> list[str]:
-    """Every reading of a run, in the order of the first sample that has it."""
-    return list(dict.fromkeys(name for one in read.values() for name in one))
+def told(run: Played, first: Sequence[str] = ()) -> Told:
+    """Which samples are right. `first`: scored samples that are numbered from 0 on, in their order; then come the
+    others."""
+    rows = {str(r.id): r for r in run.results() if r.outcome}
+    number = {i: n for n, i in enumerate(dict.fromkeys([*first, *rows]))}
+    score = judged(run, occurring([*rows.values()])) if rows else None
+    right = [score.right(o.scores) if score and (o := rows[i].outcome) else None for i in number]
+    clusters = np.array([rows[i].cluster for i in number], object)
+    return Told(number, np.array([np.nan if r is None else r for r in right], float), clusters)
 
 
-def told(run: Played) -> dict[str, tuple[bool, str]]:
-    """Sample -> whether it is right by the judged score, and its cluster; samples that it does not count left out."""
-    rows = [r for r in run.results() if r.outcome]
-    score = judged(run, occurring(rows)) if rows else None
-    found = {str(r.id): (score.right(r.outcome.scores), r.cluster) for r in rows if score and r.outcome}
-    return {i: (right, cluster) for i, (right, cluster) in found.items() if right is not None}
-
-
-def telling(right: Mapping[str, tuple[bool, str]], read: Read, name: str) -> Estimate:
-    """How well a reading tells right answers from wrong ones: AUROC of its number (of a curve, its mean), and of a
-    logistic probe on it, cross-fitted over clusters, where its axis is `unit`. Above .5: larger where right."""
-    rows = [(read[i][name], *right[i]) for i in right if name in read.get(i, {})]
-    states = bool(rows) and all(r.axes == ("unit",) for r, _, _ in rows)
-    rows = [row for row in rows if (np.isfinite(row[0].values).all() if states else np.isfinite(row[0].value))]
-    good, clusters = [row[1] for row in rows], [row[2] for row in rows]
-    if not rows:
+def telling(run: Told, column: Column) -> Estimate:
+    """How well a reading tells right answers from wrong ones: AUROC of its number, and of a logistic probe on it,
+    cross-fitted over clusters, where its axis is `unit`. Above .5: larger where right."""
+    order = np.argsort(column.at, kind="stable")
+    at, values = column.at[order], column.values[order]
+    ok = np.isfinite(run.right[at]) & np.isfinite(values).all(tuple(range(1, values.ndim)))
+    values, right, clusters = values[ok], run.right[at[ok]] == 1, run.clusters[at[ok]]
+    if not len(values):
         return Estimate(float("nan"), None, None, None, 0, 0, "undefined")
-    if states:
-        return auroc(crossfitted(np.stack([row[0].values for row in rows]), good, clusters), good, clusters)
-    return auroc([row[0].value for row in rows], good, clusters)
+    return auroc(crossfitted(values, right, clusters) if values.ndim == 2 else values, right, clusters)
 
 
 def tellings(run: StoredRun) -> Iterator[tuple[str, Estimate]]:
     """Of every number and state of a run."""
-    right, read = told(run), run.readings()
-    for name in names(read):
-        if {one[name].axes for one in read.values() if name in one} <= {(), ("unit",)}:
-            yield name, telling(right, read, name)
+    found = told(run)
+    for column in run.columns(found.number):
+        if column.whole and column.read in ((), ("unit",)):
+            yield column.name, telling(found, column)
 
 
-def _paired(x: np.ndarray, y: np.ndarray, clusters: Sequence[str]) -> tuple[tuple[float, float], Difference] | None:
+def _paired(x: np.ndarray, y: np.ndarray, clusters: np.ndarray) -> tuple[tuple[float, float], Difference] | None:
+    x, y = x.astype(np.float64), y.astype(np.float64)
     both = np.isfinite(x) & np.isfinite(y)
     if not both.any():
         return None
-    kept = [c for c, ok in zip(clusters, both, strict=True) if ok]
-    return (float(x[both].mean()), float(y[both].mean())), paired_mean(x[both], y[both], kept)
+    return (float(x[both].mean()), float(y[both].mean())), paired_mean(x[both], y[both], clusters[both].tolist())

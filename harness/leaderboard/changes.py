@@ -13,6 +13,7 @@ from harness.leaderboard import fields
 from harness.leaderboard.answers import Items
 from harness.leaderboard.board import Board
 from harness.leaderboard.inside import Inside
+from harness.runs.columns import aligned
 from harness.stats import Difference, mean, paired_mean
 from harness.stats.corrections import holm
 
@@ -91,12 +92,10 @@ def _row(base: Inside, other: Inside, items: Items, probe: str) -> ChangeRow:
     curves: dict[str, tuple[float, Markup]] = {}
     for name, before in base.values.items():
         after = other.values.get(name)
-        if before.probe != probe or after is None or before.values.shape[1:] != after.values.shape[1:]:
+        if before.probe != probe or after is None or (shared := aligned(before, after)) is None:
             continue
-        both, one, two = np.intersect1d(before.at, after.at, return_indices=True)
-        if not len(both):
-            continue
-        a, b, clusters = before.values[one], after.values[two], items.clusters[both]
+        both, a, b = shared
+        clusters = items.clusters[both]
         if a.ndim == 1:
             a, b = a.astype(np.float64), b.astype(np.float64)
             good = np.isfinite(a) & np.isfinite(b)

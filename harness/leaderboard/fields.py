@@ -12,11 +12,11 @@ SHADES = 9
 WIDE, HIGH = 340, 300
 """Units of a field at most; a small one has cells of CELL units."""
 CELL = 26
-EDGE, TOP, LEGEND = 34, 20, 44
+EDGE, TOP, LEGEND = 42, 36, 44
 
 
 def heads(values: np.ndarray, name: str, samples: int) -> Markup:
-    """Layers down, heads across; the darkest is the most. One path for each shade: equal data, equal bytes."""
+    """Layers down, heads across; the strongest colour is the most. One path for each shade: equal data, equal bytes."""
     layers, count = values.shape
     across, down = min(CELL, (WIDE - EDGE) / count), min(CELL, (HIGH - TOP) / layers)
     height = TOP + down * layers
@@ -38,6 +38,10 @@ def heads(values: np.ndarray, name: str, samples: int) -> Markup:
     for h in _some(count, WIDE / 30):
         x = EDGE + (h + 0.5) * across
         parts.append(f'<text class="tick" x="{x:.1f}" y="{TOP - 6}" text-anchor="middle">{h}</text>')
+    middle = TOP + down * layers / 2
+    parts.append(f'<text class="title" x="{EDGE + across * count / 2:.1f}" y="13" text-anchor="middle">head</text>')
+    turned = f'transform="rotate(-90 12 {middle:.1f})"'
+    parts.append(f'<text class="title" x="12" y="{middle:.1f}" text-anchor="middle" {turned}>layer</text>')
     parts += _legend(low, high, height)
     said = f"{name}, mean of {samples} samples, {layers} layers down and {count} heads across, {most(values)}"
     return svg(WIDE, round(height) + LEGEND, parts, "field", said)

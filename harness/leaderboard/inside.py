@@ -79,8 +79,8 @@ def inside(entry: BoardEntry, folder: Path, items: Items, cards: Mapping[str, Pl
         curves = [(s, fields.curve(s.mean, s.low, s.high, s.title)) for s in own if s.axes == ("layer",)]
         heads = [(s, fields.heads(s.mean, s.title, s.n)) for s in own if s.axes == ("layer", "head")]
         title = cards[probe].title if probe in cards else probe
-        parts.append(Part(probe, title, [s for s in own if not s.axes], curves, heads))
-    values = {c.name: c for c in found if c.axes in ((), ("layer",))}
+        parts.append(Part(probe, title, [s for s in own if s.axes in ((), ("unit",))], curves, heads))
+    values = {c.name: c for c in found if c.whole and c.axes in ((), ("layer",))}
     maps = {n: sorted(made, key=lambda m: m["name"]) for n, made in maps.items()}
     return Inside(entry, acting(entry.method, cards), parts, maps, values)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from harness.runs import readings as stored
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FIXED = {"layer", "head"}
+FIXED = {"layer", "head", "unit"}
 """Axes whose lengths all samples of a run share: arrays over them have a mean."""
 PICTURE = {"row", "column"}
 """Axes of maps: places of two pictures are not the same."""
@@ -34,6 +34,7 @@ class Column:
 
     Args:
         name: `probe.reading`.
+        read: The axes of the reading.
         axes: Of one sample's value: those of the reading, or none where its samples differ in shape (tokens): then the
             value is its mean.
         at: [n] the numbers of the samples that have it.
@@ -42,6 +43,7 @@ class Column:
     """
 
     name: str
+    read: tuple[str, ...]
     axes: tuple[str, ...]
     at: np.ndarray
     values: np.ndarray
@@ -51,11 +53,30 @@ class Column:
     def probe(self) -> str:
         return self.name.partition(".")[0]
 
+    @property
+    def whole(self) -> bool:
+        """Whether the values are all of the reading, not the means of what differs in shape."""
+        return self.axes == self.read
+
+    def first(self, count: int) -> Column:
+        """Of the samples that are numbered below `count`."""
+        some = self.at < count
+        return self if some.all() else replace(self, at=self.at[some], values=self.values[some])
+
+
+def aligned(a: Column, b: Column) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """The numbers of the samples that both have, and the values of each; None where they differ in shape, or share no
+    sample."""
+    if a.values.shape[1:] != b.values.shape[1:]:
+        return None
+    both, one, two = np.intersect1d(a.at, b.at, return_indices=True)
+    return (both, a.values[one], b.values[two]) if len(both) else None
+
 
 def columns(
     folder: Path, number: Mapping[str, int], map_: Callable[[int, str, Reading], None] | None = None
 ) -> list[Column]:
-    """Every reading of a run but maps of pictures, by name.
+    """Every reading of a run but maps of pictures, in the order in which they first occur.
 
     `number`: of each sample that counts. `map_` is told of each map: the number of its sample, its name, itself.
     """
@@ -64,7 +85,9 @@ def columns(
     found: dict[str, _Gathered] = {}
     with contextlib.ExitStack() as files:
         for table in _tables(folder):
-            for name in sorted(set(table.column("name").to_pylist()) - {stored.BARE}):
+            for name in dict.fromkeys(table.column("name").to_pylist()):
+                if name == stored.BARE:
+                    continue
                 part = table.filter(pc.equal(table.column("name"), name))  # type: ignore[attr-defined]
                 at = np.array([number.get(i, -1) for i in part.column("id").to_pylist()], np.int32)
                 if PICTURE.isdisjoint(part.column("axes")[0].as_py()):
@@ -75,7 +98,7 @@ def columns(
                     for n, row in zip(at.tolist(), part.to_pylist(), strict=True):
                         if n >= 0:
                             map_(n, name, stored.reading(row))
-        return [found[name].column() for name in sorted(found)]
+        return [gathered.column() for gathered in found.values()]
 
 
 def _tables(folder: Path) -> Iterator[pa.Table]:
@@ -125,7 +148,7 @@ class _Gathered:
         whole = bool(self.alike and self.shape)
         at, numbers, arrays = (_held(f, kind) for f, kind in zip(self.files, ("i4", "f4", "f4"), strict=True))
         axes, values = (self.axes, arrays.reshape(len(at), *self.shape)) if whole else ((), numbers)
-        return Column(self.name, axes, at, values, self.within)
+        return Column(self.name, self.axes, axes, at, values, self.within)
 
 
 def _flat(lists: Any) -> np.ndarray:

@@ -99,10 +99,11 @@ class Recorder:
         return len(self.ids & wanted) if path.exists() else None
 
 
-def read(folder: Path) -> dict[str, dict[str, Reading]]:
-    """Readings of a run by sample and name, `probe.name`; finished or not. Empty where it has none."""
+def read(folder: Path, name: str | None = None) -> dict[str, dict[str, Reading]]:
+    """Readings of a run by sample and name, `probe.name`; finished or not. Empty where it has none. `name`: that one
+    alone, of the samples that have it."""
     found: dict[str, dict[str, Reading]] = {}
-    for row in rows(folder):
+    for row in rows(folder, name=name):
         one = found.setdefault(row["id"], {})
         if row["name"] != BARE:
             one[row["name"]] = reading(row)
@@ -163,23 +164,27 @@ def _row(name: str, reading: Reading) -> dict[str, Any]:
     return {"name": name, "axes": list(reading.axes), "shape": shape, "data": data, **box, **more}
 
 
-def rows(folder: Path, wanted: Set[str] | None = None) -> Iterator[dict[str, Any]]:
-    """Rows of the Parquet file, then those of the log, which replace a sample's rows as a whole."""
+def rows(folder: Path, wanted: Set[str] | None = None, name: str | None = None) -> Iterator[dict[str, Any]]:
+    """Rows of the Parquet file, then those of the log, which replace a sample's rows as a whole. `wanted`: samples;
+    `name`: one reading."""
     last = {row["id"]: number for number, row in enumerate(_logged(folder))}
     path = folder / FILE
     if path.exists():
+        import pyarrow.compute as pc
         import pyarrow.parquet as pq
 
         with pq.ParquetFile(path) as file:
             for part in file.iter_batches(batch_size=ROWS):
-                for row in part.to_pylist():
+                kept = part if name is None else part.filter(pc.equal(part.column("name"), name))  # type: ignore[attr-defined]
+                for row in kept.to_pylist():
                     if row["id"] not in last and (wanted is None or row["id"] in wanted):
                         yield row
     for number, line in enumerate(_logged(folder)):
         if last[line["id"]] != number or (wanted is not None and line["id"] not in wanted):
             continue
         for row in line["rows"] or [{"name": BARE, "axes": [], "shape": [], "data": None}]:
-            yield _unpacked(line["id"], row)
+            if name in (None, row["name"]):
+                yield _unpacked(line["id"], row)
 
 
 def _unpacked(sample: str, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -69,9 +69,9 @@ class StoredRun:
     def results(self) -> list[Result]:
         return journal.read(self.directory.journal)
 
-    def readings(self) -> dict[str, dict[str, Reading]]:
-        """What probes read, by sample and `probe.name`; empty where the run had none."""
-        return readings.read(self.directory.path)
+    def readings(self, name: str | None = None) -> dict[str, dict[str, Reading]]:
+        """What probes read, by sample and `probe.name`; empty where the run had none. `name`: one reading alone."""
+        return readings.read(self.directory.path, name)
 
     def columns(self, number: Mapping[str, int]) -> list[Column]:
         """What probes read, as arrays over the samples that are numbered."""

@@ -29,6 +29,7 @@ function covered(map, boxes) {
 }
 
 const percent = (v) => `${(100 * v).toFixed(v < 0.1 ? 1 : 0)} %`;
+const signed = (v) => `${v < 0 ? "−" : "+"}${Math.abs(v).toPrecision(2)}`;
 const total = (values) => values.reduce((a, b) => a + b, 0);
 
 function paint(canvas, map, values, most) {
@@ -58,8 +59,8 @@ function told(name, map, values, inside, boxes) {
 function apart(map, change, inside, boxes) {
   const most = change.reduce((best, v, n) => (Math.abs(v) > Math.abs(change[best]) ? n : best), 0), columns = map.shape[2];
   const where = `${change[most] < 0 ? "less" : "more"} in row ${Math.floor(most / columns) + 1}, column ${(most % columns) + 1} above all`;
-  const share = boxes.length ? `, ${total(change.map((v, n) => v * inside[n])).toPrecision(2)} in the boxes` : "";
-  return [element("strong", {}, "Difference"), ` ${total(change).toPrecision(2)} in all${share}; ${where}. `, element("span", { class: "more" }, "More"), " and ", element("span", { class: "less" }, "less"), " with the method."];
+  const share = boxes.length ? `, ${signed(total(change.map((v, n) => v * inside[n])))} in the boxes` : "";
+  return [element("strong", {}, "Difference"), ` ${signed(total(change))} in all${share}; ${where}. `, element("span", { class: "more" }, "More"), " and ", element("span", { class: "less" }, "less"), " with the method."];
 }
 
 export async function attention(index, run, i, file, marks) {

@@ -57,14 +57,16 @@ def test_heads_are_averaged_steps_are_numbers_and_maps_are_left_out(summaries):
             "p.heads": Reading(heads + i, ("layer", "head")),
             "p.steps": Reading(np.arange(2.0 + i), ("step",)),
             "p.map": Reading(np.eye(3), ("row", "column")),
+            "p.few": Reading([1.0, 2.0 + i], ("unit",)),
             "q.n": Reading(float(i)),
         }
         for i in range(2)
     }
     by = {s.name: s for s in summaries(rows)}
-    assert list(by) == ["p.heads", "p.steps", "q.n"]
+    assert list(by) == ["p.heads", "p.steps", "p.few", "q.n"]
     np.testing.assert_allclose(by["p.heads"].mean, heads + 0.5)
     assert by["p.heads"].low is None and by["p.steps"].axes == () and by["p.steps"].mean == 0.75
+    assert by["p.few"].axes == ("unit",) and by["p.few"].units == "1, 2.5" and by["p.few"].low is None
     assert [s.name for s in summaries(rows, "q")] == ["q.n"]
 
 

@@ -10,9 +10,11 @@ import pytest
 
 import harness
 from harness.cli import main
-from harness.comparison.reading import telling
+from harness.comparison.reading import Told, telling
 from harness.comparison.table import bars, spans
-from harness.core.readings import Reading
+from harness.runs import columns
+from harness.runs.columns import Column
+from harness.runs.stored import StoredRun
 
 WORDS = ["eval", "task=pope", "limit=180", "logger=quiet", "seed=0"]
 
@@ -71,13 +73,35 @@ def test_runs_without_readings_are_compared_as_ever(results, tmp_path):
 
 
 def test_undefined_readings_are_left_out():
-    right = {f"s{i}": (i % 2 == 0, f"c{i % 12}") for i in range(48)}
-    read = {
-        i: {"p.x": Reading(float("nan") if n % 3 == 0 else float(ok))} for n, (i, (ok, _)) in enumerate(right.items())
-    }
-    found = telling(right, read, "p.x")
+    right = np.arange(48) % 2 == 0
+    run = Told({}, right.astype(float), np.array([f"c{i % 12}" for i in range(48)], object))
+    values = np.where(np.arange(48) % 3 == 0, np.nan, right).astype(np.float32)
+    column = Column("p.x", (), (), np.arange(48)[::-1], values[::-1], (0.0, 1.0))
+    found = telling(run, column)
     assert found.n == 32 and found.value == 1.0
-    assert telling(right, {}, "p.x").n == 0
+    assert telling(run, column.first(0)).n == 0
+    uncounted = dataclasses.replace(run, right=np.where(right, np.nan, 0.0))
+    assert telling(uncounted, column).n == 16
+
+
+def test_runs_are_not_read_at_once(results, monkeypatch):
+    """Arrays of many samples are mapped from disk, and the numbers are the same; samples of one run alone, and an
+    order of its own, move no pair."""
+    vista, plain = harness.runs(results)
+    before = [dataclasses.astuple(harness.compare(plain, vista).inside), list(plain.auroc())]
+    monkeypatch.setattr(columns, "SMALL", 64)
+    monkeypatch.setattr(columns.stored, "ROWS", 300)
+    monkeypatch.setattr(StoredRun, "readings", None)
+    assert str([dataclasses.astuple(harness.compare(plain, vista).inside), list(plain.auroc())]) == str(before)
+    shuffled = [*StoredRun.results(vista.stored)][::-1][20:]
+    monkeypatch.setattr(
+        StoredRun, "results", lambda run, all_=StoredRun.results: shuffled if run == vista.stored else all_(run)
+    )
+    number = {n.name: n for n in harness.compare(plain, vista).inside.numbers}["lost.entropy"]
+    monkeypatch.undo()
+    one, two = (run.reading("lost.entropy") for run in (plain, vista))
+    wanted = np.mean([two[r.id].value - one[r.id].value for r in shuffled])
+    assert number.difference.value == pytest.approx(wanted, abs=1e-6) and number.right[0].n == 180
 
 
 def test_layers_in_words_and_bars():

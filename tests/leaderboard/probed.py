@@ -26,6 +26,7 @@ def read(folder: Path, shift: float, ids: Sequence[str], *, keep: int = 3, layer
             "first": Reading(rng.random()),
             "image_layers": Reading(curve + shift * np.arange(layers), ("layer",)),
             "image_heads": Reading(field + shift, ("layer", "head")),
+            "image_steps": Reading(np.full(3, 9.0 + 9 * shift), ("step",)),
             "map": Reading(map_, ("layer", "row", "column"), (0.0, 0.25, 1.0, 0.75)),
         }
         named = {f"image_attention.{k}": v for k, v in found.items()}

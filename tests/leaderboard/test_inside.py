@@ -49,6 +49,7 @@ def test_a_runs_page_draws_curves_and_heads_and_says_what_they_show(site):
         "image_attention"
         not in page(site, "run", "quiz-embedded-vanilla-*").split("First samples")[0].split("Inside")[-1]
     )
+    assert text.count(">head</text>") == 1 and text.count(">layer</text>") == 2, "axes have their names"
     assert not re.search(r"\bstyle=", text)
 
 
@@ -76,6 +77,7 @@ def test_methods_are_ranked_by_what_they_change(site):
     assert [float(size) for _, size in rows] == pytest.approx([0.5 / 0.29, 0.02 / 0.29], rel=0.1)
     assert re.search(r"<strong>\+0\.500</strong><span class=\"hidden\"> significant", text)
     assert "+0.000" in text, "first does not change"
+    assert "image steps" not in text, "a mean over tokens of the few kept samples is no number of all"
     assert text.count('aria-label="change of image over 4 layers') == 2
     assert "most changed by gift" in (site[0] / "probes.html").read_text()
 
@@ -120,8 +122,10 @@ def test_the_longest_lines_fit():
     values = np.array([np.nan, np.nan, *np.linspace(-1.234e-05, 9.876e-05, 28)])  # two layers are one column
     curve = Summary("trace.attention_object_visual_layers", ("layer",), 9, values, values, values)
     number = Summary("p.name_that_is_longer_than_a_column", (), 10**6, *[np.array(-1.234e-05)] * 3)
-    made = list(lines([number, curve]))
-    assert max(map(len, made)) <= 80
+    units = Summary("sinks.counts", ("unit",), 9, -np.linspace(1.234e-05, 9.876e-05, 6))
+    states = Summary("lost.state", ("unit",), 9, np.zeros(64))
+    made = list(lines([number, curve, units, states]))
+    assert max(map(len, made)) <= 80 and made[3].split() == ["state", "64", "numbers"]
     assert any("attention object visual " in line and line.endswith("top 29") for line in made)
 
 

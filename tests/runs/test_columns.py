@@ -51,12 +51,14 @@ def test_they_are_what_is_read_at_once(folder, monkeypatch):
     monkeypatch.setattr(module.stored, "ROWS", 7)
     every, maps = read(folder), {}
     got = {c.name: c for c in columns(folder, NUMBER, lambda n, name, map_: maps.update({(n, name): map_}))}
-    assert list(got) == ["p.curve_layers", "p.heads", "p.n", "p.ragged", "p.steps"]
+    assert sorted(got) == ["p.curve_layers", "p.heads", "p.n", "p.ragged", "p.steps"]
+    assert list(got) == list(dict.fromkeys(name for one in every.values() for name in one if name != "p.map"))
     for name, column in got.items():
         rows = [(NUMBER[s], one[name]) for s, one in every.items() if name in one and s in NUMBER]
         assert sorted(column.at.tolist()) == sorted(n for n, _ in rows)
         whole = name in ("p.curve_layers", "p.heads", "p.n")
-        assert column.axes == (rows[0][1].axes if whole else ())
+        assert column.axes == (rows[0][1].axes if whole else ()) and column.whole == whole
+        assert column.read == rows[0][1].axes
         for n, one in rows:
             own = column.values[column.at.tolist().index(n)]
             np.testing.assert_allclose(own, one.values if whole else one.value, rtol=1e-6)
