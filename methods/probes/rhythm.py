@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from harness.core.readings import COUNT, RATE, Reading
-from harness.steering import Batch, Probe, View
+from harness.steering import Batch, Probe, View, by_name
 
 SHARE, MARKED = 0.3, 0.4  # of the heads: shortest spans are local, longest global; of tokens: preplan, and anchors
 
@@ -38,8 +38,7 @@ class Rhythm(Probe):
         self.keep("back", l, back[..., self.near :], batch)
 
     def readings(self, batch: Batch, passes: Sequence[int]) -> Mapping[str, Sequence[Reading | None]]:
-        rows = [self._of(i, count) for i, count in enumerate(passes)]
-        return {name: [row[name] for row in rows] for name in rows[0]}
+        return by_name([self._of(i, count) for i, count in enumerate(passes)])
 
     def _of(self, i: int, passes: int) -> dict[str, Reading]:
         count = passes - 1  # the last token is chosen, and never fed
@@ -53,13 +52,13 @@ class Rhythm(Probe):
                 later = np.arange(s + self.near, min(count, s + self.far + 1))
                 fai[s] = back[later, later - s - self.near].mean()
         plan, anchor = largest(np.append(np.abs(np.diff(waad)), np.nan)), largest(fai)
-        coupled = np.array([plan[max(0, s - 3) : s].any() for s in np.flatnonzero(anchor)])
+        coupled = np.array([(plan[max(0, s - 3) : s] == 1).any() for s in np.flatnonzero(anchor == 1)])
+        curves = {"waad": waad, "fai": fai, "preplan": plan, "anchor": anchor}
         return {
             "waad": Reading(_mean(waad), within=COUNT),
             "fai": Reading(_mean(fai), within=RATE),
             "coupled": Reading(_mean(coupled), within=RATE),
-            "waad_steps": Reading(waad, ("step",)),
-            "fai_steps": Reading(fai, ("step",)),
+            **{f"{name}_steps": Reading(curve, ("step",)) for name, curve in curves.items()},
         }
 
 
@@ -71,9 +70,9 @@ def ends(spans: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def largest(x: np.ndarray) -> np.ndarray:
-    """The largest 40 % of the defined values, bool."""
+    """1 at the largest 40 % of the defined values, 0 at the others, NaN where there is none."""
     known = np.isfinite(x)
-    return known & (x >= np.quantile(x[known], 1 - MARKED)) if known.any() else known
+    return np.where(known, x >= np.quantile(x[known], 1 - MARKED), np.nan) if known.any() else x
 
 
 def _mean(x: np.ndarray) -> float:

@@ -153,8 +153,12 @@ def test_rhythm():
     ]
     np.testing.assert_allclose(got["fai_steps"][: count - 2], fai, **CLOSE)
     assert np.isnan(got["fai_steps"][count - 2 :]).all() and np.isnan(got["waad_steps"][count:]).all()
+    jump = np.abs(np.diff(waad))
+    np.testing.assert_array_equal(got["preplan_steps"][: count - 1], jump >= np.quantile(jump, 0.6))
+    np.testing.assert_array_equal(got["anchor_steps"][: count - 2], np.array(fai) >= np.quantile(fai, 0.6))
+    assert np.isnan(got["preplan_steps"][count - 1 :]).all() and np.isnan(got["anchor_steps"][count - 2 :]).all()
     assert waad.min() >= 0 and waad.max() <= 6 and not (local & wide).any()
-    assert largest(np.array([1.0, 2, 3, 4, np.nan])).tolist() == [False, False, True, True, False]
+    np.testing.assert_array_equal(largest(np.array([1.0, 2, 3, 4, np.nan])), [0, 0, 1, 1, np.nan])
 
 
 def test_rhythm_of_one_token_is_undefined():
