@@ -1,6 +1,8 @@
 """The circuits of two tasks, found backwards as in Circuit Component Reuse, their overlap, and the repair:
 
-python -m benchmarks.circuits [--model smollm2] [--limit 60] [--results DIR]
+python -m benchmarks.circuits [--model smollm2] [--limit 12] [--repaired 60] [--results DIR]
+
+Five runs, each of which continues where it was stopped.
 """
 
 from __future__ import annotations
@@ -19,16 +21,15 @@ TASKS = ("names", "colours")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="smollm2")
-    parser.add_argument("--limit", type=int, default=60)
+    parser.add_argument("--limit", type=int, default=12, help="prompts of each task that are patched")
+    parser.add_argument("--repaired", type=int, default=60, help="prompts of colours that the oracle repairs")
     parser.add_argument("--results", default="results")
     given = parser.parse_args()
 
-    def play(task: str, **values: Any) -> harness.Run:
+    def play(task: str, limit: int = given.limit, **values: Any) -> harness.Run:
         settings = {"heads": values} if values else "heads"
         chosen = {"circuits": {"variants": task}}
-        return harness.evaluate(
-            chosen, settings, model=given.model, limit=given.limit, results=given.results, logger="quiet"
-        )
+        return harness.evaluate(chosen, settings, model=given.model, limit=limit, results=given.results, logger="quiet")
 
     first = {task: play(task) for task in TASKS}
     for task, run in first.items():
@@ -51,7 +52,7 @@ def main() -> None:
             f"of all heads {found.correlation:.2f}"
         )
     three = names(second["names"].circuit("heads.to_receivers"))[:3]
-    repaired = play("colours", patch=None, repair=three)
+    repaired = play("colours", given.repaired, patch=None, repair=three)
     for name in ("right", "oracle_right", "oracle_repair"):
         read = repaired.reading(f"heads.{name}")
         value = mean([r.value for r in read.values()], list(read), False, (-np.inf, np.inf))

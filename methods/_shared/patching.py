@@ -110,18 +110,16 @@ def paired(view: View, methods: Sequence[Steering], sample: Inputs, noise: float
 def patched(
     view: View, methods: Sequence[Steering], two: Paired, at: str, receivers: Sequence[Head]
 ) -> dict[str, Reading]:
-    """What each head changes, alone, of the difference of the two logits: `patched`, put into the counterpart's pass;
-    `paths`, from it to the logits directly; `to_receivers`, from it to these heads."""
+    """What each head changes, alone, of the difference of the two logits: `patched`, put into the counterpart's pass,
+    and `paths`, from it to the logits directly; with receivers, `to_receivers`, from it to these heads, instead."""
     places = [-1] if at == "last" else range(-two.clean.length, 0)
     heads = list(product(range(view.depth), range(view.n_heads)))
-    z = two.difference(
-        traced(view, methods, two.clean, two.other, [None, *(Patch("head", l, places, h) for l, h in heads)])
-    )
-    found = {"clean": Reading(z[0]), "counterpart": Reading(z[1])}
-    of = {"patched": z[2:] - z[1], "paths": z[0] - two.difference(paths(view, methods, two, heads, [], places))}
-    if receivers:
-        of["to_receivers"] = z[0] - two.difference(paths(view, methods, two, heads, receivers, places))
+    alone = [] if receivers else [Patch("head", l, places, h) for l, h in heads]
+    z = two.difference(traced(view, methods, two.clean, two.other, [None, *alone]))
+    along = z[0] - two.difference(paths(view, methods, two, heads, receivers, places))
+    of = {"to_receivers": along} if receivers else {"patched": z[2:] - z[1], "paths": along}
     shape = view.depth, view.n_heads
+    found = {"clean": Reading(z[0]), "counterpart": Reading(z[1])}
     return found | {name: Reading(x.reshape(shape).numpy(), ("layer", "head")) for name, x in of.items()}
 
 

@@ -136,17 +136,19 @@ def test_the_last_position_alone_is_what_reaches_the_logits_directly():
 
 def test_a_prompt_patched_with_itself_changes_nothing():
     v, two = view("llama"), pair()
-    got = patched(v, [], replace(two, other=two.clean), "all", [(3, 0)])
+    same = replace(two, other=two.clean)
+    got = patched(v, [], same, "all", []) | patched(v, [], same, "all", [(3, 0)])
     for name in ("patched", "paths", "to_receivers"):
         np.testing.assert_allclose(got[name].values, 0, atol=1e-3)
 
 
 def test_batches_change_nothing(monkeypatch):
     v, two = view("llama"), pair()
-    whole = patched(v, [], two, "all", [(3, 0)])
+    both = lambda: patched(v, [], two, "all", []) | patched(v, [], two, "all", [(3, 0)])  # noqa: E731
+    whole = both()
     monkeypatch.setattr("harness.methods._shared.tracing.TOKENS", 5 * two.clean.length)
     monkeypatch.setattr("harness.methods._shared.patching.TOKENS", 7 * two.clean.length)
-    for name, reading in patched(v, [], two, "all", [(3, 0)]).items():
+    for name, reading in both().items():
         np.testing.assert_allclose(reading.values, whole[name].values, atol=1e-3)
 
 
@@ -178,7 +180,7 @@ def test_the_probe_with_a_tasks_pair():
     read = {name.partition(".")[2]: r for name, r in got.readings.items()}
     z = plain(v, one)
     assert read["difference"].value == pytest.approx(float(z[10] - z[20]), abs=1e-3) == read["clean"].value
-    assert read["to_receivers"].axes == read["patched"].axes == ("layer", "head")
+    assert read["to_receivers"].axes == ("layer", "head") and not {"patched", "paths"} & read.keys()
     at = -len(words) + 3
     with_repair = played(v, [Repair([(2, 0), (1, 1)], [at])], [one] * 2, 0)[1]
     wanted = float(with_repair[10] - with_repair[20]) - read["clean"].value
