@@ -1,7 +1,7 @@
 """What the tower knows beside what the model says: docs/blindness.md, from runs of POPE with the probe `tower`.
 
-    python -m benchmarks.blindness play [--model tiny-llava] [--limit 3600] [--scenes 1500] [--device cpu]
-    python -m benchmarks.blindness write      # the page's block and its figure, from results/towers/blindness.json
+    python benchmarks/blindness.py play [--model tiny-llava] [--limit 3600] [--scenes 1500] [--device cpu]
+    python benchmarks/blindness.py write     # the page's block and its figure, from results/towers/blindness.json
 
 `play` draws pictures of the calibration range, fits the probe to them, and keeps the figures of one model.
 """
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cells import bounds, short, table
 
 import harness
 from harness.embedded.scenes import CALIBRATION, scene
@@ -143,7 +144,6 @@ def keep(model: str, found: dict[str, Any], file: Path = KEPT) -> None:
 def block(kept: dict[str, Any]) -> str:
     """The tables of the page."""
     names = list(kept)
-    lines = [f"| | {' | '.join(f'`{n}`' for n in names)} |", f"|---|{'---|' * len(names)}"]
     rows: list[tuple[str, Callable[[dict[str, Any]], str]]] = [
         ("questions (picture and class), pictures", lambda f: f"{f['questions']}, {f['pictures']}"),
         ("accuracy of what the model says", lambda f: _said(f["accuracy"])),
@@ -159,24 +159,19 @@ def block(kept: dict[str, Any]) -> str:
         ("the probe is wrong where the model is right", lambda f: _said(f["blind"]["right"])),
         ("classes shown, rank correlation of the two AUROCs", _classes),
     ]
-    return (
-        "\n".join([*lines, *(f"| {name} | {' | '.join(said(kept[n]) for n in names)} |" for name, said in rows)]) + "\n"
-    )
+    cells = [[name, *(said(kept[n]) for n in names)] for name, said in rows]
+    return table([["", *(f"`{n}`" for n in names)], *cells], text=1 + len(names))
 
 
 def _said(e: dict[str, Any]) -> str:
     if e["value"] is None:
         return "none"
-    return _number(e["value"]) + (f" [{_number(e['low'])}, {_number(e['high'])}]" if e["low"] is not None else "")
+    return short(e["value"]) + bounds(e["low"], e["high"])
 
 
 def _rest(e: dict[str, Any]) -> str:
     flipped = {"value": "value", "low": "high", "high": "low"}
     return _said({k: None if e[v] is None else 1 - e[v] for k, v in flipped.items()})
-
-
-def _number(x: float) -> str:
-    return f"{x:.3f}".replace("0.", ".", 1) if abs(x) < 1 else f"{x:.3f}"
 
 
 def _classes(f: dict[str, Any]) -> str:

@@ -7,8 +7,9 @@ import textwrap
 from collections.abc import Iterator
 from functools import cache
 
+from cells import row
 from method_studies import STUDIES, Study
-from method_tables import TABLES, Played, claims_table, head, on_gpu, row
+from method_tables import TABLES, Played, claims_table, head, on_gpu
 
 from harness.interop import bundle
 from harness.plugins.registry import ROOT

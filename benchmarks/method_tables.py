@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from cells import row
 from method_studies import Study
 
 from harness.comparison.compare import ALSO
@@ -192,10 +193,6 @@ def signed(d: Difference) -> str:
 
 def chance(p: float | None) -> str:
     return "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def row(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def head(*names: str) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """CHAIR and ScreenSpot under methods that act in the vision tower, beside vanilla: the tables of docs/tower.md.
 
-    python -m benchmarks.tower_tasks play [--task screenspot chair] [--limit N] [--results DIR]
-    python -m benchmarks.tower_tasks write
+    python benchmarks/tower_tasks.py play [--task screenspot chair] [--limit N] [--results DIR]
+    python benchmarks/tower_tasks.py write
 
 Intervals are of the paired difference to vanilla, clustered by page (ScreenSpot) or picture (CHAIR). Targets are told
 apart by the side of a square of their area, in pixels of the picture that the tower reads.
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cells import bounds, short, signed, table
 
 import harness
 from harness.plugins.registry import ROOT
@@ -146,21 +147,11 @@ def keep(task: str, found: dict[str, Any], file: Path) -> None:
 
 
 def shown(d: dict[str, Any]) -> str:
-    if d["low"] is None:
-        return f"{_signed(d['difference'])}"
-    return f"{_signed(d['difference'])} [{_short(d['low'])}, {_short(d['high'])}]"
-
-
-def _short(x: float) -> str:
-    return f"{x:.3f}".replace("0.", ".", 1)
+    return signed(d["difference"]) + bounds(d["low"], d["high"])
 
 
 def _p(p: float) -> str:
-    return "< .001" if p < 0.001 else _short(p)
-
-
-def _signed(x: float) -> str:
-    return f"{x:+.3f}".replace("0.", ".", 1)
+    return "< .001" if p < 0.001 else short(p)
 
 
 def tables(found: dict[str, Any]) -> dict[str, str]:
@@ -168,34 +159,33 @@ def tables(found: dict[str, Any]) -> dict[str, str]:
     out = {}
     if "screenspot" in found:
         heads = ["method", *SIZES, "all", "difference, small", "difference, all"]
-        lines = [heads, ["---", *["---:"] * 6]]
+        lines = [heads]
         for label, row in found["screenspot"]["rows"].items():
             sizes = row["sizes"]
             hits = [f"{sizes[s]['hits']}/{sizes[s]['of']}" for s in (*SIZES, "all")]
             rest = ["", ""] if label == "vanilla" else [shown(sizes["small"]), shown(sizes["all"])]
             lines.append([label, *hits, *rest])
-        out["screenspot"] = "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+        out["screenspot"] = table(lines)
     if "chair" in found:
         rows = found["chair"]["rows"]
         ps = iter(
             holm([r["chair_i"]["p"] for k, r in rows.items() if k != "vanilla" and r["chair_i"]["p"] is not None])
         )
         lines = [["method", "CHAIR_i", "difference", "p (Holm)", "recall", "difference", "captions changed"]]
-        lines.append(["---", *["---:"] * 6])
         for label, row in rows.items():
             i, r, plain = row["chair_i"], row["recall"], label == "vanilla"
             p = "" if plain or i["p"] is None else _p(next(ps))
             rest = ["", "", "", ""] if plain else [shown(i), p, shown(r), str(row["changed"])]
-            lines.append([label, _short(i["value"]), rest[0], rest[1], _short(r["value"]), rest[2], rest[3]])
-        out["chair"] = "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+            lines.append([label, short(i["value"]), rest[0], rest[1], short(r["value"]), rest[2], rest[3]])
+        out["chair"] = table(lines)
     return out
 
 
 def write(found: dict[str, Any], page: Path = PAGE) -> None:
     text = page.read_text(encoding="utf-8")
-    for task, table in tables(found).items():
+    for task, made in tables(found).items():
         mark = re.compile(rf"(<!-- {task}: [^\n]*-->\n).*?(<!-- end -->\n)", re.DOTALL)
-        text = mark.sub(lambda m, table=table: f"{m[1]}\n{table}\n{m[2]}", text)
+        text = mark.sub(lambda m, made=made: f"{m[1]}\n{made}\n{m[2]}", text)
     page.write_text(text, encoding="utf-8")
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from cells import bounds, short, signed, table
 from method_tables import verdict
 
 from harness.plugins.registry import ROOT, Registry
@@ -163,22 +164,11 @@ def judged(kept: Mapping[str, Any], claims: Sequence[Claim] = CLAIMS) -> list[tu
 
 def level(values: Mapping[int, np.ndarray]) -> str:
     e = over_seeds(np.stack(list(values.values())), list(range(len(next(iter(values.values()))))))
-    return (
-        _short(e.value) if e.low is None or e.high is None else f"{_short(e.value)} [{_short(e.low)}, {_short(e.high)}]"
-    )
-
-
-def _short(x: float) -> str:
-    return f"{x:.3f}".replace("0.", ".", 1) if abs(x) < 1 else f"{x:.3f}"
+    return short(e.value) + bounds(e.low, e.high)
 
 
 def _each(numbers: Sequence[float]) -> str:
-    return ", ".join(map(_short, numbers))
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    head, *rest = rows
-    return "\n".join(f"| {' | '.join(r)} |" for r in [head, ["---", *["---:"] * (len(head) - 1)], *rest]) + "\n"
+    return ", ".join(map(short, numbers))
 
 
 def towers(kept: Mapping[str, Any]) -> str:
@@ -191,7 +181,7 @@ def towers(kept: Mapping[str, Any]) -> str:
         keys = f"{first['visible_keys']:.1f}"
         values = level(precision(kept, f"{name}/ep"))
         rows.append([f"`{name}`", keys, f"{first['parameters']:,}", str(len(seeds)), values, maps])
-    return _table(rows)
+    return table(rows)
 
 
 def readouts(kept: Mapping[str, Any]) -> str:
@@ -201,7 +191,7 @@ def readouts(kept: Mapping[str, Any]) -> str:
     base = counts["mean"]
     rows = [["tower", *(f"`{r}`, {counts[r] - base:,} parameters to pool" for r in READOUTS)]]
     rows += [[f"`{t}`", *(level(precision(kept, f"{t}/{r}")) for r in READOUTS)] for t in known]
-    return _table(rows)
+    return table(rows)
 
 
 def in_sessions(kept: Mapping[str, Any]) -> str:
@@ -214,18 +204,15 @@ def in_sessions(kept: Mapping[str, Any]) -> str:
         ]
         parameters = f"{next(iter(seeds.values()))['parameters']:,}"
         rows.append([f"`{name}`", parameters, level(precision(kept, name)), *numbers])
-    return _table(rows)
+    return table(rows)
 
 
 def claims(kept: Mapping[str, Any]) -> str:
     rows = [["paper", "claim", "better", "than", "by", "verdict"]]
     for c, d, said in judged(kept):
-        by = "" if d is None else f"{d.value:+.3f}".replace("0.", ".", 1)
-        if d is not None and d.low is not None and d.high is not None:
-            by += f" [{_short(d.low)}, {_short(d.high)}]"
+        by = "" if d is None else signed(d.value) + bounds(d.low, d.high)
         rows.append([c.paper, c.words, f"`{c.better}`", f"`{c.worse}`", by, said])
-    head, *rest = rows
-    return "\n".join(f"| {' | '.join(r)} |" for r in [head, ["---"] * len(head), *rest]) + "\n"
+    return table(rows, text=len(rows[0]))
 
 
 def write(kept: Mapping[str, Any], text: str) -> str:

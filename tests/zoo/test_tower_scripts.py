@@ -8,10 +8,12 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import blindness, tower_tasks
 from harness.plugins.registry import ROOT
 
 sys.path.append(str(ROOT / "benchmarks"))
+import blindness
+import cells
+import tower_tasks
 import towers as script
 
 
@@ -47,7 +49,7 @@ def test_the_tables_of_towers_are_what_is_kept():
     assert script.write(kept, page) == page, "run python benchmarks/towers.py write"
     tasks = json.loads(tower_tasks.KEPT.read_text(encoding="utf-8"))
     for table in tower_tasks.tables(tasks).values():
-        assert table in page, "run python -m benchmarks.tower_tasks write"
+        assert table in page, "run python benchmarks/tower_tasks.py write"
 
 
 def test_the_page_about_blindness_is_what_is_kept():
@@ -55,6 +57,13 @@ def test_the_page_about_blindness_is_what_is_kept():
     assert set(kept) == set(blindness.MODELS)
     assert blindness.block(kept) in blindness.PAGE.read_text(encoding="utf-8")
     assert (blindness.PAGE.parent / blindness.FIGURE).read_text(encoding="utf-8") == blindness.figure(kept)
+
+
+@pytest.mark.parametrize(
+    ("x", "said"), [(0.5, ".500"), (-0.25, "-.250"), (10.5, "10.500"), (-20.0, "-20.000"), (0, ".000")]
+)
+def test_numbers_lose_a_leading_zero_and_no_other(x, said):
+    assert cells.short(x) == said and cells.signed(x) == (said if x < 0 else f"+{said}")
 
 
 def test_errors_are_split_by_what_the_probe_finds():
