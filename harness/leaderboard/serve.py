@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -62,10 +63,18 @@ class Handler(SimpleHTTPRequestHandler):
 Handler.extensions_map = {**SimpleHTTPRequestHandler.extensions_map, ".js": "text/javascript", ".webp": "image/webp"}
 
 
-def server(folder: Path, port: int, handler: type[Handler] = Handler) -> ThreadingHTTPServer:
+class Server(ThreadingHTTPServer):
+    """Quiet where a browser closes a connection before it has read the answer."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+def server(folder: Path, port: int, handler: type[Handler] = Handler) -> Server:
     """Bound to 127.0.0.1. Raises UsageError if the port is taken, or is none."""
     try:
-        return ThreadingHTTPServer(("127.0.0.1", port), partial(handler, directory=str(folder)))
+        return Server(("127.0.0.1", port), partial(handler, directory=str(folder)))
     except (OSError, OverflowError) as e:
         why = e.strerror if isinstance(e, OSError) else "it must lie in 0..65535"
         raise UsageError(f"--port {port} cannot be used ({why}): choose another one, or 0") from e

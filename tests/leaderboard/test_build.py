@@ -449,6 +449,26 @@ def test_private_pictures_are_served_and_never_written(workdir):
         made.shutdown()
 
 
+def test_a_browser_that_leaves_early_is_no_news(tmp_path, capsys, monkeypatch):
+    """Another failure of the server is still told."""
+    failures: list[Exception] = [BrokenPipeError(), ConnectionResetError(), ValueError("a fault of ours")]
+    ended, closed = threading.Semaphore(0), serve.Server.shutdown_request
+
+    def fail(path):
+        raise failures[int(path)]
+
+    monkeypatch.setattr(serve.Server, "shutdown_request", lambda *given: (closed(*given), ended.release()))
+    with serve.server(tmp_path, 0, type("H", (serve.Handler,), {"made": staticmethod(fail)})) as made:
+        threading.Thread(target=made.serve_forever, daemon=True).start()
+        for n in range(3):
+            with socket.create_connection(("127.0.0.1", made.server_port)) as asking:
+                asking.sendall(f"GET /{n} HTTP/1.0\r\n\r\n".encode())
+                assert ended.acquire(timeout=60)
+        made.shutdown()
+    said = capsys.readouterr().err
+    assert said.count("Traceback") == 1 and "a fault of ours" in said
+
+
 def test_private_pictures_go_with_serve_alone(workdir, capsys):
     assert main(["site", "build", "--private-pictures"]) == 2
     assert "--private-pictures goes with harness site serve" in capsys.readouterr().err
