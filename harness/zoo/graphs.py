@@ -145,18 +145,13 @@ class AtOnce:
 
     def learn(self, look: Callable[[int], None] | None = None, at: Sequence[int] = ()) -> None:
         """`look` is called with the number of steps done, at those."""
-        solve = torch.linalg.solve
-        torch.linalg.solve = lambda a, b: torch.linalg.solve_ex(a, b)[0]  # the same, without waiting for the result
-        try:
-            with self.device, sdpa_kernel(SDPBackend.MATH):  # others have no form for several models at once
-                step = self.recorded()
-                for done in range(self.steps + 1):
-                    if look and done in at:
-                        look(done)
-                    if done < self.steps:
-                        step()
-        finally:
-            torch.linalg.solve = solve
+        with self.device, sdpa_kernel(SDPBackend.MATH):  # others have no form for several models at once
+            step = self.recorded()
+            for done in range(self.steps + 1):
+                if look and done in at:
+                    look(done)
+                if done < self.steps:
+                    step()
 
     def trained(self, i: int) -> Network:
         """The network of one training as it stands; valid until the next is asked for."""

@@ -37,7 +37,8 @@ class Lla(Attention):
         across = centre[..., :, None] * q[..., None, :]
         sigma = outer - across - across.transpose(-1, -2) + q[..., :, None] * q[..., None, :]
         ridge = self.log_ridge.exp()[:, None, None, None] * torch.eye(d, dtype=q.dtype)
-        rho = torch.linalg.solve(sigma + ridge, mu[..., None])[..., 0]
+        looks = not q.is_cuda  # whether it worked: a recorded graph of a GPU cannot wait for that
+        rho = torch.linalg.solve_ex(sigma + ridge, mu[..., None], check_errors=looks)[0][..., 0]
         tilt = 1 - (k @ rho.transpose(-1, -2)).transpose(-1, -2) + (q * rho).sum(-1, keepdim=True)
         s = w * tilt / (1 - (mu * rho).sum(-1, keepdim=True))
         return s @ v
