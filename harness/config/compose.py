@@ -11,13 +11,13 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.config.literal import joined, literal, quoted
 from harness.config.parser import Parser, add_hydra, add_results, add_settings, results_default
-from harness.config.settings import FOLDER, GROUPS, PLUGINS, check_keys, judge, run_settings, settings
+from harness.config.settings import FOLDER, GROUPS, PLUGINS, check_keys, judge, named, run_settings, settings
 from harness.config.short import lengthened
 from harness.core.errors import INTERRUPTED, HarnessError, Missing, UsageError, near, nearest
 from harness.core.sinks import line
@@ -86,6 +86,11 @@ def choices(registry: Registry, group: str) -> list[str]:
     return sorted({path.stem for path in (FOLDER / group).glob("*.yaml")} | models)
 
 
+def _names(value: str) -> list[str]:
+    """Those in `a`, `a,b` or `[a,b]`."""
+    return [name for name in re.split(r"[,\[\]\s'\"]+", value) if name]
+
+
 def check_names(overrides: Sequence[str], registry: Registry) -> None:
     """Raise UsageError for a group choice that does not exist, before Hydra is even imported."""
     for word in overrides:
@@ -96,7 +101,7 @@ def check_names(overrides: Sequence[str], registry: Registry) -> None:
             raise UsageError(f"invalid setting {word!r}: write key=value, for example task=pope method=vista")
         if key in GROUPS:
             known = choices(registry, key)
-            names = [name for name in re.split(r"[,\[\]\s'\"]+", value) if name]
+            names = _names(value)
             if not names:
                 raise UsageError(f"{word} names nothing: choose one of {', '.join(known)}")
             for name in names:
@@ -131,6 +136,7 @@ def run(
     check_keys(overrides, known, registry)
     spelled = [literal(word, known, sweep=asked.sweep) for word in overrides]
     typed = {made: word for parts in spelled for made, word in parts.items()}
+    chosen = _chosen(overrides)
     if announce and not asked.show:
         announce(overrides, registry)
     overrides = [joined(parts) for parts in spelled]
@@ -142,7 +148,6 @@ def run(
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    _store(registry)
     codes: list[int] = []
     home = os.getpid()
 
@@ -153,7 +158,7 @@ def run(
         """
         away = os.getpid() != home
         if away:
-            _store(Registry(plugin_folders(asked.words)))
+            _store(Registry(plugin_folders(asked.words)), chosen)
         try:
             try:
                 if missing := _missing(OmegaConf.to_container(config)):
@@ -176,6 +181,7 @@ def run(
 
     callers = GlobalHydra.instance().hydra  # of a notebook that uses Hydra itself
     GlobalHydra.instance().clear()
+    kept = _store(registry, chosen)
     try:
         with initialize_config_module("harness.config", job_name="eval", version_base="1.3"):
             hydra = GlobalHydra.instance().hydra
@@ -195,6 +201,7 @@ def run(
         raise _fault(e) from e
     finally:
         GlobalHydra.instance().hydra = callers
+        _restore(kept)
     return max(codes, default=0)
 
 
@@ -212,28 +219,43 @@ def _check(config: dict[str, Any], registry: Registry) -> None:
         raise UsageError("results= is empty: name a folder (is a shell variable unset?)")
 
 
-def _store(registry: Registry) -> None:
+def _chosen(words: Sequence[str]) -> dict[str, set[str]]:
+    """By group, the names in the words, and the defaults of eval.yaml, which a sweep composes once."""
+    found = {group: set(named((), group)) for group in GROUPS}
+    for word in words:
+        key, _, value = word.lstrip("+~").partition("=")
+        if key in found:
+            found[key].update(_names(value))
+    return found
+
+
+def _store(registry: Registry, chosen: Mapping[str, set[str]]) -> list[tuple[str, str, Any]]:
+    """Gives Hydra the chosen plug-ins alone, since it copies all that it knows for each configuration.
+
+    Returns:
+        (group, file, what it was before, or None) of each, for `_restore`.
+    """
     from hydra.core.config_store import ConfigStore
     from omegaconf import OmegaConf
 
-    store = ConfigStore.instance()
-    for name, plugin in registry.methods.items():
-        store.store(
-            group="method",
-            name=name,
-            package=f"method.{name}",
-            node={**plugin.node, **{k: _preset(plugin, k) for k in plugin.defaults}},
-        )
-    for name, plugin in registry.tasks.items():
+    store, before = ConfigStore.instance(), []
+
+    def put(group: str, name: str, node: Any, package: str | None = None) -> None:
+        before.append((group, f"{name}.yaml", store.repo.get(group, {}).get(f"{name}.yaml")))
+        store.store(group=group, name=name, node=node, package=package)
+
+    for plugin in (p for name, p in registry.methods.items() if name in chosen["method"]):
+        node = {**plugin.node, **{k: _preset(plugin, k) for k in plugin.defaults}}
+        put("method", plugin.name, node, f"method.{plugin.name}")
+    for plugin in (p for name, p in registry.tasks.items() if name in chosen["task"]):
         node = OmegaConf.create(plugin.node)
         for key in (k for k, v in plugin.defaults.items() if isinstance(v, dict)):
             OmegaConf.set_struct(node[key], False)  # takes keys that its default does not have
-        store.store(group="task", name=name, node=node)
+        put("task", plugin.name, node)
         model = registry.get("model", str(plugin.raw.get("default_model", "tiny-llava")))
-        store.store(group="model", name=f"default_for_{name}", node=dict(model.raw))
-
-    for name, plugin in registry.models.items():
-        store.store(group="judge", name=name, node=judge(plugin))
+        put("model", f"default_for_{plugin.name}", dict(model.raw))
+    for plugin in (p for name, p in registry.models.items() if name in chosen["judge"]):
+        put("judge", plugin.name, judge(plugin))
 
     def preset(method: str, key: str, *, _root_: Any) -> Any:
         plugin = registry.methods[method]
@@ -258,6 +280,19 @@ def _store(registry: Registry) -> None:
         "basename": basename,
     }.items():
         OmegaConf.register_new_resolver(name, resolver, replace=True)
+    return before
+
+
+def _restore(before: Sequence[tuple[str, str, Any]]) -> None:
+    """Hydra's store as it was: what a program of the caller's put there stays."""
+    from hydra.core.config_store import ConfigStore
+
+    repo = ConfigStore.instance().repo
+    for group, file, node in before:
+        if node is None:
+            repo[group].pop(file, None)
+        else:
+            repo[group][file] = node
 
 
 def _preset(plugin: Plugin, key: str) -> Any:

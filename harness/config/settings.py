@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -15,7 +16,7 @@ from harness.config.short import PRIVATE, chosen
 from harness.core.decoding import Decoding
 from harness.core.errors import UsageError, near
 from harness.plugins.plugin import Plugin
-from harness.plugins.registry import ROOT, Registry
+from harness.plugins.registry import LOADER, ROOT, Registry
 
 FOLDER = ROOT / "harness" / "config"
 PLUGINS = ("task", "method", "model")
@@ -82,13 +83,13 @@ def _settings(words: Sequence[str], registry: Registry) -> Iterator[Setting]:
         for key, default in {**more, **own}.items():
             if key not in PRIVATE:
                 yield Setting(f"{place}.{key}", default, plugin.target)
-    for name in _named(words, "judge"):
+    for name in named(words, "judge"):
         if plugin := registry.models.get(name):
             for key, default in judge(plugin).items():
                 if key not in PRIVATE:
                     yield Setting(f"judge.{key}", default, "" if key in JUDGE else plugin.target)
     for group in GROUPS[len(PLUGINS) :]:
-        for name in _named(words, group):
+        for name in named(words, group):
             for key, default in option(group, name).items():
                 if group != "decoding" and key == "name":
                     continue  # says which it is
@@ -102,7 +103,7 @@ def judge(model: Plugin) -> dict[str, Any]:
 
 def run_settings() -> dict[str, Any]:
     """The settings of eval.yaml with their defaults."""
-    raw = yaml.safe_load((FOLDER / "eval.yaml").read_text(encoding="utf-8"))
+    raw = _file(FOLDER / "eval.yaml")
     own = {k: v for k, v in raw.items() if k not in ("defaults", "hydra")}
     nested = {f"{k}.{name}": one for k, v in own.items() if isinstance(v, dict) for name, one in v.items()}
     return {k: v for k, v in own.items() if not isinstance(v, dict)} | nested
@@ -111,16 +112,21 @@ def run_settings() -> dict[str, Any]:
 def option(group: str, name: str) -> dict[str, Any]:
     """The settings of one of a group's files; none where there is no such file."""
     path = FOLDER / group / f"{name}.yaml"
-    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return _file(path) if path.is_file() else {}
 
 
-def _named(words: Sequence[str], group: str) -> list[str]:
+@cache
+def _file(path: Path) -> dict[str, Any]:
+    """One that comes with harness, read once; nobody changes what it says."""
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)
+
+
+def named(words: Sequence[str], group: str) -> list[str]:
     """What the words choose in a group of files, or its default."""
     given = [w.partition("=")[2] for w in words if w.partition("=")[0] == group]
     if given:
         return [name.strip(" []'\"") for name in given[-1].split(",")]
-    raw = yaml.safe_load((FOLDER / "eval.yaml").read_text(encoding="utf-8"))
-    return [str(d[group]) for d in raw["defaults"] if isinstance(d, dict) and group in d]
+    return [str(d[group]) for d in _file(FOLDER / "eval.yaml")["defaults"] if isinstance(d, dict) and group in d]
 
 
 def check_keys(words: Sequence[str], known: Mapping[str, Sequence[Setting]], registry: Registry) -> None:

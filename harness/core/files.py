@@ -41,12 +41,12 @@ class Digests:
         if known is None:
             known = self._known[folder] = _load(folder)
         now = time.time_ns()
-        state = _state(path)
+        state = stamp(path)
         if known.get(name, [None])[:-1] == state:
             return known[name][-1]
         with Path(path).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if now - state[2] > TICK and _state(path) == state:
+        if now - state[2] > TICK and stamp(path) == state:
             known[name] = [*state, digest]
             self._fresh.add(folder)
         return digest
@@ -68,7 +68,7 @@ DIGESTS = Digests()
 """Digests that this process remembers."""
 
 
-def _state(path: Path) -> list[int]:
+def stamp(path: Path) -> list[int]:
     """size, mtime, ctime, inode."""
     s = Path(path).stat()
     return [s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino]

@@ -7,7 +7,9 @@ entry-point groups `harness.tasks` and `harness.methods`, and the folders of `pl
 from __future__ import annotations
 
 import os
+import pickle
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import invalidate_caches, metadata, util
 from pathlib import Path
@@ -16,12 +18,13 @@ from typing import Any
 import yaml
 
 from harness.core.errors import UsageError, nearest
+from harness.core.files import TICK, stamp
 from harness.core.verified import Verified
 from harness.core.verified import read as read_verified
 from harness.plugins.plugin import Plugin
 
 ROOT = Path(__file__).resolve().parents[2]
-Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 PLACES: dict[str, bool] = {}
 """Folders of plug-ins that this process has read, and whether they were put on the path for it."""
@@ -52,8 +55,9 @@ class Registry:
 
     def _folders(self, extra: Iterable[str | Path]) -> Iterator[Path]:
         yield from (ROOT / "harness" / "tasks", ROOT / "harness" / "methods")
+        known = metadata.entry_points()
         for group in ("harness.tasks", "harness.methods"):
-            for entry in metadata.entry_points(group=group):
+            for entry in known.select(group=group):
                 yield _package_folder(entry)
         for folder in map(Path, extra):
             if not folder.is_dir():
@@ -141,9 +145,23 @@ def _model(path: Path) -> dict[str, Any]:
     return {k: v for name in bases for k, v in _model(path.with_name(f"{name}.yaml")).items()} | raw
 
 
+_READ: dict[Path, tuple[list[int], bytes]] = {}
+"""What this process has read of a file, pickled, since everybody gets an object of their own."""
+
+
 def _read(path: Path) -> Any:
+    now, state = time.time_ns(), stamp(path)
+    if path in _READ and _READ[path][0] == state:
+        return pickle.loads(_READ[path][1])
+    found = _parsed(path)
+    if now - state[2] > TICK:
+        _READ[path] = state, pickle.dumps(found)
+    return found
+
+
+def _parsed(path: Path) -> Any:
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)
     except yaml.YAMLError as e:
         mark = getattr(e, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""

@@ -53,6 +53,21 @@ def test_a_sweep_is_one_run_each(workdir):
     ]
 
 
+def test_hydras_store_is_the_callers_again(workdir):
+    """It copies all that it holds for each configuration: while one is made it holds what was chosen alone."""
+    from hydra.core.config_store import ConfigStore
+
+    held, store = [], ConfigStore.instance()
+    store.store(group="method", name="vcd", node={"own": 1})
+    try:
+        run(["task=pope", "method=vcd", "judge=tiny-llava"], lambda _: held.append(set(store.repo["method"])) or 0)
+        left = {name for group in ("task", "method", "model", "judge") for name in store.repo.get(group, ())}
+        assert held == [{"vanilla.yaml", "vcd.yaml"}] and left == {"vcd.yaml"}
+        assert store.repo["method"]["vcd.yaml"].node == {"own": 1}
+    finally:
+        store.repo["method"].clear()
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -66,8 +66,8 @@ def test_a_file_written_within_a_tick_is_not_remembered(tmp_path, settled, monke
     """Redrawn before the clock ticks, it would look the same."""
     path = tmp_path / "a.png"
     path.write_bytes(b"white")
-    state = files._state(path)
-    monkeypatch.setattr(files, "_state", lambda p: state)
+    state = files.stamp(path)
+    monkeypatch.setattr(files, "stamp", lambda p: state)
     digests = Digests()
     assert digests.of(path) == sha(b"white")
     path.write_bytes(b"black")

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from harness.core import UsageError
+from harness.plugins import registry
 from harness.plugins.registry import Registry, unknown
 
 METHOD = """_target_: mine.Mine
@@ -37,6 +38,24 @@ def test_a_folder_of_plugins(tmp_path, monkeypatch):
     assert registry.methods["mine"].defaults == {"k": 2}
     assert registry.tasks["puzzle"].target == "puzzle.Puzzle"
     assert str(tmp_path) in sys.path
+
+
+def test_a_file_is_parsed_once_and_again_when_it_changes(tmp_path, monkeypatch):
+    """What one registry changes no other sees. A file of this moment is parsed each time."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "mine.yaml").write_text(METHOD)
+    parsed, parse = [], registry._parsed
+    monkeypatch.setattr(registry, "_parsed", lambda path: parsed.append(path.name) or parse(path))
+    for tick, times in ((registry.TICK, 2), (0, 1)):
+        parsed.clear()
+        monkeypatch.setattr(registry, "TICK", tick)
+        for _ in range(2):
+            mine = Registry([tmp_path]).methods["mine"]
+            assert mine.defaults == {"k": 2}
+            mine.defaults["k"] = 3
+        assert parsed.count("mine.yaml") == times
+    (tmp_path / "mine.yaml").write_text(METHOD.replace("2", "45"))
+    assert Registry([tmp_path]).methods["mine"].defaults == {"k": 45}
 
 
 def test_faults_name_the_file(tmp_path):
