@@ -17,6 +17,7 @@ BROKEN = {
     "a quarter of the strength": "method.pai.alpha=0.125",
     "wrong layer": "method.pai.start=24",
 }
+FEW = "limit=60"
 SEEDS = range(2)
 """Each draws other pictures."""
 
@@ -34,7 +35,7 @@ def accepted(tmp_path_factory):
     """A baseline of the method on each draw."""
     place = tmp_path_factory.mktemp("accepted")
     for seed in SEEDS:
-        name = play((*PAI, "limit=100", f"seed={seed}"), str(place)).name
+        name = play((*PAI, FEW, f"seed={seed}"), str(place)).name
         words = ["--folder", f"{place}/baseline", "--results", str(place), "--reason", "as it should be"]
         assert main(["baseline", "update", name, *words]) == 0
     return place / "baseline"
@@ -55,7 +56,7 @@ def test_a_broken_method_is_caught(accepted, workdir, capsys, fault):
         run["words"].append(BROKEN[fault])  # the command that is gated, as if its code were broken
     Path("baseline/manifest.json").write_text(json.dumps(manifest))
     for seed in SEEDS:
-        play((*PAI, "limit=100", f"seed={seed}", BROKEN[fault]), "results")
+        play((*PAI, FEW, f"seed={seed}", BROKEN[fault]), "results")
     if fault != "wrong layer":  # late layers still do much of the work: what changes there is not a loss
         Path("gate.yaml").write_text(json.dumps({"checks": [{"score": "mentioned", "delta": 0.1, **UP}]}))
         code, out = verdict(capsys)
@@ -72,7 +73,7 @@ def test_a_change_without_effect_passes(accepted, workdir, capsys):
     """Other batches, no shared prefixes: the same captions on every draw, under the strictest policy."""
     shutil.copytree(accepted, "baseline")
     for seed, more in zip(SEEDS, (("batch_size=7",), ("batch_size=3",)), strict=True):
-        play((*PAI, "limit=100", f"seed={seed}", *more), "results")
+        play((*PAI, FEW, f"seed={seed}", *more), "results")
     Path("gate.yaml").write_text(json.dumps({"checks": [{"delta": 0.0}, {"changes": 0}]}))
     code, out = verdict(capsys)
     assert code == 0 and out.count("identical") == 2 * len(SEEDS)

@@ -6,6 +6,7 @@ import importlib
 import json
 import shutil
 import sys
+from contextlib import chdir
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,13 +17,20 @@ from tests.gate.common import PLUGINS, N, answers, play, replies
 from tests.loggers.offline import data
 
 
+@pytest.fixture(scope="module")
+def accepted_once(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("accepted")
+    with chdir(folder):
+        name = play(answers(0.2))
+        assert main(["baseline", "update", name, "--reason", "first"]) == 0
+        shutil.rmtree("results/runs")
+    return folder
+
+
 @pytest.fixture
-def base(workdir, capsys):
+def base(accepted_once, workdir):
     """A baseline of one run, 80 % right, accepted; the results folder is empty again."""
-    name = play(answers(0.2))
-    assert main(["baseline", "update", name, "--reason", "first"]) == 0
-    shutil.rmtree("results/runs")
-    capsys.readouterr()
+    shutil.copytree(accepted_once, workdir, dirs_exist_ok=True)
     return Path("results/baseline")
 
 

@@ -556,7 +556,7 @@ def test_serve_rebuilds_when_results_change(workdir):
         finally:
             watch.cancel()
             process.send_signal(signal.SIGINT)
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
 
 
 def test_a_preview_that_could_not_be_rebuilt_is_tried_again(tmp_path, monkeypatch, capsys):
