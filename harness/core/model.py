@@ -24,6 +24,8 @@ class Call:
     request: Request
     sample: Sample
     seed: int
+    again: bool = False
+    """Whether it goes on from an answer: such calls come one by one, as the answers before them do."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,17 @@ class Model(ABC):
         """One reply per call, in order. A torch or CUDA out-of-memory error passes through as MemoryError."""
 
     def answers(
-        self, calls: Sequence[Call], decoding: Decoding, rows: int | None
+        self,
+        calls: Sequence[Call],
+        decoding: Decoding,
+        rows: int | None,
+        further: Callable[[], Sequence[Call]] = tuple,
     ) -> Iterator[tuple[Sequence[Call], list[Reply]]]:
-        """The replies to a planned batch, part by part as they come; at most `rows` calls are computed at once."""
+        """The replies to a planned batch, part by part as they come; at most `rows` calls are computed at once.
+
+        `further`: more calls, if there are any by now, for a model with room for them: what follows from the replies so
+        far, or else the next batch. Whoever takes them answers them, too.
+        """
         size = rows or max(1, len(calls))
         for start in range(0, len(calls), size):
             some = calls[start : start + size]

@@ -1,11 +1,11 @@
 """The scheduler: plays many episodes at once, so that the model sees planned batches.
 
 Episodes are generators. The scheduler starts a window of them, collects what they ask, lets the model plan batches
-over all pending requests in a fixed order, and advances the episodes whose replies have come. Batches are planned,
-not raced: the same run gives the same numbers. A task may limit how many episodes live at once: then new ones start as
-old ones end, and those that wait on something of their own are stepped side by side in threads. A window ends where a
-cluster ends, and is counted over all samples of the run, finished ones included, so that a resumed run plans the
-batches that the first one would have.
+over all pending requests in a fixed order, and advances the episodes whose replies have come. A model that has room
+takes what they ask next while it answers the others. Batches are planned, not raced: the same run gives the same
+numbers. A task may limit how many episodes live at once: then new ones start as old ones end, and those that wait on
+something of their own are stepped side by side in threads. A window ends where a cluster ends, and is counted over all
+samples of the run, finished ones included, so that a resumed run plans the batches that the first one would have.
 """
 
 from __future__ import annotations
@@ -240,34 +240,54 @@ class Scheduler:
                 if not asking and self.hopeless():
                     return
             waiting: dict[str, list[Episode]] = {}
-            calls: dict[str, Call] = {}
-            for episode in asking:
-                request, sample = episode.request, episode.sample
-                assert request is not None
-                key = self._key(request, sample)
-                waiting.setdefault(key, []).append(episode)
-                calls.setdefault(key, Call(request, sample, self._seed(key)))
-            self.counts.requests += len(asking)
+            batches = iter(self.model.plan(self._calls(asking, waiting), self.rows))
             asking = []
-            for batch in self.model.plan(list(calls.values()), self.rows):
-                asking += self._settled(batch, waiting)
+            for batch in batches:
+                self._settled(batch, waiting, asking, batches)
                 if self.stop():
                     raise Interrupted
                 if self.hopeless():
                     return
 
-    def _settled(self, batch: list[Call], waiting: Mapping[str, list[Episode]]) -> list[Episode]:
-        """Answer a planned batch; the episodes that ask on. Parts of a batch that was narrowed down to its faults are
-        reported together, because each report is a flush to the disk, unless they take long."""
-        asking: list[Episode] = []
+    def _calls(self, asking: Sequence[Episode], waiting: dict[str, list[Episode]]) -> list[Call]:
+        """One call for equal requests, none for those that somebody is `waiting` for already."""
+        calls = []
+        for episode in asking:
+            request, sample = episode.request, episode.sample
+            assert request is not None
+            if (key := self._key(request, sample)) not in waiting:
+                calls.append(Call(request, sample, self._seed(key), len(episode.prompts) > 1))
+            waiting.setdefault(key, []).append(episode)
+        self.counts.requests += len(asking)
+        return calls
+
+    def _settled(
+        self,
+        batch: list[Call],
+        waiting: dict[str, list[Episode]],
+        asking: list[Episode],
+        batches: Iterator[list[Call]],
+    ) -> None:
+        """Answer a planned batch; `asking` gets the episodes that ask on, unless the model answers them, too. Parts of
+        a batch that was narrowed down to its faults are reported together, because each report is a flush to the disk,
+        unless they take long."""
+
+        def further() -> list[Call]:
+            if self.task.waits or self.task.live is not None:  # turns go side by side, and new episodes start between
+                return []
+            if not asking:
+                return next(batches, [])
+            some, asking[:] = list(asking), []
+            return self._calls(some, waiting)
+
         held: list[Result] = []
         since = time.monotonic()
         try:
-            for part, answers in self._answer(batch):
+            for part, answers in self._answer(batch, further):
                 pairs = [
                     (episode, answer)
                     for call, answer in zip(part, answers, strict=True)
-                    for episode in waiting[self._key(call.request, call.sample)]
+                    for episode in waiting.pop(self._key(call.request, call.sample))
                 ]
                 more, ended = self._step(pairs)
                 asking += more
@@ -279,7 +299,6 @@ class Scheduler:
                     held, since = [], time.monotonic()
         finally:
             self._report(held)
-        return asking
 
     def first(self, sample: Sample) -> Request | Result:
         """What the model would be asked first for a sample; its result where it asks nothing."""
@@ -346,32 +365,51 @@ class Scheduler:
             self.counts.errors += sum(r.error is not None for r in results)
             self.report(results)
 
-    def _answer(self, batch: list[Call]) -> Iterator[tuple[list[Call], list[Reply | Exception]]]:
-        """The batch's answers, as they come. Out of memory halves it, for this and all later batches; a fault is
-        narrowed down by halves to the call that causes it, and costs that call alone."""
-        good: list[Call] = []
-        bad: list[tuple[Call, Exception]] = []
-        for call in batch:
-            try:
-                self.model.prepare(call)
-                good.append(call)
-            except FATAL:
-                raise
-            except Exception as e:
-                bad.append((call, e))
-        if bad:
-            yield [call for call, _ in bad], [error for _, error in bad]
+    def _answer(
+        self, batch: list[Call], further: Callable[[], list[Call]]
+    ) -> Iterator[tuple[list[Call], list[Reply | Exception]]]:
+        """The answers to a batch and what the model takes of `further`, as they come. Out of memory halves it, for this
+        and all later batches; a fault is narrowed down by halves to the call that causes it, and costs that call
+        alone."""
+        bad: dict[int, tuple[Call, Exception]] = {}
+
+        def prepared(calls: Sequence[Call]) -> list[Call]:
+            for call in calls:
+                try:
+                    self.model.prepare(call)
+                except FATAL:
+                    raise
+                except Exception as e:
+                    bad[id(call)] = call, e
+            return [call for call in calls if id(call) not in bad]
+
+        def faulty() -> Iterator[tuple[list[Call], list[Reply | Exception]]]:
+            if bad:
+                faults = list(bad.values())
+                bad.clear()
+                yield [call for call, _ in faults], [error for _, error in faults]
+
+        def joined() -> list[Call]:
+            some = prepared(further())
+            good.extend(some)
+            return some
+
+        good = prepared(batch)
+        yield from faulty()
         if not good:
             return
         answered: set[int] = set()
         try:
-            for part, replies in self.model.answers(good, self.decoding, self.rows):
+            for part, replies in self.model.answers(list(good), self.decoding, self.rows, joined):
                 answered |= {id(call) for call in part}
                 self.counts.asked += len(part)
                 yield list(part), [*replies]
+                yield from faulty()
+            yield from faulty()
         except FATAL:
             raise
         except Exception as e:
+            yield from faulty()
             left = [call for call in good if id(call) not in answered]
             if len(left) == 1:
                 self.counts.asked += 1
@@ -380,8 +418,8 @@ class Scheduler:
             half = len(left) // 2
             if isinstance(e, MemoryError):
                 self.rows = max(1, min(len(left), self.rows or len(left)) // 2)
-            yield from self._answer(left[:half])
-            yield from self._answer(left[half:])
+            yield from self._answer(left[:half], further)
+            yield from self._answer(left[half:], further)
 
 
 def _drive(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -76,8 +76,11 @@ class Asked:
     number: int
     inputs: Inputs
     limit: int
+    """New tokens at most."""
     seed: int
-    stops: tuple[str, ...]
+    stops: tuple[str, ...] = ()
+    single: bool = False
+    """Whether such samples come one by one: then it waits for others, to be read beside them."""
     tokens: list[int] = field(default_factory=list)
     finish: Any = ""
     measures: dict[str, float] = field(default_factory=dict)
@@ -94,40 +97,40 @@ class Asked:
 
 def refilled(
     view: View,
-    inputs: Sequence[Inputs],
+    asked: Sequence[Asked],
     methods: Sequence[Steering],
     decoding: Decoding,
-    limits: Sequence[int],
-    seeds: Sequence[int],
-    stops: Sequence[Sequence[str]],
     rows: int,
     tokens: int,
     guess: bool = False,
-) -> Iterator[list[tuple[int, Generated]]]:
-    """The answers of `generate`, with the numbers of their inputs, as they come.
+    further: Callable[[], Sequence[Asked]] = tuple,
+) -> Iterator[list[Asked]]:
+    """Samples with the answers of `generate`, as they come.
 
     Args:
-        limits: New tokens at most, for each input.
         rows: Samples that are decoded at once.
         tokens: Tokens of prompts that are read at once, padding and streams included.
         guess: Whether tokens may be guessed where that pays (`harness.steering.lookup`): greedy, without methods.
+        further: More samples, if there are any by now; called where there is room for them.
 
     Raises:
         UsageError: methods, model and decoding do not fit together. Ask `hindrance` first.
     """
     check(view, methods, decoding)
     guess = guess and not methods and not decoding.sampled
-    asked = [
-        Asked(i, one, limit, seed, tuple(s for s in stop if s))
-        for i, (one, limit, seed, stop) in enumerate(zip(inputs, limits, seeds, stops, strict=True))
-    ]
-    for sees in dict.fromkeys(a.inputs.sees for a in asked):  # they differ in their streams
-        play = Refill(view, methods, decoding, [a for a in asked if a.inputs.sees == sees], rows, tokens, guess)
+    todo = list(asked)
+    while todo:
+        play = Refill(view, methods, decoding, rows, tokens, guess)
+        play.join(todo)
         while play.busy:
+            if play.has_room and not todo:
+                todo += further()
+                play.join(todo)
             with undisturbed(view), asking(view, methods):
                 done = play.advance()
             if done:
-                yield [(a.number, a.made) for a in done]
+                yield done
+        todo += further()
 
 
 class Refill:
@@ -138,14 +141,13 @@ class Refill:
         view: View,
         methods: Sequence[Steering],
         decoding: Decoding,
-        asked: Sequence[Asked],
         most: int,
         tokens: int,
         guess: bool,
     ):
         self.guess = guess
         self.view, self.methods, self.decoding, self.most, self.tokens = view, tuple(methods), decoding, most, tokens
-        self.waiting, self.later, self.coming = deque(asked), list[Asked](), 0
+        self.waiting, self.later, self.coming = deque[Asked](), list[Asked](), 0
         """`later`: those whose streams are of another kind than the present ones; they come when these have ended.
         `coming`: how many of the present group have not been read yet."""
         self.eos = frozenset(view.eos)
@@ -163,6 +165,17 @@ class Refill:
         """Slots whose samples go on."""
         return [i for i, a in enumerate(self.seats) if a]
 
+    @property
+    def has_room(self) -> bool:
+        """Whether more could come in than wait."""
+        return bool(self.taken) and len(self.waiting) + len(self.later) < len(self.seats) - len(self.taken)
+
+    def join(self, some: list[Asked]) -> None:
+        """Take those that show pictures as the present ones do, or the first of them: they differ in their streams."""
+        present = [a for a in self.seats if a] or [*self.waiting, *self.later] or some
+        self.waiting.extend(a for a in some if a.inputs.sees == present[0].inputs.sees)
+        some[:] = [a for a in some if a.inputs.sees != present[0].inputs.sees]
+
     def advance(self) -> list[Asked]:
         """Read a group of prompts, or decode until a sample ends: those that have ended."""
         if not self.taken:
@@ -179,6 +192,8 @@ class Refill:
         taken = len(self.taken)
         free = len(self.seats) - taken if taken else self.most
         if not self.waiting or (taken and free < min(len(self.waiting), max(1, round(self.most * SHARE)))):
+            return []
+        if len(self.waiting) < SHARE * taken and all(a.single for a in self.waiting):
             return []
         found: list[Asked] = []
         for unit in self._units():

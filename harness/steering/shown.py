@@ -57,8 +57,7 @@ class Shown:
             cache = encode([heads[i] for i in fresh])
             if not all(type(layer) is RoomyLayer for layer in cache.layers):
                 return None
-            for row, i in enumerate(fresh):
-                held[keys[i]] = _row(cache, row, tokens[i])
+            held |= {keys[i]: one for i, one in zip(fresh, _taken(cache, [tokens[i] for i in fresh]), strict=True)}
         length = min(held[key].common(tokens[i]) for i, key in enumerate(keys))
         made: Any = roomy(view)
         parts: list[Any] = [
@@ -89,8 +88,13 @@ def size(one: Carried) -> int:
     return sum(k.nbytes + v.nbytes for k, v in one.layers)
 
 
-def _row(cache: Any, row: int, tokens: Tensor) -> Carried:
-    """A row's own tokens, without the padding in front."""
-    part = slice(row, row + 1), slice(None), slice(-len(tokens), None)
-    layers = [(layer.keys[part].clone(), layer.values[part].clone()) for layer in cache.layers]
-    return Carried(tokens, layers)
+def _taken(cache: Any, tokens: Sequence[Tensor]) -> list[Carried]:
+    """Each row's own tokens, without the padding in front. The cache is used up, layer by layer: with it there would be
+    two of everything."""
+    found: list[list[tuple[Tensor, Tensor]]] = [[] for _ in tokens]
+    for number, layer in enumerate(cache.layers):
+        for row, own in enumerate(tokens):
+            part = slice(row, row + 1), slice(None), slice(-len(own), None)
+            found[row].append((layer.keys[part].clone(), layer.values[part].clone()))
+        cache.layers[number] = RoomyLayer()
+    return [Carried(own, layers) for own, layers in zip(tokens, found, strict=True)]

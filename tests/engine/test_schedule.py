@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.core import Decoding, Missing, Outcome, Request, Sample, user
+from harness.core import Decoding, Missing, Outcome, Request, Sample, Unusable, user
 from harness.engine.limit import by_cluster
 from harness.engine.schedule import Interrupted, Scheduler, windows
 from tests.engine.toys import Adder, Ask2, Sums
@@ -48,8 +48,9 @@ def test_several_turns_and_pipelines_count_every_call():
     assert all(r.prompt_tokens == 18 for r in results)
 
 
-def test_faults_of_a_batch_are_reported_together():
+def test_faults_of_a_batch_are_reported_together(monkeypatch):
     """Each report is a flush to the disk, and a batch is narrowed down to single calls."""
+    monkeypatch.setattr("harness.engine.schedule.HELD", 60.0)
     results, _, batches = play(Sums(64), Adder(fail_on=tuple("0123456789")), rows=16)
     assert all(r.error for r in results) and len(results) == 64
     assert len(batches) <= 4
@@ -69,7 +70,7 @@ class Streams(Adder):
         super().__init__(**other)
         self.breaks, self.given = breaks, 0
 
-    def answers(self, calls, decoding, rows):
+    def answers(self, calls, decoding, rows, further):
         for call in reversed(calls):
             self.given += 1
             if self.given == self.breaks:
@@ -85,6 +86,60 @@ def test_answers_that_have_come_are_kept_when_their_batch_breaks():
     assert len(asked) == len(set(asked)) == counts.asked
     results, _, _ = play(Sums(35), Streams(fail_on="3+2"))
     assert [r.target for r in results if r.error] == ["5"]
+
+
+class Pool(Adder):
+    """Answers what comes meanwhile, too."""
+
+    def __init__(self, broken="", **other):
+        super().__init__(**other)
+        self.plans, self.broken = 0, broken
+
+    def plan(self, calls, rows):
+        self.plans += 1
+        yield from super().plan(calls, 4)
+
+    def prepare(self, call):
+        if call.request.messages[0].content[0] == self.broken:
+            raise Unusable("cannot be read")
+
+    def answers(self, calls, decoding, rows, further):
+        todo = list(calls)
+        while todo:
+            yield [todo[-1]], self.answer([todo.pop()], decoding)
+            todo += further()
+
+
+def facts(results):
+    return {r.id: (r.outcome and r.outcome.answer, r.calls, r.error and r.error["type"]) for r in results}
+
+
+def test_what_follows_from_an_answer_is_asked_while_others_are_answered():
+    rounds, wanted, _ = play(Sums(40, turns=3), Adder(), pipelines=[Ask2()])
+    model = Pool()
+    results, counts, _ = play(Sums(40, turns=3), model, pipelines=[Ask2()])
+    assert facts(results) == facts(rounds) and model.plans == 1
+    assert (counts.done, counts.requests, counts.errors) == (40, wanted.requests, 0)
+    assert counts.asked == len(model.batches) >= wanted.asked
+
+
+@pytest.mark.parametrize("fault", [{"broken": "3+2 (1)"}, {"fail_on": "3+2 (1)"}])
+def test_what_is_broken_in_a_later_turn_costs_its_own_samples(fault):
+    results, _, _ = play(Sums(35, turns=3), Pool(**fault))
+    assert [r.target for r in results if r.error] == ["5"] and len(results) == 35
+    assert facts(results) == facts(play(Sums(35, turns=3), Rounds(**fault))[0])
+
+
+class Rounds(Pool):
+    def answers(self, calls, decoding, rows, further):
+        return super().answers(calls, decoding, rows, list)
+
+
+def test_new_episodes_start_as_others_end_where_a_task_says_how_many_may_live():
+    task, model = Sums(12, turns=2), Pool()
+    task.live = 3
+    results, _, _ = play(task, model)
+    assert len(results) == 12 and model.plans == 8
 
 
 def test_a_run_that_is_stopped_keeps_what_has_come_and_asks_for_the_rest_alone():

@@ -164,6 +164,24 @@ def test_rows_that_share_nothing_are_bounded_by_their_cache(model, requests, mon
     assert apart.rows(call) < model.batching.rows(call)
 
 
+def test_calls_that_come_while_others_are_answered_get_the_same_replies(model, requests, monkeypatch):
+    asked = [replace(c, again=True) for c in calls([replace(r, max_new_tokens=4) for r in requests[:9]])]
+    asked[6] = replace(asked[6], request=replace(asked[6].request, capture=Capture((1,))))
+    asked[7] = replace(asked[7], request=replace(asked[7].request, max_new_tokens=5))  # needs more room
+    monkeypatch.setattr(type(model.batching), "slots", lambda _, prompt, limit: 2 if limit > 4 else 4)
+    rest, found, order = asked[4:], {}, []
+    coming = model.answers(asked[:4], GREEDY, None, lambda: [rest.pop(0) for _ in rest[:]])
+    for part, replies in coming:
+        order += [int(call.sample.id) for call in part]
+        found |= {call.sample.id: reply for call, reply in zip(part, replies, strict=True)}
+    assert len(order) == len(found) == 9 and set(order[-2:]) == {6, 7}
+    for call in asked:
+        (wanted,) = model.answer([call], GREEDY)
+        reply = found[call.sample.id]
+        assert (reply.text, reply.new_tokens, reply.finish) == (wanted.text, wanted.new_tokens, wanted.finish)
+        assert (reply.attention is None) == (call.request.capture is None)
+
+
 def test_max_new_tokens_and_stop(model, requests):
     ask = Request(
         (*requests[0].messages[:-1], *user(requests[0].pictures[0], "Please describe this image in detail.")), 3

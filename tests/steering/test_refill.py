@@ -10,7 +10,7 @@ from harness.checks.zoo import FAMILIES, sample, view
 from harness.core import Decoding
 from harness.steering import Steering, generate
 from harness.steering.lookup import Lookup, worth
-from harness.steering.refill import hindrance, refilled
+from harness.steering.refill import Asked, Refill, hindrance, refilled
 from tests.methods.made import made
 
 LIMITS = [3, 9, 1, 6, 4, 8, 2]
@@ -33,17 +33,25 @@ def static(name, methods=(), decoding=GREEDY, stops=None, batch=None):
     return [one.tokens[:limit] for one, limit in zip(out, LIMITS, strict=True)]
 
 
-def dynamic(name, methods=(), decoding=GREEDY, stops=None, rows=2, tokens=12_000, batch=None, guess=False):
+def dynamic(name, methods=(), decoding=GREEDY, stops=None, rows=2, tokens=12_000, batch=None, guess=False, begun=7):
     found, parts = {}, 0
-    nothing = [()] * 7
-    v, batch = view(name), batch or asked(name)
-    coming = refilled(v, batch, methods, decoding, LIMITS, range(7), stops or nothing, rows, tokens, guess)
-    for part in coming:
+    v, batch = view(name), numbered(batch or asked(name), stops)
+    first, rest = batch[:begun], batch[begun:]
+
+    def further():
+        assert found or not first
+        return [rest.pop(0) for _ in rest[:1]]
+
+    for part in refilled(v, first, methods, decoding, rows, tokens, guess, further):
         parts += 1
         assert torch.is_grad_enabled()
-        found |= dict(part)
+        found |= {a.number: a.made for a in part}
     assert parts > 1 and len(found) == 7
     return [found[i].tokens for i in range(7)]
+
+
+def numbered(inputs, stops=None):
+    return [Asked(i, one, LIMITS[i], i, stops[i] if stops else (), i > 3) for i, one in enumerate(inputs)]
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -75,6 +83,25 @@ def test_an_answer_ends_at_its_own_end_and_at_a_text(monkeypatch):
     monkeypatch.setitem(v.__dict__, "eos", (end,))
     got = dynamic("llava")
     assert got == static("llava") and len(got[5]) == plain[5].index(end)
+
+
+@pytest.mark.parametrize("begun", [1, 3])
+def test_samples_that_come_while_others_are_answered_get_the_same_answers(begun):
+    assert dynamic("llava", rows=3, begun=begun) == static("llava")
+    assert dynamic("llava", [made("vcd", alpha=1.0, beta=0.1)], rows=3, begun=begun) == static(
+        "llava", [made("vcd", alpha=1.0, beta=0.1)]
+    )
+
+
+def test_samples_that_come_one_by_one_wait_for_others_to_be_read_beside_them(monkeypatch):
+    v, read, inner = view("llama"), [], Refill._admit
+    monkeypatch.setattr(Refill, "_admit", lambda self, group: read.append(len(group)) or inner(self, group))
+    limits = [2, 3, 4, 5, 20, 20, 20, 20, 3, 3, 3, 3]
+    batch = [Asked(i, sample("llama", i, length=6), limit, i, single=i > 7) for i, limit in enumerate(limits)]
+    rest, done = batch[8:], []
+    for part in refilled(v, batch[:8], (), GREEDY, 8, 12_000, further=lambda: [rest.pop(0) for _ in rest[:1]]):
+        done += [a.number for a in part]
+    assert read == [8, 2, 2] and sorted(done) == list(range(12))
 
 
 class Drifts(Steering):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from harness.checks.playing import play, same
 from harness.checks.zoo import sample, view
 from harness.steering import View, shown, spread
+from harness.steering.roomy import roomy
 from harness.steering.shown import Shown
 from harness.steering.spread import SpreadLayer
 
@@ -69,3 +71,13 @@ def test_a_cache_is_spread_where_it_is_large_and_copied_elsewhere(ours, layers, 
     layers.clear()
     same(play(ours, questions(4)), wanted, 0)
     assert not layers
+
+
+def test_a_cache_is_used_up_by_what_is_kept_of_it(ours):
+    cache = roomy(ours)
+    keys = torch.arange(24.0).view(2, 1, 6, 2)
+    for layer in range(len(cache.layers)):
+        cache.update(keys, -keys, layer)
+    one, other = shown._taken(cache, [torch.arange(6), torch.arange(4)])
+    assert torch.equal(one.layers[1][0], keys[:1]) and torch.equal(other.layers[0][1], -keys[1:, :, 2:])
+    assert not any(layer.is_initialized for layer in cache.layers)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache, cached_property, partial
-from itertools import groupby
+from itertools import count, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from harness.models.hf.weights import best_device, checkpoint_digest, locate
 
 if TYPE_CHECKING:
     from harness.steering import Inputs
+    from harness.steering.refill import Asked
 
 _LOADED: dict[tuple[str, str], tuple[Any, Any]] = {}
 """Fingerprint and device -> model and prompts of the last loaded checkpoint: a sweep over methods loads it once."""
@@ -88,6 +89,7 @@ class HFModel(Model):
         self._preparing = 0.0
         self._told = False
         self._work: Any = None
+        self._numbers = count()
 
     def fingerprint(self) -> str:
         facts = [self._checkpoint, self.dtype, self.device.split(":")[0], self.attention, self.chat]
@@ -299,46 +301,92 @@ class HFModel(Model):
         return hindrance(self.view, self.methods, decoding)
 
     def answers(
-        self, calls: Sequence[Call], decoding: Decoding, rows: int | None
+        self,
+        calls: Sequence[Call],
+        decoding: Decoding,
+        rows: int | None,
+        further: Callable[[], Sequence[Call]] = tuple,
     ) -> Iterator[tuple[Sequence[Call], list[Reply]]]:
         waits = self._waits(decoding)
-        if waits or any(c.request.continuations or c.request.capture for c in calls):
-            for batch in self.batching.plan(calls, rows):
-                yield batch, self.answer(batch, decoding)
-            return
-        yield from self._refilled(calls, decoding, rows)
+        while calls:
+            left: list[Call] = []
+            if waits or any(map(_apart, calls)):
+                for batch in self.batching.plan(calls, rows):
+                    yield batch, self.answer(batch, decoding)
+            else:
+                yield from self._refilled(calls, decoding, rows, further, left)
+            calls = left
 
     def _refilled(
-        self, calls: Sequence[Call], decoding: Decoding, rows: int | None
+        self,
+        calls: Sequence[Call],
+        decoding: Decoding,
+        rows: int | None,
+        further: Callable[[], Sequence[Call]],
+        left: list[Call],
     ) -> Iterator[tuple[Sequence[Call], list[Reply]]]:
-        from harness.models.hf.batching import mark_shared
+        """The replies; `left` gets what was taken of `further` and cannot be answered beside the others."""
         from harness.steering.refill import refilled
 
         began, self._preparing = time.perf_counter() - self._preparing, 0.0
-        inputs = self._inputs(calls, decoding)
-        mark_shared(calls, inputs, self.prompts.image_id)
-        limits = [decoding.max_new_tokens or c.request.max_new_tokens for c in calls]
-        slots = self.batching.slots(max(i.length for i in inputs), max(limits))
+        going: dict[int, Call] = {}
+        first = self._asked(calls, decoding, going)
+        slots = self.batching.slots(max(a.inputs.length for a in first), max(a.limit for a in first))
+
+        def joined() -> list[Asked]:
+            more = further()
+            left.extend(c for c in more if _apart(c))
+            some = self._asked([c for c in more if not _apart(c)], decoding, going)
+            self._preparing = 0.0
+            large = [a for a in some if self.batching.slots(a.inputs.length, a.limit) < slots]
+            left.extend(going.pop(a.number) for a in large)
+            return [a for a in some if a not in large]
+
         answers = refilled(
             self.view,
-            inputs,
+            first,
             self.methods,
             decoding,
-            limits,
-            [c.seed for c in calls],
-            [c.request.stop for c in calls],
             min(slots, rows or slots),
             self.batching.tokens,
             self.lookup,
+            joined,
         )
         try:
             for some in answers:
                 each = (time.perf_counter() - began) / len(some)
-                replies = [self._reply(calls[i], inputs[i], out, limits[i], each) for i, out in some]
-                yield [calls[i] for i, _ in some], replies
+                replies = [self._reply(going[a.number], a.inputs, a.made, a.limit, each) for a in some]
+                yield [going.pop(a.number) for a in some], replies
                 began = time.perf_counter()
         except RuntimeError as e:
             raise _memory(e) from e
+
+    def _asked(self, calls: Sequence[Call], decoding: Decoding, going: dict[int, Call]) -> list[Asked]:
+        """The calls' prompts, numbered; `going` gets the call of each number."""
+        from harness.models.hf.batching import mark_shared
+        from harness.steering.refill import Asked
+
+        if not calls:
+            return []
+        inputs = self._inputs(calls, decoding)
+        mark_shared(calls, inputs, self.prompts.image_id)
+        found = [
+            Asked(
+                next(self._numbers),
+                given,
+                decoding.max_new_tokens or call.request.max_new_tokens,
+                call.seed,
+                tuple(filter(None, call.request.stop)),
+                call.again,
+            )
+            for call, given in zip(calls, inputs, strict=True)
+        ]
+        for one, call in zip(found, calls, strict=True):
+            going[one.number] = call
+            if one.inputs.shared:  # others that come later may share less of the same pictures
+                key, length = one.inputs.shared
+                one.inputs.shared = f"{key} {found[0].number}", length
+        return found
 
     def answer(self, calls: Sequence[Call], decoding: Decoding) -> list[Reply]:
         from harness.models.hf.batching import mark_shared
@@ -466,6 +514,11 @@ class HFModel(Model):
             some = [i for i, k in enumerate(kinds) if k == kind]
             replies |= dict(zip(some, answer([calls[i] for i in some]), strict=True))
         return [replies[i] for i in range(len(calls))]
+
+
+def _apart(call: Call) -> bool:
+    """Whether a call is not answered beside others that make room for each other."""
+    return bool(call.request.continuations or call.request.capture)
 
 
 def _memory(e: RuntimeError) -> Exception:
