@@ -17,7 +17,7 @@ BROKEN = {
     "a quarter of the strength": "method.pai.alpha=0.125",
     "wrong layer": "method.pai.start=24",
 }
-FEW = "limit=60"
+FEW = "limit=100"
 SEEDS = range(2)
 """Each draws other pictures."""
 
