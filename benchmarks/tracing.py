@@ -1,13 +1,15 @@
-"""Causal tracing's published findings, looked for on a model: recovery rates by part, kind of token, third of depth.
+"""Causal tracing's published findings, looked for on a model: recovery rates by part, kind of token and third of depth.
 
 python -m benchmarks.tracing [--model smol-llava] [--pictures 12] [--each 3] [--every 6] [--kinds last,...]
 
-Asks the first questions of each picture about objects that are there.
+Asks the first questions of each picture about objects that are there. Also says how much deeper one kind of token is
+than the one before it, question by question.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 
 import numpy as np
 
@@ -51,6 +53,7 @@ def report(run: harness.Run) -> None:
     print(f"{len(found)} of {len(lost)} questions lose more than .1 of their answer's probability under noise")
     print(f"| kind of token | part | {' | '.join(THIRDS)} | highest in layer | centre |\n|{'---|' * 7}")
     names = {name for one in run.stored.readings().values() for name in one}
+    centres: dict[str, dict[str, dict[str, float]]] = {part: {} for part in PARTS}
     for kind in (k for k in KINDS if f"trace.hidden_{k.replace(' ', '_')}_layers" in names):
         for part in PARTS:
             read = run.reading(f"trace.{part}_{kind.replace(' ', '_')}_layers")
@@ -62,14 +65,21 @@ def report(run: harness.Run) -> None:
             cells = [told(x.mean(1), clusters) if x.size else "" for x in thirds]
             total = curves.sum(1)
             some = total > 0
-            centre = told((curves[some] @ layers) / total[some], [c for c, s in zip(clusters, some, strict=True) if s])
+            depths = (curves[some] @ layers) / total[some]
+            centre = told(depths, [c for c, s in zip(clusters, some, strict=True) if s])
+            centres[part][kind] = dict(zip(np.array(ids)[some].tolist(), depths.tolist(), strict=True))
             top = int(curves.mean(0).argmax())
             peak = f"{layers[top]}: {told(curves[:, top], clusters)}"
             print(f"| {kind} ({len(ids)}) | {part} | {' | '.join(cells)} | {peak} | {centre} |")
+    for part, of in centres.items():
+        for (before, one), (after, two) in itertools.pairwise(of.items()):
+            both = [i for i in one if i in two]
+            later = told(np.array([two[i] - one[i] for i in both]), [picture[i] for i in both], -np.inf)
+            print(f"{part}: {after} {later} layers deeper than {before}")
 
 
-def told(values: np.ndarray, clusters: list[str]) -> str:
-    found = mean(values, clusters, False, (0.0, np.inf))
+def told(values: np.ndarray, clusters: list[str], least: float = 0.0) -> str:
+    found = mean(values, clusters, False, (least, np.inf))
     ends = f" [{found.low:.3f}, {found.high:.3f}]" if found.low is not None else ""
     return f"{found.value:.3f}{ends}"
 
