@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from harness.commands.words import say
-from harness.comparison.inside import Summary, summaries
+from harness.comparison.inside import CURVES, Summary, summaries
 from harness.core.errors import UsageError, nearest
+from harness.runs.columns import STEP
 
 BARS = "▁▂▃▄▅▆▇█"
 SHADES = "⠀⡀⡄⡆⡇⣇⣧⣷⣿"
@@ -49,12 +50,15 @@ def lines(found: Sequence[Summary]) -> Iterator[str]:
         yield f"  {s.title[:NAME]:<{NAME}} {_short(s.mean):>10}  {_interval(s):<24} {s.n:>7}"
     for s in (s for s in found if s.axes == ("unit",)):
         yield f"  {s.title[:NAME]:<{NAME}} {s.units}"
-    curves = [s for s in found if s.axes == ("layer",)]
-    if curves:
-        yield "" if numbers else "  curves"
-        yield f"  over layers 0 to {len(curves[0].mean) - 1}, each from its least to its greatest mean"
-    for s in curves:
-        yield from curve(s)
+    for axes in CURVES:
+        drawn = [s for s in found if s.axes == axes and len(s.mean) > (axes == STEP)]
+        if drawn:
+            long = max(len(s.mean) for s in drawn)
+            over = f"layers 0 to {long - 1}" if axes != STEP else f"tokens 1 to {long} of kept samples"
+            yield ""
+            yield f"  over {over}, from the least to the greatest mean"
+        for s in drawn:
+            yield from curve(s)
     for s in found:
         if s.axes == ("layer", "head"):
             yield ""
@@ -62,15 +66,15 @@ def lines(found: Sequence[Summary]) -> Iterator[str]:
 
 
 def curve(s: Summary) -> Iterator[str]:
-    """One line of bars over layers, and where it is highest."""
+    """One line of bars over layers or tokens, and where it is highest."""
     room = WIDTH - NAME - SPAN - 4
     bars = _marks(_fewer(s.mean, room), BARS)
     if np.isfinite(s.mean).any():
-        top = int(np.nanargmax(s.mean))
+        top = int(np.nanargmax(s.mean)) + (s.axes == STEP)
         span = f"{_short(np.nanmin(s.mean))} to {_short(np.nanmax(s.mean))}, top {top}"
         yield f"  {s.title[:NAME]:<{NAME}} {bars} {span}"
     else:
-        yield f"  {s.title[:NAME]:<{NAME}} undefined in all layers"
+        yield f"  {s.title[:NAME]:<{NAME}} undefined everywhere"
 
 
 def heat(s: Summary) -> Iterator[str]:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.runs.columns import Column
+from harness.runs.columns import STEP, Column
 from harness.stats import mean
 
+CURVES = (("layer",), STEP)
+"""Axes of what has a band."""
 UNITS = 50
 """Characters of a row of numbers that have no names."""
 ROWS = 10_000
@@ -53,7 +55,8 @@ class Summary:
 
 def titled(name: str) -> str:
     """`image` for `image_attention.image_layers`: what its axes say already is left out."""
-    return name.partition(".")[2].removesuffix("_layers").removesuffix("_heads").replace("_", " ")
+    own = name.partition(".")[2]
+    return own.removesuffix("_layers").removesuffix("_heads").removesuffix("_steps").replace("_", " ")
 
 
 def summaries(columns: Sequence[Column], clusters: np.ndarray, probe: str | None = None) -> list[Summary]:
@@ -64,7 +67,7 @@ def summaries(columns: Sequence[Column], clusters: np.ndarray, probe: str | None
 def summary(column: Column, clusters: np.ndarray) -> Summary:
     """One reading of several samples. `clusters`: of each row of the column."""
     values, axes, n = column.values, column.axes, len(column.at)
-    if not set(axes) <= {"layer"}:
+    if axes not in ((), *CURVES):
         total, counts = np.zeros(values.shape[1:]), np.zeros(values.shape[1:], int)
         for start in range(0, n, ROWS):
             part = np.asarray(values[start : start + ROWS], np.float64)

@@ -55,8 +55,17 @@ def most(values: np.ndarray, shown: int = 3) -> str:
     return f"most in {', '.join(named)}"
 
 
-def curve(values: np.ndarray, low: np.ndarray | None, high: np.ndarray | None, name: str, zero: bool = False) -> Markup:
-    """A mean over layers with its band. `zero`: a line at zero, for differences."""
+def curve(
+    values: np.ndarray,
+    low: np.ndarray | None,
+    high: np.ndarray | None,
+    name: str,
+    zero: bool = False,
+    over: str = "layer",
+    first: int = 0,
+) -> Markup:
+    """A mean over layers with its band, or over something else that is counted from `first`. `zero`: a line at zero,
+    for differences."""
     good = np.isfinite(values)
     if not good.any():
         return Markup("")
@@ -80,10 +89,10 @@ def curve(values: np.ndarray, low: np.ndarray | None, high: np.ndarray | None, n
         parts.append(f'<line class="{kind}" x1="{left}" x2="{width - 8}" y1="{y(v):.1f}" y2="{y(v):.1f}"/>')
         parts.append(f'<text class="tick" x="{left - 6}" y="{y(v) + 4:.1f}" text-anchor="end">{said}</text>')
     parts += [
-        f'<text class="tick" x="{x(l):.1f}" y="{height - 20}" text-anchor="middle">{l}</text>'
+        f'<text class="tick" x="{x(l):.1f}" y="{height - 20}" text-anchor="middle">{l + first}</text>'
         for l in _some(len(values), (width - left) / 30)
     ]
-    parts.append(f'<text class="title" x="{(left + width) / 2}" y="{height - 4}" text-anchor="middle">layer</text>')
+    parts.append(f'<text class="title" x="{(left + width) / 2}" y="{height - 4}" text-anchor="middle">{over}</text>')
     if bounds:
         sure = np.isfinite(bounds[0]) & np.isfinite(bounds[1])
         upper = [f"{x(l):.1f},{y(float(bounds[1][l])):.1f}" for l in np.flatnonzero(sure).tolist()]
@@ -94,8 +103,8 @@ def curve(values: np.ndarray, low: np.ndarray | None, high: np.ndarray | None, n
     parts.append(f'<polyline class="series" points="{" ".join(points)}"/>')
     parts += [f'<circle class="dot" cx="{p.split(",")[0]}" cy="{p.split(",")[1]}" r="2.5"/>' for p in points]
     top_layer = int(np.nanargmax(values))
-    label = f"{name} over {len(values)} layers, from {number(float(np.nanmin(values)))} to "
-    label += f"{number(float(values[top_layer]))} in layer {top_layer}; the table has the numbers"
+    label = f"{name} over {len(values)} {over}s, from {number(float(np.nanmin(values)))} to "
+    label += f"{number(float(values[top_layer]))} in {over} {top_layer + first}; the table has the numbers"
     return svg(width, height, parts, "plot layered", label)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,26 @@ from harness.leaderboard import fields
 from harness.leaderboard.answers import Items
 from harness.leaderboard.board import BoardEntry
 from harness.plugins.plugin import Plugin
-from harness.runs.columns import Column, columns
+from harness.runs.columns import STEP, Column, columns
 
 LEVELS = 65_535
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Those over one axis, each with its figure. `over`: what it counts, from `first` on."""
+
+    title: str
+    over: str
+    first: int
+    drawn: list[tuple[Summary, Markup]]
+
+    @property
+    def places(self) -> range:
+        return range(max(len(s.mean) for s, _ in self.drawn))
+
+
+OVER = {("layer",): ("Over layers", "layer", 0), STEP: ("Over the answer's tokens", "token", 1)}
 
 
 @dataclass(frozen=True)
@@ -29,12 +46,8 @@ class Part:
     probe: str
     title: str
     numbers: list[Summary]
-    curves: list[tuple[Summary, Markup]]
+    curves: list[Curves]
     heads: list[tuple[Summary, Markup]]
-
-    @property
-    def layers(self) -> range:
-        return range(max((len(s.mean) for s, _ in self.curves), default=0))
 
 
 @dataclass
@@ -76,13 +89,19 @@ def inside(entry: BoardEntry, folder: Path, items: Items, cards: Mapping[str, Pl
     summed = summaries(found, items.clusters)
     for probe in dict.fromkeys(s.probe for s in summed):
         own = [s for s in summed if s.probe == probe]
-        curves = [(s, fields.curve(s.mean, s.low, s.high, s.title)) for s in own if s.axes == ("layer",)]
+        curves = [c for axes, words in OVER.items() if (c := _curves([s for s in own if s.axes == axes], *words)).drawn]
         heads = [(s, fields.heads(s.mean, s.title, s.n)) for s in own if s.axes == ("layer", "head")]
         title = cards[probe].title if probe in cards else probe
         parts.append(Part(probe, title, [s for s in own if s.axes in ((), ("unit",))], curves, heads))
     values = {c.name: c for c in found if c.whole and c.axes in ((), ("layer",))}
     maps = {n: sorted(made, key=lambda m: m["name"]) for n, made in maps.items()}
     return Inside(entry, acting(entry.method, cards), parts, maps, values)
+
+
+def _curves(own: Sequence[Summary], title: str, over: str, first: int) -> Curves:
+    """Answers of one token have no curve over tokens."""
+    drawn = [(s, fields.curve(s.mean, s.low, s.high, s.title, over=over, first=first)) for s in own]
+    return Curves(title, over, first, [(s, figure) for s, figure in drawn if len(s.mean) > first])
 
 
 def _drawn(name: str, reading: Reading) -> dict[str, Any]:

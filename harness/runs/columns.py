@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -24,6 +24,9 @@ FIXED = {"layer", "head", "unit"}
 """Axes whose lengths all samples of a run share: arrays over them have a mean."""
 PICTURE = {"row", "column"}
 """Axes of maps: places of two pictures are not the same."""
+STEP = ("step",)
+STEPS = 200
+"""Tokens of an answer, the first ones, of which curves over steps are gathered."""
 SMALL = 1 << 20
 """Bytes of an array that is held in memory."""
 
@@ -38,7 +41,7 @@ class Column:
         axes: Of one sample's value: those of the reading, or none where its samples differ in shape (tokens): then the
             value is its mean.
         at: [n] the numbers of the samples that have it.
-        values: [n, ...] float32; NaN where it is undefined.
+        values: [n, ...] float32; NaN where it is undefined, and behind the last token of a shorter answer.
         within: The least and the largest that a value can be.
     """
 
@@ -122,6 +125,8 @@ class _Gathered:
         self.within = (-np.inf, np.inf)
         self.alike: bool | None = None
         """Whether all samples have arrays of one shape, over axes that have a mean."""
+        self.longest = 0
+        """Tokens, of curves over steps."""
         opened = [tempfile.TemporaryFile() for _ in range(3)]  # noqa: SIM115  (the stack closes them)
         self.files: list[IO[bytes]] = [files.enter_context(file) for file in opened]
         """Numbers of samples, one value of each, arrays."""
@@ -137,17 +142,30 @@ class _Gathered:
         self.alike = self.alike and same and bool((_flat(shapes).reshape(len(at), -1) == self.shape).all())
         self._add(0, at[known])
         self._add(1, part.column("value").to_numpy().astype(np.float32)[known])
-        if self.alike and self.shape:
+        if self.axes == STEP:
+            self._add(2, self._padded(part.column("values").to_pylist())[known])
+        elif self.alike and self.shape:
             values = _flat(part.column("values").combine_chunks()).reshape(len(at), *self.shape)
             self._add(2, values[known])
+
+    def _padded(self, rows: Sequence[Sequence[float]]) -> np.ndarray:
+        out = np.full((len(rows), STEPS), np.nan, np.float32)
+        for one, row in zip(out, rows, strict=True):
+            one[: len(row)] = row[:STEPS]
+            self.longest = max(self.longest, min(len(row), STEPS))
+        return out
 
     def _add(self, file: int, values: np.ndarray) -> None:
         self.files[file].write(np.ascontiguousarray(values).tobytes())
 
     def column(self) -> Column:
-        whole = bool(self.alike and self.shape)
         at, numbers, arrays = (_held(f, kind) for f, kind in zip(self.files, ("i4", "f4", "f4"), strict=True))
-        axes, values = (self.axes, arrays.reshape(len(at), *self.shape)) if whole else ((), numbers)
+        if self.axes == STEP:
+            axes, values = STEP, arrays.reshape(len(at), STEPS)[:, : self.longest]
+        elif self.alike and self.shape:
+            axes, values = self.axes, arrays.reshape(len(at), *self.shape)
+        else:
+            axes, values = (), numbers
         return Column(self.name, self.axes, axes, at, values, self.within)
 
 

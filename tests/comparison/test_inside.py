@@ -50,7 +50,7 @@ def test_few_clusters_have_no_band_and_undefined_layers_no_mean(summaries):
     assert found.mean[0] == 1 and np.isnan(found.mean[1]) and np.isnan(np.array(found.low, float)).all()
 
 
-def test_heads_are_averaged_steps_are_numbers_and_maps_are_left_out(summaries):
+def test_heads_are_averaged_steps_are_a_curve_and_maps_are_left_out(summaries):
     heads = np.arange(6.0).reshape(2, 3)
     rows = {
         f"s{i}": {
@@ -65,7 +65,8 @@ def test_heads_are_averaged_steps_are_numbers_and_maps_are_left_out(summaries):
     by = {s.name: s for s in summaries(rows)}
     assert list(by) == ["p.heads", "p.steps", "p.few", "q.n"]
     np.testing.assert_allclose(by["p.heads"].mean, heads + 0.5)
-    assert by["p.heads"].low is None and by["p.steps"].axes == () and by["p.steps"].mean == 0.75
+    assert by["p.heads"].low is None and by["p.steps"].axes == ("step",)
+    np.testing.assert_allclose(by["p.steps"].mean, [0, 1, 2])
     assert by["p.few"].axes == ("unit",) and by["p.few"].units == "1, 2.5" and by["p.few"].low is None
     assert [s.name for s in summaries(rows, "q")] == ["q.n"]
 
@@ -87,8 +88,9 @@ def test_an_interval_ends_where_values_do(summaries):
 
 
 def test_titles_do_not_repeat_the_axes():
-    assert [titled(f"p.{n}") for n in ("image_layers", "image_heads", "image_first")] == [
+    assert [titled(f"p.{n}") for n in ("image_layers", "image_heads", "image_first", "image_steps")] == [
         "image",
         "image",
         "image first",
+        "image",
     ]

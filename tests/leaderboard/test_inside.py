@@ -42,9 +42,10 @@ def test_a_runs_page_draws_curves_and_heads_and_says_what_they_show(site):
     text = page(site, "run", "quiz-embedded-gift-*")
     (heads,) = re.findall(r'<svg class="field"[^>]*aria-label="([^"]*)"', text)
     assert "4 layers down and 3 heads across, most in layer 2 head 1 (5.500)" in heads
-    (curve,) = re.findall(r'<svg class="plot layered"[^>]*aria-label="([^"]*)"', text)
+    curve, steps = re.findall(r'<svg class="plot layered"[^>]*aria-label="([^"]*)"', text)
     assert curve.startswith("image over 4 layers, from ") and "in layer 3" in curve and "band" in text
-    assert len(re.findall(r"<tr><th scope=\"row\">[0-3]</th><td>", text)) == 4, "the curve's numbers are a table"
+    assert steps.startswith("image over 3 tokens, from 13.5") and "in token 1" in steps and ">token</text>" in text
+    assert len(re.findall(r"<tr><th scope=\"row\">[0-3]</th><td>", text)) == 4 + 3, "the curves' numbers are tables"
     assert (
         "image_attention"
         not in page(site, "run", "quiz-embedded-vanilla-*").split("First samples")[0].split("Inside")[-1]
@@ -77,7 +78,7 @@ def test_methods_are_ranked_by_what_they_change(site):
     assert [float(size) for _, size in rows] == pytest.approx([0.5 / 0.29, 0.02 / 0.29], rel=0.1)
     assert re.search(r"<strong>\+0\.500</strong><span class=\"hidden\"> significant", text)
     assert "+0.000" in text, "first does not change"
-    assert "image steps" not in text, "a mean over tokens of the few kept samples is no number of all"
+    assert text.count('data-sort="number">image<') == 1, "curves over tokens, of the few kept samples, are not ranked"
     assert text.count('aria-label="change of image over 4 layers') == 2
     assert "most changed by gift" in (site[0] / "probes.html").read_text()
 
@@ -124,8 +125,10 @@ def test_the_longest_lines_fit():
     number = Summary("p.name_that_is_longer_than_a_column", (), 10**6, *[np.array(-1.234e-05)] * 3)
     units = Summary("sinks.counts", ("unit",), 9, -np.linspace(1.234e-05, 9.876e-05, 6))
     states = Summary("lost.state", ("unit",), 9, np.zeros(64))
-    made = list(lines([number, curve, units, states]))
+    tokens = Summary("rhythm.preplan_steps", ("step",), 9, *[np.linspace(-1.234e-05, 9.876e-05, 200)] * 3)
+    made = list(lines([number, curve, units, states, tokens]))
     assert max(map(len, made)) <= 80 and made[3].split() == ["state", "64", "numbers"]
+    assert made[-1].endswith("top 200") and "tokens 1 to 200 of kept samples" in made[-2]
     assert any("attention object visual " in line and line.endswith("top 29") for line in made)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -159,6 +160,24 @@ def test_rhythm():
     assert np.isnan(got["preplan_steps"][count - 1 :]).all() and np.isnan(got["anchor_steps"][count - 2 :]).all()
     assert waad.min() >= 0 and waad.max() <= 6 and not (local & wide).any()
     np.testing.assert_array_equal(largest(np.array([1.0, 2, 3, 4, np.nan])), [0, 0, 1, 1, np.nan])
+
+
+@pytest.mark.parametrize("uniform", [False, True])
+def test_rhythm_of_planted_attention(uniform):
+    """Rows that look at themselves alone jump nowhere; uniform ones give the closed form."""
+    prompt, steps, probe = 4, 9, made("rhythm", window=3, near=2, far=4)
+    batch: Any = SimpleNamespace(prefill=False, size=1, length=prompt)
+    probe.prepare(batch)
+    for s in range(steps):
+        batch.total = k = prompt + s + 1
+        batch.positions, batch.present = (lambda _, x=x[None]: x for x in (torch.arange(k), torch.ones(k)))
+        probe.attention_weights(0, (torch.full((k,), 1 / k) if uniform else torch.eye(k)[-1]).expand(1, 4, 1, k), batch)
+    got = {name: one[0].values for name, one in probe.readings(batch, [steps + 1]).items() if one[0]}
+    seen = [prompt + s + 1 for s in range(steps)]
+    waad = [np.minimum(np.arange(k), 3).mean() * uniform for k in seen]
+    np.testing.assert_allclose(got["waad_steps"], [*waad, np.nan], rtol=1e-6)
+    fai = [np.mean([uniform / seen[t] for t in range(s + 2, min(steps, s + 5))]) for s in range(steps - 2)]
+    np.testing.assert_allclose(got["fai_steps"], [*fai, *[np.nan] * 3], rtol=1e-6)
 
 
 def test_rhythm_of_one_token_is_undefined():
