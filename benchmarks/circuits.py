@@ -51,12 +51,27 @@ def main() -> None:
             f"[{found.low:.2f}, {found.high:.2f}], chance {found.chance:.2f}, p = {found.p:.2g}; rank correlation "
             f"of all heads {found.correlation:.2f}"
         )
-    three = names(second["names"].circuit("heads.to_receivers"))[:3]
-    repaired = play("colours", given.repaired, patch=None, repair=three)
+    chosen = names(in_front(first["names"], second["names"]))
+    repaired = play("colours", given.repaired, patch=None, repair=chosen)
     for name in ("right", "oracle_right", "oracle_repair"):
         read = repaired.reading(f"heads.{name}")
         value = mean([r.value for r in read.values()], list(read), False, (-np.inf, np.inf))
-        print(f"colours, {', '.join(three)} on the wrong colours: {name} {told(value.value, value)}")
+        print(f"colours, {', '.join(chosen)} on the wrong colours: {name} {told(value.value, value)}")
+
+
+def in_front(paths: harness.Run, receivers: harness.Run) -> list[tuple[int, int]]:
+    """What the paper repairs: three heads in front of the movers, whose paths to them bring most of the answer, and the
+    negative mover."""
+    movers = min(l for l, _ in paths.circuit("heads.paths"))
+    brings = averaged(receivers, "heads.to_receivers")[:movers]
+    speaks = averaged(paths, "heads.paths")
+    flat = [*np.argsort(-brings, axis=None)[:3], speaks.argmin()]
+    return [(int(n) // speaks.shape[1], int(n) % speaks.shape[1]) for n in flat]
+
+
+def averaged(run: harness.Run, name: str) -> np.ndarray:
+    """Mean effect of each head [layers, heads]."""
+    return np.mean([r.values for r in run.reading(name).values()], axis=0)
 
 
 def names(heads: list[tuple[int, int]]) -> list[str]:
@@ -68,7 +83,7 @@ def told(value: float, ends: Any) -> str:
 
 
 def strongest(run: harness.Run, name: str) -> str:
-    effects = np.mean([r.values for r in run.reading(name).values()], axis=0)
+    effects = averaged(run, name)
     return ", ".join(f"{l}.{h} {effects[l, h]:+.2f}" for l, h in run.circuit(name))
 
 

@@ -38,8 +38,9 @@ class ImageAttention(Probe):
                 one[kind] = Reading(of.mean(), within=RATE)
                 one[f"{kind}_layers"] = Reading(of.mean((1, 2)), ("layer",), within=RATE)
                 one[f"{kind}_heads"] = Reading(of.mean(1), ("layer", "head"))
-                one[f"{kind}_prefill"] = Reading(of[:, 0], ("layer", "head"))
-                one[f"{kind}_steps"] = Reading(of.mean((0, 2)), ("step",))
+                one[f"{kind}_steps"] = Reading(of.mean((0, 2)), ("step",), within=RATE)
+                if kind != "generated":
+                    one[f"{kind}_prefill"] = Reading(of[:, 0], ("layer", "head"))
             if tokens := int(batch.image_mask(i).sum()):
                 seen = self.kept("map", i, passes[i])[..., :tokens]  # [layers, steps, tokens]
                 one |= on_grid("map", seen[:, 0], batch, i) | on_grid("map_answer", seen.mean((0, 1)), batch, i)

@@ -50,7 +50,7 @@ class Lost(Probe):
                 "confidence": Reading(sure.min(), within=RATE),
                 "context_entropy": Reading(context.mean(), within=COUNT),
                 "context_entropy_layers": Reading(context, ("layer",), within=COUNT),
-                "entropy_steps": Reading(entropy, ("step",)),
+                "entropy_steps": Reading(entropy, ("step",), within=COUNT),
                 "state": Reading(self.kept("state", i, 1)[0, 0], ("unit",)),
             }
             for name, reading in one.items():

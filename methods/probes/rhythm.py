@@ -53,12 +53,12 @@ class Rhythm(Probe):
                 fai[s] = back[later, later - s - self.near].mean()
         plan, anchor = largest(np.append(np.abs(np.diff(waad)), np.nan)), largest(fai)
         coupled = np.array([(plan[max(0, s - 3) : s] == 1).any() for s in np.flatnonzero(anchor == 1)])
-        curves = {"waad": waad, "fai": fai, "preplan": plan, "anchor": anchor}
+        curves = {"waad": (waad, COUNT), "fai": (fai, RATE), "preplan": (plan, RATE), "anchor": (anchor, RATE)}
         return {
             "waad": Reading(_mean(waad), within=COUNT),
             "fai": Reading(_mean(fai), within=RATE),
             "coupled": Reading(_mean(coupled), within=RATE),
-            **{f"{name}_steps": Reading(curve, ("step",)) for name, curve in curves.items()},
+            **{f"{name}_steps": Reading(curve, ("step",), within=bounds) for name, (curve, bounds) in curves.items()},
         }
 
 

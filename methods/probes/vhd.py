@@ -43,7 +43,7 @@ class Vhd(Probe):
                 "concentration": Reading(concentration(vhd[:, 0]), within=RATE),
                 "layers": Reading(vhd[:, 0].mean(1), ("layer",), within=COUNT),
                 "heads": Reading(vhd[:, 0], ("layer", "head")),
-                "steps": Reading(of_token, ("step",)),
+                "steps": Reading(of_token, ("step",), within=COUNT),
             }
             for name, reading in one.items():
                 found.setdefault(name, []).append(reading)
