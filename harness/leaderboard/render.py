@@ -4,7 +4,7 @@ works below any path."""
 from __future__ import annotations
 
 import json
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,24 @@ def source() -> Path:
     return checkout if (checkout / "templates").is_dir() else Path(__file__).parent / "site"
 
 
+@cache
+def environment(folder: Path) -> Any:
+    """The templates of a folder, each compiled once in a process, and again when its file changes."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"number": figures.number, "signed": signed, "ratio": ratio, "slug": slug, "percent": percent}
+    made.filters |= {"abbreviated": abbreviated, "setting": setting}
+    made.globals |= {"bar": figures.bar, "most": fields.most, "titled": titled, "policy": POLICY, "levels": LEVELS}
+    return made
+
+
 class Renderer:
     """Writes below `out`."""
 
@@ -33,25 +51,10 @@ class Renderer:
         self.out, self.shared = out, shared
         self.written: dict[str, int] = {}
 
-    @cached_property
-    def environment(self) -> Any:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-        made = Environment(
-            loader=FileSystemLoader(source() / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        made.filters |= {"number": figures.number, "signed": signed, "ratio": ratio, "slug": slug, "percent": percent}
-        made.filters |= {"abbreviated": abbreviated, "setting": setting}
-        made.globals |= {"bar": figures.bar, "most": fields.most, "titled": titled, "policy": POLICY, "levels": LEVELS}
-        return made
-
     def page(self, path: str, template: str, **values: Any) -> None:
         up = "../" * path.count("/")
-        text = self.environment.get_template(template).render(**self.shared, **values, root=up, path=path)
+        made = environment(source() / "templates").get_template(template)
+        text = made.render(**self.shared, **values, root=up, path=path)
         self.text(path, text)
 
     def text(self, path: str, text: str) -> None:
