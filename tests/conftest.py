@@ -27,6 +27,36 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background jo
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+LONG = (
+    "endtoend/test_main_job.py",
+    "endtoend/test_damage.py",
+    "endtoend/test_code_changes.py",
+    "gate",
+    "interop/test_lm_eval_model.py",
+    "interop/test_lmms_eval_model.py",
+    "leaderboard/test_browser.py",
+    "leaderboard/test_build.py",
+    "models/test_light.py",
+    "models/openai",
+    "parity",
+    "tasks/lm_eval",
+    "tasks/miniwob",
+    "tasks/niah",
+    "tasks/test_generators.py",
+    "tasks/vqa/test_page.py",
+    "zoo/test_weights.py",
+    "zoo/test_tower_scripts.py",
+)
+"""Files and folders of ten seconds and more: several workers begin with them, so that none is left with one at the
+end."""
+
+
+def pytest_collection_modifyitems(config, items):
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        long = tuple(str(config.rootpath / "tests" / place) for place in LONG)
+        items.sort(key=lambda item: not str(item.path).startswith(long))
+
+
 def pytest_addoption(parser):
     parser.addoption("--device", help="where the small models of the steering and method tests are: cpu, cuda")
 
@@ -34,6 +64,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     if device := config.getoption("--device"):
         os.environ["HARNESS_TEST_DEVICE"] = device  # read by harness.checks.zoo, also in workers
+    config.option.loadscopereorder = False  # pytest-xdist would begin with the files of most tests
 
 
 @pytest.fixture

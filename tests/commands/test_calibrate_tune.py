@@ -111,7 +111,7 @@ def test_tune_writes_the_best_point_and_eval_takes_it(workdir, capsys):
     no = AutoTokenizer.from_pretrained(ROOT / "harness/models/tiny/weights").encode(" No", add_special_tokens=False)
     (folder / "lean.py").write_text(METHOD.replace("NO", str(no[-1])))
     (folder / "lean.yaml").write_text(CARD)
-    words = ("method=lean", "task=pope", "limit=216", f"plugins=[{folder}]")
+    words = ("method=lean", "task=pope", "limit=180", f"plugins=[{folder}]")
     assert main(["tune", *words, "--dry"]) == 0
     assert (folder / "lean.yaml").read_text() == CARD
     for _ in range(2):  # the second time replaces the first preset
@@ -122,7 +122,7 @@ def test_tune_writes_the_best_point_and_eval_takes_it(workdir, capsys):
     (preset,) = yaml.safe_load(text)["presets"]
     assert "a comment that stays" in text
     assert preset["values"] == {"towards": 0.0} and (preset["model"], preset["task"]) == ("tiny-llava", "pope")
-    assert preset["source"].startswith("harness tune on pope/calibration (216 samples, seed 0, 2 points): accuracy ")
+    assert preset["source"].startswith("harness tune on pope/calibration (180 samples, seed 0, 2 points): accuracy ")
     assert "difference +0.000 [0.000, 0.000]" in preset["source"]
 
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::Warning")
 
 def test_the_command_line(workdir, tmp_path_factory):
     """Its scores and answers under a method are those that `harness eval task=lmms_eval` finds."""
-    folder, stub = peers.write(tmp_path_factory.mktemp("peers")), tmp_path_factory.mktemp("stub")
+    folder, stub = peers.write(tmp_path_factory.mktemp("peers"), pictures=3), tmp_path_factory.mktemp("stub")
     (stub / "decord.py").write_text("class VideoReader: ...\n\n\ndef cpu(index=0):\n    return index\n")
     words = ["--model", "harness", "--model_args", "method=vcd,pretrained=tiny-llava,vcd.alpha=1.0"]
     words += ["--tasks", "local_pope", "--include_path", str(folder), "--output_path", "out", "--log_samples"]
