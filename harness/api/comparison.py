@@ -51,7 +51,8 @@ class Comparison(paired.Comparison):
         from harness.core.width import columns, listed
         from harness.loggers.tables import drawn
 
-        read = [text for heads, rows in inside(self) for text in ("", *listed(heads, rows, columns()))]
+        tables = inside(self, drawn=True)
+        read = [text for heads, rows in tables for text in ("", *listed(heads, rows, columns(), named=True))]
         return "\n".join([drawn(drawing(self)), *map(line, notes(self)), *read, line(sentence([self]))])
 
     def _repr_html_(self) -> str:

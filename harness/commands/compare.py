@@ -94,8 +94,8 @@ def _print(comparison: Comparison, count: int, flips: int) -> None:
     terminal().print(drawing(comparison))
     for note in notes(comparison, count, flips):
         say(note)
-    for heads, rows in inside(comparison):
-        for text in ("", *listed(heads, rows, columns())):
+    for heads, rows in inside(comparison, drawn=True):
+        for text in ("", *listed(heads, rows, columns(), named=True)):
             say(text)
 
 

@@ -92,8 +92,7 @@ def drawing(comparison: Comparison) -> RenderableType:
 
     from harness.loggers.tables import Stacked, text
 
-    a, b = comparison.labels
-    short = max(len(a), len(b)) <= LONGEST
+    (a, b), short = comparison.labels, _short(comparison)
     rows = cells(comparison)
     values = [
         (head, [text(row[i]) for row in rows])
@@ -105,16 +104,21 @@ def drawing(comparison: Comparison) -> RenderableType:
     return Group(text(title), table, text(caption(comparison)))
 
 
-READ = ("reading", "a", "b", "difference", "p", "tells right: a", "b")
+def _short(comparison: Comparison) -> bool:
+    """Whether both labels can head columns."""
+    return max(map(len, comparison.labels)) <= LONGEST
+
+
 CURVES = ("reading by layer", "a to b", "differs at (Holm)", "largest difference", "at")
 BARS = " ▁▂▃▄▅▆▇█"
 
 
-def inside(comparison: Comparison) -> Iterator[tuple[list[str], list[list[str]]]]:
-    """Tables of what probes read in both runs, heads and rows: numbers, and curves over layers."""
+def inside(comparison: Comparison, *, drawn: bool = False) -> Iterator[tuple[list[str], list[list[str]]]]:
+    """Tables of what probes read in both runs, heads and rows: numbers, and curves over layers. `drawn`: below the
+    drawing, whose columns they name alike."""
     from harness.loggers.tables import number, plain_interval
 
-    a, b = comparison.labels
+    a, b = ("a", "b") if drawn and not _short(comparison) else comparison.labels
     if found := comparison.inside.numbers:
         rows = []
         for one in found:
@@ -124,7 +128,7 @@ def inside(comparison: Comparison) -> Iterator[tuple[list[str], list[list[str]]]
                 [one.name, number(one.a), number(one.b), plain_interval(d.value, d.low, d.high), p]
                 + ["" if r == "nan" else r for r in right]
             )
-        yield [READ[0], a, b, "difference", "p", f"tells right ({a})", f"({b})"], rows
+        yield ["reading", a, b, "difference", "p", f"tells right ({a})", f"tells right ({b})"], rows
     if curves := comparison.inside.curves:
         rows = []
         for curve in curves:

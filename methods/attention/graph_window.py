@@ -26,11 +26,7 @@ class GraphWindow(Steering):
         its first group the name; `A is linked to [B, C]` links A with B and C, at any depth."""
         if isinstance(k, bool) or not isinstance(k, int) or k < 0:
             raise UsageError(f"method.{self.name}.k={k} must be a whole number from 0 on")
-        try:
-            self.node = re.compile(f"(?P<node>{node})|(?P<bracket>[][])")
-        except re.error as e:
-            raise UsageError(f"method.{self.name}.node={node} is not a regular expression: {e}") from e
-        self.k = k
+        self.node, self.k = pattern(self.name, node), k
         if k:
             self.prefix = "none"  # which nodes of a shared prefix are hidden depends on links that may follow
         self._hidden = torch.zeros(0)
@@ -54,16 +50,9 @@ class GraphWindow(Steering):
 
     def _read(self, row: Inputs, view: View) -> tuple[Tensor, Tensor]:
         """The number of each token's node [t], -1 for text, and which nodes are too far apart, bool [n, n]."""
-        ids = row.tensors["input_ids"][0].tolist()
-        pieces = view.pieces([i for i in ids if i != view.image_token_id])
-        ends = list(accumulate(map(len, pieces)))
-        found = parse("".join(pieces), self.node)
-        numbers, at = torch.full((len(ids),), -1), [i for i, token in enumerate(ids) if token != view.image_token_id]
-        for node, start, end in found.mentions:
-            for place, piece, stop in zip(at, pieces, ends, strict=True):
-                if stop - len(piece) < end and stop > start and piece.strip():
-                    numbers[place] = node
-        return numbers, ~reach(found.nodes, found.links, self.k)
+        mention, found = listed(row, view, self.node)
+        nodes = torch.tensor([*(node for node, _, _ in found.mentions), -1])
+        return nodes[mention], ~reach(found.nodes, found.links, self.k)
 
     def attention_logits(self, l: int, a: Tensor, batch: Batch) -> Tensor | None:
         if not self.k or not batch.prefill:  # new tokens are text
@@ -79,6 +68,28 @@ class Found:
     nodes: int
     links: set[tuple[int, int]]
     mentions: Sequence[tuple[int, int, int]]
+
+
+def pattern(method: str, node: str) -> re.Pattern[str]:
+    """Of nodes and brackets. Raises UsageError where `node` is not a regular expression."""
+    try:
+        return re.compile(f"(?P<node>{node})|(?P<bracket>[][])")
+    except re.error as e:
+        raise UsageError(f"method.{method}.node={node} is not a regular expression: {e}") from e
+
+
+def listed(row: Inputs, view: View, pattern: re.Pattern[str]) -> tuple[Tensor, Found]:
+    """The number of the mention that each token [t] is part of, -1 for text, and the graph that a prompt lists."""
+    ids = row.tensors["input_ids"][0].tolist()
+    pieces = view.pieces([i for i in ids if i != view.image_token_id])
+    ends = list(accumulate(map(len, pieces)))
+    found = parse("".join(pieces), pattern)
+    numbers, at = torch.full((len(ids),), -1), [i for i, token in enumerate(ids) if token != view.image_token_id]
+    for n, (_, start, end) in enumerate(found.mentions):
+        for place, piece, stop in zip(at, pieces, ends, strict=True):
+            if stop - len(piece) < end and stop > start and piece.strip():
+                numbers[place] = n
+    return numbers, found
 
 
 def parse(text: str, pattern: re.Pattern[str]) -> Found:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+import shutil
 
 import numpy as np
 import pytest
@@ -51,6 +53,10 @@ def test_numbers_and_curves_are_paired(results, monkeypatch, capsys):
         assert main(["compare", plain.name, vista.name, "--results", str(results), *form]) == 0
         said = capsys.readouterr().out
         assert "image_attention.image" in said and "differs at (Holm)" in said and "tells right" in said
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["compare", plain.name, vista.name, "--results", str(results)]) == 0
+    narrow = capsys.readouterr().out
+    assert re.search(r"^  a 0\.\d+  b 0\.\d+  difference ", narrow, re.MULTILINE) and "tells right (b) 0." in narrow
     assert main(["compare", plain.name, vista.name, "--results", str(results), "--json"]) == 0
     (printed,) = json.loads(capsys.readouterr().out)
     assert {n["name"] for n in printed["inside"]["numbers"]} == {n.name for n in found.numbers}
@@ -66,8 +72,8 @@ def test_auroc_of_every_number_and_state(results):
 
 
 def test_runs_without_readings_are_compared_as_ever(results, tmp_path):
-    assert main([*WORDS[:2], "limit=18", "logger=quiet", f"results={tmp_path}"]) == 0
-    (plain,) = harness.runs(tmp_path)
+    shutil.copytree(results / "runs", tmp_path / "runs", ignore=shutil.ignore_patterns("readings*"))
+    plain = harness.runs(tmp_path)[1]
     found = harness.compare(plain, plain).inside
     assert dataclasses.astuple(found) == ([], []) and len(plain.auroc()) == 0
 

@@ -56,3 +56,5 @@ def test_a_list_that_does_not_fit_is_stacked(width):
     lines = listed(["run", "status", "score", "differs"], rows, width)
     assert max(map(len, lines)) <= width
     assert lines[0].startswith(rows[0][0] if width == 60 else "run") and "differs" not in lines[0]
+    named = " ".join(listed(["run", "status", "score", "differs"], rows, width, named=True))
+    assert ("status done  score accuracy" in named) == (width == 60)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 
 import networkx
+import numpy as np
 import pytest
 import torch
+from scipy.stats import spearmanr
 
 from harness.checks.playing import play, same
 from harness.checks.zoo import sample, view
 from harness.core import UsageError
 from harness.methods.attention.graph_window import parse, reach
 from harness.steering import Batch, Inputs
+from tests.methods.eager import attention
 from tests.methods.made import made
 
 TEXT = (
@@ -95,3 +98,29 @@ def test_prompts_without_a_graph_are_left_alone():
 def test_wrong_values_are_named(values, words):
     with pytest.raises(UsageError, match=words):
         made("graph_window", **values)
+
+
+def test_the_probe_against_eager_attention(listed):
+    v, one = listed
+    (got,) = play(v, [one], [made("graph_attention")])
+    read = {name.partition(".")[2]: r.values for name, r in got.readings.items()}
+    found = parse(TEXT, made("graph_window").node)
+    row = attention(v, one, got.tokens)[:, :, 0, : one.length].mean(1)  # [layers, tokens]
+    ends = np.cumsum([len(w) for w in re.findall(r"\s*\S+", TEXT)])
+    mass = np.stack([row[:, [a < e and s < b for a, b in zip([0, *ends], ends, strict=False)]].sum(1)
+                     for _, s, e in found.mentions], 1)  # fmt: skip
+    far = np.array([0, 1, 2, 2, 1, 1, 2, 0])
+    assert read["nodes"] == 6
+    shares = {"centre": mass[:, far == 0], "one_hop": mass[:, far == 1], "two_hop": mass[:, far == 2]}
+    for kind, share in shares.items():
+        np.testing.assert_allclose(read[f"{kind}_layers"], share.sum(1), atol=1e-4)
+        assert read[kind] == pytest.approx(share.sum(1).mean(), abs=1e-4)
+    np.testing.assert_allclose(read["text_layers"], row.sum(1) - mass.sum(1), atol=1e-4)
+    slots, ideal = mass[:, far > 0], np.array([2, 1, 1, 2, 2, 1]) / 9
+    for l, x in enumerate(slots):
+        assert read["slot_layers"][l] == pytest.approx(spearmanr(x, range(6)).statistic, abs=1e-4)
+        p, m = x / x.sum(), (x / x.sum() + ideal) / 2
+        wanted = np.sqrt((p * np.log2(p / m) + ideal * np.log2(ideal / m)).sum() / 2)
+        assert read["apart_layers"][l] == pytest.approx(wanted, abs=1e-3)
+    (bare,) = play(v, [words(v, "no graph at all")], [made("graph_attention")])
+    assert {n: float(r.values) for n, r in bare.readings.items()} == {"graph_attention.nodes": 0}
