@@ -25,6 +25,7 @@ class RoomyLayer(DynamicLayer):
 
     keys: Any
     values: Any
+    room: int = ROOM
     _store: tuple[Tensor, Tensor] | None = None
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
@@ -82,7 +83,7 @@ class RoomyLayer(DynamicLayer):
         made = []
         for new, old in ((keys, self.keys), (values, self.values)):
             rows, heads, _, size = new.shape
-            store = torch.empty(rows, heads, end + ROOM, size, dtype=new.dtype, device=new.device)
+            store = torch.empty(rows, heads, end + self.room, size, dtype=new.dtype, device=new.device)
             if held:
                 store[:, :, :held] = old
             made.append(store)

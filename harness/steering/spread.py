@@ -17,6 +17,9 @@ from harness.steering.roomy import RoomyLayer
 LARGE = 2**30
 """Bytes of spread out keys and values from which they are spread anew in each pass, which takes time."""
 
+ROOM = 16
+"""Tokens that find room behind a beginning: all rows are large here, and little is copied."""
+
 Beginnings = Sequence[tuple[Tensor, Tensor]]
 """Keys and values [1, heads, P, size] of each beginning."""
 
@@ -27,6 +30,7 @@ class SpreadLayer(RoomyLayer):
     def __init__(self, beginnings: Beginnings, of: Tensor):
         first = beginnings[0][0]
         self.beginnings, self.of, self.tail = beginnings, of.to(first.device), RoomyLayer()
+        self.tail.room = ROOM
         self.is_initialized, self.dtype, self.device = True, first.dtype, first.device
 
     @property

@@ -13,16 +13,27 @@ from harness.models.hf.light import light
 
 process.alone = ALONE
 with light():
+    import torch
     import transformers.modeling_utils
     from transformers import masking_utils
     from transformers.loss import loss_for_object_detection as loss
-assert ("torch._dynamo" in sys.modules) != ALONE and ("scipy.optimize" in sys.modules) != ALONE
+    if ALONE:  # what torch asks of a model without weights, and needs no compiler for
+        with torch.device("meta"):
+            torch.nn.init.normal_(torch.nn.Parameter(torch.randn(3)))
+            torch.nn.Embedding(4, 2)(torch.zeros(2, 3, dtype=torch.long)).mul_(2.0)
+for name in ("torch._dynamo", "scipy.optimize", "torch.distributed.tensor", "sympy.core"):
+    assert (name in sys.modules) != ALONE, name
+torch._check(torch.ones(2).sum().item() == 2.0)
+assert ("sympy.core" in sys.modules) != ALONE
+import sympy
+assert sympy.Symbol("x") + 1 == 1 + sympy.Symbol("x")
 
 import numpy as np
 rows, columns = loss.linear_sum_assignment(np.array([[4.0, 1.0], [2.0, 3.0]]))
 assert rows.tolist() == [0, 1] and columns.tolist() == [1, 0]
 
-import torch
+from torch.fx.experimental.symbolic_shapes import ShapeEnv, expect_true
+assert expect_true(1 < 2) and not expect_true(2 < 1) and ShapeEnv().create_unbacked_symint() is not None
 with masking_utils.TransformGetItemToIndex() as mode:
     pass
 import torch._dynamo
@@ -87,7 +98,7 @@ from harness.models.hf.light import Standin, light
 
 process.alone = True
 with light():
-    assert [n for n, m in sys.modules.items() if isinstance(m, Standin)] == ["scipy.optimize"]
+    assert [n for n, m in sys.modules.items() if isinstance(m, Standin)] == ["sympy", "scipy.optimize"]
 """
     there = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=there)
