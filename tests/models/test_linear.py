@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import pickle
 
@@ -10,7 +11,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from transformers.integrations import sdpa_attention
 
+from harness.checks.zoo import view
 from harness.core import UsageError
 from harness.models.hf import faster
 from harness.models.hf.linear import PackedLinear, available, exchange, is_packed, layers, shape
@@ -164,3 +167,21 @@ def test_what_oned_nn_gets_wrong_or_memory_does_not_hold_is_not_packed(cache, mo
 def test_the_measurement_itself_runs(cache):
     found = faster.fastest(nn.Linear(256, 256))["256 x 256 float32 + bias"]
     assert found is None or found in faster.ROWS
+
+
+def test_heads_that_share_keys_read_them_without_a_copy(monkeypatch):
+    model, copied, repeat = view("llama").model, [], sdpa_attention.repeat_kv
+    monkeypatch.setattr(sdpa_attention, "repeat_kv", lambda x, n: copied.append(n) or repeat(x, n))
+    ids = torch.arange(3, 15).view(2, 6)
+    mask = torch.tensor([[0, 0, 1, 1, 1, 1], [1] * 6])
+
+    def logits(device):
+        faster.group_heads(device)
+        copied.clear()
+        with torch.no_grad():
+            return model(input_ids=ids, attention_mask=mask).logits
+
+    monkeypatch.setenv(faster.GROUPED, "0")
+    wanted = logits("cuda")
+    assert copied and torch.equal(logits("cpu"), wanted)
+    assert not copied or faster.GROUPED not in inspect.getsource(sdpa_attention)

@@ -1,4 +1,5 @@
-"""Whether linear layers are faster on packed weights (`harness.models.hf.linear`) on this CPU: measured, once."""
+"""Whether linear layers are faster on packed weights (`harness.models.hf.linear`) on this CPU: measured, once. And
+whether attention needs a copy of keys and values for each head that shares them."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.attention import SDPBackend
 
 from harness.core.files import cache_folder
 from harness.models.hf.linear import Least, available, layers, linear, pack, shape
@@ -33,6 +35,9 @@ SMALLEST = 2**23
 costs again."""
 LARGEST = 2**32
 """Bytes of weights that are packed: the copies take as much memory again."""
+FLASH = SDPBackend.FLASH_ATTENTION.value
+GROUPED = "TRANSFORMERS_SDPA_FORCE_GQA"
+"""What transformers asks in each attention block."""
 NEAR = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
 """Largest difference between both paths, as a share of the largest output: rounding gives a tenth of it."""
 
@@ -62,6 +67,15 @@ def fastest(model: nn.Module) -> Least:
             staging.write_text(json.dumps(known, indent=1), encoding="utf-8")
             staging.replace(file)
     return known
+
+
+def group_heads(device: str) -> None:
+    """Let transformers hand keys and values to torch as they are where several heads share them, with a mask as well:
+    its kernel for CPUs reads them so, to the same bits. Elsewhere it does what it does by itself."""
+    query, key = torch.zeros(1, 2, 3, 8), torch.zeros(1, 1, 4, 8)
+    mask = torch.ones(1, 1, 3, 4, dtype=torch.bool)
+    choice = torch._fused_sdp_choice  # pyright: ignore[reportPrivateImportUsage]
+    os.environ[GROUPED] = "1" if device == "cpu" and choice(query, key, key, mask, enable_gqa=True) == FLASH else "0"
 
 
 def _measured(layer: nn.Linear) -> int | None:

@@ -168,9 +168,11 @@ class HFModel(Model):
         import torch
         from transformers.utils import logging
 
+        from harness.models.hf.faster import group_heads
         from harness.models.hf.loading import fault
         from harness.models.hf.prompts import KEPT_BYTES, Prompts
 
+        group_heads(self.device)
         logging.set_verbosity_error()
         logging.disable_progress_bar()
         if self.device.startswith("cuda") and not torch.cuda.is_available():
