@@ -6,11 +6,12 @@ Arrays that are large lie in unnamed temporary files, which go with them.
 from __future__ import annotations
 
 import contextlib
+import mmap
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -127,9 +128,9 @@ class _Gathered:
         """Whether all samples have arrays of one shape, over axes that have a mean."""
         self.longest = 0
         """Tokens, of curves over steps."""
-        opened = [tempfile.TemporaryFile() for _ in range(3)]  # noqa: SIM115  (the stack closes them)
-        self.files: list[IO[bytes]] = [files.enter_context(file) for file in opened]
-        """Numbers of samples, one value of each, arrays."""
+        opened = [tempfile.SpooledTemporaryFile(SMALL) for _ in range(3)]  # noqa: SIM115  (the stack closes them)
+        self.files = [files.enter_context(file) for file in opened]
+        """Numbers of samples, one value of each, arrays. Few are open files: systems allow some hundred."""
 
     def take(self, part: pa.Table, at: np.ndarray) -> None:
         known = at >= 0
@@ -173,8 +174,10 @@ def _flat(lists: Any) -> np.ndarray:
     return lists.flatten().to_numpy(zero_copy_only=False)
 
 
-def _held(file: IO[bytes], kind: str) -> np.ndarray:
+def _held(file: tempfile.SpooledTemporaryFile[bytes], kind: str) -> np.ndarray:
     """What was written: in memory where that is little, else mapped, which outlives the file's name and its handle."""
-    size = file.tell()
+    if file.tell() > SMALL:
+        file.flush()
+        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), f"<{kind}")
     file.seek(0)
-    return np.frombuffer(file.read(), f"<{kind}") if size <= SMALL else np.memmap(file, f"<{kind}", "r")
+    return np.frombuffer(file.read(), f"<{kind}")

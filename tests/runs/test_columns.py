@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -80,3 +82,17 @@ def test_bounds_are_kept_where_they_were_written(folder):
 
 def test_a_run_without_readings_has_none(tmp_path):
     assert columns(tmp_path, NUMBER) == []
+
+
+def test_many_readings_need_few_open_files(tmp_path, monkeypatch):
+    opened = []
+    real = tempfile.TemporaryFile
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda *args, **more: opened.append(args) or real(*args, **more))
+    recorder = Recorder(tmp_path, chosen(IDS, 6))
+    read_ = {f"p.n{k}": Reading(float(k)) for k in range(60)} | {"p.long_layers": Reading(np.arange(3e5), ("layer",))}
+    recorder.take([Result("s0", "c", "g", "t", Outcome("yes", {}), readings=read_)], probing=True)
+    recorder.finish(IDS)
+    found = {c.name: c for c in columns(tmp_path, NUMBER)}
+    assert len(opened) == 1 and len(found) == 61, "the one array that is large"
+    np.testing.assert_array_equal(found["p.long_layers"].values[0], np.arange(3e5, dtype=np.float32))
+    assert found["p.n59"].values.tolist() == [59.0]
