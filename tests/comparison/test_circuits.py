@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import hypergeom, spearmanr
 
+from benchmarks.circuits import in_front
 from harness.comparison.circuits import circuit, overlap, stacked
 from harness.core import UsageError
 from harness.core.readings import Reading
@@ -51,3 +52,24 @@ def test_what_cannot_be_compared():
         overlap(effects([]), effects([])[:, :4], (IDS, IDS))
     with pytest.raises(UsageError, match=r"heads.difference is not a reading of heads: name one such as heads.patched"):
         stacked({"s": Reading(1.0)}, "heads.difference")
+
+
+class Read:
+    """A run of one prompt, of which one reading is known."""
+
+    def __init__(self, **effects):
+        self.effects = np.zeros((10, 10))
+        for head, value in effects.items():
+            self.effects[int(head[1]), int(head[2])] = value
+
+    def circuit(self, name):
+        return circuit(self.effects)
+
+    def reading(self, name):
+        return {"s": Reading(self.effects, ("layer", "head"))}
+
+
+def test_what_is_repaired():
+    """Heads of layers in front of all movers, whose paths bring the answer, and the one that speaks most against it."""
+    paths, receivers = Read(h80=5, h91=4, h92=-3), Read(h81=9, h33=0.5, h41=0.4, h20=0.3, h50=-2)
+    assert in_front(paths, receivers) == [(3, 3), (4, 1), (2, 0), (9, 2)]  # type: ignore[arg-type]
