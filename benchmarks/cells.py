@@ -1,4 +1,4 @@
-"""Cells and tables of the pages that benchmarks write. Numbers have three decimals and no leading zero."""
+"""Cells and tables of the pages that benchmarks write. Numbers have three decimals."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ def table(rows: Sequence[Sequence[str]], *, text: int = 1) -> str:
 
 
 def short(x: float) -> str:
+    """Without a leading zero."""
     return _bare(f"{x:.3f}")
 
 
@@ -27,6 +28,11 @@ def signed(x: float) -> str:
 def bounds(low: float | None, high: float | None) -> str:
     """What follows a number: its interval, or nothing."""
     return "" if low is None or high is None else f" [{short(low)}, {short(high)}]"
+
+
+def whole(value: float, low: float | None, high: float | None, form: str = ".3f") -> str:
+    """A number and its interval with their zeros."""
+    return f"{value:{form}}" + ("" if low is None or high is None else f" [{low:{form}}, {high:{form}}]")
 
 
 def _bare(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from cells import row
+from cells import row, whole
 from method_studies import Study
 
 from harness.comparison.compare import ALSO
@@ -60,6 +60,12 @@ CLAIMS = (
     Claim("carve", "pope", "correct", 1, "raises POPE's accuracy"),
     Claim("opera", "chair", CHAIR_I, -1, "lowers CHAIR_i"),
 )
+
+
+HOLDS = {"found": "holds", "not found": "does not hold", "undecided": "undecided"}
+"""Verdicts in the words of pages of claims about models."""
+DECIDED = (HOLDS["found"], HOLDS["not found"])
+ONCE = " (one seed)"
 
 
 def verdict(d: Difference, p: float | None, way: int | None, least: float = LEAST) -> str:
@@ -187,8 +193,7 @@ def flips(d: Difference) -> str:
 
 
 def signed(d: Difference) -> str:
-    bounds = "" if d.low is None or d.high is None else f" [{d.low:+.3f}, {d.high:+.3f}]"
-    return f"{d.value:+.3f}{bounds}"
+    return whole(d.value, d.low, d.high, "+.3f")
 
 
 def chance(p: float | None) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from cells import bounds, short, signed, table
-from method_tables import verdict
+from method_tables import DECIDED, HOLDS, ONCE, verdict
 
 from harness.plugins.registry import ROOT, Registry
 from harness.stats import Difference
@@ -36,8 +36,6 @@ from harness.zoo.trained import COMMITTED, Trained
 KEPT, PAGE = ROOT / "results/towers/towers.json", ROOT / "docs/tower.md"
 BLOCK = re.compile(r"(<!-- (towers|readouts|sessions|claims): [^\n]*-->\n).*?(<!-- end -->\n)", re.DOTALL)
 MARGIN = 0.01
-VERDICTS = {"found": "holds", "not found": "does not hold", "undecided": "undecided"}
-DECIDED = ("holds", "does not hold")
 TOWERS = ("dense", "neighborhood", "bi_level", "bi_level-plain", "vsa", "window", "dense-masked")
 LEARNERS = ("joint", "multilane", "lane_linear", "prompt_select", "linear")
 ROWS = 200
@@ -155,9 +153,9 @@ def judged(kept: Mapping[str, Any], claims: Sequence[Claim] = CLAIMS) -> list[tu
     out = []
     for claim, d in made:
         p = next(corrected) if d is not None and d.p is not None else None
-        said = "not run" if d is None else VERDICTS[verdict(d, p, claim.way, MARGIN)]
+        said = "not run" if d is None else HOLDS[verdict(d, p, claim.way, MARGIN)]
         if said in DECIDED and min(len(precision(kept, arm)) for arm in (claim.better, claim.worse)) == 1:
-            said += " (one seed)"
+            said += ONCE
         out.append((claim, d, said))
     return out
 

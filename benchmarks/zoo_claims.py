@@ -24,7 +24,8 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-from method_tables import verdict
+from cells import whole
+from method_tables import DECIDED, HOLDS, ONCE, signed, verdict
 from zoo_claim_list import CLAIMS, TASKS, Arm, Claim, Pair
 
 from harness.core import Outcome, Result
@@ -42,9 +43,7 @@ KEPT = ROOT / "results/zoo/claims.parquet"
 BLOCK = re.compile(r"(<!-- claims: [^\n]*-->\n).*?(<!-- end -->\n)", re.DOTALL)
 MARGIN, SHARE = 0.01, 0.05
 """A difference that is none: of accuracies, and of errors as a share of the worse one."""
-VERDICTS = {"found": "holds", "not found": "does not hold", "undecided": "undecided"}
-ABSENT, ONCE = "not run yet", " (one seed)"
-DECIDED = ("holds", "does not hold")
+ABSENT = "not run yet"
 COPIED, ABRUPT = 0.25, 0.5
 """Accuracy on fresh classes of who copies a label of the context (burst / items), and decades of steps."""
 
@@ -103,7 +102,7 @@ class Runs:
             return ABSENT
         e = over_seeds(np.stack(list(values.values())), clusters, (0.0, 1.0) if up else (0.0, math.inf))
         each = f"; {', '.join(f'{v.mean():.3f}' for v in values.values())}" if len(values) > 1 else ""
-        return f"{e.value:.3f}" if e.low is None else f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}]{each}"
+        return whole(e.value, e.low, e.high) + (each if e.low is not None else "")
 
     def facts(self, arm: Arm) -> list[dict[str, Any]]:
         """What the runs recorded of the training, one a seed."""
@@ -132,7 +131,7 @@ def judged(claim: Claim, runs: Runs) -> list[Found]:
     for p, d, up, reached, level in found:
         p_value = next(corrected) if d is not None and d.p is not None else None
         margin = MARGIN if up else SHARE * level
-        said = ABSENT if d is None else VERDICTS[verdict(d, p_value, 0 if p.reaches else 1, margin)]
+        said = ABSENT if d is None else HOLDS[verdict(d, p_value, 0 if p.reaches else 1, margin)]
         if said != ABSENT and (level < p.least or reached < p.floor):
             said = "undecided"
         if said in DECIDED and runs.once(p):
@@ -192,7 +191,7 @@ def _pairs(claim: Claim, runs: Runs) -> Iterator[str]:
     yield from ("", "| must do better | | than | | by | verdict |", "|---|---|---|---|---|---|")
     for f in found:
         d, p = f.difference, f.pair
-        by = "" if d is None else f"{d.value:+.3f}" + ("" if d.low is None else f" [{d.low:+.3f}, {d.high:+.3f}]")
+        by = "" if d is None else signed(d)
         than = f"{p.worse.where}{' (or as well)' if p.reaches else ''}"
         yield f"| {p.better.where} | {runs.level(p.better)} | {than} | {runs.level(p.worse)} | {by} | {f.verdict} |"
     if told := _trained(claim, runs):

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from statistics import fmean
 
 import numpy as np
+from cells import whole
 from zoo_claims import Runs, kept
 
 from harness.interop.bundle import BundledRun
@@ -49,7 +50,7 @@ def table(course: str, runs: Runs) -> Iterator[str]:
     for model in sorted(of, key=lambda m: (-scores[m].value, m)):
         e, (low, high), speed = scores[model], places[model], measured.get((model, course), {})
         rank = f"{low}" if low == high else f"{low}-{high}"
-        shown = f"{e.value:.3f}" if e.low is None else f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}]"
+        shown = whole(e.value, e.low, e.high)
         rates = " | ".join(f"{speed[k]:,.0f}" if k in speed else "" for k in ("prefill", "decode"))
         name = f"**{model}**" if model in front else model
         facts = known[model]
