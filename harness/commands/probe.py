@@ -91,9 +91,16 @@ def heat(s: Summary) -> Iterator[str]:
     for l in range(0, len(small), step):
         row = np.array([_defined_mean(column) for column in small[l : l + step].T])
         yield f"  {l:>5} {''.join(mark * wide for mark in _marks(row, SHADES, low, high))}"
-    best = np.argsort(-np.where(np.isfinite(values), values, -np.inf), axis=None)[:3]
-    named = [f"{l}.{h} {_short(values[l, h])}" for l, h in (np.unravel_index(i, values.shape) for i in best)]
-    yield f"  blank {_short(low)} to {SHADES[-1]} {_short(high)}; most (layer.head): {', '.join(named)}"
+    yield f"  blank {_short(low)} to {SHADES[-1]} {_short(high)}; most (layer.head): {_ends(values, -1)}"
+    if low < 0:
+        yield f"  least (layer.head): {_ends(values, 1)}"
+
+
+def _ends(values: np.ndarray, way: int) -> str:
+    """The three heads with the least (1) or the most (-1), each with its value."""
+    order = np.argsort(np.where(np.isfinite(values), way * values, np.inf), axis=None, kind="stable")
+    places = [np.unravel_index(i, values.shape) for i in order[: min(3, int(np.isfinite(values).sum()))]]
+    return ", ".join(f"{l}.{h} {_short(values[l, h])}" for l, h in places)
 
 
 def _marks(values: np.ndarray, ramp: str, low: float | None = None, high: float | None = None) -> str:

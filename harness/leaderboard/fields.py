@@ -48,11 +48,16 @@ def heads(values: np.ndarray, name: str, samples: int) -> Markup:
 
 
 def most(values: np.ndarray, shown: int = 3) -> str:
-    """The heads with the most in words: `most in layer 3 head 2 (.40), ...`."""
-    order = np.argsort(-np.where(np.isfinite(values), values, -np.inf), axis=None, kind="stable")[:shown]
-    places = [np.unravel_index(i, values.shape) for i in order]
-    named = [f"layer {l} head {h} ({number(float(values[l, h]))})" for l, h in places if np.isfinite(values[l, h])]
-    return f"most in {', '.join(named)}"
+    """The heads with the most in words, and the one with the least where that is negative: `most in layer 3 head 2
+    (.40), ..., least in layer 1 head 0 (-.20)`."""
+    order = np.argsort(-np.where(np.isfinite(values), values, -np.inf), axis=None, kind="stable")
+    order = order[: int(np.isfinite(values).sum())]
+    named = [
+        f"layer {l} head {h} ({number(float(values[l, h]))})"
+        for l, h in (np.unravel_index(i, values.shape) for i in [*order[:shown], *order[-1:]])
+    ]
+    least = f", least in {named[-1]}" if np.nanmin(values) < 0 else ""
+    return f"most in {', '.join(named[:-1])}{least}"
 
 
 def curve(

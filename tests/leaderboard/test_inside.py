@@ -94,6 +94,16 @@ def test_figures_hold_any_number_of_layers_and_heads(shape):
     assert "polyline" in fields.curve(values[:, -1], None, None, "x")
 
 
+def test_heads_that_speak_against_the_answer_are_named():
+    values = np.zeros((4, 3))
+    values[1, 2], values[3, 0], values[2, 2] = 5.0, -2.0, np.nan
+    drawn = fields.heads(values, "x", 3)
+    assert "most in layer 1 head 2 (5.000), " in drawn and drawn.count("least in layer 3 head 0 (-2.000)") == 1
+    assert "least" not in fields.heads(np.abs(values), "x", 3)
+    said = list(lines([Summary("heads.paths", ("layer", "head"), 3, values)]))
+    assert "most (layer.head): 1.2 5, " in said[-2] and said[-1].startswith("  least (layer.head): 3.0 -2, ")
+
+
 def test_tiny_curves_have_an_axis():
     drawn = fields.curve(np.array([0.0, 3e-12, 1e-12]), None, None, "x")
     said = re.findall(r'text-anchor="end">([^<]*)</text>', drawn)
