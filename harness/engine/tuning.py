@@ -89,12 +89,13 @@ class Tuning:
             yield values, _primary(run).value, pairs.difference(judged(self.base, pairs.names))
 
     def best(self) -> dict[str, Any]:
-        """The preset of the best point; of equals the first."""
+        """The preset of the best point; of equals the first. One that cannot be held against vanilla, such as captions
+        that mention nothing, is chosen only where no other can."""
         if not self.runs or self.base is None:
             raise HarnessError("no point was run, so there is nothing to choose from")
         sign = -1 if self.vanilla.higher_is_better is False else 1
         rows = list(self.rows())
-        values, value, d = max(rows, key=lambda row: sign * row[1])
+        values, value, d = max(rows, key=lambda row: (not math.isnan(row[2].value), sign * row[1]))
         record = self.base.record
         source = (
             f"harness tune on {record.task}/{record.data} ({record.counts.done} samples, seed {record.seed}, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from harness.steering import Batch, Steering, View, generate
 from harness.steering.bench import Bench, Question
 
 THRESHOLDS = ("absolute", "per_length")
+SEED = 0
 
 
 class Act(Steering):
@@ -74,7 +76,10 @@ class Act(Steering):
 
     def calibrate(self, bench: Bench) -> dict[str, Tensor]:
         """heads [L, H]: those that alone raise accuracy on the bench's questions. accuracy [L, H]; `plain`: without."""
-        view, asked = bench.view, bench.questions[: self.examples]
+        view, asked = bench.view, bench.questions
+        if bench.texts:  # of a file that may be sorted by its answers
+            asked = random.Random(SEED).sample(asked, len(asked))
+        asked = asked[: self.examples]
         accuracy, plain = torch.zeros(view.depth, view.n_heads), self._accuracy(bench, asked, None)
         for l in searched(view):
             for h in range(view.n_heads):

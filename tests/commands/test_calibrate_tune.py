@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from harness.cli import main
+from harness.core import Metric
 from harness.engine.annotated import EMBEDDED, Data
 from harness.plugins.registry import ROOT, Registry
+from harness.runs.record import RunRecord
+from harness.stats import Difference
 
 METHOD = """
 import torch
@@ -139,6 +144,25 @@ def test_tune_writes_the_best_point_and_eval_takes_it(workdir, capsys):
 def test_what_cannot_be_tuned(workdir, capsys, words, says):
     assert main(["tune", *words]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_saying_nothing_is_not_the_best(monkeypatch):
+    """CHAIR of captions without any object is 0, and their difference to vanilla is not a number."""
+    from harness.engine.tuning import Tuning
+
+    made = Tuning(Registry().methods["snapkv"], {"method.snapkv.window": ["8", "32"]}, lambda name: None)
+    record = RunRecord.of(
+        {"status": "done", "task": "chair", "model": "m", "method": "vanilla", "config": {"model": {}}}
+    )
+    made.base, made.runs = SimpleNamespace(record=record), [({}, made)] * 2
+    monkeypatch.setattr(Tuning, "vanilla", Metric("chair_i", 0.1, primary=True, higher_is_better=False))
+    nothing, worse = Difference(math.nan, 0, None, None, 1, 9, 9), Difference(0.2, 0, 0.1, 0.3, 0.1, 9, 9)
+    monkeypatch.setattr(
+        Tuning, "rows", lambda self: iter([({"window": 8}, 0.3, worse), ({"window": 32}, 0.0, nothing)])
+    )
+    assert made.best()["values"] == {"window": 8}
+    monkeypatch.setattr(Tuning, "rows", lambda self: iter([({"window": 32}, 0.0, nothing)]))
+    assert made.best()["values"] == {"window": 32}
 
 
 def test_a_value_set_for_all_points_is_part_of_the_grid_and_so_of_the_preset():

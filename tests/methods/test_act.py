@@ -14,7 +14,7 @@ from harness.core import UsageError
 from harness.core.types import Request
 from harness.engine.annotated import Data
 from harness.methods.activations.soft_injection import mixed
-from harness.methods.attention.act import calibrated
+from harness.methods.attention.act import Act, calibrated
 from harness.steering import generate
 from harness.steering.bench import Annotated, Bench
 from tests.methods.artefacts import ARTEFACTS
@@ -105,6 +105,15 @@ def test_heads_are_chosen_by_accuracy(kind):
     accuracy, plain = found["accuracy"], float(found["plain"])
     assert accuracy.shape == found["heads"].shape == (4, 4)
     assert torch.equal(found["heads"].bool(), accuracy > plain) and 0 <= plain <= 1
+
+
+def test_heads_are_tried_on_questions_from_all_over_a_file(monkeypatch):
+    """A file may hold one answer after the other."""
+    b, asked = bench("text"), []
+    monkeypatch.setattr(Act, "_accuracy", lambda self, bench, some, head: asked.append(some) or 0.5)
+    made("act", examples=8).calibrate(b)
+    numbers = [b.questions.index(q) for q in asked[0]]
+    assert len(set(numbers)) == 8 and max(numbers) > 11 and all(some == asked[0] for some in asked)
 
 
 @pytest.mark.parametrize("kind", ["text", "pictures"])
