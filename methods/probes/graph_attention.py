@@ -60,6 +60,9 @@ def distances(found: Found) -> np.ndarray:
 
 def apart(slots: np.ndarray, ideal: np.ndarray) -> np.ndarray:
     """Jensen-Shannon distance [layers], in 0..1, of attention to listed nodes [layers, slots] from an ideal one."""
-    from scipy.spatial.distance import jensenshannon
+    from scipy.special import rel_entr
 
-    return jensenshannon(slots, np.broadcast_to(ideal, slots.shape), base=2, axis=1)
+    p, q = slots / slots.sum(1, keepdims=True), np.broadcast_to(ideal / ideal.sum(), slots.shape)
+    middle = (p + q) / 2
+    bits = (rel_entr(p, middle) + rel_entr(q, middle)).sum(1) / (2 * np.log(2))
+    return np.sqrt(bits.clip(0, 1))

@@ -175,9 +175,9 @@ def test_rhythm_of_planted_attention(uniform):
     got = {name: one[0].values for name, one in probe.readings(batch, [steps + 1]).items() if one[0]}
     seen = [prompt + s + 1 for s in range(steps)]
     waad = [np.minimum(np.arange(k), 3).mean() * uniform for k in seen]
-    np.testing.assert_allclose(got["waad_steps"], [*waad, np.nan], rtol=1e-6)
+    np.testing.assert_allclose(got["waad_steps"], np.array([*waad, np.nan]), rtol=1e-6)
     fai = [np.mean([uniform / seen[t] for t in range(s + 2, min(steps, s + 5))]) for s in range(steps - 2)]
-    np.testing.assert_allclose(got["fai_steps"], [*fai, *[np.nan] * 3], rtol=1e-6)
+    np.testing.assert_allclose(got["fai_steps"], np.array([*fai, *[np.nan] * 3]), rtol=1e-6)
 
 
 def test_rhythm_of_one_token_is_undefined():
