@@ -25,6 +25,8 @@ KINDS = (
     "last",
 )
 """Of tokens, in the order of the prompt; `visual` and `text` where it is not known which of them are the object's."""
+MARGIN = 0.1
+"""A traced question must lose this much of its probability under noise: below it the recovery rate explodes."""
 TOKENS = 6_000
 """Of one pass."""
 

@@ -8,14 +8,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from harness.core.decoding import Decoding
 from harness.core.errors import UsageError
-from harness.steering import Batch, Inputs, Steering, View, generate
+from harness.methods._shared.tracing import MARGIN, Patch, noised, traced
+from harness.steering import Batch, Inputs, Steering, View
 from harness.steering.bench import PRESENT, Bench, article
 
 PARTS = ("attention", "mlp")
-MARGIN = 0.1
-"""A traced question must lose this much of P(yes) under noise: below it the recovery rate explodes."""
 
 
 class Iri(Steering):
@@ -79,69 +77,22 @@ class Iri(Steering):
         return recovery_rates(bench.view, samples, bench.yes, self.noise)
 
 
-class Trace(Steering):
-    """Remembers the last position's outputs of a part in all layers, or puts one layer's back."""
-
-    name = "trace"
-
-    def __init__(self, restore: dict[tuple[str, int], Tensor] | None = None):
-        self.kept: dict[tuple[str, int], Tensor] = {}
-        self.restore = restore or {}
-
-    def attention_output(self, l: int, y: Tensor, batch: Batch) -> Tensor | None:
-        return self._at("attention", l, y)
-
-    def mlp(self, l: int, y: Tensor, batch: Batch) -> Tensor | None:
-        return self._at("mlp", l, y)
-
-    def _at(self, part: str, l: int, y: Tensor) -> Tensor | None:
-        self.kept[part, l] = y[:, -1]
-        if (part, l) not in self.restore:
-            return None
-        out = y.clone()
-        out[:, -1] = self.restore[part, l]
-        return out
-
-
-def recovery_rates(
-    view: View, samples: Sequence[Inputs], yes: Sequence[int], noise: float, rows: int = 48
-) -> dict[str, Tensor]:
+def recovery_rates(view: View, samples: Sequence[Inputs], yes: Sequence[int], noise: float) -> dict[str, Tensor]:
     """FCCT for the last token: RR = (P_patched - P_noised) / (P_clean - P_noised), clipped to [0, 1], averaged.
 
     P is the probability of one of the tokens `yes` as first answer token. The noised run sees the picture under
     Gaussian noise; a patched run is a noised run with one part of one layer restored from the clean run.
     """
-    total = {part: torch.zeros(view.depth) for part in PARTS}
-    used = 0
-    for start in range(0, len(samples), rows):
-        clean = [replace(s, shared=None) for s in samples[start : start + rows]]
-        trace = Trace()
-        p_clean = _probability(view, clean, trace, yes)
-        noised = [_noised(s, noise, start + i) for i, s in enumerate(clean)]
-        p_noised = _probability(view, noised, Trace(), yes)
-        lost = p_clean - p_noised
-        counted = lost > MARGIN
-        used += int(counted.sum())
-        for part in PARTS:
-            for l in range(view.depth):
-                patched = _probability(view, noised, Trace({(part, l): trace.kept[part, l]}), yes)
-                rate = ((patched - p_noised) / lost.clamp(min=MARGIN)).clamp(0, 1)
-                total[part][l] += rate[counted].sum()
-    if not used:
+    patches = [Patch(part, l, [-1]) for part in PARTS for l in range(view.depth)]
+    found = []
+    for clean in (replace(s, shared=None) for s in samples):
+        z = traced(view, [], clean, noised(clean, noise), [None, *patches])
+        p = z.softmax(-1)[:, list(yes)].sum(-1)
+        if (lost := p[0] - p[1]) > MARGIN:
+            found.append(((p[2:] - p[1]) / lost).clamp(0, 1))
+    if not found:
         raise UsageError(
             "method=iri found no question whose answer the noise changes: raise method.iri.noise, or calibrate on "
             "pictures that the model can read"
         )
-    return {part: rates / used for part, rates in total.items()}
-
-
-def _probability(view: View, samples: Sequence[Inputs], trace: Trace, yes: Sequence[int]) -> Tensor:
-    """P(yes) of the first token, [n]. Restores need rows in the order of the clean run: one batch, nothing shared."""
-    made = generate(view, samples, [trace], Decoding(), 1, range(len(samples)), keep_scores=True)
-    return torch.stack([m.scores[0].float().softmax(-1)[list(yes)].sum() for m in made if m.scores is not None]).cpu()
-
-
-def _noised(sample: Inputs, noise: float, seed: int) -> Inputs:
-    pixels = sample.tensors["pixel_values"]
-    drawn = torch.randn(pixels.shape, generator=torch.Generator().manual_seed(seed))
-    return sample.change(pixel_values=pixels + noise * drawn.to(pixels))
+    return dict(zip(PARTS, torch.stack(found).mean(0).split(view.depth), strict=True))

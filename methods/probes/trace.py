@@ -8,8 +8,7 @@ import numpy as np
 
 from harness.core.errors import UsageError
 from harness.core.readings import RATE, Reading
-from harness.methods._shared.tracing import KINDS, PARTS, Patch, beside, kinds, noised, traced
-from harness.methods.activations.iri import MARGIN
+from harness.methods._shared.tracing import KINDS, MARGIN, PARTS, Patch, beside, kinds, noised, traced
 from harness.steering import Batch, Inputs, Probe, Steering, View, by_name
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 from typing import Any
 
@@ -16,34 +15,9 @@ from harness.core import UsageError
 from harness.core.drawing import Mark
 from harness.methods._shared.tracing import Patch, kinds, noised, traced
 from tests.methods.made import made
+from tests.methods.restored import plain, restoring
 
 CLOSE: dict[str, Any] = {"atol": 2e-4, "rtol": 1e-3}
-
-
-def plain(v, one) -> torch.Tensor:
-    with torch.no_grad():
-        return v.model(**one.tensors, use_cache=False).logits[0, -1]
-
-
-@contextlib.contextmanager
-def restoring(v, clean, part, l, at):
-    """The stock model, one module's output at some positions put to what it is in a clean pass."""
-    module = {"attention": v.attention_output, "mlp": v.mlp, "hidden": lambda n: v.layers[n]}[part](l)
-    kept = []
-    handle = module.register_forward_hook(lambda _m, _a, y: kept.append(y if torch.is_tensor(y) else y[0]))
-    plain(v, clean)
-    handle.remove()
-
-    def put(_m, _a, y):
-        x = (y if torch.is_tensor(y) else y[0]).clone()
-        x[:, at] = kept[0][:, at]
-        return x if torch.is_tensor(y) else (x, *y[1:])
-
-    handle = module.register_forward_hook(put)
-    try:
-        yield
-    finally:
-        handle.remove()
 
 
 @pytest.mark.parametrize("family", ["llava", "qwen2_vl", "instructblip"])
