@@ -275,6 +275,8 @@ class Scheduler:
         def further() -> list[Call]:
             if self.task.waits or self.task.live is not None:  # turns go side by side, and new episodes start between
                 return []
+            if self.hopeless():
+                return []
             if not asking:
                 return next(batches, [])
             some, asking[:] = list(asking), []

@@ -135,6 +135,16 @@ class Rounds(Pool):
         return super().answers(calls, decoding, rows, list)
 
 
+def test_nothing_more_comes_in_once_a_run_is_hopeless(monkeypatch):
+    monkeypatch.setattr("harness.engine.schedule.HELD", 0.0)
+    results = []
+    scheduler = Scheduler(
+        Sums(40), Pool(), [], Decoding(), seed=0, rows=None, report=results.extend, hopeless=lambda: bool(results)
+    )
+    scheduler.run(list(Sums(40).samples()))
+    assert 0 < len(results) < 20
+
+
 def test_new_episodes_start_as_others_end_where_a_task_says_how_many_may_live():
     task, model = Sums(12, turns=2), Pool()
     task.live = 3
