@@ -15,7 +15,7 @@ from transformers import DynamicCache
 from harness.steering.carried import Carried
 from harness.steering.inputs import Inputs
 from harness.steering.roomy import RoomyLayer, roomy
-from harness.steering.spread import SpreadLayer, large
+from harness.steering.spread import large, layered
 
 if TYPE_CHECKING:
     from harness.steering.view import View
@@ -65,7 +65,7 @@ class Shown:
             for each in zip(*(held[key].layers for key in keys), strict=True)
         ]
         if large(parts, of):
-            made.layers = [SpreadLayer(part, of) for part in parts]
+            made.layers = layered(parts, of)
         else:
             for l, part in enumerate(parts):
                 k, v = (torch.cat([pair[which] for pair in part])[of.to(part[0][0].device)] for which in (0, 1))

@@ -6,9 +6,11 @@ A row of LLaVA-1.5-7B takes 0.5 MiB a token in half precision: eighteen question
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 from transformers import DynamicCache
 
@@ -24,11 +26,37 @@ Beginnings = Sequence[tuple[Tensor, Tensor]]
 """Keys and values [1, heads, P, size] of each beginning."""
 
 
-class SpreadLayer(RoomyLayer):
-    """`of`: the beginning of each row, one of `beginnings`; `tail`: what follows it."""
+class Scratch:
+    """Memory for the keys and the values of one layer at a time. New memory for each would cost more than what is
+    written there."""
 
-    def __init__(self, beginnings: Beginnings, of: Tensor):
+    def __init__(self) -> None:
+        self._held: dict[int, Tensor] = {}
+
+    def take(self, which: int, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        """Not initialised. What was taken before is used again unless somebody still holds it."""
+        held, numbers = self._held.get(which), math.prod(shape)
+        if held is None or held.numel() < numbers or held.dtype != like.dtype or _users(held) > ALONE:
+            rows, heads, length, size = shape
+            held = self._held[which] = like.new_empty(rows * heads * (length + ROOM) * size)
+        return held[:numbers].view(shape)
+
+
+def _users(tensor: Tensor) -> int:
+    """Tensors and views that hold a tensor's numbers, and one for the question."""
+    return torch._C._storage_Use_Count(tensor.untyped_storage()._cdata)
+
+
+ALONE = _users(torch.empty(1))
+
+
+class SpreadLayer(RoomyLayer):
+    """`of`: the beginning of each row, one of `beginnings`; `tail`: what follows it; `scratch`: where a pass sees both,
+    until the next layer does."""
+
+    def __init__(self, beginnings: Beginnings, of: Tensor, scratch: Scratch | None = None):
         first = beginnings[0][0]
+        self.scratch = scratch or Scratch()
         self.beginnings, self.of, self.tail = beginnings, of.to(first.device), RoomyLayer()
         self.tail.room = ROOM
         self.is_initialized, self.dtype, self.device = True, first.dtype, first.device
@@ -41,10 +69,11 @@ class SpreadLayer(RoomyLayer):
     def values(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self._whole(1, self.tail.values)
 
-    def _whole(self, which: int, tail: Tensor | None) -> Tensor:
+    def _whole(self, which: int, tail: Tensor | None, scratch: Scratch | None = None) -> Tensor:
         first = self.beginnings[0][which]
         _, heads, length, size = first.shape
-        out = first.new_empty(len(self.of), heads, self.get_seq_length(), size)
+        shape = len(self.of), heads, self.get_seq_length(), size
+        out = scratch.take(which, shape, first) if scratch else first.new_empty(shape)
         for number, pair in enumerate(self.beginnings):
             for row in (self.of == number).nonzero().flatten().tolist():
                 out[row, :, :length] = pair[which][0]
@@ -54,7 +83,7 @@ class SpreadLayer(RoomyLayer):
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         self.tail.update(key_states, value_states)
-        return self.keys, self.values
+        return self._whole(0, self.tail.keys, self.scratch), self._whole(1, self.tail.values, self.scratch)
 
     def get_seq_length(self) -> int:
         return self.beginnings[0][0].shape[-2] + self.tail.get_seq_length()
@@ -96,10 +125,16 @@ def spread(cache: DynamicCache, of: Tensor) -> None:
     if all(type(layer) is RoomyLayer and layer.is_initialized for layer in layers):
         parts = [[(k[None], v[None]) for k, v in zip(x.keys, x.values, strict=True)] for x in layers]
         if large(parts, of):
-            layers[:] = [SpreadLayer(part, of) for part in parts]
+            layers[:] = layered(parts, of)
             cache.layers = layers
             return
     cache.batch_select_indices(of)
+
+
+def layered(parts: Sequence[Beginnings], of: Tensor) -> list[Any]:
+    """Layers of one cache."""
+    scratch = Scratch()
+    return [SpreadLayer(part, of, scratch) for part in parts]
 
 
 def large(layers: Sequence[Beginnings], of: Tensor) -> bool:

@@ -11,7 +11,7 @@ from transformers.cache_utils import DynamicLayer
 
 from harness.checks.zoo import view
 from harness.steering.roomy import RoomyLayer, roomy
-from harness.steering.spread import SpreadLayer
+from harness.steering.spread import SpreadLayer, layered
 
 DRAW = torch.Generator().manual_seed(0)
 
@@ -88,3 +88,14 @@ def test_windows_keep_their_own_layers():
     stock = DynamicCache(config=windows.decoder.config).layers
     kinds = [RoomyLayer if type(layer) is DynamicLayer else type(layer) for layer in stock]
     assert [type(layer) for layer in roomy(windows).layers] == kinds and not windows.keeps_keys
+
+
+def test_layers_of_a_cache_are_spread_out_in_the_same_memory_unless_it_is_held():
+    beginnings, of = [grown(1, 6), grown(1, 6)], torch.tensor([0, 1, 1])
+    first, second = layered([beginnings, [(v, k) for k, v in beginnings]], of)
+    place = first.update(*grown(3, 2))[0].data_ptr()
+    assert second.update(*grown(3, 2))[0].data_ptr() == place
+    held = first.update(*grown(3, 1))[0][:, :, 1:].transpose(1, 2)
+    before = held.clone()
+    assert second.update(*grown(3, 1))[0].data_ptr() not in (place, held.data_ptr())
+    assert torch.equal(held, before)
