@@ -169,6 +169,18 @@ def test_the_measurement_itself_runs(cache):
     assert found is None or found in faster.ROWS
 
 
+def test_the_last_layer_reads_the_last_positions_as_one_matrix():
+    model = copy.deepcopy(view("llama").model)
+    faster.join_rows(model)
+    given = []
+    model.lm_head.register_forward_hook(lambda _, args, __: given.append(args[0]))
+    with torch.no_grad():
+        found = model(input_ids=torch.arange(3, 15).view(2, 6), logits_to_keep=1).logits
+        wanted = view("llama").model(input_ids=torch.arange(3, 15).view(2, 6), logits_to_keep=1).logits
+    assert given[0].shape[:2] == (2, 1) and given[0].is_contiguous()
+    assert torch.allclose(found, wanted, atol=1e-5)
+
+
 def test_heads_that_share_keys_read_them_without_a_copy(monkeypatch):
     model, copied, repeat = view("llama").model, [], sdpa_attention.repeat_kv
     monkeypatch.setattr(sdpa_attention, "repeat_kv", lambda x, n: copied.append(n) or repeat(x, n))

@@ -1,5 +1,5 @@
-"""Whether linear layers are faster on packed weights (`harness.models.hf.linear`) on this CPU: measured, once. And
-whether attention needs a copy of keys and values for each head that shares them."""
+"""Whether linear layers are faster on packed weights (`harness.models.hf.linear`) on this CPU: measured, once. What
+torch copies and need not: keys and values for each head that shares them, the last layer's weights for each prompt."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.attention import SDPBackend
+from transformers import PreTrainedModel
 
 from harness.core.files import cache_folder
 from harness.models.hf.linear import Least, available, layers, linear, pack, shape
@@ -76,6 +77,21 @@ def group_heads(device: str) -> None:
     mask = torch.ones(1, 1, 3, 4, dtype=torch.bool)
     choice = torch._fused_sdp_choice  # pyright: ignore[reportPrivateImportUsage]
     os.environ[GROUPED] = "1" if device == "cpu" and choice(query, key, key, mask, enable_gqa=True) == FLASH else "0"
+
+
+def join_rows(model: nn.Module) -> None:
+    """Let the last layer read the last positions of several prompts as one matrix. They lie apart in what it is given,
+    and torch would multiply each with a copy of the layer's weights: 0.26 GB a prompt, and 1.8 s, for LLaVA-1.5-7B in
+    bfloat16."""
+    head = model.get_output_embeddings() if isinstance(model, PreTrainedModel) else None
+    if head is not None:
+        head.register_forward_pre_hook(
+            lambda _, given: tuple(x.contiguous() if torch.is_tensor(x) else x for x in given)
+        )
+
+
+def _joined(_: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(x.contiguous() if torch.is_tensor(x) else x for x in given)
 
 
 def _measured(layer: nn.Linear) -> int | None:

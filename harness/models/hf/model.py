@@ -168,7 +168,7 @@ class HFModel(Model):
         import torch
         from transformers.utils import logging
 
-        from harness.models.hf.faster import group_heads
+        from harness.models.hf.faster import group_heads, join_rows
         from harness.models.hf.loading import fault
         from harness.models.hf.prompts import KEPT_BYTES, Prompts
 
@@ -196,6 +196,8 @@ class HFModel(Model):
             raise
         except (RuntimeError, AssertionError, ImportError) as e:  # by device: not built in, not there, no such number
             raise UsageError(f"model.device={self.device} cannot be used: {first_line(e)}") from e
+        if self.device == "cpu" and not self.compile:
+            join_rows(model)
         if self.compile:
             model.compile(dynamic=True)
         elif self.linear != "stock":
