@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from PIL import Image
 
 from harness.core.types import Message, Picture, Request
+from harness.tasks.screenspot.parsers import corners
 
 Box = tuple[float, float, float, float]
 """(x0, y0, x1, y1) as fractions of the sides."""
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
-NUMBER = r"(-?\d*\.?\d+)(%?)"
-FOUR = re.compile(NUMBER + (r"[\s,;)\](\[]+" + NUMBER) * 3)
 PIXELS = 2.0
 """A value beyond this makes a box one in pixels; fractions a little beyond 1 are clipped."""
 
 
 def read_box(text: str, size: tuple[int, int]) -> Box | None:
-    """The first four numbers in a row as a box: fractions, per cent, or pixels of `size`; corners in order, clipped.
-    None where there are none, or nothing is left inside."""
-    found = FOUR.search(text)
-    if found is None:
+    """A box as the parsers of ScreenSpot read it (`corners`): fractions, per cent, or pixels of `size`; corners in
+    order, clipped. None where there is none, or nothing is left inside."""
+    values = corners(text)
+    if values is None:
         return None
-    values, signs = [float(v) for v in found.groups()[::2]], found.groups()[1::2]
-    if any(signs):
-        values = [v / 100 for v in values]
-    elif max(values) > PIXELS:
+    if max(values) > PIXELS:
         values = [v / s for v, s in zip(values, (*size, *size), strict=True)]
     x0, x1 = sorted(min(max(v, 0.0), 1.0) for v in values[::2])
     y0, y1 = sorted(min(max(v, 0.0), 1.0) for v in values[1::2])

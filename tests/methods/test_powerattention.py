@@ -44,7 +44,7 @@ def test_baselines_spend_the_same_number_of_blocks():
         power, longer, spaced = (mask(128, 1, window, p).sum(-1) for p in ("power", "window", "stride"))
         assert (power <= window + 1 + 7).all()
         assert ((longer - power).abs() <= 1).all(), "the sink may lie in one and not in the other"
-        assert (spaced <= power + 1).all() and (spaced >= power - power // 2 - 1).all()
+        assert ((spaced - power).abs() <= 1).all()
 
 
 def test_a_window_over_everything_and_dense_layers_are_vanilla():
