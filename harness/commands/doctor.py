@@ -29,6 +29,7 @@ EXTRAS = {
     "openai": "models behind an OpenAI-compatible server",
     "xlsx": "answer files of Excel",
     "ocr": "method=ocr_click",
+    "minilm": "method.synapse.embedding=minilm",
     "pandas": "tables of harness.runs() as pandas",
     "polars": "tables of harness.runs() as Polars",
     "photos": "the photographs of task=pope task.data=photos",
