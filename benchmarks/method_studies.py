@@ -143,6 +143,20 @@ STUDIES = {
             whole=80,
         ),
         Study(
+            "niah-tenth-smollm2",
+            "kept",
+            NIAH,
+            (
+                *_budgets(
+                    ("window", "stride", "lazyeviction", "delta"),
+                    (0.1,),
+                    lazyeviction=_lazy(8, "method.lazyeviction.alpha=0.001"),
+                ),
+                *_power(32),
+            ),
+            whole=80,
+        ),
+        Study(
             "chair-kept-tiny-llava",
             "kept",
             ("task=chair", "model=tiny-llava"),
