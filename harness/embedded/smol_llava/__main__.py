@@ -12,7 +12,7 @@ from harness.core.files import DIGESTS
 def main() -> int:
     from transformers.utils import logging
 
-    from harness.embedded.smol_llava import GGUF, export, language_model, package, sentences, sinks, train
+    from harness.embedded.smol_llava import GGUF, excitation, export, language_model, package, sentences, sinks, train
 
     parser = argparse.ArgumentParser(prog="python -m harness.embedded.smol_llava", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -20,6 +20,7 @@ def main() -> int:
     export.add_arguments(commands.add_parser("export", help=export.command.__doc__))
     sinks.add_arguments(commands.add_parser("sinks", help=sinks.command.__doc__))
     sentences.add_arguments(commands.add_parser("sentences", help=sentences.command.__doc__))
+    excitation.add_arguments(commands.add_parser("excitation", help=excitation.command.__doc__))
     args = parser.parse_args()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -28,6 +29,8 @@ def main() -> int:
             return export.command(args, DIGESTS.of(package() / GGUF))
         if args.command == "sentences":
             return sentences.command(args)
+        if args.command == "excitation":
+            return excitation.command(args)
         if args.command == "sinks":
             return sinks.command(args)
         return train.command(args, language_model())

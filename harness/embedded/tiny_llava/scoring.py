@@ -90,6 +90,11 @@ def mentions(text: str) -> list[str]:
     return [names[m] for m in _MENTION.findall(text)]
 
 
+def spans(text: str) -> list[tuple[int, int]]:
+    """Where each mention of `mentions` begins and ends."""
+    return [m.span() for m in _MENTION.finditer(text)]
+
+
 def caption_scores(scenes: list[Scene], captions: list[str]) -> dict[str, float]:
     """CHAIR_i (wrong share of mentions), CHAIR_s (share of captions with one), recall of visible categories,
     mentions a caption, and the share of captions that name a category twice."""
