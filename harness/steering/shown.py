@@ -20,8 +20,8 @@ from harness.steering.spread import large, layered
 if TYPE_CHECKING:
     from harness.steering.view import View
 
-KEPT = 2**30
-"""Bytes of keys and values that are kept."""
+KEPT = 2**29
+"""Bytes of keys and values that are kept: one picture of LLaVA-1.5-7B, some of smaller models."""
 
 
 class Shown:
