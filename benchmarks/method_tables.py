@@ -320,7 +320,7 @@ TABLES: Mapping[str, Callable[[Played], Iterator[str]]] = {
 
 def claims_table(every: Sequence[Mapping[str, Played]]) -> Iterator[str]:
     """One row a claim, with what each seed's studies by task say; of several, `found` needs all, and so does
-    `not found`."""
+    `not found`. Where some have no run of the method the verdict says of how many it is."""
     yield "| method | claim | difference | p (Holm) | here |"
     yield "|---|---|---|---|---|"
     seen = [_seen(one) for one in every]
@@ -330,7 +330,8 @@ def claims_table(every: Sequence[Mapping[str, Played]]) -> Iterator[str]:
         if not found:
             continue
         words = {verdict(d, p, claim.way) for d, p in found}
-        said = words.pop() if len(words) == 1 and len(found) == len(every) else "undecided"
+        said = words.pop() if len(words) == 1 else "undecided"
+        said += f" ({len(found)} of {len(every)} seeds)" if len(found) < len(every) else ""
         differences = "; ".join(signed(d) for d, _ in found)
         yield row(f"`{claim.method}`", claim.words, differences, "; ".join(chance(p) for _, p in found), said)
 
