@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from cells import row
-from method_studies import STUDIES, Study
+from method_studies import SEEDS, STUDIES, Study
 from method_tables import TABLES, Played, claims_table, head, on_gpu
 
 from harness.interop import bundle
@@ -16,7 +16,7 @@ from harness.plugins.registry import ROOT
 
 PAGE = ROOT / "docs/methods.md"
 BLOCK = re.compile(r"(<!-- study (\S+): [^\n]*-->\n).*?(<!-- end -->\n)", re.DOTALL)
-CLAIMED = ({"pope": "pope-smol-llava", "chair": "chair-smol-llava"},)
+CLAIMED = tuple({task: f"{task}-{name}" for task in ("pope", "chair")} for name in SEEDS)
 """The studies that claims are held against: one entry a seed of the model's training."""
 
 

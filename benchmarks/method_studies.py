@@ -18,6 +18,7 @@ HALLUCINATION = (
 LOOKING = ("crop_center", "visrl", "deepeyes")
 ATTENTION = ("act", "powerattention", "context_steering", "soft_injection")
 CACHE = ("streaming_llm", "h2o", "snapkv", "window", "stride", "lazyeviction", "delta", "gui_kv")
+STEERED = (*HALLUCINATION, *ATTENTION, "prune", "neighborhood", "bi_level", "inward_window")
 WRITTEN = tuple(m for m in CACHE if m != "gui_kv")
 """Of a prompt without pictures GUI-KV makes what SnapKV makes."""
 
@@ -88,6 +89,11 @@ def _lazy(window: int, *more: str) -> Words:
     return (f"method.lazyeviction.window={window}", *more)
 
 
+SEEDS = {
+    "smol-llava": ("model=smol-llava",),
+    "smol-llava-1": ("model=smol-llava", "model.delta=smol-llava-1"),
+}
+"""Both seeds of smol-llava's training: what is said of a method must hold on both."""
 SCREENSPOT = ("task=screenspot", "model=tiny-llava")
 NIAH = (
     *("task=niah", "model=smollm2", "task.variants=[single_1,single_2,single_3,multikey_1]", "task.style=reason"),
@@ -118,19 +124,10 @@ STUDIES = {
         *_agents("pope", "tiny-llava"),
         *_agents("stare", "tiny-llava"),
         *_agents("pope", "smol-llava", 360, 3600),
-        Study(
-            "pope-smol-llava",
-            "pope",
-            ("task=pope", "model=smol-llava", "limit=360"),
-            _methods(*HALLUCINATION),
-            whole=3600,
-        ),
-        Study(
-            "chair-smol-llava",
-            "chair",
-            ("task=chair", "model=smol-llava", "limit=40"),
-            _methods(*HALLUCINATION),
-            whole=200,
+        *(
+            Study(f"{task}-{name}", task, (f"task={task}", *words), _methods(*methods))
+            for name, words in SEEDS.items()
+            for task, methods in (("pope", (*STEERED, *LOOKING)), ("chair", (*STEERED, *CACHE)))
         ),
         Study(
             "niah-kept-smollm2",
