@@ -12,9 +12,15 @@ from typing import Any
 from harness.core.errors import UsageError
 from harness.core.method import Pipeline
 from harness.core.types import Mark, Message, Picture, Reply, Request, Step
-from harness.methods._shared.crops import crop
+from harness.methods._shared.crops import Box, crop
 
-CALL = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL)
+CALL = {
+    "evaluation": re.compile(r"<tool_call>(.*?)(?:</?tool_call>|\Z)", re.DOTALL),
+    "training": re.compile(r"<tool_call>(.+?)</tool_call>", re.DOTALL),
+}
+"""By form: the script takes a call that is not closed, too."""
+TURNS = {"evaluation": 11, "training": 5}
+TOOL = "image_zoom_in_tool"
 ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 GRID = 28
 AREA = (4 * GRID**2, 16384 * GRID**2)
@@ -65,15 +71,15 @@ class DeepEyes(Pipeline):
 
     name = "deepeyes"
 
-    def __init__(self, turns: int, tokens: int, form: str):
-        """`turns`: calls of the model, at most; 0 for the plain question. `tokens`: of each, at most. `form`:
-        evaluation (the first call and answer of a turn, no bounds, crops on a grid of 28 pixels) or training (the last
-        ones, clipped, small and long crops refused)."""
+    def __init__(self, turns: int | None, tokens: int, form: str):
+        """`turns`: calls of the model, at most (`TURNS` where it is null); 0 for the plain question. `tokens`: of each,
+        at most. `form`: evaluation (the first call and answer of a turn, no bounds, crops on a grid of 28 pixels) or
+        training (the last ones, clipped, small crops refused, no resizing)."""
         if form not in ("evaluation", "training"):
             raise UsageError(f"method.{self.name}.form={form} is unknown: choose evaluation or training")
-        if turns < 0 or tokens < 1:
+        self.turns, self.tokens, self.form = TURNS[form] if turns is None else turns, tokens, form
+        if self.turns < 0 or tokens < 1:
             raise UsageError(f"method.{self.name} needs turns from 0 and tokens from 1 on")
-        self.turns, self.tokens, self.form = turns, tokens, form
 
     def respond(self, request: Request) -> Generator[Request, Reply, Reply]:
         if len(request.pictures) != 1 or not self.turns:
@@ -87,7 +93,7 @@ class DeepEyes(Pipeline):
             reply = yield turn
             step = Step(reply.text, "", shown)
             steps.append(step)
-            found = CALL.findall(reply.text)
+            found = CALL[self.form].findall(reply.text)
             if ANSWER.search(reply.text) or not found or n == self.turns - 1:
                 break
             calls += 1
@@ -98,7 +104,8 @@ class DeepEyes(Pipeline):
                 steps[-1] = replace(step, marks=(Mark("crop", "other", box=_fractions(box, picture.size)),))
             except BadCall as e:
                 bad += 1
-                answer = (f"<tool_response>Error: {e}{USER}</tool_response>",)
+                told = f"Error: {e}"
+                answer = (told if self.form == "training" else f"<tool_response>{told}{USER}</tool_response>",)
                 steps[-1] = replace(step, told=str(e))
             said = (Message("assistant", (reply.text,)), Message("user", answer))
             turn = replace(turn, messages=(*turn.messages, *said))
@@ -107,35 +114,38 @@ class DeepEyes(Pipeline):
         measures = {"turns": len(steps), "tool_calls": calls, "bad_calls": bad, "answered": float(bool(answers))}
         return replace(reply, text=text, measures=measures, steps=tuple(steps))
 
-    def _box(self, call: str, size: tuple[int, int]) -> tuple[int, int, int, int]:
-        """The box of a call in whole pixels. Raises BadCall."""
+    def _box(self, call: str, size: tuple[int, int]) -> Box:
+        """The box of a call in pixels. Raises BadCall."""
         try:
-            arguments: Any = json.loads(call)["arguments"]
-            x0, y0, x1, y1 = (float(v) for v in arguments["bbox_2d"])
-        except (ValueError, KeyError, TypeError) as e:
-            raise BadCall("the tool call is not valid JSON with arguments.bbox_2d of four numbers") from e
+            said: Any = json.loads(call)
+            x0, y0, x1, y1 = (float(v) for v in said["arguments"]["bbox_2d"])
+            unknown = self.form == "training" and said["name"] != TOOL
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as e:
+            raise BadCall("the tool call is not valid JSON with name and arguments.bbox_2d of four numbers") from e
+        if unknown:
+            raise BadCall(f"the only tool is {TOOL}")
         if not all(map(math.isfinite, (x0, y0, x1, y1))):
             raise BadCall("bbox_2d holds a number that is not finite")
         if self.form == "training":
-            x0, x1 = (min(max(v, 0), size[0]) for v in (x0, x1))
-            y0, y1 = (min(max(v, 0), size[1]) for v in (y0, y1))
-        width, height = int(x1) - int(x0), int(y1) - int(y0)
-        if width <= 0 or height <= 0:
+            x0, y0, x1, y1 = max(0.0, x0), max(0.0, y0), min(float(size[0]), x1), min(float(size[1]), y1)
+        width, height = x1 - x0, y1 - y0
+        if round(x1) <= round(x0) or round(y1) <= round(y0):
             raise BadCall("bbox_2d is empty: left must be below right, and top below bottom")
         if max(width / height, height / width) > 100:
             raise BadCall("bbox_2d is more than 100 times as long as wide")
         if self.form == "training" and min(width, height) <= 30:
             raise BadCall("bbox_2d is too small: its sides must be more than 30 pixels")
-        if width * height > AREA[1]:
+        if width * height > max(AREA[1], size[0] * size[1]):
             raise BadCall("bbox_2d is too large")
-        return int(x0), int(y0), int(x1), int(y1)
+        return x0, y0, x1, y1
 
-    def _crop(self, picture: Picture, box: tuple[int, int, int, int]) -> Picture:
+    def _crop(self, picture: Picture, box: Box) -> Picture:
         size = on_grid(box[2] - box[0], box[3] - box[1]) if self.form == "evaluation" else None
-        return crop(picture, box, size)
+        x0, y0, x1, y1 = map(round, box)
+        return crop(picture, (x0, y0, x1, y1), size)
 
 
-def on_grid(width: int, height: int) -> tuple[int, int]:
+def on_grid(width: float, height: float) -> tuple[int, int]:
     """(width, height) rounded to multiples of 28, with an area between 4 and 16,384 tiles (Qwen's rule)."""
     w, h = max(GRID, round(width / GRID) * GRID), max(GRID, round(height / GRID) * GRID)
     if w * h > AREA[1]:
@@ -147,6 +157,6 @@ def on_grid(width: int, height: int) -> tuple[int, int]:
     return w, h
 
 
-def _fractions(box: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[float, float, float, float]:
+def _fractions(box: Box, size: tuple[int, int]) -> Box:
     x0, y0, x1, y1 = (min(max(v / s, 0.0), 1.0) for v, s in zip(box, (*size, *size), strict=True))
     return x0, y0, x1, y1

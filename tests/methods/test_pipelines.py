@@ -174,18 +174,22 @@ def test_deepeyes_crops_the_picture_that_was_asked_about():
     "said",
     [
         "<tool_call>{'name': 1}</tool_call>",
-        "<tool_call>",
+        "<tool_call>{</tool_call>",
         call([100, 20, 10, 76]),
         call([0, 0, 1000, 1]),
         call('["a", 0, 1, 2]'),
         call("[1e999, 0, 5, 5]"),
         call([0, 0, 1]),
         call("__import__('os').system('true')"),
+        call("[" * 100000),
+        call(f"[0, 0, 5, {'9' * 400}]"),
+        call([10.2, 10.2, 10.4, 10.4]),
     ],
 )
 def test_a_bad_call_is_told_and_costs_a_turn(form, said):
     asked, reply = drive(made("deepeyes", form=form, turns=3), said)
-    assert len(asked) == 3 and asked[1].messages[-1].content[0].startswith("<tool_response>Error: ")
+    start = "Error: " if form == "training" else "<tool_response>Error: "
+    assert len(asked) == 3 and asked[1].messages[-1].content[0].startswith(start)
     assert reply.measures["bad_calls"] == 2 and reply.measures["answered"] == 0.0 and reply.steps[0].told
 
 
@@ -193,6 +197,25 @@ def test_training_refuses_small_crops_and_clips_large_ones():
     training = made("deepeyes", form="training", turns=2)
     assert "too small" in drive(training, call([0, 0, 30, 90]))[0][1].messages[-1].content[0]
     assert drive(training, call([150, 60, 500, 500]))[0][1].pictures[1].load() == SHOWN.load().crop((150, 60, 200, 120))
+
+
+def test_each_form_has_its_own_limits():
+    """visual_toolbox_v2 of the training: five turns, closed calls of its tool by name, sides of float boxes."""
+    again = call([0, 0, 60, 60])
+    assert [len(drive(made("deepeyes", form=f), again)[0]) for f in ("evaluation", "training")] == [11, 5]
+    unclosed = again.removesuffix("</tool_call>")
+    assert [len(drive(made("deepeyes", form=f), unclosed)[0]) for f in ("evaluation", "training")] == [11, 1]
+    asked, _ = drive(made("deepeyes", form="training"), again.replace("zoom_in", "rotate"))
+    assert asked[1].messages[-1] == Message("user", ("Error: the only tool is image_zoom_in_tool",))
+    assert drive(made("deepeyes", form="training", turns=2), call([0, 0, 30.4, 90]))[1].measures["bad_calls"] == 0
+
+
+def test_boxes_are_rounded_as_the_script_does():
+    asked, _ = drive(made("deepeyes", turns=2), call([9.6, 19.5, 93.7, 75.6]))
+    cut = SHOWN.load().crop((10, 20, 94, 76))
+    assert asked[1].pictures[1].load() == cut.resize((84, 56), Image.Resampling.BICUBIC)
+    refused, _ = drive(made("deepeyes", turns=2), call([0, 0, 10**6, 10**6]))
+    assert "too large" in refused[1].messages[-1].content[0]
 
 
 def test_neither_call_nor_answer_ends_the_loop():
