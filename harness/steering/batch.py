@@ -148,6 +148,11 @@ class Batch:
         """Inside attention points: which key columns hold the user's question (`Inputs.question`), bool [b, k]."""
         return self._columns("question", method)
 
+    def user(self, method: Edits) -> Tensor:
+        """Inside attention points: which key columns hold text of the user, in any message (`Inputs.question` and
+        `Inputs.earlier`), bool [b, k]."""
+        return self._columns("user", method)
+
     def prompt(self, method: Edits) -> Tensor:
         """Inside attention points: which key columns hold the prompt, without padding, bool [b, k]."""
         return self._columns("prompt", method)
@@ -191,8 +196,9 @@ class Batch:
                 mark = torch.zeros_like(ids)
                 if name == "image" and self.view.image_token_id is not None:
                     mark = (ids == self.view.image_token_id).long()
-                elif name == "question" and row.question is not None:
-                    mark[row.question[0] : row.question[1]] = 1
+                elif name in ("question", "user"):
+                    for start, end in row.spans if name == "user" else row.spans[:1]:
+                        mark[start:end] = 1
                 elif name == "prompt":
                     mark = row.tensors["attention_mask"][0].long()
                 marks.append(mark)

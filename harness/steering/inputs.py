@@ -22,6 +22,10 @@ SEQUENCES = ("input_ids", "attention_mask", *TYPE_IDS)
 """Inputs with one entry per prompt token; everything else belongs to the pictures."""
 
 
+Span = tuple[int, int]
+"""Tokens [start, end) of a prompt."""
+
+
 @dataclass
 class Inputs:
     """What a processor makes of one sample, on the CPU.
@@ -33,8 +37,10 @@ class Inputs:
     shared: tuple[str, int] | None = None
     """(key, P): all inputs of a batch with this key have the same first P tokens, every image token among them, and
     the same pixels. A stream of a contrastive method keeps the key if the same holds for the streams."""
-    question: tuple[int, int] | None = None
-    """The tokens [start, end) of the user's question, without template words."""
+    question: Span | None = None
+    """The tokens of the user's question, without template words."""
+    earlier: Sequence[Span] = ()
+    """The tokens of what else the user wrote: earlier messages, and texts behind the question."""
     request: Request | None = field(default=None, repr=False)
     """What the tensors were made of, for methods that ask something else beside it (`View.encode`)."""
     marks: Sequence[Mark] = ()
@@ -45,6 +51,11 @@ class Inputs:
     @property
     def length(self) -> int:
         return self.tensors["input_ids"].shape[1]
+
+    @property
+    def spans(self) -> list[Span]:
+        """What the user wrote, the question first; none where it is not known."""
+        return [self.question, *self.earlier] if self.question else []
 
     @property
     def sees(self) -> bool:
@@ -59,11 +70,13 @@ class Inputs:
     def kept(self, keep: Tensor) -> Inputs:
         """The sample without the tokens where `keep` [T] is false."""
         before = lambda n: int(keep[:n].sum())  # noqa: E731
+        moved = lambda span: (before(span[0]), before(span[1]))  # noqa: E731
         return replace(
             self,
             tensors={k: v[:, keep] if k in SEQUENCES else v for k, v in self.tensors.items()},
             shared=(self.shared[0], before(self.shared[1])) if self.shared else None,
-            question=(before(self.question[0]), before(self.question[1])) if self.question else None,
+            question=moved(self.question) if self.question else None,
+            earlier=[moved(span) for span in self.earlier],
         )
 
     def extended(self, tokens: Sequence[int]) -> Inputs:
@@ -73,7 +86,7 @@ class Inputs:
         for key in (k for k in SEQUENCES if k in grown and new.numel()):
             fill = new if key == "input_ids" else torch.full_like(new, int(key == "attention_mask"))
             grown[key] = torch.cat([grown[key], fill.to(grown[key].dtype)], 1)
-        return Inputs(grown, question=self.question, request=self.request)
+        return Inputs(grown, question=self.question, earlier=self.earlier, request=self.request)
 
     def change(self, **tensors: Tensor) -> Inputs:
         """The same sample with some tensors exchanged."""

@@ -12,7 +12,7 @@ from harness.steering.batch import Batch, Edits, Peek, Stream
 from harness.steering.inputs import Inputs
 from harness.steering.view import View
 
-KINDS = ("image", "question", "prompt")
+KINDS = ("image", "question", "user", "prompt")
 """Columns that methods ask for."""
 
 

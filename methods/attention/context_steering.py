@@ -30,6 +30,6 @@ class ContextSteering(Steering):
     def attention_logits(self, l: int, a: Tensor, batch: Batch) -> Tensor | None:
         if self.alpha == 1:
             return None
-        inside = batch.question(self) | batch.image(self)
+        inside = batch.user(self) | batch.image(self)
         outside = batch.prompt(self) & ~inside & inside.any(-1, keepdim=True)
         return a + outside[:, None, None].to(a.dtype) * math.log(self.alpha) * (l + 1 if self.compound else 1)

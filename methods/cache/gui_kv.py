@@ -51,6 +51,9 @@ class GuiKV(SnapKV):
         super()._begin()
         self._norms: dict[int, Tensor] = {}
 
+    def _width(self, entries: Entries) -> Tensor:
+        return (entries.budget - 2).clamp(1, self.window)
+
     def layer_input(self, l: int, x: Tensor, batch: Batch) -> Tensor | None:
         if batch.prefill and self.states == "residual":
             self._norms[l] = x.float().norm(dim=-1)

@@ -46,6 +46,18 @@ def test_weights_are_scaled_outside_and_rows_sum_to_one(alpha):
     assert (steered[0][..., inside].sum(-1) >= plain[0][..., inside].sum(-1) - 1e-6).all()
 
 
+def test_several_messages_of_the_user_are_left_alone():
+    """The union of what the user wrote, as the specification has it."""
+    v, one = view("llama"), sample("llama", 0)
+    two = replace(one, earlier=[(1, 3)])
+    plain, steered = weights(v, two), weights(v, two, made("context_steering", alpha=0.5))
+    inside = torch.zeros(one.length, dtype=torch.bool)
+    inside[1:3] = inside[one.question[0] : one.question[1]] = True
+    assert one.question[0] > 3 and not inside.all()
+    expected = plain[0] * torch.where(inside, 1.0, 0.5)
+    torch.testing.assert_close(steered[0], expected / expected.sum(-1, keepdim=True), atol=1e-5, rtol=1e-4)
+
+
 def test_compounding_is_alpha_to_the_power_of_the_layer():
     v, one = view("llava"), sample("llava", 0)
     method = made("context_steering", alpha=0.5, compound=True)

@@ -154,8 +154,15 @@ def test_snapkv_by_brute_force():
 
 def test_gui_kv_without_saliency_and_one_picture_is_snapkv():
     v, inputs = view("llava"), [sample("llava", i, picture=i) for i in range(2)]
-    snap = play(v, inputs, [made("snapkv", window=8)])
-    same(play(v, inputs, [made("gui_kv", alpha=0.0)]), snap, 0)
+    snap = play(v, inputs, [made("snapkv", window=8, budget=11)])
+    same(play(v, inputs, [made("gui_kv", alpha=0.0, budget=11)]), snap, 0)
+
+
+def test_gui_kvs_window_leaves_two_places_of_a_small_budget():
+    """`min(8, C - 2)`, as released."""
+    method, kept = made("gui_kv"), torch.tensor([2, 5, 9, 10, 40])
+    entries = Entries(torch.ones(5, 50).bool(), torch.arange(50).expand(5, -1), torch.full((5,), 50), kept)
+    assert method._width(entries).tolist() == [1, 3, 7, 8, 8]
 
 
 def test_gui_kv_prefers_salient_patches_and_drops_explained_ones():

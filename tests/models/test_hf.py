@@ -66,6 +66,27 @@ def test_spliced_prompts_equal_the_processors(model, requests):
             assert torch.equal(tensor, wanted[key]), key
 
 
+def test_what_the_user_wrote_is_found_around_pictures_and_in_every_message(model, requests):
+    shown, other = (requests[i].pictures[0] for i in (0, -1))
+    turns = (
+        Message("user", (shown, "Is there a dog?")),
+        Message("assistant", ("No.",)),
+        Message("user", (other, "Is there a cat?", shown, "Is it red?")),
+    )
+    prompts = Prompts(AutoProcessor.from_pretrained(WEIGHTS), model.model.config, chat="auto")
+    prompts.mark_questions = True
+    for messages, expected in {
+        turns: ["Is there a cat?", "Is it red?", "Is there a dog?"],
+        turns[:1]: ["Is there a dog?"],
+        (turns[0], turns[1], Message("user", ("Is it red?",))): ["Is it red?", "Is there a dog?"],
+    }.items():
+        made = prompts.encode(replace(requests[0], messages=messages))
+        ids = made.tensors["input_ids"][0]
+        assert [prompts.tokenizer.decode(ids[a:b]).strip() for a, b in made.spans] == expected
+        keep = ids != model.view.image_token_id
+        assert [ids[keep][a:b].tolist() for a, b in made.kept(keep).spans] == [ids[a:b].tolist() for a, b in made.spans]
+
+
 def test_answers_equal_stock_generate_in_any_batch(model, requests):
     stock = AutoModelForImageTextToText.from_pretrained(WEIGHTS, dtype=torch.float32)
     processor = AutoProcessor.from_pretrained(WEIGHTS)

@@ -160,7 +160,7 @@ def test_context_steering_moves_attention_as_the_released_hook_does():
         begin, end = values.pop("span")
         inside = torch.zeros(1, n, dtype=torch.bool)
         inside[:, begin:end] = True
-        facts = batch(question=lambda _m, x=inside: x, image=lambda _m: ~ALL, prompt=lambda _m: torch.ones(1, n).bool())
+        facts = batch(user=lambda _m, x=inside: x, image=lambda _m: ~ALL, prompt=lambda _m: torch.ones(1, n).bool())
         for layer in range(3):
             for compound in (True, False)[: 2 if layer == 0 else 1]:
                 steered = made("context_steering", compound=compound, **values).attention_logits(layer, logits, facts)

@@ -14,7 +14,7 @@ from harness.core.types import Picture, Request
 from harness.models.hf.ahead import Ahead
 from harness.models.hf.template import Template
 from harness.steering import Inputs
-from harness.steering.inputs import SEQUENCES, TYPE_IDS
+from harness.steering.inputs import SEQUENCES, TYPE_IDS, Span
 
 KEPT_BYTES = 64 * 2**20
 """Default budget of preprocessed pictures; the least recently used leave first."""
@@ -79,7 +79,7 @@ class Prompts:
             self.fits(inputs.length)
         inputs.request = request
         if self.mark_questions:
-            inputs.question = self._question(request, inputs.tensors["input_ids"][0].tolist())
+            inputs.question, inputs.earlier = self._said(request, inputs.tensors["input_ids"][0].tolist())
         return inputs
 
     def fits(self, tokens: int, new: int = 1) -> None:
@@ -133,21 +133,34 @@ class Prompts:
             pieces.append((_plain(tokens[end - size - 1 : start]), tokens[start:end]))
         return pieces
 
-    def _question(self, request: Request, ids: list[int]) -> tuple[int, int] | None:
-        """The tokens of the last user message's text: those that are not the template's around an empty one."""
-        words = next((p for m in reversed(request.messages) for p in m.content if isinstance(p, str)), "")
-        text = self.text(request)
-        start = text.rfind(words.strip())
-        if not words.strip() or start < 0:
-            return None
+    def _said(self, request: Request, ids: list[int]) -> tuple[Span | None, tuple[Span, ...]]:
+        """The tokens of the last user message's (first) text, and of all else that the user wrote: those that are not
+        the template's around it."""
+        text, found = self.text(request), dict[int, list[Span]]()
         encoded = self.tokenizer(text, return_offsets_mapping=True, **self._special(text))
-        end = start + len(words.strip())
-        inside = [i for i, (a, b) in enumerate(encoded["offset_mapping"]) if b > start and a < end and b > a]
-        if not inside:
-            return None
-        # Pictures stand before the question: whatever they grew to, the distance to the end is the same.
-        grown = len(ids) - len(encoded["input_ids"])
-        return inside[0] + grown, inside[-1] + 1 + grown
+        plain, offsets = encoded["input_ids"], encoded["offset_mapping"]
+        # What lies behind all pictures is as far from the end as before they grew; what lies between, is looked for.
+        limit, grown, between, pictures = len(text), len(ids) - len(plain), False, len(request.pictures)
+        for number, message in reversed(list(enumerate(request.messages))):
+            for part in reversed(message.content):
+                if isinstance(part, Picture):
+                    between, pictures = True, pictures - 1
+                    continue
+                words = part.strip()
+                start = text.rfind(words, 0, limit) if words and message.role == "user" else -1
+                inside = [i for i, (a, b) in enumerate(offsets) if start < b > a and a < start + len(words)]
+                if start < 0 or not inside:
+                    continue
+                first, end = inside[0], inside[-1] + 1
+                if between:
+                    shifts = range(grown, -1, -1) if pictures else (0,)
+                    fits = (g for g in shifts if ids[first + g : end + g] == plain[first:end])
+                    grown, between = next(fits, grown), False
+                limit = start
+                found.setdefault(number, []).append((first + grown, end + grown))
+        spans = [span for spans in found.values() for span in spans]
+        question = found[max(found)][-1] if found else None
+        return question, tuple(span for span in spans if span != question)
 
     def _encode(self, request: Request) -> Inputs:
         pictures = request.pictures
