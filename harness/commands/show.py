@@ -122,6 +122,9 @@ def _card(plugin: Plugin, *, as_json: bool) -> None:
             scope = ", ".join(f"{k}={preset[k]}" for k in ("model", "task") if preset.get(k))
             values = ", ".join(f"{k}={v}" for k, v in preset["values"].items())
             say(f"  {scope}: {values} ({preset.get('source', 'no source')})")
+    if plugin.untuned:
+        print()
+        say(f"not tuned: {plugin.untuned}")
     say("")
     say(f"file: {plugin.path}")
 

@@ -33,7 +33,8 @@ def grid_of(plugin: Plugin, words: Sequence[str]) -> dict[str, list[str]]:
     own = {f"{prefix}{k}": [_text(v) for v in values] for k, values in (plugin.raw.get("tune") or {}).items()}
     grid = given if any(len(v) > 1 for v in given.values()) else own and own | given
     if not grid:
-        raise UsageError(f"method={plugin.name} has no grid: list values, for example {prefix}KEY=0.1,0.2")
+        why = f" ({plugin.untuned.rstrip('.')})" if plugin.untuned else ""
+        raise UsageError(f"method={plugin.name} has no grid{why}: list values, for example {prefix}KEY=0.1,0.2")
     for key in grid:
         if key.removeprefix(prefix) not in plugin.defaults:
             raise UsageError(f"unknown setting {key}: {plugin.name} has {', '.join(plugin.defaults)}")

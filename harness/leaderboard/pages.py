@@ -224,6 +224,7 @@ def _about(site: Renderer, name: str, found: Sequence[BoardEntry]) -> dict[str, 
         **card,
         "settings": method_facts.settings(plugin),
         "presets": method_facts.presets(plugin),
+        "untuned": plugin.untuned,
         "composition": method_facts.composition(plugin),
         "together": method_facts.together(name, found),
     }

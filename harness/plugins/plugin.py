@@ -32,6 +32,11 @@ class Plugin:
         return str(self.card.get("title", self.name))
 
     @property
+    def untuned(self) -> str:
+        """Why `harness tune` has chosen nothing for an embedded model, in a sentence; empty where it has."""
+        return str(self.raw.get("untuned", ""))
+
+    @property
     def declared(self) -> dict[str, str]:
         """The `version`, `primary` and `cluster` that a task's YAML states."""
         return {k: str(self.raw[k]) for k in ("version", "primary", "cluster") if k in self.raw}

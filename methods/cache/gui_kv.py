@@ -12,6 +12,8 @@ from harness.steering import Batch
 
 ROUNDING = 1e-5
 STATES = ("normed", "residual")
+FORMS = {"release": (2.0, 3.5), "paper": (0.5, 0.1)}
+"""alpha and temperature of the released scripts, and those quoted for the paper's equation."""
 
 
 class GuiKV(SnapKV):
@@ -25,15 +27,16 @@ class GuiKV(SnapKV):
         budget: float | None,
         window: int,
         kernel: int,
-        alpha: float,
-        temperature: float,
+        alpha: float | None,
+        temperature: float | None,
+        form: str,
         rank: int,
         basis: str,
         states: str,
         cache: str,
     ):
         """`budget`, `window`, `kernel`: see `SnapKV`. `alpha`: attention that saliency gives out, in all.
-        `temperature`: of its softmax. `rank`: dimensions of the last screenshot's keys. `basis`: first_r (as released:
+        `temperature`: of its softmax; both by `form` (`FORMS`) where they are null. `rank`: dimensions of the last screenshot's keys. `basis`: first_r (as released:
         the span of its first keys), svd or pivoted. `states`: whose norms are saliency, normed (as released: what the
         attention block reads) or residual (the layer's input, in front of the norm).
         """
@@ -41,6 +44,9 @@ class GuiKV(SnapKV):
             raise UsageError(f"method.{self.name}.basis={basis} is unknown: choose {', '.join(BASES)}")
         if states not in STATES:
             raise UsageError(f"method.{self.name}.states={states} is unknown: choose {' or '.join(STATES)}")
+        if form not in FORMS:
+            raise UsageError(f"method.{self.name}.form={form} is unknown: choose {' or '.join(FORMS)}")
+        alpha, temperature = (b if a is None else a for a, b in zip((alpha, temperature), FORMS[form], strict=True))
         if temperature <= 0 or rank < 1:
             raise UsageError(f"method.{self.name} needs temperature above 0 and rank from 1 on")
         super().__init__(budget, window, kernel, cache)

@@ -19,8 +19,8 @@ METHODS = Registry().methods
 def test_every_setting_of_a_shipped_method_is_explained():
     told = {name: [s.name for s in settings(m) if not s.meaning] for name, m in METHODS.items()}
     assert not {name: keys for name, keys in told.items() if keys}, "write a comment behind the default in its YAML"
-    (budget,) = [s for s in settings(METHODS["gui_kv"]) if s.name == "budget"]
-    assert budget.default == 0.2 and budget.meaning.startswith("share of the prompt") and 0.05 in budget.tuned
+    (window,) = [s for s in settings(METHODS["snapkv"]) if s.name == "window"]
+    assert window.default == 32 and window.meaning.startswith("last tokens of the prompt") and 8 in window.tuned
 
 
 def test_remarks_stand_behind_values_of_every_form(tmp_path):

@@ -43,6 +43,20 @@ def test_card(name):
         made(**plugin.defaults | given | preset["values"])
 
 
+TUNED = [n for n, plugin in METHODS.items() if plugin.kind != "probe" and n != "vanilla"]
+
+
+@pytest.mark.parametrize("name", TUNED)
+def test_embedded_models_have_presets_by_harness_tune_or_a_reason(name):
+    plugin = METHODS[name]
+    tuned = [p for p in plugin.presets if p["source"].startswith("harness tune on ")]
+    whole = {"tiny-llava", "smol-llava"} <= {p["model"] for p in tuned}
+    assert whole != bool(plugin.untuned), "either presets of both models, or a sentence on why not"
+    assert not plugin.untuned or plugin.untuned.endswith(".")
+    assert "budget" not in (plugin.raw.get("tune") or {}), "a budget is given"
+    assert all("/calibration (" in p["source"] for p in tuned), "never on what is reported"
+
+
 @pytest.mark.parametrize("name", [n for n, plugin in METHODS.items() if plugin.verified.level in COMPARED])
 def test_what_is_compared_has_golden_numbers_of_that_commit(name):
     assert (PARITY / f"test_{name}.py").is_file() or f'"{name}"' in "".join((PARITY / p).read_text() for p in SHARED)

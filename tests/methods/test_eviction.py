@@ -158,6 +158,13 @@ def test_gui_kv_without_saliency_and_one_picture_is_snapkv():
     same(play(v, inputs, [made("gui_kv", alpha=0.0, budget=11)]), snap, 0)
 
 
+def test_gui_kv_has_two_configurations_by_name():
+    both = [made("gui_kv", form=form) for form in ("release", "paper")]
+    assert [(m.alpha, m.temperature) for m in both] == [(2.0, 3.5), (0.5, 0.1)]
+    own = made("gui_kv", form="paper", alpha=3.0)
+    assert (own.alpha, own.temperature) == (3.0, 0.1)
+
+
 def test_gui_kvs_window_leaves_two_places_of_a_small_budget():
     """`min(8, C - 2)`, as released."""
     method, kept = made("gui_kv"), torch.tensor([2, 5, 9, 10, 40])
@@ -268,6 +275,7 @@ def test_delta_takes_the_largest_head_not_the_mean():
         ("h2o", {"budget": 1.5}, "method.h2o.budget=1.5 must be a share"),
         ("window", {"cache": "drop"}, "method.window.cache=drop is unknown: choose mask or evict"),
         ("snapkv", {"kernel": 4}, "kernel=4 must be odd"),
+        ("gui_kv", {"form": "x"}, "form=x is unknown: choose release or paper"),
         ("gui_kv", {"basis": "qr"}, "basis=qr is unknown: choose first_r, svd, pivoted"),
         ("lazyeviction", {"form": "x"}, "form=x is unknown: choose code or paper"),
         ("delta", {"layers": [1, 2]}, "layers=.* must be layers of 28, 0 among them"),
