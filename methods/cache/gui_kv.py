@@ -36,9 +36,10 @@ class GuiKV(SnapKV):
         cache: str,
     ):
         """`budget`, `window`, `kernel`: see `SnapKV`. `alpha`: attention that saliency gives out, in all.
-        `temperature`: of its softmax; both by `form` (`FORMS`) where they are null. `rank`: dimensions of the last screenshot's keys. `basis`: first_r (as released:
-        the span of its first keys), svd or pivoted. `states`: whose norms are saliency, normed (as released: what the
-        attention block reads) or residual (the layer's input, in front of the norm).
+        `temperature`: of its softmax; both by `form` (`FORMS`) where they are null. `rank`: dimensions of the last
+        screenshot's keys. `basis`: first_r (as released: the span of its first keys), svd or pivoted. `states`: whose
+        norms are saliency, normed (as released: what the attention block reads) or residual (the layer's input, in
+        front of the norm).
         """
         if basis not in BASES:
             raise UsageError(f"method.{self.name}.basis={basis} is unknown: choose {', '.join(BASES)}")

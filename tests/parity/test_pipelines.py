@@ -51,7 +51,7 @@ def test_calls_are_those_of_the_released_script(name):
 
 
 def test_episodes_are_those_of_the_released_agent(monkeypatch):
-    """ "synapse": its trajectory prompts (multi_state_act), retrieval's query and vote, and the code that is acted on."""
+    """Its trajectory prompts (multi_state_act), the query and vote of its retrieval, and the code that is acted on."""
     for run in runs("synapse"):
         demos = [Trajectory(d["name"], d["task"], tuple(map(tuple, d["steps"]))) for d in run["demos"]]
         memory, queries = Memory("tfidf", demos), []
