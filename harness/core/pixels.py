@@ -9,7 +9,7 @@ import warnings
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from harness.core.errors import Unusable
 from harness.core.sinks import line
@@ -61,6 +61,7 @@ def seen(image: Image.Image, called: str) -> Image.Image:
     where no value is finite, ValueError for colours that Pillow cannot convert (LAB).
     """
     _bounded(image)
+    ImageFile.LOAD_TRUNCATED_IMAGES = False  # lmms-eval, once imported, has half a picture pass as a whole one
     image.load()
     if _frames(image):
         _tell_frames(called)

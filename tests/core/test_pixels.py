@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from harness.core import Picture, Unusable, pixels
 
@@ -135,3 +135,11 @@ def test_a_bomb_is_refused_and_the_limit_named(monkeypatch):
     monkeypatch.setattr(pixels, "MAX_PIXELS", 10)
     with pytest.raises(Unusable, match="too large: 12 x 6 pixels, over the limit of 10 "):
         Picture(encoded(DRAWN, "PNG")).load()
+
+
+def test_half_a_picture_is_none_whatever_a_library_has_set(monkeypatch):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)  # as lmms-eval does
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    half = encoded(Image.fromarray(noise), "PNG")[:6000]
+    with pytest.raises(Unusable, match=r"cannot be decoded: .*truncated"):
+        Picture(half).load()
