@@ -18,7 +18,7 @@ from typing import Any
 from harness.config.literal import joined, literal, quoted
 from harness.config.parser import Parser, add_hydra, add_results, add_settings, results_default
 from harness.config.settings import FOLDER, GROUPS, PLUGINS, check_keys, judge, named, run_settings, settings
-from harness.config.short import lengthened
+from harness.config.short import lengthened, names
 from harness.core.errors import INTERRUPTED, HarnessError, Missing, UsageError, near, nearest
 from harness.core.sinks import line
 from harness.plugins.plugin import Plugin
@@ -86,11 +86,6 @@ def choices(registry: Registry, group: str) -> list[str]:
     return sorted({path.stem for path in (FOLDER / group).glob("*.yaml")} | models)
 
 
-def _names(value: str) -> list[str]:
-    """Those in `a`, `a,b` or `[a,b]`."""
-    return [name for name in re.split(r"[,\[\]\s'\"]+", value) if name]
-
-
 def check_names(overrides: Sequence[str], registry: Registry) -> None:
     """Raise UsageError for a group choice that does not exist, before Hydra is even imported."""
     for word in overrides:
@@ -101,10 +96,10 @@ def check_names(overrides: Sequence[str], registry: Registry) -> None:
             raise UsageError(f"invalid setting {word!r}: write key=value, for example task=pope method=vista")
         if key in GROUPS:
             known = choices(registry, key)
-            names = _names(value)
-            if not names:
+            found = names(value)
+            if not found:
                 raise UsageError(f"{word} names nothing: choose one of {', '.join(known)}")
-            for name in names:
+            for name in found:
                 if name not in known:
                     raise UsageError(unknown(key, name, known))
         elif key not in KEYS and key.split(".")[0].split("/")[0] not in (*GROUPS, *KEYS, "hydra"):
@@ -225,7 +220,7 @@ def _chosen(words: Sequence[str]) -> dict[str, set[str]]:
     for word in words:
         key, _, value = word.lstrip("+~").partition("=")
         if key in found:
-            found[key].update(_names(value))
+            found[key].update(names(value))
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from harness.config.kinds import ANY, MAPPING, Kinds, annotated, kinds, refusal
-from harness.config.short import PRIVATE, chosen
+from harness.config.short import PRIVATE, chosen, names
 from harness.core.decoding import Decoding
 from harness.core.errors import UsageError, near
 from harness.plugins.plugin import Plugin
@@ -125,7 +125,7 @@ def named(words: Sequence[str], group: str) -> list[str]:
     """What the words choose in a group of files, or its default."""
     given = [w.partition("=")[2] for w in words if w.partition("=")[0] == group]
     if given:
-        return [name.strip(" []'\"") for name in given[-1].split(",")]
+        return names(given[-1])
     return [str(d[group]) for d in _file(FOLDER / "eval.yaml")["defaults"] if isinstance(d, dict) and group in d]
 
 

@@ -13,6 +13,11 @@ from harness.plugins.registry import Registry
 PRIVATE = ("_target_", "defaults")
 
 
+def names(value: str) -> list[str]:
+    """Those in `a`, `a,b` or `[a,b]`."""
+    return [name for name in re.split(r"[,\[\]\s'\"]+", value) if name]
+
+
 def lengthened(words: Sequence[str], registry: Registry, known: Sequence[str]) -> list[str]:
     """The words with bare names written out. `known`: keys that stand for themselves. Raises UsageError where a name
     belongs to several of the chosen plug-ins."""
@@ -36,7 +41,7 @@ def chosen(words: Sequence[str], registry: Registry) -> Iterator[tuple[str, Plug
     for word in words:
         group, _, value = word.partition("=")
         if group in ("task", "method", "model"):
-            values[group] = [name for name in re.split(r"[,\[\]\s'\"]+", value) if name in registry.group(group)]
+            values[group] = [name for name in names(value) if name in registry.group(group)]
     for task in values.get("task", ()):
         plugin = registry.get("task", task)
         yield "task", plugin
