@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -85,7 +84,7 @@ def recovery_rates(view: View, samples: Sequence[Inputs], yes: Sequence[int], no
     """
     patches = [Patch(part, l, [-1]) for part in PARTS for l in range(view.depth)]
     found = []
-    for clean in (replace(s, shared=None) for s in samples):
+    for clean in samples:
         z = traced(view, [], clean, noised(clean, noise), [None, *patches])
         p = z.softmax(-1)[:, list(yes)].sum(-1)
         if (lost := p[0] - p[1]) > MARGIN:

@@ -18,21 +18,17 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     train.add_arguments(commands.add_parser("train", help=train.command.__doc__))
     export.add_arguments(commands.add_parser("export", help=export.command.__doc__))
-    sinks.add_arguments(commands.add_parser("sinks", help=sinks.command.__doc__))
-    sentences.add_arguments(commands.add_parser("sentences", help=sentences.command.__doc__))
-    excitation.add_arguments(commands.add_parser("excitation", help=excitation.command.__doc__))
+    plain = {"sinks": sinks, "sentences": sentences, "excitation": excitation}
+    for name, module in plain.items():
+        module.add_arguments(commands.add_parser(name, help=module.command.__doc__))
     args = parser.parse_args()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
         if args.command == "export":
             return export.command(args, DIGESTS.of(package() / GGUF))
-        if args.command == "sentences":
-            return sentences.command(args)
-        if args.command == "excitation":
-            return excitation.command(args)
-        if args.command == "sinks":
-            return sinks.command(args)
+        if args.command in plain:
+            return plain[args.command].command(args)
         return train.command(args, language_model())
     except HarnessError as e:
         print(f"harness: {e}", file=sys.stderr)

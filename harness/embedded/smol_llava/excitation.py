@@ -60,7 +60,7 @@ def command(args: argparse.Namespace) -> int:
     from harness.runs.stored import find
 
     run, words = find(args.results, args.run), tokenizer(language_model())
-    read = {sample: one[READING].values for sample, one in run.readings().items() if READING in one}
+    read = {sample: one[READING].values for sample, one in run.readings(READING).items()}
     if not read:
         raise UsageError(f"{run.name} has no {READING}: play it with method=logit_lens")
     captions = []

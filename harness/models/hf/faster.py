@@ -85,9 +85,7 @@ def join_rows(model: nn.Module) -> None:
     bfloat16."""
     head = model.get_output_embeddings() if isinstance(model, PreTrainedModel) else None
     if head is not None:
-        head.register_forward_pre_hook(
-            lambda _, given: tuple(x.contiguous() if torch.is_tensor(x) else x for x in given)
-        )
+        head.register_forward_pre_hook(_joined)
 
 
 def _joined(_: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
