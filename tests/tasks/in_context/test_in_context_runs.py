@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
 from harness.cli import main
 from harness.core import UsageError
 from harness.plugins.registry import Registry
+from tests.tasks.measured import metrics
 from tests.tasks.settings import settings_of
-
-
-def metrics(folder: Path) -> dict[tuple[str, str], float]:
-    (path,) = (folder / "results" / "runs").glob("*/metrics.json")
-    return {(m["name"], m["group"]): m["value"] for m in json.loads(path.read_text())}
 
 
 def test_the_key_of_regression_is_the_posterior_mean(workdir):

@@ -3,20 +3,13 @@ told from one that never knew."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from harness.cli import main
 from harness.tasks.increments.course import EACH, LEARNT, SESSIONS
 from harness.tasks.increments.scoring import figures
-
-
-def metrics(folder: Path) -> dict[tuple[str, str], float]:
-    (path,) = (folder / "results" / "runs").glob("*/metrics.json")
-    return {(m["name"], m["group"]): m["value"] for m in json.loads(path.read_text())}
+from tests.tasks.measured import metrics
 
 
 @pytest.mark.parametrize("model", ["oracle", "chance"])

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
 from harness.cli import main
 from harness.core import Reply
 from harness.core.series import said
 from harness.plugins.registry import Registry
-
-
-def metrics(folder: Path) -> dict[tuple[str, str], float]:
-    (path,) = (folder / "results" / "runs").glob("*/metrics.json")
-    return {(m["name"], m["group"]): m["value"] for m in json.loads(path.read_text())}
+from tests.tasks.measured import metrics
 
 
 def test_the_key_and_chance(workdir):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,11 +10,7 @@ import pytest
 from harness.cli import main
 from harness.embedded.scenes import NAMES
 from harness.tasks.scenes.scoring import judged
-
-
-def metrics(folder: Path) -> dict[tuple[str, str], float]:
-    (path,) = (folder / "results" / "runs").glob("*/metrics.json")
-    return {(m["name"], m["group"]): m["value"] for m in json.loads(path.read_text())}
+from tests.tasks.measured import metrics
 
 
 @pytest.mark.parametrize("model", ["oracle", "chance"])
