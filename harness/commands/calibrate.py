@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.commands.words import say, share_cores
+from harness.commands.words import counted, say, share_cores
 from harness.config.parser import Parser, add_hydra, add_settings
 from harness.core.errors import UsageError
 
@@ -18,8 +18,9 @@ EXAMPLES = """examples:
   harness calibrate method=iri model=llava-1.5-7b calibration=coco/pictures.jsonl
 
 calibration=FILE is a .jsonl or .parquet file with a row per picture: image (a path beside the file, or bytes in
-Parquet) and objects (the names of what it shows). The artefact goes to results/calibration/ and is kept by method,
-code, values, model and data; harness eval reuses it, and makes it by itself where it is missing."""
+Parquet) and objects (the names of what it shows); act and soft_injection also take rows of prompt and answer. The
+artefact goes to results/calibration/ and is kept by method, code, values, model and data; harness eval reuses it, and
+makes it by itself where it is missing. Rerun an interrupted calibration to resume it."""
 
 
 def add_arguments(parser: Parser) -> None:
@@ -54,7 +55,10 @@ def job(config: dict[str, Any]) -> int:
         identity(method, model, config["calibration"])  # refuses bad data before weights are loaded
     model.load(steering)
     for record in provide(steering, model, config["calibration"], Path(config["results"]), say):
-        say(f"{record['directory']}: {record['pictures']} pictures, {record['seconds']} s, {record['finished']}")
+        seen = (
+            counted(record["questions"], "question") if record["questions"] else counted(record["pictures"], "picture")
+        )
+        say(f"{record['directory']}: {seen}, {record['seconds']} s, {record['finished']}")
         for name, value in record["tensors"].items():
             say(f"  {name}: {json.dumps(value)}")
     return 0

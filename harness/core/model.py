@@ -11,6 +11,7 @@ from harness.core.decoding import Decoding
 from harness.core.dress import Dress
 from harness.core.errors import UsageError
 from harness.core.method import Method
+from harness.core.trials import Trials
 from harness.core.types import Picture, Reply, Request, Sample
 
 if TYPE_CHECKING:
@@ -107,9 +108,10 @@ class Model(ABC):
         method: Method,
         pictures: Sequence[tuple[Picture, tuple[str, ...]]],
         questions: Sequence[tuple[str, str]] = (),
+        trials: Trials | None = None,
     ) -> dict[str, Any]:
         """The tensors that a method needs before it can steer this model, from (picture, names of its objects), or from
-        (prompt, answer)."""
+        (prompt, answer). `trials`: where what takes long is kept as it comes."""
         raise UsageError(
             f"method={method.name} calibrates itself on a Hugging Face model; model={self.name} is not one"
         )

@@ -12,6 +12,7 @@ from typing import Any
 from harness.core.errors import UsageError
 from harness.core.method import Method
 from harness.core.model import Model
+from harness.core.trials import Trials
 from harness.engine.annotated import Data
 from harness.runs import sources
 from harness.runs.files import write_json
@@ -65,13 +66,13 @@ def provide(
             where = directory(results, method, model, key)
             with _locked(where):
                 if not (where / "calibration.json").exists():
-                    say(f"calibrating {method.name} for {model.name} on {key['data']['name']} pictures (once)")
-                    _make(method, model, key, where)
+                    say(f"calibrating {method.name} for {model.name} on {key['data']['name']} (once)")
+                    _make(method, model, key, where, say)
                 records.append(_use(method, where))
     return records
 
 
-def _make(method: Method, model: Model, key: dict[str, Any], where: Path) -> None:
+def _make(method: Method, model: Model, key: dict[str, Any], where: Path, say: Callable[[str], None]) -> None:
     import time
 
     from safetensors.torch import save_file
@@ -79,7 +80,8 @@ def _make(method: Method, model: Model, key: dict[str, Any], where: Path) -> Non
     began = time.monotonic()
     data = Data(key["data"]["name"])
     pictures, questions = data.pictures(), data.questions()
-    tensors = model.calibrate(method, pictures, questions)
+    trials = Trials(where / "trials.jsonl", say)
+    tensors = model.calibrate(method, pictures, questions, trials)
     save_file({k: v.contiguous() for k, v in tensors.items()}, str(where / "artefact.safetensors"))
     record = {
         "method": method.name,
@@ -92,6 +94,7 @@ def _make(method: Method, model: Model, key: dict[str, Any], where: Path) -> Non
         "finished": now(),
     }
     write_json(where / "calibration.json", record)  # last: an artefact without it is unfinished
+    (where / "trials.jsonl").unlink(missing_ok=True)
 
 
 def _shown(tensor: Any) -> Any:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from harness.core.errors import UsageError
+from harness.core.trials import Trials
 from harness.core.types import Picture, Request, user
 from harness.steering.inputs import Inputs
 from harness.steering.view import View
@@ -50,6 +51,8 @@ class Bench:
     encode: Callable[[Request], Inputs]
     texts: Sequence[tuple[str, str]] = ()
     """(prompt, answer) where the method calibrates itself on questions of the user's."""
+    trials: Trials = field(default_factory=Trials)
+    """Measures what takes long step by step, so that it resumes and tells its progress."""
 
     def ask(self, picture: Picture, text: str) -> Inputs:
         """The prompt of one question about one picture, as the model gets it in an evaluation."""

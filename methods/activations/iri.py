@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from harness.core.errors import UsageError
+from harness.core.trials import Trials
 from harness.methods._shared.tracing import MARGIN, Patch, noised, traced
 from harness.steering import Batch, Inputs, Steering, View
 from harness.steering.bench import PRESENT, Bench, article
@@ -73,22 +74,26 @@ class Iri(Steering):
         samples = [
             bench.ask(p.picture, PRESENT.format(article(name), name)) for p in bench.pictures for name in p.objects[:3]
         ]
-        return recovery_rates(bench.view, samples, bench.yes, self.noise)
+        return recovery_rates(bench.view, samples, bench.yes, self.noise, bench.trials)
 
 
-def recovery_rates(view: View, samples: Sequence[Inputs], yes: Sequence[int], noise: float) -> dict[str, Tensor]:
+def recovery_rates(
+    view: View, samples: Sequence[Inputs], yes: Sequence[int], noise: float, trials: Trials
+) -> dict[str, Tensor]:
     """FCCT for the last token: RR = (P_patched - P_noised) / (P_clean - P_noised), clipped to [0, 1], averaged.
 
     P is the probability of one of the tokens `yes` as first answer token. The noised run sees the picture under
     Gaussian noise; a patched run is a noised run with one part of one layer restored from the clean run.
     """
     patches = [Patch(part, l, [-1]) for part in PARTS for l in range(view.depth)]
-    found = []
-    for clean in samples:
+
+    def rates(clean: Inputs) -> list[float] | None:
         z = traced(view, [], clean, noised(clean, noise), [None, *patches])
         p = z.softmax(-1)[:, list(yes)].sum(-1)
-        if (lost := p[0] - p[1]) > MARGIN:
-            found.append(((p[2:] - p[1]) / lost).clamp(0, 1))
+        lost = p[0] - p[1]
+        return ((p[2:] - p[1]) / lost).clamp(0, 1).tolist() if lost > MARGIN else None
+
+    found = [torch.tensor(r) for r in trials(samples, rates) if r]
     if not found:
         raise UsageError(
             "method=iri found no question whose answer the noise changes: raise method.iri.noise, or calibrate on "

@@ -80,10 +80,11 @@ class Act(Steering):
         if bench.texts:  # of a file that may be sorted by its answers
             asked = random.Random(SEED).sample(asked, len(asked))
         asked = asked[: self.examples]
-        accuracy, plain = torch.zeros(view.depth, view.n_heads), self._accuracy(bench, asked, None)
-        for l in searched(view):
-            for h in range(view.n_heads):
-                accuracy[l, h] = self._accuracy(bench, asked, (l, h))
+        tried = [(l, h) for l in searched(view) for h in range(view.n_heads)]
+        plain, *found = bench.trials([None, *tried], lambda head: self._accuracy(bench, asked, head))
+        accuracy = torch.zeros(view.depth, view.n_heads)
+        for head, value in zip(tried, found, strict=True):
+            accuracy[head] = value
         return {"heads": (accuracy > plain).int(), "accuracy": accuracy, "plain": torch.tensor([plain])}
 
     def _accuracy(self, bench: Bench, asked: Sequence[Question], head: tuple[int, int] | None) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ import yaml
 from harness.cli import main
 from harness.core import Metric
 from harness.engine.annotated import EMBEDDED, Data
+from harness.methods.activations import iri
 from harness.plugins.registry import ROOT, Registry
 from harness.runs.record import RunRecord
 from harness.stats import Difference
@@ -78,6 +80,29 @@ def test_calibrate_stores_and_eval_reuses(workdir, pictures, capsys):
     assert record["identity"]["methods"][0]["calibration"]
     assert main(["ls"]) == 0
     assert artefact.name in capsys.readouterr().out
+
+
+def test_an_interrupted_calibration_resumes(workdir, pictures, monkeypatch):
+    words = ["calibrate", "method=iri", f"calibration={pictures}", "method.iri.noise=5"]
+    assert main(words) == 0
+    (artefact,) = Path("results/calibration").glob("*/artefact.safetensors")
+    whole = artefact.read_bytes()
+    shutil.rmtree(artefact.parent)
+    traced, asked = iri.traced, []
+
+    def counting(view, methods, clean, *more):
+        asked.append(clean)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return traced(view, methods, clean, *more)
+
+    monkeypatch.setattr(iri, "traced", counting)
+    assert main(words) == 130
+    interrupted = len((artefact.parent / "trials.jsonl").read_text().splitlines())
+    assert main(words) == 0
+    questions = sum(min(3, len(objects)) for _, objects in Data(str(pictures)).pictures())
+    assert interrupted == 2 and len(asked) == questions + 1, "the two that were kept are not traced again"
+    assert artefact.read_bytes() == whole and not (artefact.parent / "trials.jsonl").exists()
 
 
 def test_other_data_is_another_run(workdir, pictures):

@@ -8,6 +8,7 @@ import torch
 from harness.checks.playing import play, same
 from harness.checks.zoo import sample, view
 from harness.core import UsageError
+from harness.core.trials import Trials
 from harness.methods._shared.tracing import noised
 from harness.methods.activations.iri import Iri, recovery_rates
 from harness.steering import Batch
@@ -69,14 +70,14 @@ def test_rates_by_hand(family, monkeypatch):
                     with restoring(v, one, part, l, [-1]):
                         wanted.append(((p(noised(one, 3.0)) - low) / (clean - low)).clamp(0, 1))
     wanted = torch.stack(wanted).reshape(-1, 2, v.depth).mean(0)
-    rates = recovery_rates(v, samples, yes, 3.0)
+    rates = recovery_rates(v, samples, yes, 3.0, Trials())
     torch.testing.assert_close(torch.stack([rates["attention"], rates["mlp"]]), wanted, atol=1e-2, rtol=1e-2)
     assert 0 < wanted.mean() < 1
 
 
 def test_model_that_noise_does_not_move_is_refused():
     with pytest.raises(UsageError, match="iri found no question"):
-        recovery_rates(view("llava"), [sample("llava", 0)], [3], 1e-6)
+        recovery_rates(view("llava"), [sample("llava", 0)], [3], 1e-6, Trials())
 
 
 def test_without_rates_it_says_what_to_run():

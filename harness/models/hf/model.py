@@ -19,6 +19,7 @@ from harness.core.errors import HarnessError, UsageError, first_line
 from harness.core.method import Method
 from harness.core.model import Call, Model, Sent
 from harness.core.task import Task
+from harness.core.trials import Trials
 from harness.core.types import Picture, Reply
 from harness.models.hf.unpacked import is_small, unpacked
 from harness.models.hf.weights import best_device, checkpoint_digest, locate
@@ -259,13 +260,14 @@ class HFModel(Model):
         method: Method,
         pictures: Sequence[tuple[Picture, tuple[str, ...]]],
         questions: Sequence[tuple[str, str]] = (),
+        trials: Trials | None = None,
     ) -> dict[str, Any]:
         from harness.steering import Steering
         from harness.steering.bench import Annotated, Bench
 
         assert isinstance(method, Steering)
         annotated = [Annotated(*p) for p in pictures]
-        return method.calibrate(Bench(self.view, annotated, self.prompts.encode, questions))
+        return method.calibrate(Bench(self.view, annotated, self.prompts.encode, questions, trials or Trials()))
 
     def work(self) -> dict[str, int]:
         return {"passes": self._work.passes, "positions": self._work.positions} if self._work else {}
