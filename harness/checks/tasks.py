@@ -85,15 +85,10 @@ def checks(plugin: Plugin, words: Sequence[str], results: Path) -> Iterator[Chec
 
 
 def _records(plugin: Plugin, words: Sequence[str]) -> list[str]:
-    """The records that ship with a task, where it has some."""
+    """The records that ship with a task, where it has some and no others are given."""
     own = any(w.startswith(("task.root=", "task.hub=")) for w in words)
-    return (
-        ["task.data=embedded"] if "embedded" in (plugin.raw.get("variants") or {}) and _takes_data(plugin, own) else []
-    )
-
-
-def _takes_data(plugin: Plugin, own: bool) -> bool:
-    return "data" in plugin.defaults and not own
+    ships = "embedded" in (plugin.raw.get("variants") or {}) and "data" in plugin.defaults
+    return ["task.data=embedded"] if ships and not own else []
 
 
 def _settings(words: Sequence[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""harness power: how many samples an effect takes, and the smallest effect that a task can show."""
+"""harness power: how many samples it takes to detect an effect, and the smallest effect that a task can show."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.comparison.pilot import Pilot
     from harness.stats.power import Spread
 
-HELP = "how many samples an effect takes, and the smallest effect that a task can show"
+HELP = "how many samples it takes to detect an effect, and the smallest effect that a task can show"
 USAGE = "harness power task=NAME effect=E [method=NAME] [model=NAME] [KEY=VALUE ...] [--json]"
 EXAMPLES = """examples:
   harness power task=pope effect=0.02                     from the newest stored runs of the task

@@ -1,4 +1,4 @@
-"""harness view: runs and their samples in a browser, while they are going."""
+"""harness view: runs and their samples in a browser, while they run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from harness.commands.words import say
 from harness.config.parser import Parser
 
-HELP = "runs and their samples in a browser on this machine, also while they are going; reads only"
+HELP = "runs and their samples in a browser on this machine, also while they run; only reads"
 
 
 def add_arguments(parser: Parser) -> None:

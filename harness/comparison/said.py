@@ -13,7 +13,7 @@ def sentence(found: Sequence[Comparison]) -> str:
     """Which runs are better or worse than the base, and how much the others could hide.
 
     "In short: vcd is better than vanilla in correct (+0.013 [+0.002, +0.024], p = 0.031); vista shows no difference
-    beyond chance (80 % power from 0.004 on)."
+    beyond chance (80 % power to detect 0.004)."
 
     Args:
         found: Of `compare`: at least one, all with the same base.
@@ -40,9 +40,9 @@ def sentence(found: Sequence[Comparison]) -> str:
     if level:
         power = max(c.judged.difference.mde or 0.0 for c in level)
         shown = f"{_listed([c.labels[1] for c in level])} {'shows' if len(level) == 1 else 'show'}"
-        clauses.append(f"{shown} no difference beyond chance (80 % power from {power:.3f} on)")
+        clauses.append(f"{shown} no difference beyond chance (80 % power to detect {power:.3f})")
     if equal:
-        clauses.append(f"{_listed(equal)} {'changes' if len(equal) == 1 else 'change'} no sample's {score}")
+        clauses.append(f"{_listed(equal)} {'changes' if len(equal) == 1 else 'change'} no sample in {score}")
     if untold:
         clauses.append(f"there are too few clusters to judge {_listed(untold)}")
     return f"In short: {'; '.join(clauses)}."

@@ -1,4 +1,4 @@
-"""Runs as they lie in their directories, finished or going on, for `harness view`. Nothing is written there."""
+"""Runs as they lie in their directories, finished or still running, for `harness view`. Nothing is written there."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class LiveRun:
     fault: str = ""
     """Why its record cannot be read."""
     wanted: bool = False
-    """Whether its samples are looked at: those of a run that is going on always are."""
+    """Whether its samples are looked at: those of a run that is still running always are."""
     _stamp: int = field(default=-1, repr=False)
     _value: tuple[Any, Metric | None] = field(default=(None, None), repr=False)
     _summary: tuple[Any, dict[str, Any]] = field(default=(None, {}), repr=False)

@@ -1,4 +1,4 @@
-"""harness view: pages of samples, live from the run directories, while runs are going. On this machine only, read only.
+"""harness view: pages of samples, live from the run directories, while they run. On this machine only, read only.
 
 The pages are those of the site; what they load from `data/` is made when it is asked for. Items keep the order in
 which they came, so that a position stays what it was while a run grows.

@@ -28,7 +28,7 @@ UP, DOWN = "+0.050 [+0.030, +0.070], p = 0.010", "-0.050 [-0.070, -0.030], p < 0
         (against("vcd", -0.05, 0.0001), f"vcd is worse than vanilla in correct ({DOWN})"),
         (against("pai", 0.05, 0.01, False), f"pai is worse than vanilla in correct ({UP})"),
         (against("pai", 0.05, 0.01, None), f"pai is higher than vanilla in correct ({UP})"),
-        (against("pai", 0.0, 1.0), "pai changes no sample's correct"),
+        (against("pai", 0.0, 1.0), "pai changes no sample in correct"),
         (against("pai", 0.01, None), "there are too few clusters to judge pai"),
     ],
 )
@@ -46,6 +46,6 @@ def test_several_are_judged_by_the_corrected_p():
     ]
     assert sentence(found) == (
         "In short: vcd is better than vanilla in correct (+0.050 [+0.030, +0.070], p = 0.030, Holm-corrected); "
-        "pai and gift show no difference beyond chance (80 % power from 0.030 on); "
-        "var and iri change no sample's correct."
+        "pai and gift show no difference beyond chance (80 % power to detect 0.030); "
+        "var and iri change no sample in correct."
     )
