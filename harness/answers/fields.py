@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from harness.answers.content import Asked, plain, words
-from harness.answers.layouts import ANSWERS, IDS, IMAGES, KEYLIKE, LABELS, QUESTIONS, SPLITS, recognised
+from harness.answers.layouts import (
+    ANSWERS,
+    IDS,
+    IMAGES,
+    KEYLIKE,
+    LABELS,
+    QUESTIONS,
+    SHARED,
+    SPLITS,
+    SPOKEN,
+    recognised,
+)
 from harness.answers.rows import Rows, at, kind
 from harness.core.errors import UsageError
 
-ENOUGH, MANY = 10, 100
-"""Rows from which on equal labels are no accident: with more than an id beside them, and without."""
+FEW, ENOUGH, MANY = 5, 10, 100
+"""Rows from which on equal labels are no accident: with another field that answers, with more than an id beside them,
+and without."""
 KNOWN = {*IDS, *ANSWERS, *LABELS, *QUESTIONS, *IMAGES, *SPLITS}
 
 
@@ -55,7 +67,7 @@ def chosen(
             raise UsageError(_labels(rows, given, there))
         layout = recognised(rows.fields)
         return Choice(given, layout.name if layout and layout.answer == given else "")
-    if layout := recognised(rows.fields):
+    if (layout := recognised(rows.fields)) and not _rivals(rows, layout.answer):
         passed = tuple(f for f in (*layout.labels, *layout.beside) if f in rows.fields)
         return Choice(layout.answer, layout.name, layout.labels, passed)
     prompts = [f for f in there if _asks(rows, asked, pairs, f)]
@@ -70,18 +82,45 @@ def chosen(
             f"{rows.path} has no field for the answer (fields: {', '.join(rows.fields)}{repeated}): name it by "
             "model.answer_field=FIELD"
         )
-    if len(left) > 1 and any(plain(at(r, f)) != plain(at(r, left[0])) for r in rows.rows for f in left[1:]):
-        raise UsageError(
-            f"{rows.path} has {len(left)} fields that may be the answer ({', '.join(left)}): choose one with "
-            "model.answer_field=FIELD"
-        )
+    if len(left) > 1 and any(_differ(rows, f, left[0]) for f in left[1:]):
+        raise UsageError(_several(rows, left))
     field = min(left, key=KEYLIKE.__contains__)  # of fields that say the same, one that is not called like a key
+    if rivals := _rivals(rows, field):
+        raise UsageError(_several(rows, [field, *rivals]))
     others = [f for f in rows.fields if f not in KNOWN]  # one of them may hold the model's words
-    key = field in KEYLIKE and several and not labels and equals(field, plain if others else _verbatim)
+    answering = [f for f in others if _answers(rows, asked, f)]
+    key = field in (SHARED if answering else KEYLIKE) and several and not labels
     listed = all(isinstance(at(r, field), list) for r in rows.rows)  # as data sets list labels
-    if key and len(pairs) >= (ENOUGH if question or listed or others else MANY):
-        raise UsageError(_labels(rows, field, there))
+    least = FEW if answering else ENOUGH if question or listed or others else MANY
+    if key and len(pairs) >= least and equals(field, plain if others else _verbatim):
+        raise UsageError(_labels(rows, field, [*there, *answering]))
     return Choice(field, passed=tuple(prompts))
+
+
+def _several(rows: Rows, left: Sequence[str]) -> str:
+    return (
+        f"{rows.path} has {len(left)} fields that may be the answer ({', '.join(left)}): choose one with "
+        "model.answer_field=FIELD"
+    )
+
+
+def _differ(rows: Rows, field: str, other: str) -> bool:
+    return any(plain(at(r, field)) != plain(at(r, other)) for r in rows.rows)
+
+
+def _rivals(rows: Rows, field: str) -> list[str]:
+    """Fields of names that are not known, but say that a model wrote them, where `field` may hold something else."""
+    if field not in SHARED:
+        return []
+    named = [f for f in rows.fields if f not in KNOWN and SPOKEN.fullmatch(f.lower())]
+    return [f for f in named if any(isinstance(at(r, f), str) for r in rows.rows) and _differ(rows, f, field)]
+
+
+def _answers(rows: Rows, asked: Asked, field: str) -> bool:
+    """Whether most texts of a field hold one of the labels, as what a model said does."""
+    labels = {words(t) for t in asked.targets} - {""}
+    texts = [words(t) for r in rows.rows[:100] if isinstance(t := at(r, field), str)]
+    return bool(texts) and 2 * sum(any(f" {t} " in f" {said} " for t in labels) for said in texts) > len(texts)
 
 
 def _labels(rows: Rows, field: str, there: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -25,6 +26,13 @@ LABELS = (
 """Fields that never hold what a model said."""
 KEYLIKE = ("answer", "answers", "outputs", VALUE)
 """Candidates for answers whose name data sets use for the label."""
+SHARED = (*KEYLIKE, "output", "text", "content", "caption")
+"""Candidates whose name data sets also use for what is right or what is asked."""
+SPOKEN = re.compile(
+    r"(?:.*[ ._-])?(?:pred|prediction|predictions|predicted|response|responses|generated|generation|completion|reply)"
+    r"(?:[ ._-](?:answer|text|caption|output|words|content))?"
+)
+"""Names, in small letters, that say of a field that a model wrote it."""
 QUESTIONS = ("question", "prompt_to_evaluate", "instruction", "query", "prompt", "input")
 IMAGES = (
     "image", "image_source", "image_name", "file_name", "image_file", "img_filename", "img_path", "image_path",

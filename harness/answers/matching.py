@@ -55,10 +55,15 @@ def _id_fields(rows: Rows) -> Iterator[str]:
 
 
 def _numbered_alike(rows: Rows, asked: Asked, fit: Fit, given: str | None) -> bool:
-    """Whether a number is the sample's name and not its place counted from 0: what the row asks agrees, or the samples
-    count from 0, too, or no row is number 0. A place (doc_id) needs one of the first two."""
-    if fit.agreed or "0" in asked.names:
+    """Whether a number is the sample's name and not its place counted from 0, or from 1 where the samples count from 0:
+    what the row asks agrees, or both count from 0, or no row is number 0. A place (doc_id) needs one of the first
+    two."""
+    if fit.agreed:
         return True
+    if "0" in asked.names:
+        behind = str(max(int(n) for n in asked.names if n.isdecimal()) + 1)
+        said = {name(at(row, fit.by)) for row in rows.rows}
+        return "0" in said or behind not in said
     if fit.by.rpartition(".")[2] in POSITIONS and given is None:
         return False
     return not any(name(at(rows.rows[i], fit.by)) == "0" for i in fit.unknown)

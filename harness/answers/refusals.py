@@ -48,9 +48,11 @@ def refusal(contents: Contents, fits: list[Fit], fields: list[str]) -> str:
             f"run asks {asks}: give the answers to these, or choose the split"
         )
     if fit.used:
+        one = "0" in contents.asked.names  # then the rows count from 1: see `_numbered_alike`
+        order = "" if one else "model.match=order (places from 0) or "
         return (
-            f"{rows.path}: {fit.by} seems to count records from 0, but samples are named like {called!r}: add "
-            "the question to the rows, or say what it is by model.match=order (places from 0) or model.match=id (names)"
+            f"{rows.path}: {fit.by} seems to count records from {int(one)}, but samples are named like {called!r}: add "
+            f"the question to the rows, or say what it is by {order}model.match=id (names)"
         )
     values = [name(at(r, fit.by)) for r in rows.rows]
     counted = ", or model.match=order if it counts the records from 0" if "0" in values else ""

@@ -68,6 +68,17 @@ def first_line(error: BaseException, limit: int = 200) -> str:
     return next((line for line in lines if line), type(error).__name__)[:limit]
 
 
+def not_json(error: Exception, first: int = 1) -> str:
+    """Why a text is not JSON, with the line of its file, where it begins on the line `first`."""
+    import json
+
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if not isinstance(error, json.JSONDecodeError):
+        return first_line(error)
+    return f"{error.msg}: line {first + error.lineno - 1}, column {error.colno}"
+
+
 FATAL = (UsageError, Missing, BrokenPromise)
 """Errors that end a run. Any other costs the sample that caused it."""
 

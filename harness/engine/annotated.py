@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import UsageError
+from harness.core.errors import UsageError, first_line, not_json
 from harness.core.files import DIGESTS
 from harness.core.types import Picture
 
@@ -71,11 +71,21 @@ class Data:
 
     def _rows(self) -> list[Any]:
         if self.path.suffix == ".parquet":
+            import pyarrow as pa
             import pyarrow.parquet as pq
 
-            return pq.read_table(self.path).to_pylist()
+            try:
+                return pq.read_table(self.path).to_pylist()
+            except (pa.ArrowException, OSError) as e:
+                raise UsageError(f"{self.path} is not a readable Parquet file: {first_line(e)}") from e
+        found: list[Any] = []
         try:
             lines = self.path.read_text(encoding="utf-8-sig").split("\n")
-            return [json.loads(line) for line in lines if line.strip()]
         except ValueError as e:
-            raise UsageError(f"{self.path} is not a JSONL file: {e}") from e
+            raise UsageError(f"{self.path} is not a text in UTF-8: save it as UTF-8") from e
+        for number, line in enumerate(lines, 1):
+            try:
+                found += [json.loads(line)] if line.strip() else []
+            except (ValueError, RecursionError) as e:
+                raise UsageError(f"{self.path} is not a JSONL file ({not_json(e, number)})") from e
+        return found

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import Missing, UsageError
+from harness.core.errors import Missing, UsageError, not_json
 
 FIELDS = ("id", "sample_id", "sample", "question_id", "doc_id")
 """Columns that may hold the ids of an export, the likeliest first."""
@@ -51,7 +51,7 @@ def _read(text: str) -> list[Any]:
     if text.startswith("[") and text.endswith("]"):
         try:
             return _texts(json.loads(text), "ids")
-        except ValueError:
+        except (ValueError, RecursionError):
             text = text[1:-1]
     return [part.strip() for part in next(csv.reader([text], skipinitialspace=True), [])]
 
@@ -68,12 +68,12 @@ def _file(path: Path) -> list[Any]:
     if text.lstrip().startswith(("[", "{")):
         try:
             value = json.loads(text)
-        except ValueError as e:
-            raise UsageError(f"ids=@{path} is neither JSON ({e}) nor a list with one id a line") from e
+        except (ValueError, RecursionError) as e:
+            raise UsageError(f"ids=@{path} is neither JSON ({not_json(e)}) nor a list with one id a line") from e
         if isinstance(value, list) and not any(isinstance(v, dict) for v in value):
             return _texts(value, f"@{path}")
         return _column(path)
-    return [line.strip() for line in text.splitlines()]
+    return [line.strip() for line in text.split("\n")]  # other separators may stand inside of an id
 
 
 def _texts(value: Any, where: str) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import UsageError
+from harness.core.errors import UsageError, not_json
 from harness.core.types import Result
 
 LARGEST = 2**30
@@ -79,12 +79,12 @@ def text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def parsed(data: bytes | str, where: str) -> Any:
-    """JSON. Raises Odd where it is not, or is nested too deep."""
+def parsed(data: bytes | str, where: str, first: int = 1) -> Any:
+    """JSON. Raises Odd where it is not, or is nested too deep. `first`: the line of the file on which it begins."""
     try:
         return json.loads(data.decode(json.detect_encoding(data), "replace") if isinstance(data, bytes) else data)
     except ValueError as e:
-        raise Odd(f"{where} is not valid JSON: {e}") from e
+        raise Odd(f"{where} is not valid JSON: {not_json(e, first)}") from e
     except RecursionError as e:
         raise Odd(f"{where} is nested too deep") from e
 
@@ -105,7 +105,7 @@ def lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     Raises Odd at a line that is none; a torn last line is left out.
     """
     with path.open("rb") as file:
-        if file.read(64).lstrip()[:1] == b"[":
+        if file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"[":
             yield from enumerate(_rows(parsed(whole(path), str(path)), path), 1)
             return
         file.seek(0)
@@ -113,7 +113,7 @@ def lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             if not line.strip():
                 continue
             try:
-                row = parsed(line, f"{path}, line {count}")
+                row = parsed(line, f"{path}, line {count}", count)
             except Odd:
                 if not line.endswith(b"\n"):
                     return

@@ -1,14 +1,14 @@
 """Reading records for tasks: rows of JSON, Parquet and hub datasets, the pictures that they name, and what tasks over
 them have in common."""
 
-from harness.records.files import existing, has, picture_folder, plain_stem, record_files, tables, walk
+from harness.records.files import existing, has, labels, picture_folder, plain_stem, record_files, tables, walk
 from harness.records.folder import Folder, beside
 from harness.records.package import packaged, packaged_pictures
 from harness.records.pictures import LATER, Absent, Named, Stored, facts, mark, place_of, shown, table_pictures
 from harness.records.questions import Question, QuestionTask, questions
 from harness.records.rows import Broken, hub, hub_lists, hub_table, read_text, rows, unreadable
 from harness.records.settings import Settings
-from harness.records.source import Source, gathered
+from harness.records.source import Source, gathered, once
 from harness.records.task import RecordTask, digest, with_record
 
 __all__ = [
@@ -32,7 +32,9 @@ __all__ = [
     "hub",
     "hub_lists",
     "hub_table",
+    "labels",
     "mark",
+    "once",
     "packaged",
     "packaged_pictures",
     "picture_folder",

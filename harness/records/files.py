@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,12 @@ def plain_stem(path: Path) -> str:
     """The name without suffix and .gz."""
     name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
     return Path(name).stem
+
+
+def labels(files: Sequence[Path], root: Path, named: Callable[[Path], str] = plain_stem) -> dict[Path, str]:
+    """What ids of rows call their files: as `named` does, or by the path where several are named alike."""
+    count = Counter(map(named, files))
+    return {p: named(p) if count[named(p)] == 1 else p.relative_to(root).as_posix() for p in files}
 
 
 def record_files(root: Path, suffixes: Sequence[str] = ROWS) -> list[Path]:

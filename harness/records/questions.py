@@ -9,12 +9,12 @@ from typing import Any
 
 from harness.core.errors import UsageError
 from harness.core.types import Picture, Sample
-from harness.records.files import existing, plain_stem, record_files, tables
+from harness.records.files import existing, labels, record_files, tables
 from harness.records.folder import Folder, beside
 from harness.records.pictures import Named
 from harness.records.rows import unreadable
 from harness.records.settings import Settings
-from harness.records.source import Source, gathered
+from harness.records.source import Source, gathered, once
 from harness.records.task import RecordTask
 
 FIELDS = {
@@ -63,7 +63,7 @@ def questions(root: Path) -> Source[Question]:
         UsageError: no row is a question.
     """
     existing(root, "a folder with a .jsonl file and pictures, or one file")
-    found = list(_read(root, beside(root, None)))
+    found = once(_read(root, beside(root, None)))
     if all(q.fault for q in found):
         wanted = f"{' or '.join(FIELDS['text'])} and {' or '.join(FIELDS['target'])}"
         raise UsageError(f"task.root={root} holds no question: its rows need {wanted}")
@@ -71,15 +71,11 @@ def questions(root: Path) -> Source[Question]:
 
 
 def _read(root: Path, folder: Folder) -> Iterator[Question]:
-    seen: set[str] = set()
-    for path, table in tables(record_files(root), (*FIELDS["text"], *FIELDS["target"])):
+    files = record_files(root)
+    called = labels(files, root)
+    for path, table in tables(files, (*FIELDS["text"], *FIELDS["target"])):
         for number, row in enumerate(table, 1):
-            name = f"{plain_stem(path)}:{number}"
-            question = _question(row, name, f"{path.name}, row {number}", folder)
-            if question.id in seen:
-                question = Question(name, name, fault=f"id {question.id} occurs twice")
-            seen.add(question.id)
-            yield question
+            yield _question(row, f"{called[path]}:{number}", f"{path.name}, row {number}", folder)
 
 
 def _question(row: Any, name: str, where: str, folder: Folder) -> Question:

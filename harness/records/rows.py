@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import Missing, UsageError, first_line
+from harness.core.errors import Missing, UsageError, first_line, not_json
 
 LONGEST = 8_000_000
 """Characters of a text: a million tokens of English have about five million."""
@@ -178,8 +178,7 @@ def _json(path: Path) -> list[Any]:
     text = read_text(path)
     if text.lstrip().startswith("["):
         return _list(path, text)
-    lines = [line for line in text.split("\n") if line.strip()]
-    found = [_value(line) for line in lines]
+    found = [_value(line, number) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     if len(found) > 1 and isinstance(found[0], Broken):
         whole = _value(text)
         if not isinstance(whole, Broken) or not any(isinstance(row, dict) for row in found):
@@ -230,11 +229,12 @@ def _elements(path: Path, text: str) -> Iterator[str]:
     raise UsageError(f"{path} is not a valid JSON list: it ends before the list does")
 
 
-def _value(text: str) -> Any:
+def _value(text: str, first: int = 1) -> Any:
+    """`first`: the line of the file on which the text begins."""
     try:
         return json.loads(text)
     except ValueError as e:
-        return Broken(f"is not JSON ({e})")
+        return Broken(f"is not JSON ({not_json(e, first)})")
     except RecursionError:
         return Broken(f"is nested more than {DEEPEST} levels deep")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from harness.records.pictures import facts
 
@@ -30,6 +30,19 @@ class Source(Generic[R]):
     records: Sequence[R]
     digest: str
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def once(records: Iterable[R]) -> list[R]:
+    """The same records; an id that occurs again is a fault of the later one, which gets another."""
+    seen: set[str] = set()
+    found: list[R] = []
+    for number, r in enumerate(records, 1):
+        if r.id in seen:
+            fault = r.fault or f"id {r.id} occurs twice: give each row its own"
+            r = replace(cast(Any, r), id=f"{r.id}#{number}", fault=fault)
+        seen.add(r.id)
+        found.append(r)
+    return found
 
 
 def gathered(records: Sequence[R], *more: Any, counted: str, **known: Any) -> Source[R]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import Missing, Picture, UsageError
+from harness.core.errors import not_json
 from harness.records import (
     Broken,
     Folder,
@@ -188,11 +189,16 @@ def _chosen(found: list[Scene], path: Path) -> list[Scene]:
     if not path.is_file():
         raise Missing(f"task.ids={path} is not a file: give one with an image id a line, or JSON rows with image_id")
     wanted = []
-    for line in read_text(path).split("\n"):
+    for number, line in enumerate(read_text(path).split("\n"), 1):
         text = line.strip()
-        if text.startswith("{"):
-            row = json.loads(text)
-            text = str(next((row[k] for k in (*IDS, *IMAGES) if k in row), ""))
+        if text.startswith(("{", "[")):
+            try:
+                row = json.loads(text)
+            except (ValueError, RecursionError) as e:
+                raise UsageError(f"task.ids={path} is not JSON ({not_json(e, number)})") from e
+            if not isinstance(row, dict):
+                raise UsageError(f"task.ids={path}, line {number}: write an image id, or a row with image_id, a line")
+            text = str(next((row[k] for k in (*IDS, *IMAGES) if row.get(k) is not None), ""))
         if text:
             wanted.append(cluster_of(text, "local"))
     by = {r.cluster: r for r in found}

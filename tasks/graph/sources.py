@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import Missing, UsageError
-from harness.records import Source, digest, existing, packaged, plain_stem, record_files, tables, unreadable
+from harness.records import Source, digest, existing, labels, once, packaged, record_files, tables, unreadable
 from harness.tasks.graph.planted import GROUPS, VARIANTS
 from harness.tasks.graph.settings import Settings
 
@@ -38,7 +38,7 @@ class Node:
 
 def load(s: Settings) -> Source[Node]:
     """Raises Missing (exit 3) or UsageError (exit 2)."""
-    found = list(_local(Path(s.root)) if s.root else _embedded(s))
+    found = once(_local(Path(s.root)) if s.root else _embedded(s))
     if not any(not node.fault for node in found):
         raise UsageError(f"task.root={s.root}: no row has listing, centre and group")
     parts = [[n.id, n.cluster, n.variant, n.arm, n.question, n.group, n.groups, n.likeliest, n.fault] for n in found]
@@ -58,14 +58,16 @@ def _local(root: Path) -> Iterator[Node]:
     files = record_files(root)
     if not files:
         raise Missing(f"task.root={root} holds no .jsonl, .json or .parquet file: give rows with listing and group")
+    called = labels(files, root)
     read = [(path, table) for path, table in tables(files, ("listing", "group"))]
-    rows = [(f"{plain_stem(path)}:{n}", row) for path, table in read for n, row in enumerate(table, 1)]
+    rows = [(f"{called[path]}:{n}", row) for path, table in read for n, row in enumerate(table, 1)]
     groups = tuple(sorted({row["group"] for _, row in rows if not _fault(row)}))
     for name, row in rows:
         if fault := _fault(row):
             yield Node(name, name, "local", fault=f"row {name}: {fault}")
         else:
-            yield _node({"variant": "local", "cluster": name, **row}, str(row.get("id", name)), groups, row.get("told"))
+            own = name if row.get("id") is None else str(row["id"])
+            yield _node({"variant": "local", "cluster": name, **row}, own, groups, row.get("told"))
 
 
 def _node(row: dict[str, Any], name: str, groups: Sequence[str], told: str | None, likeliest: str = "") -> Node:

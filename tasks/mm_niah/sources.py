@@ -15,6 +15,7 @@ from harness.records import (
     Source,
     existing,
     gathered,
+    labels,
     packaged,
     packaged_pictures,
     plain_stem,
@@ -87,6 +88,7 @@ def _official(root: Path, data: str, subtasks: Sequence[str]) -> Iterator[Docume
         files = split
     if not files:
         raise Missing(f"task.root={root} holds no .jsonl file: it needs annotations/<subtask>.jsonl")
+    called = labels(files, root)
     for path in files:
         subtask = plain_stem(path)
         if subtask not in SUBTASKS and root.is_dir():
@@ -96,11 +98,11 @@ def _official(root: Path, data: str, subtasks: Sequence[str]) -> Iterator[Docume
         base = path.parent.parent if path.parent.name == "annotations" else path.parent
         folder = Folder([base / "images", path.parent / "images", path.parent], within=root if path != root else base)
         for number, row in enumerate(rows(path), 1):
-            yield _record(row, subtask, f"{path.name}, row {number}", folder, f"{subtask}:{number}")
+            yield _record(row, subtask, f"{path.name}, row {number}", folder, f"{called[path]}:{number}")
 
 
 def _record(row: Any, subtask: str, where: str, picture: Any, name: str) -> Document:
-    fault = _fault(row)
+    fault = _fault(row, counting="counting" in subtask)
     if fault:
         return Document(name, subtask, fault=f"{where}: {fault}")
     meta = row["meta"]
@@ -120,7 +122,7 @@ def _record(row: Any, subtask: str, where: str, picture: Any, name: str) -> Docu
         parts += [picture(name_of), text]
     answer = row["answer"]
     if "counting" in subtask and isinstance(answer, str):
-        answer = json.loads(answer)
+        answer = _counted(answer)
     return Document(
         name,
         subtask,
@@ -133,7 +135,15 @@ def _record(row: Any, subtask: str, where: str, picture: Any, name: str) -> Docu
     )
 
 
-def _fault(row: Any) -> str:
+def _counted(answer: str) -> Any:
+    """A number or a list that is written as text; None for other texts."""
+    try:
+        return json.loads(answer)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _fault(row: Any, *, counting: bool) -> str:
     if fault := unreadable(row):
         return fault
     for field in ("context", "question"):
@@ -155,9 +165,13 @@ def _fault(row: Any) -> str:
         options = meta.get(field)
         if options is not None and not (isinstance(options, list) and all(isinstance(o, str) for o in options)):
             return f"meta.{field} is not a list of texts"
+        if field == "choices" and any(PLACE in o for o in options or ()):
+            return f"meta.{field} holds {PLACE}, and pictures of options belong into meta.choices_image_path"
     if meta.get("choices") and meta.get("choices_image_path"):
         return "has options of both kinds"
     answer = row.get("answer")
     if isinstance(answer, bool) or not isinstance(answer, int | str | list) or answer in ("", []):
         return "field answer is not a text, number or list"
+    if counting and isinstance(answer, str) and not isinstance(_counted(answer), int | list):
+        return f"field answer is {answer[:40]!r}, not a number or a list of numbers"
     return ""

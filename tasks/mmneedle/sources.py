@@ -19,6 +19,7 @@ from harness.records import (
     Source,
     existing,
     gathered,
+    labels,
     packaged,
     packaged_pictures,
     plain_stem,
@@ -90,7 +91,7 @@ def _official(root: Path, captions: str | None) -> Iterator[Search]:
     if not files or not NAME.match(plain_stem(files[0])):
         raise Missing(f"task.root={root} holds no annotations_M_N_N.json, as MMNeedle's metadata_stitched/ does")
     base = root if root.is_dir() else root.parent.parent if root.parent.name == "metadata_stitched" else root.parent
-    known = _captions(captions, base)
+    known, called = _captions(captions, base), labels(files, root, lambda path: path.stem)
     for path in files:
         found = NAME.match(plain_stem(path))
         assert found
@@ -100,7 +101,7 @@ def _official(root: Path, captions: str | None) -> Iterator[Search]:
         places = [base / "images_stitched" / grid, base / grid, path.parent / grid, base / "images_stitched"]
         folder = Folder(places, within=base)
         for number, row in enumerate(rows(path), 1):
-            yield _record(row, setting, f"{path.stem}:{number}", path.name, folder, known.__getitem__)
+            yield _record(row, setting, f"{called[path]}:{number}", path.name, folder, known.__getitem__)
 
 
 def _captions(given: str | None, base: Path) -> Mapping[str, str]:
@@ -116,11 +117,13 @@ def _captions(given: str | None, base: Path) -> Mapping[str, str]:
     try:
         plain = path.suffix != ".pkl"
         value = json.loads(read_text(path)) if plain else _Plain(io.BytesIO(path.read_bytes())).load()
+        if isinstance(value, dict) and "annotations" in value:
+            last = {a["image_id"]: a["caption"] for a in value["annotations"]}  # of five, as the official script
+            return {i["file_name"]: last[i["id"]] for i in value["images"] if i["id"] in last}
     except (ValueError, RecursionError, pickle.UnpicklingError, EOFError) as e:
         raise UsageError(f"{path} cannot be read as captions: {e}") from e
-    if isinstance(value, dict) and "annotations" in value:
-        last = {a["image_id"]: a["caption"] for a in value["annotations"]}  # the last of five, as the official script
-        return {i["file_name"]: last[i["id"]] for i in value["images"] if i["id"] in last}
+    except (KeyError, TypeError) as e:
+        raise UsageError(f"{path} is not COCO's file of captions ({type(e).__name__}: {e})") from e
     if not isinstance(value, dict):
         raise UsageError(f"{path} is not a mapping from file names to captions")
     return value

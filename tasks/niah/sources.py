@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import Missing, UsageError
-from harness.records import Source, digest, existing, packaged, plain_stem, record_files, tables, unreadable
+from harness.records import Source, digest, existing, labels, packaged, plain_stem, record_files, tables, unreadable
 from harness.tasks.niah.settings import Settings
 from harness.tasks.niah.variants import VARIANTS, prefix, prompt
 
@@ -66,17 +66,23 @@ def _local(root: Path, s: Settings) -> Iterator[dict[str, Any]]:
     files = record_files(root, (".jsonl",))
     if not files:
         raise Missing(f"task.root={root} holds no .jsonl file: give RULER's <task>/validation.jsonl")
+    called = labels(files, root, _variant)
     for path, table in tables(files, ("input", "outputs")):
-        stem = plain_stem(path)
-        name = (path.parent.name if stem == "validation" else stem).removeprefix("niah_")
+        name = _variant(path)
         for number, row in enumerate(table, 1):
-            where = f"{name}:{number}"
+            where = f"{called[path]}:{number}"
             known = {"id": where, "cluster": where, "variant": name}
             if fault := _fault(row):
                 yield {**known, "fault": f"{path.name}, row {number}: {fault}"}
             elif not s.lengths or row.get("length") in s.lengths:
                 own = {"length": row.get("length", "unknown"), "depth": "unknown", "prompt": row["input"]}
                 yield {**known, **own, "prefix": row.get("answer_prefix") or "", "answers": row["outputs"]}
+
+
+def _variant(path: Path) -> str:
+    """The task of RULER whose file it is."""
+    stem = plain_stem(path)
+    return (path.parent.name if stem == "validation" else stem).removeprefix("niah_")
 
 
 def _fault(row: Any) -> str:
@@ -87,4 +93,6 @@ def _fault(row: Any) -> str:
     outputs = row.get("outputs")
     if not isinstance(outputs, list) or not outputs or not all(isinstance(o, str) and o for o in outputs):
         return "field outputs is not a list of texts"
+    if not isinstance(row.get("answer_prefix"), str | None):
+        return "field answer_prefix is not a text"
     return ""

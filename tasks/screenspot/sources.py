@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from harness.records import (
     existing,
     gathered,
     hub,
+    labels,
+    once,
     packaged,
     picture_folder,
     record_files,
@@ -55,7 +57,7 @@ class Target:
 def load(s: Settings) -> Source[Target]:
     """Raises Missing (exit 3) or UsageError (exit 2)."""
     if s.root is not None:
-        found = list(_local(s))
+        found = once(_local(s))
     elif s.data == "embedded":
         found = list(_embedded(Path(__file__).parent / "embedded"))
     else:
@@ -81,8 +83,9 @@ def _local(s: Settings) -> Iterable[Target]:
     files = record_files(root)
     if not files:
         raise Missing(f"task.root={root} holds no annotations: it needs .json, .jsonl or .parquet files")
+    called = labels(files, root, lambda path: path.stem)
     for path, table in tables(files, ("instruction", "bbox")):
-        yield from _records(table, path.name, s.data, _auto(table, s.bbox), folder)
+        yield from _records(table, path.name, s.data, _auto(table, s.bbox), folder, called[path])
 
 
 def _auto(table: list[Any], bbox: str) -> str:
@@ -100,10 +103,13 @@ def _auto(table: list[Any], bbox: str) -> str:
     return "xywh_pixels"
 
 
-def _records(table: Iterable[Any], where: str, data: str, convention: str, folder: Folder) -> Iterable[Target]:
-    stored = table_pictures()
+def _records(
+    table: Iterable[Any], where: str, data: str, convention: str, folder: Folder, called: str = ""
+) -> Iterable[Target]:
+    """`called`: what ids call the table; empty: as it is named."""
+    stored, called = table_pictures(), called or Path(where).stem
     for number, row in enumerate(table, 1):
-        name, at = f"{Path(where).stem}:{number}", f"{where}, row {number}"
+        name, at = f"{called}:{number}", f"{where}, row {number}"
         cluster = f"{data}:{where}:{number}"
         if isinstance(row, Broken) or not isinstance(row, dict):
             reason = row.reason if isinstance(row, Broken) else f"is a {type(row).__name__}, not an object"
@@ -119,15 +125,15 @@ def _records(table: Iterable[Any], where: str, data: str, convention: str, folde
         if not isinstance(instruction, str) or not instruction.strip():
             fault = fault or "has no text in field instruction"
         label = _cell(row, where)
+        own = name if row.get("id") in (None, "") else str(row["id"])
         if fault:
-            yield Target(str(row.get("id") or name), cluster, label, image=image, fault=f"{at}: {fault}")
+            yield Target(own, cluster, label, image=image, fault=f"{at}: {fault}")
             continue
         normal = convention == "xyxy_normalized"
-        own = str(row.get("id") or name)
-        yield Target(own, cluster, label, str(instruction), box, normal, image, picture, size=_size(row))
+        yield Target(own, cluster, label, str(instruction), box, normal, image, picture, size=stated_size(row))
 
 
-def _size(row: dict[str, Any]) -> Size:
+def stated_size(row: Mapping[str, Any]) -> Size:
     """Width and height of the screenshot, where the row states them."""
     stated: Any = row.get("img_size") or [row.get(k) for k in ("image_width", "image_height")]
     if isinstance(stated, str):

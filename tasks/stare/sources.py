@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from harness.records import (
     existing,
     gathered,
     hub_lists,
+    once,
     packaged,
     packaged_pictures,
     plain_stem,
@@ -46,7 +48,7 @@ class Puzzle:
 def load(s: Settings) -> Source[Puzzle]:
     """Raises Missing (exit 3) or UsageError (exit 2)."""
     if s.root is not None:
-        found = list(_local(Path(s.root), s.sets))
+        found = once(_local(Path(s.root), s.sets))
     elif s.data == "embedded":
         found = list(_embedded(Path(__file__).parent / "embedded", s.sets))
     else:
@@ -78,12 +80,15 @@ def _local(root: Path, configs: Sequence[str]) -> Iterator[Puzzle]:
     if not files:
         raise Missing(f"task.root={root} holds no .json, .jsonl or .parquet file")
     named = {path: _set_of(path, root) for path in files}
+    count: Counter[str] = Counter()
     for path, table in tables([p for p, c in named.items() if c is None or c in configs], ("question", "answer")):
         config = named[path]
         if config is None:
             raise UsageError(f"{path}: unknown set: name the file or its folder after one of {', '.join(CONFIGS)}")
         folder = Folder([path.parent / "images", path.parent], within=root if path != root else None)
-        for number, row in enumerate(table, 1):
+        for row in table:
+            count[config] += 1  # on through all files of the set
+            number = count[config]
             cells = row.get("images") if isinstance(row, dict) else None
             listed = cells if isinstance(cells, list) else []
             pictures = [
@@ -120,7 +125,8 @@ def record(row: Any, config: str, name: str, pictures: Sequence[Picture]) -> Puz
         last = i == len(pieces) - 2
         parts += [*(pictures[i:] if last else pictures[i : i + 1]), piece]
     kept = tuple(p for p in parts if p != "")
-    return Puzzle(str(row.get("qid") or row.get("pid") or name), config, kept, question, row["answer"], _kind(row))
+    own = next((str(row[k]) for k in ("qid", "pid") if row.get(k) not in (None, "")), name)
+    return Puzzle(own, config, kept, question, row["answer"], _kind(row))
 
 
 def _kind(row: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core import Missing, Picture, UsageError
-from harness.records import Broken, Folder, Source, existing, gathered, packaged, record_files, rows
+from harness.records import Broken, Folder, Source, existing, gathered, once, packaged, record_files, rows
 from harness.tasks.vic_bench.settings import Settings
 from harness.tasks.vic_bench.worlds.base import Item
 
@@ -33,7 +33,7 @@ class VicItem:
 
 def load(s: Settings) -> Source[VicItem]:
     """Raises Missing (exit 3) or UsageError (exit 2)."""
-    found = _official(Path(s.root)) if s.root else _embedded(Path(__file__).parent / "embedded")
+    found = once(_official(Path(s.root))) if s.root else _embedded(Path(__file__).parent / "embedded")
     chosen = [r for r in found if r.world in s.worlds]
     if not chosen:
         raise UsageError("no item of these worlds: leave task.worlds out, or see task.root")
@@ -78,7 +78,8 @@ def _question(row: Any, split: str, name: str, picture: Any) -> VicItem:
     for one, text in zip(marks, pieces[1:], strict=True):
         parts += [picture(images[one]), text]
     extra = row.get("extra_data")
-    options = len((extra.get("options") if isinstance(extra, dict) else None) or "ABCD")
+    listed = extra.get("options") if isinstance(extra, dict) else None
+    options = len(listed or "ABCD") if isinstance(listed, list | dict | str | None) else 4
     label = f"{split}:{row.get('instanceId', number_of(name))}"
     return VicItem(label, world, {}, tuple(p for p in parts if p != ""), target.strip(), options)
 

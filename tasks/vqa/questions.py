@@ -14,7 +14,7 @@ from harness.records import Folder, beside, picture_folder
 from harness.records.files import kind as kind_of
 from harness.records.pictures import Named
 from harness.tasks.pope.records import cluster_of
-from harness.tasks.screenspot.sources import box_of
+from harness.tasks.screenspot.sources import box_of, stated_size
 from harness.tasks.vqa import columns as roles
 from harness.tasks.vqa.columns import NONE, Columns
 from harness.tasks.vqa.conventions import convention_of, counted_from
@@ -54,7 +54,7 @@ def questions(part: Part, s: Settings, kind: Kind, parts: Sequence[Part]) -> Ite
             placed(asked, pictures)
             plain = Question(
                 own, cluster, group, row.question, options=tuple(row.options), asked=asked,
-                images=tuple(p.name for p in pictures), pictures=tuple(pictures),
+                images=tuple(p.name for p in pictures), pictures=tuple(pictures), size=stated_size(row.cells),
             )  # fmt: skip
             yield _answered(row, plain, kind, convention, first)
         except Bad as e:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from harness.core import Picture
+from harness.records import LATER
+from harness.tasks.screenspot.parsers import Size
 from harness.tasks.screenspot.scoring import Box
 
 
@@ -33,6 +35,8 @@ class Question:
     images: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = field(default=(), repr=False)
     fault: str = ""
+    size: Size = field(default=None, metadata=LATER)
+    """Of the picture in pixels, where the row states it (img_size, or image_width and image_height)."""
 
     @property
     def choices(self) -> dict[str, str]:

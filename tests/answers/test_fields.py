@@ -56,6 +56,7 @@ def test_a_perfect_model_beside_the_label_is_read(tmp_path):
         (lambda i, q, l, m: {"question_id": i, "question": q, "answer": l, "category": "random"}, {}),
         (lambda i, q, l, m: {"question_id": i, "outputs": [l]}, {}),
         (lambda i, q, l, m: {"question_id": i, "answer": l.upper(), "my-7b": "No"}, {}),
+        (lambda i, q, l, m: {"question_id": i, "output": l, "my-7b": "No, there is none."}, {}),
         (lambda i, q, l, m: {"question_id": i, "answer": l, "response": "No"}, {"answer_field": "answer"}),
         (lambda i, q, l, m: {"question_id": i, "label": l, "response": "No"}, {"answer_field": "label"}),
     ],
@@ -84,6 +85,18 @@ def test_few_rows_prove_nothing(tmp_path):
     few = rows(lambda i, q, l, m: {"question_id": i, "answer": l, "response": "Yes"})[:4]
     with pytest.raises(UsageError, match=r"2 fields that may be the answer \(answer, response\)"):
         read(jsonl(tmp_path / "a.jsonl", few))
+
+    few = rows(lambda i, q, l, m: {"question_id": i, "answer": l, "my-7b": "Yes"})
+    with pytest.raises(UsageError, match="equals the label in every row"):
+        read(jsonl(tmp_path / "b.jsonl", few[:8]))
+
+
+@pytest.mark.parametrize("name", ["Response", "generated_caption", "llava_pred", "Model Prediction"])
+def test_a_field_that_says_that_a_model_wrote_it_is_not_passed_over(tmp_path, name):
+    path = jsonl(tmp_path / "a.jsonl", [{"question_id": i, "caption": "Yes", name: "No"} for i in (1, 2)])
+    with pytest.raises(UsageError, match=rf"2 fields that may be the answer \(caption, {name}\)"):
+        read(path)
+    assert set(read(path, answer_field=name).answers.values()) == {"No"}
 
 
 def test_a_field_that_is_not_there(tmp_path):

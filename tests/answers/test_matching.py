@@ -89,6 +89,16 @@ def test_rows_of_other_samples_are_refused(tmp_path, make, said):
     assert "\n" not in str(e.value)
 
 
+def test_rows_that_count_from_1_are_not_the_samples_that_count_from_0(tmp_path):
+    samples = [Sample(f"random:{i}", "", "random", "yes", {"question_id": str(i)}) for i in range(8)]
+    path = jsonl(tmp_path / "a.jsonl", [{"id": i + 1, "answer": "No"} for i in range(8)])
+    with pytest.raises(UsageError, match=r"id seems to count records from 1, but .* by model\.match=id"):
+        read(path, samples)
+    assert len(read(path, samples, match="id").answers) == 7
+    path = jsonl(tmp_path / "b.jsonl", [{"id": i, "answer": "No"} for i in range(1, 8)])
+    assert len(read(path, samples).answers) == 7
+
+
 def test_rows_in_another_order_are_not_matched_by_order(tmp_path):
     path = jsonl(tmp_path / "a.jsonl", [{"question": q, "answer": "no"} for _, q, _, _ in POPE[::-1]])
     with pytest.raises(UsageError, match="no field for the id"):

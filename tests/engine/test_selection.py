@@ -39,6 +39,11 @@ def test_the_ways_to_name_samples(workdir, given):
     assert ids_of(given) == ["s7", "s1"]
 
 
+def test_an_id_may_hold_a_separator_of_lines(workdir):
+    (workdir / "ids.txt").write_text("a\u2028b\nc\u0085d\n", encoding="utf-8")
+    assert ids_of("@ids.txt") == ["a\u2028b", "c\u0085d"]
+
+
 def test_the_order_of_ids_makes_no_other_run(workdir):
     assert main([*SUMS, "ids=s1,s7"]) == 0
     assert main([*SUMS, "ids=[s7, s1]"]) == 0
@@ -86,11 +91,13 @@ def test_wrong_selections_are_one_line(workdir, capsys, words, code, says):
         ("@nowhere.csv", "is not a file"),
         ("@odd.csv", "has no column of ids: call it id .it has name, text"),
         ("@odd.json", "a list of ids holds texts and whole numbers alone"),
+        ("@deep.json", "is neither JSON .nested too deeply"),
     ],
 )
 def test_ids_that_cannot_be_read(workdir, given, says):
     (workdir / "odd.csv").write_text("name,text\na,b\n")
     (workdir / "odd.json").write_text("[1, [2]]")
+    (workdir / "deep.json").write_text("[" * 100_000)
     with pytest.raises(HarnessError, match=says):
         ids_of(given)
 

@@ -43,14 +43,20 @@ def test_rows_become_samples(tmp_path):
     rows += [{"prompt": "Which?", "label": 3}, "{broken", {"question": "Which?"}, {"text": "", "answer": "x"}, rows[0]]
     task = asked(tmp_path, rows)
     samples = list(task.samples())
-    assert [s.id for s in samples] == ["7", *(f"rows:{n}" for n in range(2, 7))]
+    assert [s.id for s in samples] == ["7", *(f"rows:{n}" for n in range(2, 6)), "7#6"]
     assert (samples[0].cluster, samples[0].group, samples[0].target) == ("a", "plain", "red")
     (message,) = next(task.episode(samples[0])).messages
     assert message.content[0].size == (8, 8) and message.content[1] == "Which?"
     assert next(task.episode(samples[1])).messages == user("Which?")
     faults = [s.data.get("fault", "") for s in samples]
-    wanted = ["", "", "rows.jsonl, row 3: is not JSON", "rows.jsonl, row 4: has no field answer or label or target"]
+    wanted = [
+        "",
+        "",
+        "rows.jsonl, row 3: is not JSON",
+        "rows.jsonl, row 4: has no field answer or label or target",
+    ]
     assert [f.startswith(w) for f, w in zip(faults, wanted, strict=False)] == [True] * 4
+    assert faults[2].endswith("double quotes: line 3, column 2)")
     assert "has no field question" in faults[4] and "id 7 occurs twice" in faults[5]
     with pytest.raises(Unusable, match="occurs twice"):
         next(task.episode(samples[5]))

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from harness.cli import main
-from harness.core import Unusable
+from harness.core import Unusable, UsageError
 from harness.plugins.registry import Registry
 
 TASKS = Registry().tasks
@@ -88,6 +88,57 @@ def test_equal_names_in_two_folders_are_two_pictures(tmp_path):
         assert len({s.cluster for s in samples}) == len({s.id for s in samples}) == 2, name
 
 
+def test_ids_that_count_from_0_or_occur_twice(tmp_path):
+    spot = {"img_filename": "a.png", "bbox": [1, 1, 9, 9], "instruction": "x", "data_type": "text"}
+    puzzle, node = {"question": "Which?", "answer": "A"}, {"listing": "0: 1", "centre": 0, "group": "red"}
+    cases = {"screenspot": (spot, "id", "web"), "stare": (puzzle, "pid", "temporal"), "graph": (node, "id", "mine")}
+    for name, (row, key, file) in cases.items():
+        written(tmp_path / name / f"{file}.jsonl", [{**row, key: i} for i in (0, 1, 1, None)])
+        samples = list(TASKS[name].build(data="local", root=str(tmp_path / name)).samples())
+        assert [s.id for s in samples] == ["0", "1", "1#3", f"{file}:4"], name
+        assert ["occurs twice" in s.data.get("fault", "") for s in samples] == [False, False, True, False], name
+
+
+def test_files_of_one_name_in_two_folders_have_ids_of_their_own(tmp_path):
+    """As RULER writes a folder for each length."""
+    for length in (512, 1024):
+        rows = [{"input": f"{length}?", "outputs": ["1234567"], "length": length}] * 2
+        written(tmp_path / f"{length}/niah_single_1/validation.jsonl", rows)
+    samples = list(TASKS["niah"].build(data="ruler", root=str(tmp_path)).samples())
+    name = "niah_single_1/validation.jsonl"
+    assert [s.id for s in samples] == [f"{length}/{name}:{n}" for length in (1024, 512) for n in (1, 2)]
+    assert {s.data["record"].variant for s in samples} == {"single_1"}
+
+
+def test_faults_of_rows_cost_these_rows(tmp_path):
+    row = {"context": "text", "question": "How many?", "images_list": [], "answer": "[1, 2]"}
+    row["meta"] = {"context_length": 10, "placed_depth": 0.1}
+    options = {**row, "answer": 0, "meta": {**row["meta"], "choices": ["a <image>", "b"]}}
+    written(tmp_path / "counting-text.jsonl", [row, {**row, "answer": "two"}])
+    written(tmp_path / "retrieval-text.jsonl", [options])
+    samples = TASKS["mm_niah"].build(data="val", root=str(tmp_path)).samples()
+    assert [s.data.get("fault", "").partition(": ")[2] for s in samples] == [
+        "",
+        "field answer is 'two', not a number or a list of numbers",
+        "meta.choices holds <image>, and pictures of options belong into meta.choices_image_path",
+    ]
+
+
+def test_broken_files_are_one_line_with_the_row(tmp_path):
+    written(tmp_path / "objects.json", [json.dumps({str(i): ["dog"] for i in range(3)})])
+    written(tmp_path / "ids.txt", ["1", '{"image_id": 1'])
+    with pytest.raises(UsageError, match=r"ids\.txt is not JSON .*line 2, column 15"):
+        list(
+            TASKS["chair"]
+            .build(data="local", root=str(tmp_path / "objects.json"), ids=str(tmp_path / "ids.txt"))
+            .samples()
+        )
+    written(tmp_path / "captions.json", ['{"annotations": [1], "images": []}'])
+    written(tmp_path / "annotations_1_1_1.json", ["{}"])
+    with pytest.raises(UsageError, match=r"captions\.json is not COCO's file of captions \(TypeError"):
+        list(TASKS["mmneedle"].build(data="local", root=str(tmp_path / "annotations_1_1_1.json")).samples())
+
+
 def test_ruler_files_of_any_length(tmp_path):
     rows = [{"input": "Which number?", "outputs": ["1234567"], "length": n} for n in (600, 4082, 4096)]
     written(tmp_path / "niah_single_1" / "validation.jsonl", rows)
@@ -115,6 +166,14 @@ def test_pixels_and_fractions_without_screenshots(tmp_path):
         task = TASKS["screenspot"].build(data="local", root=str(tmp_path / name), parser=parser)
         (record,) = task.source.records
         assert task.score(record, answer).scores == {"hit": 1, "unparsed": 0, "outside": 0}, name
+    own = {"id": "a", "question": "Where?", "image": "a.png", "bbox": [0.2, 0.2, 0.3, 0.3]}
+    sized = {**own, "bbox": [1000, 200, 1100, 250], "image_width": 3840, "image_height": 2160}
+    for row, more in ((own, {}), (sized, {"bbox": "xyxy_pixels"})):
+        written(tmp_path / "vqa" / "rows.jsonl", [row])
+        for kind, key in (("point", "correct"), ("box", "iou")):
+            task = TASKS["vqa"].build(root=str(tmp_path / "vqa"), kind=kind, **more)
+            (record,) = task.source.records
+            assert task.score(record, task.oracle(next(iter(task.samples())), None)).scores[key] > 0.99, (row, kind)
     task = TASKS["screenspot"].build(data="local", root=str(tmp_path / "hub"))
     with pytest.raises(Unusable, match=r"the answer is in pixels, and the size of s/a.png is not known"):
         task.score(task.source.records[0], "[500, 300]")

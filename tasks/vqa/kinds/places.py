@@ -87,15 +87,21 @@ class _Place(Kind):
         return list(record.box) if record.box else None
 
     def _size(self, record: Question) -> Size:
-        """Of the picture; None where boxes and answers are both in pixels, 1 x 1 where both are fractions: they need
-        none. Raises Unusable where it is needed and the picture is not at hand."""
-        if size := size_of(record):
+        """Of the picture: its own, or what the row states; None where boxes and answers are both in pixels, 1 x 1 where
+        both are fractions: they need none. Raises Unusable where it is needed and neither is at hand."""
+        if size := size_of(record) or record.size:
             return size
         if self.how.parser == "pixel" and not record.normalized:
             return None
-        if record.normalized and self.how.parser not in ("pixel", *EITHER):
+        if record.normalized and self.how.parser != "pixel":
             return UNIT
         raise Unusable(f"the size of {', '.join(record.images)[:200] or 'the picture'} is needed, and it is not here")
+
+    def _checked(self, record: Question, size: Size, read: Numbers | None) -> Numbers | None:
+        """What was read. Raises Unusable for pixels of a picture whose size is not known."""
+        if size is UNIT and self.how.parser in EITHER and read and max(read) > 1:
+            raise Unusable(f"the answer is in pixels, and the size of {', '.join(record.images)[:200]} is not known")
+        return read
 
     def _marks(self, record: Question, *said: Box | Point | None) -> list[Mark]:
         """The right box, and a box or a point of an answer, as parts of the picture's sides."""
@@ -132,7 +138,7 @@ class BoxKind(_Place):
 
     def score(self, record: Question, answer: str) -> Outcome:
         size = self._size(record)
-        right, read = goal(record, size), self._read(answer, size)
+        right, read = goal(record, size), self._checked(record, size, self._read(answer, size))
         found = iou(read, right) if read else 0.0
         scores = {"acc@0.5": float(found >= ENOUGH), "iou": found, "unparsed": float(read is None)}
         verdict = ", ".join(f"{n:.1f}" for n in read) if read else None
@@ -172,6 +178,7 @@ class PointKind(_Place):
         size = self._size(record)
         right = goal(record, size)
         read = PARSERS[self.how.parser](answer, size)
+        self._checked(record, size, read.point)
         scores = {
             "correct": float(hit(read.point, right)),
             "unparsed": float(read.form == "none"),
