@@ -151,7 +151,13 @@ class Played:
         when += [f"with {', '.join(packages)}"] if packages else []
         when += [f"at commit{'s' * (len(commits) > 1)} {', '.join(commits)}"] if commits else []
         spent = sum(r.record.cpu_seconds or 0 for r in runs) / 60
-        return f"{what}; {' '.join(when)}; {spent:.0f} minutes of CPU time in all."
+        return f"{what}; {' '.join(when)}; {minutes(spent)} of CPU time in all."
+
+
+def minutes(spent: float) -> str:
+    """"3 minutes", "1 minute" or "less than a minute"."""
+    whole = round(spent)
+    return "less than a minute" if not whole else f"{whole} minute{'s' * (whole > 1)}"
 
 
 def on_gpu(run: BundledRun) -> bool:
