@@ -155,7 +155,7 @@ class Played:
 
 
 def minutes(spent: float) -> str:
-    """"3 minutes", "1 minute" or "less than a minute"."""
+    """The words: "3 minutes", "1 minute" or "less than a minute"."""
     whole = round(spent)
     return "less than a minute" if not whole else f"{whole} minute{'s' * (whole > 1)}"
 
