@@ -161,7 +161,7 @@ def test_tune_writes_the_best_point_and_eval_takes_it(workdir, capsys):
     [
         (["method=vista", "task=pope", "method.vista.nothing=1,2"], "unknown setting method.vista.nothing: vista has"),
         (["method=vanilla", "task=pope"], "method=vanilla has no grid: list values"),
-        (["method=stride", "task=pope"], "has no grid (The budget is what one wants to spend, and a larger one loses"),
+        (["method=stride", "task=pope"], "has no grid (The budget is your choice of cost, and a larger one loses"),
         (["method=vanilla,vista", "task=pope"], "name one method"),
         (["method=vista", "task=pope", f"method.vista.lam={','.join(map(str, range(201)))}"], "has 201 points"),
     ],
