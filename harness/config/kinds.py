@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import math
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from harness.config.signatures import Unclear, stated
 
 TEXT, WHOLE, NUMBER, SWITCH, NOTHING = "text", "whole number", "number", "true or false", "null"
 LIST, MAPPING, ANY = "list", "mapping", "anything"
+ODD = "not a finite number"
+"""What no setting takes: nan, inf, and numbers that are too large."""
 NAMES = {
     "str": TEXT, "int": WHOLE, "float": NUMBER, "bool": SWITCH, "None": NOTHING,
     "list": LIST, "tuple": LIST, "Sequence": LIST, "dict": MAPPING, "Mapping": MAPPING,
@@ -134,6 +137,8 @@ def _kind(value: Any) -> str:
 def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return SWITCH
+    if isinstance(value, float) and not math.isfinite(value):
+        return ODD
     for cls, kind in ((str, TEXT), (int, WHOLE), (float, NUMBER), (dict, MAPPING), (list | tuple, LIST)):
         if isinstance(value, cls):
             return kind

@@ -84,12 +84,12 @@ FATAL = (UsageError, Missing, BrokenPromise)
 
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR)
+CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
 
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """Turns an error of a disk that has no more room into NoRoom, and one of a folder's rights into Missing."""
+    """Turns an error of a disk that has no more room into NoRoom, and one of a folder's name or rights into Missing."""
     try:
         yield
     except OSError as e:

@@ -19,6 +19,13 @@ TICK = 2 * 10**9
 """Nanoseconds: the coarsest clock of a file system (FAT) ticks every two seconds."""
 
 
+def left_behind(path: Path, root: Path) -> bool:
+    """Whether a file below a folder is hidden, in a hidden folder, or a copy that notebooks and other programs leave
+    there (`.ipynb_checkpoints/`, `._name`, `__MACOSX/`)."""
+    parts = path.relative_to(root).parts
+    return any(p.startswith(".") or p == "__MACOSX" for p in parts) or path.stem.endswith("-checkpoint")
+
+
 def cache_folder() -> Path:
     """$HARNESS_CACHE, or harness in the user's cache folder."""
     if own := os.environ.get("HARNESS_CACHE"):

@@ -59,6 +59,8 @@ def checked(outcome: Outcome) -> Outcome:
     """The outcome with plain numbers as scores, and details that JSON can hold. Raises TypeError, ValueError."""
     if not isinstance(outcome.scores, Mapping):
         raise TypeError(f"scores are {type(outcome.scores).__name__}, not a mapping from names to numbers")
+    if not isinstance(outcome.details, Mapping):
+        raise TypeError(f"details are {type(outcome.details).__name__}, not a mapping")
     scores = {str(name): number(name, value) for name, value in outcome.scores.items()}
     try:
         json.dumps(outcome.details, allow_nan=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.decoding import Decoding
 from harness.core.drawing import Mark
-from harness.core.errors import HarnessError, UsageError
+from harness.core.errors import HarnessError, UsageError, first_line
 from harness.core.pair import Pair
 from harness.core.score import Score
 from harness.core.types import Metric, Outcome, Reply, Request, Result, Sample
@@ -75,9 +76,18 @@ class Task(ABC):
         """What a run stores: `aggregate`, its primary metric bound to the primary score.
 
         Raises:
-            HarnessError: `aggregate` marks two metrics as primary, or contradicts the YAML or `scores`.
+            HarnessError: `aggregate` fails, marks two metrics as primary, or contradicts the YAML or `scores`.
         """
-        found = self.aggregate(results)
+        try:
+            found = list(self.aggregate(results))
+        except (HarnessError, MemoryError):
+            raise
+        except Exception as e:
+            at = traceback.extract_tb(e.__traceback__)[-1]
+            raise HarnessError(
+                f"task={self.name}: `aggregate` raised {type(e).__name__} ({first_line(e)}) at {at.filename}, line "
+                f"{at.lineno}: fix it, and the same command scores the stored answers"
+            ) from e
         known = {s.name: s for s in self.scores}
         primary = next((s.name for s in self.scores if s.primary), "")
         marked = [m.name for m in found if m.primary]

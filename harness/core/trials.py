@@ -38,14 +38,19 @@ class Trials:
         return found
 
     def _kept(self) -> list[Any]:
-        """Values of the file's whole lines; what was torn off is cut away."""
+        """Values of the file's whole lines; what was torn off, or left damaged by a power cut, is cut away."""
         if self.path is None or not self.path.exists():
             return []
-        text = self.path.read_bytes()
-        whole = text[: text.rfind(b"\n") + 1]
-        if whole != text:
-            self.path.write_bytes(whole)
-        return [json.loads(line) for line in whole.splitlines()]
+        text, found, end = self.path.read_bytes(), list[Any](), 0
+        for line in text[: text.rfind(b"\n") + 1].splitlines(keepends=True):
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                break
+            end += len(line)
+        if end < len(text):
+            self.path.write_bytes(text[:end])
+        return found
 
     def _keep(self, value: Any) -> None:
         if self.path is not None:

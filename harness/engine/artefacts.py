@@ -65,14 +65,15 @@ def provide(
             key = identity(method, model, data)
             where = directory(results, method, model, key)
             with _locked(where):
-                if not (where / "calibration.json").exists():
+                if (record := _use(method, where)) is None:
                     say(f"calibrating {method.name} for {model.name} on {key['data']['name']} (once)")
-                    _make(method, model, key, where, say)
-                records.append(_use(method, where))
+                    record = _make(method, model, key, where, say)
+                records.append(record)
     return records
 
 
-def _make(method: Method, model: Model, key: dict[str, Any], where: Path, say: Callable[[str], None]) -> None:
+def _make(method: Any, model: Model, key: dict[str, Any], where: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    """Calibrates, gives the method its artefact, and returns the record."""
     import time
 
     from safetensors.torch import save_file
@@ -95,6 +96,9 @@ def _make(method: Method, model: Model, key: dict[str, Any], where: Path, say: C
     }
     write_json(where / "calibration.json", record)  # last: an artefact without it is unfinished
     (where / "trials.jsonl").unlink(missing_ok=True)
+    found = _use(method, where)
+    assert found is not None, where
+    return found
 
 
 def _shown(tensor: Any) -> Any:
@@ -102,20 +106,30 @@ def _shown(tensor: Any) -> Any:
     return [round(x, 4) for x in tensor.tolist()] if tensor.ndim == 1 and len(tensor) <= 64 else list(tensor.shape)
 
 
-def _use(method: Any, where: Path) -> dict[str, Any]:
+def _use(method: Any, where: Path) -> dict[str, Any] | None:
+    """Gives the method its artefact; the record, or None where there is none yet, or a power cut left it cut short."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    method.artefact = load_file(str(where / "artefact.safetensors"))
-    return {"directory": where.name, **json.loads((where / "calibration.json").read_text())}
+    record = _record(where)
+    try:
+        method.artefact = load_file(str(where / "artefact.safetensors")) if record else None
+    except (OSError, SafetensorError):
+        return None
+    return record
+
+
+def _record(where: Path) -> dict[str, Any] | None:
+    try:
+        return {"directory": where.name, **json.loads((where / "calibration.json").read_text())}
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
 
 
 def records(results: Path) -> list[dict[str, Any]]:
-    """Every finished calibration, newest first."""
-    found = [
-        {"directory": path.parent.name, **json.loads(path.read_text())}
-        for path in (results / "calibration").glob("*/calibration.json")
-    ]
-    return sorted(found, key=lambda r: r["finished"], reverse=True)
+    """Every finished calibration that can be read, newest first."""
+    found = [_record(path.parent) for path in (results / "calibration").glob("*/calibration.json")]
+    return sorted((r for r in found if r and "finished" in r), key=lambda r: str(r["finished"]), reverse=True)
 
 
 @contextmanager

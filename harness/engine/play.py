@@ -28,6 +28,10 @@ def planned(task: Task, config: Mapping[str, Any]) -> Sequence[Sample]:
         return samples
     if not samples:
         raise HarnessError(f"task={task.name} has no samples for these settings: see harness show task={task.name}")
+    for key in ("id", "cluster", "group"):
+        if odd := next((s for s in samples if not isinstance(getattr(s, key), str | int | float)), None):
+            value = getattr(odd, key)
+            raise HarnessError(f"task={task.name}: sample {odd.id!r} has {key} {value!r:.40}: give each a text")
     twice = [id_ for id_, n in Counter(s.id for s in samples).items() if n > 1]
     if twice:
         raise HarnessError(f"task={task.name}: sample id {twice[0]!r} occurs twice: ids must be unique")

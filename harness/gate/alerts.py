@@ -30,7 +30,10 @@ def send(report: Report, targets: Sequence[str], body: str, state: Path) -> list
         raise UsageError(f"alerts: the environment has no {', '.join(missing)}: set it to an apprise address")
     deliveries = {target: _wandb() if target == WANDB else _apprise(target) for target in targets}
     now = _facts(report)
-    before = json.loads(state.read_text()) if state.exists() else {"verdict": "passed", "problems": []}
+    try:
+        before = json.loads(state.read_text()) if state.exists() else {"verdict": "passed", "problems": []}
+    except (ValueError, RecursionError):  # cut short: sent once more
+        before = None
     if now == before:
         return ["alert: nothing new"]
     lines = []

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.comparison.pairing import LOST, Played, share_missing, undamaged
-from harness.core.errors import INCOMPLETE, HarnessError, Missing, UsageError
+from harness.core.errors import INCOMPLETE, HarnessError, Missing, UsageError, not_json
 from harness.core.score import primary
 from harness.core.sinks import cell, utf8
 from harness.core.types import Metric, Outcome, Result
@@ -74,6 +74,11 @@ class BaselineRun:
     def path(self) -> Path:
         return self.folder / str(self.entry["file"])
 
+    def check(self) -> None:
+        """Raises whatever an entry that lacks something meets."""
+        _ = self.record, self.metrics, self.words, self.cost(), self.timings, self.name, self.path
+        _ = self.entry["sha256"], self.entry["accepted"][:10], self.entry["reason"]
+
     def verify(self) -> None:
         """Raises Tampered, naming the run."""
         if not self.path.is_file():
@@ -125,11 +130,19 @@ def read(folder: Path) -> list[BaselineRun]:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise Missing(f"{folder} holds no baseline: harness baseline update RUN --reason TEXT makes one") from None
-    except ValueError as e:
-        raise Tampered(f"{path} is not valid JSON ({e}): restore it") from e
+    except (ValueError, RecursionError) as e:
+        raise Tampered(f"{path} is not valid JSON ({not_json(e)}): restore it") from e
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("runs"), list):
+        raise Tampered(f"{path} lists no runs: restore it")
     if manifest.get("schema") != SCHEMA:
         raise Tampered(f"{path} has schema {manifest.get('schema')}, this harness knows {SCHEMA}: update harness")
-    return [BaselineRun(folder, entry) for entry in manifest["runs"]]
+    runs = [BaselineRun(folder, entry) for entry in manifest["runs"]]
+    for number, run in enumerate(runs, 1):
+        try:
+            run.check()
+        except (HarnessError, KeyError, TypeError, ValueError, AttributeError) as e:
+            raise Tampered(f"{path}: run {number} is not whole ({type(e).__name__}: {e}): restore it") from e
+    return runs
 
 
 def accept(folder: Path, run: Played, reason: str, timings: Sequence[dict[str, float]] = ()) -> BaselineRun:

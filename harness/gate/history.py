@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from harness.comparison.pairing import Pairs
-from harness.core.errors import UsageError, nearest
+from harness.core.errors import UsageError, nearest, not_json
 from harness.core.score import Score, judged
 from harness.core.types import Metric, Outcome, Result
 from harness.runs.files import write_json
@@ -179,8 +179,14 @@ def _change(
 
 
 def read_marks(path: Path) -> dict[str, Any]:
-    """What people noted about steps, by their id."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    """What people noted about steps, by their id. Raises UsageError where the file holds something else."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except (ValueError, RecursionError) as e:
+        raise UsageError(f"{path} is not valid JSON ({not_json(e)}): restore it, or name another by --marks") from e
+    if not isinstance(found, dict) or not all(isinstance(note, dict) for note in found.values()):
+        raise UsageError(f"{path} holds no notes about steps: restore it, or name another by --marks")
+    return found
 
 
 def mark(path: Path, key: str, state: str, reason: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import yaml
 
+from harness.config.kinds import kinds, refusal
 from harness.core.errors import UsageError, nearest
 from harness.runs.record import RunRecord
 
@@ -94,20 +95,25 @@ def read_policy(path: Path | None, delta: float | None = None) -> Policy:
     raw = _load(path or POLICY) if path or POLICY.is_file() else {}
     override: dict[str, Any] = {} if delta is None else {"delta": delta}
     _known(raw, [f.name for f in fields(Policy)], "gate.yaml")
+    _typed(raw, Policy, "gate.yaml")
     checks = []
     for number, given in enumerate(raw.get("checks") or [{}], 1):
         where = f"gate.yaml, check {number}"
         if not isinstance(given, dict):
             raise UsageError(f"{where} is not a mapping: write score, group, delta ... below it")
         _known(given, [f.name for f in fields(Rule)], where)
+        _typed(given, Rule, where)
         rule = Rule(**given | override)
-        if not isinstance(rule.delta, int | float) or rule.delta < 0:
+        if rule.delta < 0:
             raise UsageError(f"{where}: delta={rule.delta} must be a number, 0 or more")
         if rule.flips is not None and rule.changes is not None:
             raise UsageError(f"{where}: flips and changes exclude each other: write two checks")
         checks.append(rule)
     limits = raw.get("limits") or {}
     _known(limits, LIMITS, "gate.yaml, limits")
+    for name, ratio in limits.items():
+        if not kinds(1.0).fits(ratio):
+            raise UsageError(f"gate.yaml, limits: {refusal(name, ratio, kinds(1.0))}")
     policy = Policy(**raw | {"limits": limits, "checks": tuple(checks), "alerts": tuple(raw.get("alerts") or ())})
     if not 0 < policy.alpha < 0.5:
         raise UsageError(f"gate.yaml: alpha={policy.alpha} must lie between 0 and 0.5")
@@ -123,11 +129,19 @@ def _load(path: Path) -> dict[str, Any]:
         raw = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except OSError as e:
         raise UsageError(f"{path} cannot be read ({e.strerror}): name the gate's file by --policy FILE") from e
-    except yaml.YAMLError as e:
-        raise UsageError(f"{path} is not valid YAML: {' '.join(str(e).split())}") from e
+    except (yaml.YAMLError, ValueError, RecursionError) as e:
+        raise UsageError(f"{path} is not valid YAML in UTF-8: {' '.join(str(e).split())}") from e
     if not isinstance(raw, dict):
         raise UsageError(f"{path} holds no mapping: see docs/ci.md for an example")
     return raw
+
+
+def _typed(given: Mapping[str, Any], form: type[Policy] | type[Rule], where: str) -> None:
+    """Raises UsageError where a value is not of the type that the field has."""
+    for field_ in fields(form):
+        allowed = kinds(field_.default, field_.type)
+        if field_.name in given and not allowed.fits(given[field_.name]):
+            raise UsageError(f"{where}: {refusal(field_.name, given[field_.name], allowed)}")
 
 
 def _known(given: Mapping[str, Any], names: Any, where: str) -> None:

@@ -189,13 +189,20 @@ def _id(run: StoredRun) -> str:
 
 
 def _epoch(record: RunRecord) -> str:
-    """Seconds since 1970 at which the run ended."""
+    """Seconds since 1970 at which the run ended; 0 where that is not known."""
     when = record.finished or record.started
-    return f"{datetime.fromisoformat(str(when)).timestamp():.0f}"
+    try:
+        return f"{datetime.fromisoformat(str(when)).timestamp():.0f}"
+    except ValueError:  # of an imported log that does not say
+        return "0"
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", name) or "_"
+    """For a folder: a long name is cut, and told apart by its digest."""
+    plain = re.sub(r"[^\w.-]+", "_", name) or "_"
+    if len(data := plain.encode()) <= 200:
+        return plain
+    return f"{data[:150].decode(errors='ignore')}-{hashlib.sha256(utf8(name).encode()).hexdigest()[:10]}"
 
 
 def _text(value: Any) -> str:

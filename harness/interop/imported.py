@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from harness.core.errors import Missing, first_line
+from harness.core.files import left_behind
 from harness.core.types import Metric, Result
 from harness.interop import eleuther_logs, inspect_logs
 from harness.interop.log import Log, Odd, Stated
@@ -51,7 +52,7 @@ def bring(paths: Iterable[Path], results: Path) -> Found:
         except OSError as e:
             raise Missing(f"{path} cannot be read ({e.strerror})") from e
         folder = path.is_dir()
-        for file in sorted(p for p in path.rglob("*") if p.suffix in KINDS and p.is_file()) if folder else [path]:
+        for file in _files(path) if folder else [path]:
             try:
                 if not file.is_file():
                     raise Odd(f"{file} is not a file")
@@ -63,10 +64,19 @@ def bring(paths: Iterable[Path], results: Path) -> Found:
                 found.odd.append(f"{file} is not a log that can be read: {type(e).__name__}: {first_line(e)}")
                 continue
             for log in logs:
-                name, fresh = _write(log, results)
+                try:
+                    name, fresh = _write(log, results)
+                except (ValueError, TypeError, AttributeError, OverflowError) as e:
+                    found.odd.append(f"{file}: task {log.task} cannot be kept: {type(e).__name__}: {first_line(e)}")
+                    continue
                 (found.made if fresh else found.known).append(name)
                 found.notes.extend(filter(None, [log.note]))
     return found
+
+
+def _files(folder: Path) -> list[Path]:
+    """The logs below a folder, without hidden files and the copies of other programs."""
+    return sorted(p for p in folder.rglob("*") if p.suffix in KINDS and p.is_file() and not left_behind(p, folder))
 
 
 def _logs(path: Path, asked: bool) -> Iterator[Log]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.comparison.pairing import LOST
 from harness.core.score import Score, judged
+from harness.core.sinks import utf8
 from harness.core.types import Metric
 from harness.store import Store
 from harness.store.database import sql
@@ -34,8 +35,10 @@ Row = dict[str, Any]
 
 
 def slug(*words: Any) -> str:
-    """A file name for these words."""
-    return re.sub(r"[^A-Za-z0-9._]+", "-", "-".join(str(w) for w in words)).strip("-.") or "x"
+    """A file name for these words: a long one is cut, and told apart by its digest."""
+    said = "-".join(str(w) for w in words)
+    plain = re.sub(r"[^A-Za-z0-9._]+", "-", said).strip("-.") or "x"
+    return plain if len(plain) <= 200 else f"{plain[:150]}-{hashlib.sha256(utf8(said).encode()).hexdigest()[:10]}"
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from harness.core.errors import UsageError, nearest
-from harness.core.files import TICK, stamp
+from harness.core.files import TICK, left_behind, stamp
 from harness.core.verified import Verified
 from harness.core.verified import read as read_verified
 from harness.plugins.plugin import Plugin
@@ -39,7 +39,7 @@ class Registry:
         self.models: dict[str, Plugin] = {}
         extra = [*plugins, *filter(None, os.environ.get("HARNESS_PLUGINS", "").split(os.pathsep))]
         for folder in self._folders(extra):
-            for path in sorted(folder.rglob("*.yaml")):
+            for path in sorted(p for p in folder.rglob("*.yaml") if not left_behind(p, folder)):
                 self._add(path)
         for path in sorted((ROOT / "harness" / "config" / "model").glob("*.yaml")):
             raw = _model(path)
@@ -166,6 +166,8 @@ def _parsed(path: Path) -> Any:
         mark = getattr(e, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         raise UsageError(f"{path}{line}: this is not valid YAML ({getattr(e, 'problem', e)})") from e
+    except UnicodeDecodeError as e:
+        raise UsageError(f"{path} is not a text in UTF-8: save it as UTF-8") from e
 
 
 def _package_folder(entry: metadata.EntryPoint) -> Path:

@@ -16,6 +16,7 @@ import yaml
 from harness.cli import main
 from harness.core import Metric
 from harness.engine.annotated import EMBEDDED, Data
+from harness.engine.artefacts import records
 from harness.methods.activations import iri
 from harness.plugins.registry import ROOT, Registry
 from harness.runs.record import RunRecord
@@ -103,6 +104,10 @@ def test_an_interrupted_calibration_resumes(workdir, pictures, monkeypatch):
     questions = sum(min(3, len(objects)) for _, objects in Data(str(pictures)).pictures())
     assert interrupted == 2 and len(asked) == questions + 1, "the two that were kept are not traced again"
     assert artefact.read_bytes() == whole and not (artefact.parent / "trials.jsonl").exists()
+    record = artefact.with_name("calibration.json")
+    record.write_bytes(record.read_bytes()[:100])  # as a power cut leaves it
+    assert records(Path("results")) == [] and main(words) == 0
+    assert json.loads(record.read_text())["method"] == "iri"
 
 
 def test_other_data_is_another_run(workdir, pictures):

@@ -46,7 +46,7 @@ def test_of_a_default_alone(default, wanted):
     ("annotation", "good", "bad"),
     [
         ("int", [3, -1], [True, 1.5, "3", None, [3]]),
-        ("float", [3, 0.5], [True, "", None]),
+        ("float", [3, 0.5], [True, "", None, float("nan"), float("inf")]),
         ("bool", [True, False], [1, "true", None]),
         ("str | None", ["", "x", None], [1, True, []]),
         ("list[int]", [[], [1, 2]], [["a"], [1, None], 1]),

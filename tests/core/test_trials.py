@@ -28,6 +28,13 @@ def test_it_resumes_wherever_it_was_cut(tmp_path_factory, values, data):
     assert path.read_bytes() == whole
 
 
+def test_what_a_power_cut_left_is_measured_again(tmp_path):
+    path = tmp_path / "trials.jsonl"
+    path.write_bytes(b"1\n2\n\0\0\0\n4\n")
+    assert Trials(path)([1, 2, 3, 4], lambda step: 10 * step) == [1, 2, 30, 40]
+    assert path.read_text() == "1\n2\n30\n40\n"
+
+
 def test_it_tells_its_progress(tmp_path, monkeypatch):
     monkeypatch.setattr(trials, "EVERY", -1.0)
     said = []

@@ -17,6 +17,7 @@ import pytest
 
 from harness.cli import main
 from harness.leaderboard import pages
+from harness.plugins.registry import forget
 from harness.runs import journal
 from harness.runs.stored import StoredRun, stored
 from harness.store import Store
@@ -71,6 +72,26 @@ def test_a_score_that_is_no_number_is_one_error_row(odd, bad, capsys):
     assert message.startswith(("TypeError: score correct is ", "ValueError: score correct is ", "OverflowError: "))
     for command in (["ls"], ["ingest"], ["site", "build", "--plugins", "plug"], ["compare", run.name, run.name]):
         assert main(command) == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('{"seen": {1}}', "None", "12 x TypeError: details are NoneType"),
+        ("scored = [r for r in results if r.outcome]", "scored = 1 / 0", "`aggregate` raised ZeroDivisionError"),
+        ("return [mean", "return None and [mean", "`aggregate` raised TypeError"),
+        ('f"{i}", f"{i}", "all"', 'f"{i}", None, "all"', "sample '0' has cluster None: give each a text"),
+    ],
+)
+def test_what_a_task_of_ones_own_does_wrong_is_one_line(odd, old, new, says, capsys):
+    file = Path("plug/odd/task.py")
+    file.write_text(ODD.replace(old, new))
+    forget()
+    assert main(odd("1.0")) == 1
+    assert says in capsys.readouterr().err
+    file.write_text(ODD)
+    forget()
+    assert main(odd("1.0", "retry=errors")) == 0
 
 
 @pytest.mark.parametrize("good", ["np.float32(1)", "np.bool_(True)", "np.int64(1)", "np.array(1.0)"])

@@ -156,6 +156,15 @@ def test_a_tampered_or_missing_file_is_refused_by_name(base, capsys):
     assert main(["gate"]) == 0
 
 
+@pytest.mark.parametrize("text", ["[]", "{", '{"schema": 1}', '{"schema": 1, "runs": [{}]}', "[" * 100_000])
+def test_a_damaged_manifest_is_one_line(base, capsys, text):
+    (base / "manifest.json").write_text(text)
+    for command in (["gate"], ["baseline", "show"]):
+        assert main(command) == 3
+        err = capsys.readouterr().err
+        assert "manifest.json" in err and "restore it" in err and err.count("\n") == 1
+
+
 def test_bad_then_fixed_then_bad_again_is_bad(base, capsys):
     """The newest run that was started is the fixed one; what the command gives now is the bad one, from the store."""
     bad = play(answers(0.2, flip=0.05))
@@ -444,10 +453,18 @@ def test_an_incomplete_run_is_no_baseline(workdir, capsys):
         ("inconclusive: maybe", "must be fail or warn"),
         ("[1]", "holds no mapping"),
         ("a: [", "not valid YAML"),
+        ("checks: 5", "checks=5 must be a list"),
+        ("limits: 5", "limits=5 must be a mapping"),
+        ("limits: {seconds: fast}", "limits: seconds=fast must be a number"),
+        ("alerts: ADDRESS", "alerts=ADDRESS must be a list of texts"),
+        ("alpha: .nan", "alpha=nan must be a number"),
+        ("checks: [{flips: x}]", "check 1: flips=x must be a whole number"),
+        ("checks: [{delta: .inf}]", "check 1: delta=inf must be a number"),
+        ("\xff", "not valid YAML in UTF-8"),
     ],
 )
 def test_bad_policies_are_one_line(base, capsys, text, says):
-    Path("gate.yaml").write_text(text)
+    Path("gate.yaml").write_text(text, encoding="latin-1")
     assert main(["gate"]) == 2
     err = capsys.readouterr().err
     assert says in err and err.count("\n") == 1

@@ -74,6 +74,14 @@ def test_words_that_make_no_sense(workdir, capsys):
         assert says in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("text", ["{", "[]", '{"a": 5}'])
+def test_damaged_marks_are_one_line(workdir, capsys, text):
+    (workdir / "results" / "runs").mkdir(parents=True)
+    (workdir / "marks.json").write_text(text)
+    assert main(["history", "sums", "--marks", "marks.json"]) == 2
+    assert "name another by --marks" in capsys.readouterr().err
+
+
 def test_a_ratio_of_which_less_is_better(workdir):
     """Judged by the ratio, not by the first score; what is listed as flipped moved with the step."""
     names = [

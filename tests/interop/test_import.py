@@ -14,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.cli import main
-from harness.interop import eleuther_logs, inspect_logs
+from harness.interop import eleuther_logs, every_eval_ever, inspect_logs
 from harness.interop.imported import bring
 from harness.interop.log import Odd
+from harness.leaderboard.board import slug
+from harness.runs.stored import stored
 
 LOGS = Path(__file__).parent / "logs"
 
@@ -269,6 +271,18 @@ def test_a_task_of_any_name_is_imported_and_so_are_the_logs_after_it(tmp_path, t
     found = bring([tmp_path / "log"], tmp_path / "results")
     assert len(found.made) == 3 and not found.odd
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 3
+    every_eval_ever.write(stored(tmp_path / "results"), tmp_path / "out", "me", "third_party")
+    assert len(list((tmp_path / "out").rglob("*_samples.jsonl"))) == 3
+    assert len(slug("lm_eval", task)) < 256
+
+
+def test_copies_of_other_programs_are_no_logs(tmp_path):
+    path = lm(tmp_path / "log", "one", "results_a.json")
+    for name in (".ipynb_checkpoints/results_a-checkpoint.json", "results_a-checkpoint.json", "._results_a.json"):
+        (path.parent / name).parent.mkdir(exist_ok=True)
+        (path.parent / name).write_bytes(path.read_bytes())
+    found = bring([tmp_path / "log"], tmp_path / "results")
+    assert len(found.made) == 1 and not found.odd
 
 
 def test_numbers_that_are_none_are_left_out(workdir, capsys):

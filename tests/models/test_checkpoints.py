@@ -154,6 +154,12 @@ def test_a_damaged_or_missing_file(folder, name, content, said):
     assert said in refused(folder)
 
 
+def test_files_that_a_mac_left_beside_them_are_passed_over(folder, answer):
+    for name in ("model.safetensors", "config.json"):
+        (folder / f"._{name}").write_bytes(b"\x00\x05\x16\x07")
+    assert answered(hf(folder)) == answer
+
+
 def test_a_shard_that_is_missing(folder, answer):
     tensors = load_file(folder / "model.safetensors")
     (folder / "model.safetensors").unlink()

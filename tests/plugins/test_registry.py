@@ -67,6 +67,17 @@ def test_faults_name_the_file(tmp_path):
     (tmp_path / "bad.yaml").write_text("_target_: a.B\nkind: thing")
     with pytest.raises(UsageError, match="kind must be"):
         Registry([tmp_path])
+    (tmp_path / "bad.yaml").write_text("card: {title: Größe}", encoding="latin-1")
+    with pytest.raises(UsageError, match=r"bad\.yaml is not a text in UTF-8"):
+        Registry([tmp_path])
+
+
+def test_copies_of_other_programs_are_no_plugins(tmp_path):
+    before = Registry().groups
+    for name in (".ipynb_checkpoints/task-checkpoint.yaml", "task-checkpoint.yaml", "._task.yaml", "__MACOSX/a.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("_target_: a.B\nkind: thing")
+    assert {g: list(v) for g, v in Registry([tmp_path]).groups.items()} == {g: list(v) for g, v in before.items()}
 
 
 def test_misspelt_names_get_the_nearest():

@@ -41,7 +41,7 @@ def check_files(folder: Path, *, shown: str, gguf: str | None, trust: bool) -> N
         UsageError: the weights are pickles, and these are not trusted.
     """
     here = f"model.path={shown}"
-    for file in sorted(f for f in folder.iterdir() if f.is_file()):
+    for file in sorted(f for f in folder.iterdir() if f.is_file() and not f.name.startswith(".")):
         with file.open("rb") as opened:
             head = opened.read(SMALL)
         if head.startswith(POINTER):
@@ -52,7 +52,7 @@ def check_files(folder: Path, *, shown: str, gguf: str | None, trust: bool) -> N
         if not (folder / gguf).is_file():
             raise Missing(f"{here} holds no {gguf}, which model.gguf names")
         return
-    tensors = sorted(folder.glob("*.safetensors"))
+    tensors = sorted(f for f in folder.glob("*.safetensors") if not f.name.startswith("."))
     for file in tensors:
         _check_tensors(here, file)
     for file in _shards(here, folder):

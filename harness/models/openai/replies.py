@@ -112,7 +112,15 @@ def reply(value: Any) -> Reply:
 
 
 def _texts(content: Any) -> tuple[str | None, str]:
-    """Text and thinking of a message's content: a text, or a list of parts, some of which may hold none."""
+    """Text and thinking of a message's content: a text, a part, or a list of parts, some of which may hold none. Raises
+    Fault for an object that is no part."""
+    if isinstance(content, dict):
+        found = _texts([content])
+        if found == (None, ""):
+            raise Fault(f"the answer's content is an object without text: {words(content)}")
+        return found
+    if isinstance(content, int | float) and not isinstance(content, bool):
+        return str(content), ""
     if not isinstance(content, list):
         return (content if isinstance(content, str) else None), ""
     said, thought = [], []
@@ -123,11 +131,16 @@ def _texts(content: Any) -> tuple[str | None, str]:
             if str(part.get("type")) in ("thinking", "reasoning"):
                 inner = part.get("thinking") or part.get("reasoning") or part.get("text")
                 thought.append(inner if isinstance(inner, str) else _texts(inner)[0] or "")
-            elif isinstance(part.get("text"), str):
-                said.append(part["text"])
+            elif isinstance(text := _value(part.get("text", part.get("content"))), str):
+                said.append(text)
             elif isinstance(part.get("refusal"), str):
                 said.append(part["refusal"])
     return ("".join(said) if said or not content else None), "".join(thought)
+
+
+def _value(text: Any) -> Any:
+    """A text, also where it stands in an object as its value."""
+    return text.get("value") if isinstance(text, dict) else text
 
 
 def _reasoning(message: Mapping[str, Any]) -> str:
