@@ -19,6 +19,8 @@ LOOKING = ("crop_center", "visrl", "deepeyes")
 ATTENTION = ("act", "powerattention", "context_steering", "soft_injection")
 CACHE = ("streaming_llm", "h2o", "snapkv", "window", "stride", "lazyeviction", "delta", "gui_kv")
 STEERED = (*HALLUCINATION, *ATTENTION, "prune", "neighborhood", "bi_level", "inward_window")
+WITHOUT_SEARCH = tuple(m for m in STEERED if m != "opera")
+"""OPERA takes a hundred times as many passes as vanilla on POPE: it is played on a part of the questions."""
 WRITTEN = tuple(m for m in CACHE if m != "gui_kv")
 """Of a prompt without pictures GUI-KV makes what SnapKV makes."""
 
@@ -127,7 +129,17 @@ STUDIES = {
         *(
             Study(f"{task}-{name}", task, (f"task={task}", *words), _methods(*methods))
             for name, words in SEEDS.items()
-            for task, methods in (("pope", (*STEERED, *LOOKING)), ("chair", (*STEERED, *CACHE)))
+            for task, methods in (("pope", (*WITHOUT_SEARCH, *LOOKING)), ("chair", (*STEERED, *CACHE)))
+        ),
+        *(
+            Study(
+                f"pope-opera-{name}",
+                "pope",
+                ("task=pope", *words, "limit=900"),
+                _methods("vanilla", "opera"),
+                whole=3600,
+            )
+            for name, words in SEEDS.items()
         ),
         Study(
             "niah-kept-smollm2",
