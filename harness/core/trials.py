@@ -24,7 +24,7 @@ class Trials:
         holds, from the first step on, is not measured again. A calibration calls this once."""
         found = self._kept()[: len(steps)]
         if found and self.say:
-            self.say(f"  {len(found)}/{len(steps)} are there from before")
+            self.say(f"{len(found)}/{len(steps)} are there from before")
         began = spoke = time.monotonic()
         before = len(found)
         for step in steps[before:]:
@@ -34,7 +34,7 @@ class Trials:
             if self.say and now - spoke > EVERY and len(found) < len(steps):
                 spoke = now
                 left = (now - began) / (len(found) - before) * (len(steps) - len(found))
-                self.say(f"  {len(found)}/{len(steps)}, {left:.0f} s left")
+                self.say(f"{len(found)}/{len(steps)}, {left:.0f} s left")
         return found
 
     def _kept(self) -> list[Any]:
