@@ -130,7 +130,7 @@ def _main(words: list[str]) -> int:
         print(line(f"harness: {e}"), file=sys.stderr)
         return e.exit_code
     except KeyboardInterrupt:
-        print("harness: interrupted; the same command continues where this one stopped", file=sys.stderr)
+        print("harness: interrupted; rerun the same command to resume", file=sys.stderr)
         return INTERRUPTED
 
 

@@ -43,7 +43,7 @@ def read(path: Path) -> Rows:
     names = [s.lower() for s in path.suffixes]
     if names and names[-1] in UNREAD:
         raise UsageError(
-            f"{path} is {UNREAD[names[-1]]}: give JSON lines, JSON, CSV, TSV, xlsx or Parquet, also packed by gzip"
+            f"{path} is {UNREAD[names[-1]]}: give JSON lines, JSON, CSV, TSV, xlsx or Parquet, also gzipped"
         )
     data = path.read_bytes()
     if data.startswith(b"\x1f\x8b"):

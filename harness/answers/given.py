@@ -103,8 +103,8 @@ def _one_turn(rows: Rows) -> None:
     for i, row in enumerate(rows.rows):
         if (row.get("calls") or 0) > 1:
             raise UsageError(
-                f"{rows.where(i)} is of an episode of {row['calls']} turns, and holds the last answer alone: score it "
-                "anew by harness rescore RUN"
+                f"{rows.where(i)} belongs to an episode of {row['calls']} turns and holds only the last answer: score "
+                "it again with harness rescore RUN"
             )
 
 

@@ -31,8 +31,8 @@ def matched(rows: Rows, asked: Asked, id_field: str | None, by: str) -> tuple[Fi
         found = next((f for f in (by_position(contents, k, trusted=True) for k in (*fields, None)) if f), None)
         if found is None:
             raise UsageError(
-                f"model.match=order: no id in {rows.path} counts the records of one group from 0, and its {len(rows)} "
-                f"rows are not as many as the samples ({len(asked.samples)}): choose one split, or model.match=content"
+                f"model.match=order: no id in {rows.path} counts the records of one group from 0, and it has "
+                f"{len(rows)} rows for {len(asked.samples)} samples: choose one split, or model.match=content"
             )
         return found, contents
     fits = [_by_id(contents, f) for f in fields]

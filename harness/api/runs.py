@@ -110,5 +110,5 @@ def given(run: Run | str, results: str | Path | None) -> Run:
     if isinstance(run, Run):
         return run
     if not isinstance(run, str):
-        raise UsageError(f"{run!r:.80} is no run: give one of harness.runs(), or its name")
+        raise UsageError(f"{run!r:.80} is not a run: give one of harness.runs(), or its name")
     return Run(find(folder(results_default() if results is None else results), run))

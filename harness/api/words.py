@@ -78,7 +78,7 @@ def _names(group: str, value: Any) -> list[str]:
     if odd := next((v for v in many if not isinstance(v, str)), None):
         name = odd.__name__ if isinstance(odd, type) else type(odd).__name__
         raise UsageError(
-            f"{group}={name}: an object's code is not known to a run's identity: {FOLDER.format(group)}"
+            f"{group}={name}: a run's identity cannot cover the code of an object: {FOLDER.format(group)}"
             if group in ("task", "method")
             else f"{group} is given by its name, not as {name}"
         )

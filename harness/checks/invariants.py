@@ -35,7 +35,7 @@ def edits_nothing(
     read = play(view, inputs, [probe])
     same(read, before, CLOSE if probe.prefix == "none" or probe.contrasts else 0)
     if hooks(view) > hung or view.implementation != attention:
-        raise Failed("hooks of it, or its attention function, are left on the model")
+        raise Failed("its hooks or its attention function are left on the model")
     return read
 
 
@@ -45,14 +45,14 @@ def reads_the_same_alone(
     """Readings of a batch whose prompts share pictures (`together`) are those of each prompt alone, but for rounding.
     Raises Failed, also where there are none. `which`: the prompts that are asked alone."""
     if not any(g.readings for g in together):
-        raise Failed("it reads nothing")
+        raise Failed("it has no readings")
     for number in which:
         (alone,), batched = play(view, [inputs[number]], [probe]), together[number]
         if alone.readings.keys() != batched.readings.keys():
-            raise Failed(f"prompt {number + 1} has other readings alone")
+            raise Failed(f"prompt {number + 1} has other readings when it runs alone")
         for name, reading in alone.readings.items():
             if not np.allclose(reading.values, batched.readings[name].values, atol=2e-3, rtol=2e-3, equal_nan=True):
-                raise Failed(f"prompt {number + 1}: {name} is another one alone")
+                raise Failed(f"prompt {number + 1}: {name} differs when it runs alone")
 
 
 def changes_something(
@@ -69,13 +69,13 @@ def changes_something(
 
 def leaves_no_trace(view: View, inputs: Sequence[Inputs], before: Sequence, hung: int, attention: str) -> None:
     if (left := hooks(view) - hung) > 0:
-        raise Failed(f"{left} hooks of it still hang on the model")
+        raise Failed(f"{left} of its hooks are left on the model")
     if view.implementation != attention:
-        raise Failed(f"the attention function of the model is {view.implementation} and not {attention} any more")
+        raise Failed(f"the model's attention function is {view.implementation}, no longer {attention}")
     try:
         same(play(view, inputs), before, 0)
     except Failed as e:
-        raise Failed(f"once it is off, the plain model answers otherwise: {e}") from e
+        raise Failed(f"once it is off, the plain model answers differently: {e}") from e
 
 
 def batch_equals_singles(view: View, inputs: Sequence[Inputs], make: Callable[[], Steering]) -> None:

@@ -39,7 +39,7 @@ HELP = "what is installed here, and what a missing part would need"
 
 
 def add_arguments(parser: Parser) -> None:
-    parser.add_argument("--offline", action="store_true", help="do not ask whether the hub can be reached")
+    parser.add_argument("--offline", action="store_true", help="do not check whether the hub can be reached")
 
 
 def run(given: Any) -> int:

@@ -34,7 +34,7 @@ groups (choose by name; set their values by GROUP.KEY=VALUE, or by KEY=VALUE whe
 settings:
   limit=N           at most N samples: whole clusters, balanced over groups, drawn with seed
   offset=N          leaves out what limit=N draws: limit= and the rest come from the other samples
-  ids=A,B           these samples alone; ids=@FILE: one id a line, a JSON list, or a table with a column id
+  ids=A,B           these samples alone; ids=@FILE: one id per line, a JSON list, or a table with a column id
   system=TEXT       a system message in front of every question, or system=@FILE
   fewshot=N         so many answered examples of the task's calibration split in front of every question
   seed=0            of limit, sampling and noise

@@ -24,7 +24,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--relationship",
         default="third_party",
-        help="of whoever ran them to the model's makers (every-eval-ever; default: third_party)",
+        help="how whoever ran them relates to the model's makers (every-eval-ever; default: third_party)",
         **one_of("relationship", RELATIONSHIPS),
     )
 

@@ -72,7 +72,7 @@ def _report(config: dict[str, Any], own: dict[str, str]) -> dict[str, Any]:
     samples = planned(task, {**config, "ids": ids_of(config.get("ids"))})
     size, clusters = len(samples), len({s.cluster for s in samples})
     if clusters < 2:
-        raise UsageError(f"task={task.name} has one cluster with these settings, and luck cannot be told from one")
+        raise UsageError(f"task={task.name} has one cluster with these settings: intervals need several")
     data, method = str(config["task"].get("data") or "default"), "+".join(config["method"])
     report: dict[str, Any] = {
         "task": task.name, "data": data, "samples": size, "clusters": clusters, "cluster": task.cluster or "cluster",

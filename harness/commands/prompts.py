@@ -113,7 +113,7 @@ def _duration(seconds: float) -> str:
 def _question(asked: Asked, sent: list[Sent] | None = None, error: str = "") -> None:
     sample = asked.sample
     say("")
-    say(f"{sample.id} [{sample.group}] wants {sample.target!r}")
+    say(f"{sample.id} [{sample.group}] target {sample.target!r}")
     for number, picture in enumerate(asked.request.pictures if asked.request else (), 1):
         say(f"  picture {number}: {_size(picture)}")
     if error := error or asked.error:

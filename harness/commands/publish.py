@@ -20,7 +20,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--hub", default="", metavar="OWNER/NAME", help="dataset that gets tables, records and a card")
     parser.add_argument("--card", default="", metavar="OWNER/MODEL", help="model whose card gets them, by pull request")
     parser.add_argument("--private", action="store_true", help="make the dataset a private one if it is new")
-    parser.add_argument("--dry-run", action="store_true", help="write what would be uploaded, and reach for nothing")
+    parser.add_argument("--dry-run", action="store_true", help="write what would be uploaded, and upload nothing")
     parser.add_argument("--out", default="publish", metavar="DIR", help="with --dry-run: where to (default: publish)")
 
 

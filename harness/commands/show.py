@@ -40,7 +40,9 @@ def add_arguments(parser: Parser) -> None:
         "--samples", type=int, default=0, metavar="N", help="also print N samples of the run; prompts of N samples"
     )
     parser.add_argument(
-        "--wrong", action="store_true", help="with --samples: those that are wrong by the judged score, and errors"
+        "--wrong",
+        action="store_true",
+        help="with --samples: only those wrong by the primary score, and errors",
     )
     parser.add_argument("--probe", metavar="NAME", help="of a run: what a probe read, as tables, curves and heat maps")
     parser.add_argument("--json", action="store_true", help="the record and metrics, or a probe's readings, as JSON")
@@ -279,7 +281,7 @@ def _samples(run: Any, given: Any) -> None:
         shown += 1
         said = f"{outcome.answer!r} -> {outcome.verdict}" if outcome else f"error: {result.error['message']}"
         scores = ", ".join(f"{k}={v:g}" for k, v in outcome.scores.items()) if outcome else ""
-        say(f"  {result.id} [{result.group}] wants {result.target!r}: {said}  {scores}")
+        say(f"  {result.id} [{result.group}] target {result.target!r}: {said}  {scores}")
         if told := outcome.details.get("judge") if outcome else None:
             said = told.get("error") or told.get("reason")
             say(f"    {told.get('name')}: {told.get('verdict') or 'no verdict'}: {str(said)[:LONGEST]}")

@@ -23,7 +23,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--private-pictures",
         action="store_true",
-        help="serve: show pictures of all records here, of those that may not be published as well; writes no site",
+        help="serve: show the pictures of all records here, also those that may not be published; writes no site",
     )
     parser.add_argument(
         "--port", type=int, default=8000, metavar="N", help="serve: on 127.0.0.1 (8000; 0: any free one)"

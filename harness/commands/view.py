@@ -15,7 +15,7 @@ HELP = "runs and their samples in a browser on this machine, also while they run
 
 
 def add_arguments(parser: Parser) -> None:
-    parser.add_argument("run", nargs="?", metavar="RUN", help="a run by name or beginning: the page that is named")
+    parser.add_argument("run", nargs="?", metavar="RUN", help="a run by name or beginning: prints its page's address")
     parser.add_argument("--port", type=int, default=8001, metavar="N", help="on 127.0.0.1 (8001; 0: any free one)")
 
 

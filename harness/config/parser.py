@@ -63,7 +63,7 @@ def add_results(parser: argparse.ArgumentParser) -> None:
         default=results_default(),
         type=_folder,
         metavar="DIR",
-        help="folder of runs/ and harness.duckdb, also as results=DIR (default: HARNESS_RESULTS or results)",
+        help="folder with runs/ and harness.duckdb, also as results=DIR (default: HARNESS_RESULTS or results)",
     )
 
 

@@ -39,7 +39,7 @@ class Decoding:
             raise UsageError(f"decoding.max_new_tokens={self.max_new_tokens} must be at least 1")
         if self.strategy == "choices" and (self.extra or self.max_new_tokens is not None):
             name = "extra" if self.extra else "max_new_tokens"
-            raise UsageError(f"decoding=choices takes one pass and writes nothing: leave decoding.{name} out")
+            raise UsageError(f"decoding=choices takes one pass and generates no text: leave decoding.{name} out")
 
     def facts(self) -> dict[str, Any]:
         """What a run's identity and record hold."""

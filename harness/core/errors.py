@@ -94,7 +94,7 @@ def writing() -> Iterator[None]:
         yield
     except OSError as e:
         if e.errno in CLOSED and e.filename:
-            raise Missing(f"{e.filename}: {e.strerror}: choose another folder, or change its rights") from e
+            raise Missing(f"{e.filename}: {e.strerror}: choose another folder, or change its permissions") from e
         if e.errno not in FULL:
             raise
         where = f" for {e.filename}" if e.filename else ""

@@ -40,7 +40,7 @@ def opened(data: bytes) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data))
     except UnidentifiedImageError:
-        raise ValueError("it is no picture, or of an unknown format") from None
+        raise ValueError("it is not a picture, or its format is unknown") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as e:
         raise Unusable(f"too large: over {MAX_PIXELS:,} pixels, the limit that harness.core.pixels sets") from e
     _bounded(image)

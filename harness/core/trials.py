@@ -24,7 +24,7 @@ class Trials:
         holds, from the first step on, is not measured again. A calibration calls this once."""
         found = self._kept()[: len(steps)]
         if found and self.say:
-            self.say(f"{len(found)}/{len(steps)} are there from before")
+            self.say(f"{len(found)}/{len(steps)} are done already")
         began = spoke = time.monotonic()
         before = len(found)
         for step in steps[before:]:

@@ -54,7 +54,7 @@ def evaluate(config: dict[str, Any], listener: Listener) -> int:
             return _from_store(plan, record, listener)
         taken = take(plan, older, listener.say)
         if record is None and not taken.rows and (reason := since(plan)):
-            listener.say(f"asking anew: {reason}")
+            listener.say(f"asking again: {reason}")
         drop = record is not None and _retried(plan, record)
         record, metrics = _play(plan, rows, listener, taken, drop_errors=drop)
         if record.status.ended:

@@ -103,7 +103,7 @@ def _state(plan: Plan, total: int) -> tuple[str, int]:
         kept = len(rows) - (errors if plan.config["retry"] == "errors" else 0)
         return f"{name} has {kept:,} of {total:,} samples: the command asks the others", total - kept
     if older := candidates(plan):
-        return f"answers of {older[0].name} are scored anew, as far as the same is asked", total
+        return f"answers of {older[0].name} are rescored, as far as the same is asked", total
     return "nothing: every sample is asked", total
 
 

@@ -43,7 +43,7 @@ def known(plan: Plan, say: Callable[[str], None] = lambda _: None) -> RunRecord 
     try:
         return plan.directory.record()
     except Damaged as e:
-        say(f"{e}: it is written anew from the journal")
+        say(f"{e}: it is rewritten from the journal")
         return None
 
 

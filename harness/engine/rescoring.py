@@ -67,7 +67,7 @@ def take(plan: Plan, found: Sequence[StoredRun], say: Callable[[str], None]) -> 
     if not rows:
         return Taken()
     rest = f"; {len(samples) - len(rows)} other samples are asked" if len(rows) < len(samples) else ""
-    say(f"scoring {len(rows)} answers of {best.name} anew{rest}")
+    say(f"rescoring {len(rows)} answers of {best.name}{rest}")
     return Taken(rows, inherited(best))
 
 

@@ -17,7 +17,7 @@ TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".gz")
 def ids_of(value: Any) -> list[str] | None:
     """The ids, each once; None for no selection.
 
-    `value`: a list, "a,b", "[a,b]", JSON, or "@FILE": one id a line, a JSON list, or a table with a column of ids.
+    `value`: a list, "a,b", "[a,b]", JSON, or "@FILE": one id per line, a JSON list, or a table with a column of ids.
     Raises UsageError where it names none, Missing where the file cannot be read.
     """
     if value is None:
@@ -62,14 +62,14 @@ def _file(path: Path) -> list[Any]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as e:
-        raise Missing(f"ids=@{path} cannot be read ({e.strerror or e}): give a file with one id a line") from e
+        raise Missing(f"ids=@{path} cannot be read ({e.strerror or e}): give a file with one id per line") from e
     except ValueError as e:
-        raise UsageError(f"ids=@{path} is not a text in UTF-8: give a file with one id a line") from e
+        raise UsageError(f"ids=@{path} is not a text in UTF-8: give a file with one id per line") from e
     if text.lstrip().startswith(("[", "{")):
         try:
             value = json.loads(text)
         except (ValueError, RecursionError) as e:
-            raise UsageError(f"ids=@{path} is neither JSON ({not_json(e)}) nor a list with one id a line") from e
+            raise UsageError(f"ids=@{path} is neither JSON ({not_json(e)}) nor a list with one id per line") from e
         if isinstance(value, list) and not any(isinstance(v, dict) for v in value):
             return _texts(value, f"@{path}")
         return _column(path)
@@ -78,7 +78,7 @@ def _file(path: Path) -> list[Any]:
 
 def _texts(value: Any, where: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(v, str | int) and not isinstance(v, bool) for v in value):
-        raise UsageError(f"{where}: a list of ids holds texts and whole numbers alone")
+        raise UsageError(f"{where}: a list of ids may hold only texts and whole numbers")
     return [str(v) for v in value]
 
 
@@ -87,7 +87,7 @@ def _column(path: Path) -> list[Any]:
     from harness.answers.files import read
 
     if not path.is_file():
-        raise Missing(f"ids=@{path} is not a file: give a file with one id a line, or a table with a column id")
+        raise Missing(f"ids=@{path} is not a file: give a file with one id per line, or a table with a column id")
     rows = read(path)
     field = next((f for f in FIELDS if f in rows.fields), None)
     if field is None:

@@ -135,7 +135,7 @@ def read(folder: Path) -> list[BaselineRun]:
     if not isinstance(manifest, dict) or not isinstance(manifest.get("runs"), list):
         raise Tampered(f"{path} lists no runs: restore it")
     if manifest.get("schema") != SCHEMA:
-        raise Tampered(f"{path} has schema {manifest.get('schema')}, this harness knows {SCHEMA}: update harness")
+        raise Tampered(f"{path} has schema {manifest.get('schema')}, this harness supports {SCHEMA}: update harness")
     runs = [BaselineRun(folder, entry) for entry in manifest["runs"]]
     for number, run in enumerate(runs, 1):
         try:

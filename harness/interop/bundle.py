@@ -86,7 +86,7 @@ def read(path: Path) -> list[BundledRun]:
         table = pq.read_table(path)
         entries = json.loads(zlib.decompress((table.schema.metadata or {})[META]))
     except (pa.ArrowInvalid, OSError, KeyError, ValueError, zlib.error) as e:
-        raise Damaged(f"{path} is not a bundle of runs: make it anew with harness export --format bundle") from e
+        raise Damaged(f"{path} is not a bundle of runs: make it again with harness export --format bundle") from e
     rows: dict[int, list[Result]] = defaultdict(list)
     target = cache(json.loads)  # samples of many runs have few of them
     for row in table.to_pylist():

@@ -36,7 +36,7 @@ TASK = "image-text-to-text"
 def checked(repo: str, option: str) -> str:
     """The name of a repository. Raises UsageError for what the hub does not take."""
     if not NAME.fullmatch(repo) or ".." in repo or "--" in repo:
-        raise UsageError(f"harness publish: {option} {repo} is no repository: give OWNER/NAME")
+        raise UsageError(f"harness publish: {option} {repo} is not a repository: give OWNER/NAME")
     return repo
 
 
@@ -138,7 +138,7 @@ def model_card(runs: Sequence[StoredRun], repo: str, source: str, before: str | 
 
     names = sorted({r.record.model for r in runs})
     if len(names) > 1:
-        raise UsageError(f"a model's card tells of one model, and these runs of {', '.join(names)}: add model=NAME")
+        raise UsageError(f"a model's card covers one model, but these runs are of {', '.join(names)}: add model=NAME")
     card = ModelCard(before) if before is not None else ModelCard(f"---\n{{}}\n---\n\n# {repo.partition('/')[2]}\n")
     address = f"https://huggingface.co/datasets/{source}" if source else f"https://huggingface.co/{repo}"
     data: Any = card.data

@@ -90,7 +90,7 @@ def _verdicts(head: str, called: str) -> dict[str, float]:
     try:
         found = yaml.safe_load(head)
     except yaml.YAMLError as e:
-        raise UsageError(f"{called}: what stands between the lines --- is not valid YAML") from e
+        raise UsageError(f"{called}: the text between the --- lines is not valid YAML") from e
     verdicts = found.get("verdicts") if isinstance(found, dict) else None
     if not isinstance(verdicts, dict) or len(verdicts) < 2:
         raise UsageError(f"{called} needs two verdicts or more: verdicts: {{correct: 1, incorrect: 0}}")

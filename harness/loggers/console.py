@@ -132,9 +132,9 @@ class Console:
                 self.err.print(text(f"  {n} x {message}"))
             self.err.print("  the same command with retry=errors asks them again")
         if record.stopped:
-            self.say(f"stopped: {record.stopped}; debug=true shows the first one whole")
+            self.say(f"stopped: {record.stopped}; debug=true shows the first error in full")
         if record.status == Status.INTERRUPTED:
-            self.say(f"stopped after {counts.done} of {counts.samples} samples; the same command continues there")
+            self.say(f"stopped after {counts.done} of {counts.samples} samples; rerun the same command to resume")
             return
         if not self.tables:
             return

@@ -41,8 +41,7 @@ def unreadable(row: Any) -> str:
 
 
 def rows(path: Path) -> list[Any]:
-    """A Parquet file, a JSON list, or JSON lines, also packed by gzip. Raises UsageError if the file as a whole cannot
-    be read."""
+    """A Parquet file, a JSON list, or JSON lines, gzipped or not. Raises UsageError if the file cannot be read."""
     return [_checked(row) for row in _parquet(path)] if path.suffix == ".parquet" else _json(path)
 
 

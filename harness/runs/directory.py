@@ -43,12 +43,12 @@ class RunDir:
         record.write(self.path, value)
 
     def metrics(self) -> list[Metric]:
-        """Raises Damaged, where the file was cut short: the run's command writes it anew."""
+        """Raises Damaged, where the file was cut short: the run's command rewrites it."""
         path = self.path / METRICS
         try:
             return [_metric(m) for m in json.loads(path.read_bytes())] if path.exists() else []
         except (OSError, ValueError, TypeError, AttributeError, RecursionError) as e:
-            raise Damaged(f"{path} cannot be read ({first_line(e)}): the run's command writes it anew") from e
+            raise Damaged(f"{path} cannot be read ({first_line(e)}): the run's command rewrites it") from e
 
     def write_metrics(self, metrics: list[Metric]) -> None:
         write_json(self.path / METRICS, [asdict(m) for m in metrics])

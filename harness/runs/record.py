@@ -185,7 +185,7 @@ class RunRecord:
             raise Damaged(f"holds {type(value).__name__}, not dict")
         schema = value.get("schema", SCHEMA)
         if not isinstance(schema, int) or schema > SCHEMA:
-            raise Damaged(f"has schema {schema}, this harness knows {SCHEMA}: update harness")
+            raise Damaged(f"has schema {schema}, this harness supports {SCHEMA}: update harness")
         for key in ("status", "task", "model", "method"):
             if not isinstance(value.get(key), str):
                 raise Damaged(f"names no {key}")

@@ -103,7 +103,7 @@ def stored(results: Path, damaged: Callable[[str], None] = lambda _: None) -> li
         try:
             found, written = record.read(directory.path), path.stat().st_mtime_ns
         except (OSError, Damaged) as e:
-            damaged(f"{e}: left out; the run's command writes it anew")
+            damaged(f"{e}: left out; the run's command rewrites it")
             continue
         if found is not None:
             runs.append(((found.started or "", written, directory.name), StoredRun(directory, found)))

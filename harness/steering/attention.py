@@ -54,7 +54,7 @@ def steered_attention(
     batch, layer, methods, point = _EDITS[module]
     if kwargs.get("softcap") is not None or kwargs.get("s_aux") is not None:
         names = ", ".join(m.name for m in methods)
-        raise UsageError(f"method={names} edits attention, but this model caps its scores or has sinks: not covered")
+        raise UsageError(f"method={names} edits attention, but this model caps its scores or has sinks: not supported")
     sparse = batch.cache.layers[layer] if batch.cache is not None else None
     length, columns = query.shape[2], sparse.seen if sparse else key.shape[2]
     batch.guard.attended(point, columns, batch.total, attention_mask, batch.view.window is not None)

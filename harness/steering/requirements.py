@@ -32,9 +32,9 @@ def require(view: View, methods: Sequence[Steering]) -> None:
 def _require_attention(view: View, method: Steering) -> None:
     name = type(view.model).__name__
     if getattr(view.decoder.config, "attn_logit_softcapping", None):
-        raise UsageError(f"method={method.name} edits attention, but {name} caps its attention scores: not covered")
+        raise UsageError(f"method={method.name} edits attention, but {name} caps its attention scores: not supported")
     if any(hasattr(view.attention(l), "sinks") for l in method.layers(view)):
-        raise UsageError(f"method={method.name} edits attention, but {name} has attention sinks: not covered")
+        raise UsageError(f"method={method.name} edits attention, but {name} has attention sinks: not supported")
     if view.implementation not in ("sdpa", STEERED):
         raise UsageError(f"method={method.name} edits attention, which needs model.attention=sdpa")
 

@@ -56,8 +56,8 @@ def migrate(connection: DuckDBPyConnection, folder: Path | None = None) -> None:
     have = version(connection)
     if have > todo[-1][0]:
         raise HarnessError(
-            f"harness.duckdb has version {have}, this harness knows {todo[-1][0]}: update harness, or delete the file "
-            "and run harness ingest"
+            f"harness.duckdb has version {have}, this harness supports {todo[-1][0]}: update harness, or delete the "
+            "file and run harness ingest"
         )
     if have == todo[-1][0]:
         return

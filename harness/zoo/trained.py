@@ -117,7 +117,7 @@ def trained_tower(folder: Path, seed: int) -> Trained:
         if found.file.is_file():
             return found
     how = f"harness zoo train mixer=dense task=scenes seed={seed}"
-    raise Missing(f"learners of increments stand on the dense tower of their seed, which is not there: {how}")
+    raise Missing(f"learners of increments need the dense tower of their seed, which is missing: {how}")
 
 
 def models(folder: Path = COMMITTED) -> list[str]:

@@ -34,7 +34,7 @@ class SoftInjection(Steering):
         if not 0 <= strength <= 1:
             raise UsageError(f"method.{self.name}.strength={strength} must lie in [0, 1]")
         if min(prompts, shots, steps) < 1:
-            raise UsageError(f"method.{self.name} needs prompts, shots and steps from 1 on")
+            raise UsageError(f"method.{self.name} needs prompts, shots and steps of at least 1")
         self.strength, self.prompts, self.shots, self.steps = strength, prompts, shots, steps
 
     @property

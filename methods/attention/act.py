@@ -36,7 +36,7 @@ class Act(Steering):
         if threshold not in THRESHOLDS:
             raise UsageError(f"method.{self.name}.threshold={threshold} is unknown: choose absolute or per_length")
         if examples < 1 or tau <= 0:
-            raise UsageError(f"method.{self.name} needs examples from 1 on and tau above 0")
+            raise UsageError(f"method.{self.name} needs examples of at least 1 and tau above 0")
         self.beta, self.tau, self.threshold, self.answer, self.examples = beta, tau, threshold, answer, examples
         if beta < 1:
             self.prefix = "none"  # later rows decide what a sink is

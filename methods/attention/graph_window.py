@@ -25,7 +25,7 @@ class GraphWindow(Steering):
         """`k`: links within which nodes see each other; 0 for all. `node`: a regular expression of what names a node,
         its first group the name; `A is linked to [B, C]` links A with B and C, at any depth."""
         if isinstance(k, bool) or not isinstance(k, int) or k < 0:
-            raise UsageError(f"method.{self.name}.k={k} must be a whole number from 0 on")
+            raise UsageError(f"method.{self.name}.k={k} must be a whole number of at least 0")
         self.node, self.k = pattern(self.name, node), k
         if k:
             self.prefix = "none"  # which nodes of a shared prefix are hidden depends on links that may follow

@@ -28,7 +28,7 @@ class PowerAttention(Steering):
         or stride (evenly spaced blocks).
         """
         if block < 1 or window < 1:
-            raise UsageError(f"method.{self.name} needs block and window from 1 on")
+            raise UsageError(f"method.{self.name} needs block and window of at least 1")
         if not 0 <= dense <= CYCLE:
             raise UsageError(f"method.{self.name}.dense={dense} must lie in 0..{CYCLE}")
         if pattern not in PATTERNS:

@@ -30,11 +30,11 @@ class Delta(Steering):
         """
         check_budget(f"method.{self.name}.budget", budget)
         if page < 1 or recent < 1:
-            raise UsageError(f"method.{self.name} needs page and recent from 1 on")
+            raise UsageError(f"method.{self.name} needs page and recent of at least 1")
         if not layers or min(layers) != 0 or max(layers) >= DEPTH:
             raise UsageError(
-                f"method.{self.name}.layers={layers} must be layers of {DEPTH}, 0 among them: a sparse layer reads "
-                "what one in front of it selects"
+                f"method.{self.name}.layers={layers} must be layers of {DEPTH}, including 0: a sparse layer reads "
+                "what an earlier one selects"
             )
         self.budget, self.page, self.recent, self.full, self.ratio = budget, page, recent, layers, ratio
         self._pages = torch.empty(0)

@@ -49,7 +49,7 @@ class GuiKV(SnapKV):
             raise UsageError(f"method.{self.name}.form={form} is unknown: choose {' or '.join(FORMS)}")
         alpha, temperature = (b if a is None else a for a, b in zip((alpha, temperature), FORMS[form], strict=True))
         if temperature <= 0 or rank < 1:
-            raise UsageError(f"method.{self.name} needs temperature above 0 and rank from 1 on")
+            raise UsageError(f"method.{self.name} needs temperature above 0 and rank of at least 1")
         super().__init__(budget, window, kernel, cache)
         self.alpha, self.temperature, self.rank, self.basis = alpha, temperature, rank, basis
         self.states = states

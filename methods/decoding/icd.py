@@ -51,7 +51,7 @@ class Icd(Steering):
         """The official LLaVA sampler's: the disturbance stands where the system message stood."""
         if former:
             raise UsageError(
-                "method.icd.variant=system does not reach a Q-Former, which reads the question alone: choose question "
+                "method.icd.variant=system does not reach a Q-Former, which reads only the question: choose question "
                 "or normal"
             )
         disturbed = view.ask(self, sample, system=self.disturbance)

@@ -79,7 +79,7 @@ class DeepEyes(Pipeline):
             raise UsageError(f"method.{self.name}.form={form} is unknown: choose evaluation or training")
         self.turns, self.tokens, self.form = TURNS[form] if turns is None else turns, tokens, form
         if self.turns < 0 or tokens < 1:
-            raise UsageError(f"method.{self.name} needs turns from 0 and tokens from 1 on")
+            raise UsageError(f"method.{self.name} needs turns of at least 0 and tokens of at least 1")
 
     def respond(self, request: Request) -> Generator[Request, Reply, Reply]:
         if len(request.pictures) != 1 or not self.turns:

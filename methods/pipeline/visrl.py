@@ -29,7 +29,7 @@ class VisRL(Pipeline):
         if protocol not in (*PROTOCOLS, "none"):
             raise UsageError(f"method.{self.name}.protocol={protocol} is unknown: choose test, generate or none")
         if least < 1 or tokens < 1:
-            raise UsageError(f"method.{self.name} needs least and tokens from 1 on")
+            raise UsageError(f"method.{self.name} needs least and tokens of at least 1")
         self.protocol, self.least, self.tokens = protocol, least, tokens
 
     def respond(self, request: Request) -> Generator[Request, Reply, Reply]:

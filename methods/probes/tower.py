@@ -30,7 +30,7 @@ class Tower(Probe):
     def __init__(self, queries: int, out: int, epochs: int, seed: int):
         """`queries`: that pool the tokens; 0: their mean. `out`: how many times narrower the values are."""
         if queries < 0 or out < 1 or epochs < 1:
-            raise UsageError(f"method.{self.name} needs queries from 0 on, and out and epochs from 1 on")
+            raise UsageError(f"method.{self.name} needs queries of at least 0, and out and epochs of at least 1")
         self.queries, self.out, self.epochs, self.seed = queries, out, epochs, seed
 
     def layers(self, view: View) -> Sequence[int]:

@@ -22,7 +22,7 @@ class Trace(Probe):
         """`noise`: standard deviation on normalised pixels. `every`: so many layers, the last one among them, are
         traced. `kinds`: of tokens; null: all."""
         if noise <= 0 or every < 1:
-            raise UsageError(f"method.{self.name} needs noise above 0 and every from 1 on")
+            raise UsageError(f"method.{self.name} needs noise above 0 and every of at least 1")
         if unknown := set(kinds or ()) - set(KINDS):
             raise UsageError(f"method.{self.name}.kinds={min(unknown)} is unknown: choose from {', '.join(KINDS)}")
         self.noise, self.every, self.kinds = noise, every, kinds or KINDS

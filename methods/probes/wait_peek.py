@@ -22,7 +22,7 @@ class WaitPeek(Probe):
         """`values`: words of one token that are exchanged in the prompt's last line, for one another. `bank`: prompts a
         mean is taken over. `wait`: layers before the window; null: half of them. `width`: layers of a window."""
         if bank < 1 or width < 1:
-            raise UsageError(f"method.{self.name} needs bank and width from 1 on")
+            raise UsageError(f"method.{self.name} needs bank and width of at least 1")
         self.values, self.bank, self.wait, self.width = values, bank, wait, width
 
     def readings(self, batch: Batch, passes: Sequence[int]) -> Mapping[str, Sequence[Reading | None]]:

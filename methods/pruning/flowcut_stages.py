@@ -193,7 +193,7 @@ class FlowCutStages(Steering):
         if tower.packed or not marks:
             return torch.cat(marks) if marks else torch.zeros(0, dtype=torch.bool)
         if len(sample.tensors["image_sizes"]) > 1:
-            raise UsageError(f"method={self.name} takes one picture a question of LLaVA-NeXT")
+            raise UsageError(f"method={self.name} takes one picture per question on LLaVA-NeXT")
         numbers = torch.arange(1.0, 1 + sum(map(len, marks))).view(len(marks), -1, 1)
         inner = view.model.base_model
         packed, _ = inner.pack_image_features(  # the model's own order, of the patches' numbers; 0 for line breaks

@@ -185,7 +185,7 @@ def cluster_of(id_: str, data: str) -> str:
 
 
 def _chosen(found: list[Scene], path: Path) -> list[Scene]:
-    """The pictures of `task.ids`: one id a line, or rows that name their image."""
+    """The pictures of `task.ids`: one id per line, or rows that name their image."""
     if not path.is_file():
         raise Missing(f"task.ids={path} is not a file: give one with an image id a line, or JSON rows with image_id")
     wanted = []

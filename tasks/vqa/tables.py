@@ -51,13 +51,13 @@ def tables(s: Settings) -> list[Table]:
         chosen = f" that fits task.files={','.join(s.files)}" if s.files else ""
         raise Missing(
             f"task.root={root} holds no table{chosen}: it needs a .jsonl, .json, .parquet, .csv, .tsv or .xlsx file "
-            "with one question a row"
+            "with one question per row"
         )
     found = [t for path in files if (t := _read(path, root)).rows]
     asking = [t for t in found if any(isinstance(r, Broken) or _asks(r) for r in t.rows)]
     found = asking or found
     if not found:
-        raise UsageError(f"{files[0]} has no rows: give one question a row")
+        raise UsageError(f"{files[0]} has no rows: give one question per row")
     if len({_series(t) for t in found}) > 1 and not s.files:
         names = ", ".join(t.name for t in found[:4])
         raise UsageError(

@@ -97,7 +97,7 @@ def test_samples_of_a_run(tmp_path):
     found = given(jsonl(tmp_path / "a.jsonl", rows), samples, ("2 x 2", "2 x 2, two"), Settings())
     assert found.facts["layout"] == "samples of a run" and len(found.answers) == 12
     rows[0]["calls"] = 4
-    with pytest.raises(UsageError, match=r"line 1 is of an episode of 4 turns, .*harness rescore RUN"):
+    with pytest.raises(UsageError, match=r"line 1 belongs to an episode of 4 turns .*harness rescore RUN"):
         given(jsonl(tmp_path / "a.jsonl", rows), samples, (), Settings())
 
 

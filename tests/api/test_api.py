@@ -281,7 +281,7 @@ def test_an_interrupted_run_continues(workdir, capsys):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "the same command continues there" in done.stderr and done.stdout == ""
+    assert "rerun the same command to resume" in done.stderr and done.stdout == ""
 
 
 def test_in_a_running_loop_and_in_threads(workdir):

@@ -37,7 +37,10 @@ def test_groups_and_settings():
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"method": object()}, "method=object: an object's code is not known to a run's identity: write it to a file"),
+        (
+            {"method": object()},
+            "a run's identity cannot cover the code of an object: write it to a file",
+        ),
         ({"task": int}, "plugins=[FOLDER] (docs/add-a-task.md)"),
         ({"model": object()}, "model is given by its name, not as object"),
         ({"task": ["pope", "chair"]}, "name one"),

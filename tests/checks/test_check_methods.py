@@ -77,7 +77,7 @@ WRONG = {
     "hooks": (
         [("        return range", "        view.model.register_forward_hook(lambda *a: None)\n        return range")],
         "leaves no trace",
-        "hooks of it still hang",
+        "of its hooks are left",
     ),
 }
 """What an author may get wrong: the changes, the check that finds it, and what it says."""

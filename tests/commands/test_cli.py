@@ -133,7 +133,7 @@ def test_show_ls_and_compare(workdir, capsys):
     assert row["model"] == "chance" and row["status"] == "done"
     assert main(["show", "sums-default-vanilla-oracle", "--samples", "2"]) == 0
     out = capsys.readouterr().out
-    assert "40 of 40 samples" in out and "s0 [even] wants '0'" in out
+    assert "40 of 40 samples" in out and "s0 [even] target '0'" in out
     assert main(["compare", "sums-default-vanilla-chance", "sums-default-vanilla-oracle", "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)
     whole = next(r for r in found["rows"] if r["group"] == "all")
@@ -219,7 +219,7 @@ def test_ctrl_c_finishes_the_batch_and_says_how_to_go_on(workdir):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "the same command continues there" in err and "Traceback" not in err
+    assert "rerun the same command to resume" in err and "Traceback" not in err
     (run,) = runs(workdir / "results")
     kept = read(run / "samples.jsonl")
     assert record(run)["status"] == "interrupted" and len(kept) % 4 == 0 and 8 <= len(kept) < 200

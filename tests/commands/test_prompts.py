@@ -29,7 +29,7 @@ def test_a_dry_run_counts_and_writes_nothing(workdir, capsys):
     out = dry(capsys, "limit=12", "system=Add.")
     assert "samples 12 in 3 clusters (cluster), 0 different pictures" in out and "groups even 6, odd 6" in out
     assert "store nothing: every sample is asked" in out and "time no stored run to estimate from" in out
-    assert out.count("wants") == 3 and "at most 4 new tokens" in out
+    assert out.count("] target ") == 3 and "at most 4 new tokens" in out
     assert not list(workdir.iterdir())
 
 

@@ -42,7 +42,7 @@ def test_it_tells_its_progress(tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         run([2, 1, 0], lambda step: 1 / step)
     assert run([2, 1, 4], lambda step: 1 / step) == [0.5, 1.0, 0.25]
-    assert said == ["1/3, 0 s left", "2/3, 0 s left", "2/3 are there from before"]
+    assert said == ["1/3, 0 s left", "2/3, 0 s left", "2/3 are done already"]
 
 
 def test_without_a_file_nothing_is_kept():

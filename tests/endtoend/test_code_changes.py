@@ -57,7 +57,7 @@ def test_the_gate_asks_again_after_a_change_in_a_helper(tmp_path):
     code, said = harness(tmp_path, ("gate",), ("gate", "--run"), then="print('without --run:', codes[0])")
     assert code not in (0, 3) and "identical" not in said and "without --run: 3" in said, said
     assert "harness/methods/_shared/contrast.py changed since" in said, said
-    assert f"asking anew: harness/methods/_shared/contrast.py changed since {first.name}" in said
+    assert f"asking again: harness/methods/_shared/contrast.py changed since {first.name}" in said
     assert len(list((tmp_path / "results" / "runs").iterdir())) == 2
     common.write_text(text)
     assert "identical" in harness(tmp_path, ("gate",))[1], "the run of the code that is back, not the newest one"

@@ -125,9 +125,7 @@ def test_a_fixed_scorer_asks_nothing(plug, no_model, capsys, turns):
     for key in ("work", "model_facts", "calibrations", "peak_memory_bytes"):
         assert getattr(fresh.record, key) == getattr(old.record, key), "what the answers cost stays with them"
     said = capsys.readouterr()
-    assert (
-        f"scoring 12 answers of {old.name} anew" in said.err and f"rescored from {old.name}, no model asked" in said.out
-    )
+    assert f"rescoring 12 answers of {old.name}" in said.err and f"rescored from {old.name}, no model asked" in said.out
     assert main([*words]) == 3 and len(runs()) == 2
     assert "from the store" in capsys.readouterr().out
     assert main(["show", fresh.name]) == 0 and f"answers of {old.name}" in capsys.readouterr().out
@@ -140,7 +138,7 @@ def test_another_prompt_is_asked_and_the_line_says_why(plug, capsys):
     assert main([*WORDS]) == 0
     fresh = new([old])
     assert fresh.record.rescored_from is None and fresh.record.counts.asked == 12
-    assert f"asking anew: words/task.py changed since {old.name}" in capsys.readouterr().err
+    assert f"asking again: words/task.py changed since {old.name}" in capsys.readouterr().err
 
 
 def test_only_what_asks_something_else_is_asked(plug, capsys):

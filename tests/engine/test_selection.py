@@ -90,7 +90,7 @@ def test_wrong_selections_are_one_line(workdir, capsys, words, code, says):
         ("[]", "names no sample"),
         ("@nowhere.csv", "is not a file"),
         ("@odd.csv", "has no column of ids: call it id .it has name, text"),
-        ("@odd.json", "a list of ids holds texts and whole numbers alone"),
+        ("@odd.json", "a list of ids may hold only texts and whole numbers"),
         ("@deep.json", "is neither JSON .nested too deeply"),
     ],
 )

@@ -154,8 +154,8 @@ def test_a_hub_that_is_not_there(results):
     ("words", "code", "says"),
     [
         ([], 2, "name a dataset by --hub OWNER/NAME"),
-        (["--hub", "results"], 2, "--hub results is no repository: give OWNER/NAME"),
-        (["--card", "me/model", "--dry-run"], 2, "one model, and these runs of chance, replay: add model=NAME"),
+        (["--hub", "results"], 2, "--hub results is not a repository: give OWNER/NAME"),
+        (["--card", "me/model", "--dry-run"], 2, "one model, but these runs are of chance, replay: add model=NAME"),
         (["--hub", "me/results", "task=pope"], 2, "no finished run fits"),
         (["--hub", "me/results"], 3, "HF_HUB_OFFLINE is set: unset it, or add --dry-run"),
     ],

@@ -176,9 +176,9 @@ def test_methods_on_pictures_refuse_questions_alone():
     [
         ("act", {"beta": 2}, r"beta=2 must lie in \[0, 1\]"),
         ("act", {"threshold": "x"}, "threshold=x is unknown: choose absolute or per_length"),
-        ("act", {"examples": 0}, "needs examples from 1 on"),
+        ("act", {"examples": 0}, "needs examples of at least 1"),
         ("soft_injection", {"strength": 2}, r"strength=2 must lie in \[0, 1\]"),
-        ("soft_injection", {"shots": 0}, "needs prompts, shots and steps from 1 on"),
+        ("soft_injection", {"shots": 0}, "needs prompts, shots and steps of at least 1"),
     ],
 )
 def test_wrong_values_are_named(name, values, words):

@@ -74,7 +74,7 @@ def test_share_is_what_the_rows_saw():
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"block": 0}, "needs block and window from 1 on"),
+        ({"block": 0}, "needs block and window of at least 1"),
         ({"dense": 8}, "dense=8 must lie in 0..7"),
         ({"pattern": "x"}, "pattern=x is unknown: choose power, window, stride"),
     ],

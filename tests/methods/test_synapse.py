@@ -239,7 +239,7 @@ def test_any_answer_gives_actions_or_malformed(text):
     [
         ({"memory": "x"}, "memory=x is unknown: choose nearest, name or none"),
         ({"embedding": "x"}, "embedding=x is unknown: choose tfidf or minilm"),
-        ({"shots": 0}, "needs shots and tokens from 1 on"),
+        ({"shots": 0}, "needs shots and tokens of at least 1"),
     ],
 )
 def test_wrong_values_are_named(values, words):

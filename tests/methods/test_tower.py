@@ -156,5 +156,5 @@ def test_other_questions_have_no_class_and_missing_artefacts_are_named(calibrate
         play(view("llava"), [sample("llava", 0)], [made("tower")])
     with pytest.raises(UsageError, match="annotated pictures: give calibration=FILE"):
         made("tower").calibrate(Bench(view("llava"), [], encoded))
-    with pytest.raises(UsageError, match="needs queries from 0 on"):
+    with pytest.raises(UsageError, match="needs queries of at least 0"):
         made("tower", out=0)

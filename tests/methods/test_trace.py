@@ -104,7 +104,7 @@ def test_the_same_prompt_gets_the_same_noise():
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"noise": 0.0}, "needs noise above 0 and every from 1 on"),
+        ({"noise": 0.0}, "needs noise above 0 and every of at least 1"),
         ({"kinds": ["first"]}, "method.trace.kinds=first is unknown: choose from early visual, object visual"),
     ],
 )

@@ -98,5 +98,5 @@ def test_pictures_and_texts_without_such_words_have_nothing_to_vary():
 
 
 def test_wrong_values_are_named():
-    with pytest.raises(UsageError, match="needs bank and width from 1 on"):
+    with pytest.raises(UsageError, match="needs bank and width of at least 1"):
         made("wait_peek", bank=0)

@@ -107,7 +107,7 @@ def test_the_probe_of_sinks_reads_models_without_an_mlp():
 def test_what_cannot_be_steered_is_refused():
     with pytest.raises(UsageError, match="has no self-attention that steering knows"):
         read(network("linear"), VALUES, [Weights()])
-    with pytest.raises(UsageError, match="which the mixer Lla works out in its own way"):
+    with pytest.raises(UsageError, match="which the mixer Lla computes in its own way"):
         read(network("lla"), VALUES, [Weights()])
 
     class Chooser(Steering):

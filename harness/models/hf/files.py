@@ -74,7 +74,7 @@ def _json(here: str, name: str, text: bytes) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as e:
-        raise Missing(f"{here}: {name} is no JSON, or cut short ({first_line(e)}): download it again") from None
+        raise Missing(f"{here}: {name} is not JSON, or is truncated ({first_line(e)}): download it again") from None
 
 
 def _check_tensors(here: str, file: Path) -> None:
@@ -87,7 +87,7 @@ def _check_tensors(here: str, file: Path) -> None:
         tensors: dict[str, Any] = json.loads(head)
         end = max((t["data_offsets"][1] for n, t in tensors.items() if n != "__metadata__"), default=0)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError):
-        raise Missing(f"{here}: {file.name} is no safetensors file, or cut short: download it again") from None
+        raise Missing(f"{here}: {file.name} is not a safetensors file, or is truncated: download it again") from None
     if size != (whole := 8 + length + end):
         raise Missing(f"{here}: {file.name} has {size:,} bytes of {whole:,}: download it again")
 

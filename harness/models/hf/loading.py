@@ -86,7 +86,7 @@ def fault(name: str, path: str, error: Exception) -> HarnessError:
     origin = "from the model that it was made from"
     if "custom code" in said or "trust_remote_code" in said:
         return UsageError(
-            f"{where}: it comes with code of its own (auto_map): read it, then allow it: model.trust=true"
+            f"{where}: it comes with code of its own (auto_map): review it, then allow it with model.trust=true"
         )
     if "use_safetensors" in said:
         return UsageError(f"{where}: {PICKLED}")

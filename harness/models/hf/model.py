@@ -495,8 +495,8 @@ class HFModel(Model):
         if self.prompts.rotary and self.prompts.longest < tokens and self.prompts.longest and not self._told:
             self._told = True
             self.say(
-                f"a prompt of {tokens} tokens is beyond the {self.prompts.longest} that {self.name} was made for: its "
-                "answers may suffer"
+                f"a prompt of {tokens} tokens exceeds the {self.prompts.longest} that {self.name} was made for: its "
+                "answer may suffer"
             )
 
     def _apart(self, calls: Sequence[Call], decoding: Decoding) -> list[Reply]:

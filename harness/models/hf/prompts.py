@@ -110,7 +110,7 @@ class Prompts:
         for continuation in request.continuations:
             whole = self.tokenizer(text + continuation, **self._special(text))["input_ids"]
             if not (tokens := whole[before:]):
-                raise Unusable(f"the continuation {continuation!r} has no token of its own behind its context")
+                raise Unusable(f"the continuation {continuation!r} has no token of its own after its context")
             room, cut = self.longest + 1 - len(tokens), context
             if self.longest and context.length > room and not request.pictures:
                 cut = _plain(context.tensors["input_ids"][0].tolist()[-max(1, room) :], context)

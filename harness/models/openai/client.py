@@ -45,8 +45,8 @@ def key_from(name: str) -> str:
         guard(key)
     if any(not "!" <= c <= "~" or c in "\"'`" for c in key):
         raise UsageError(
-            f"the key in {name} holds a blank, a line end, a quotation mark or a letter that no key has: set it again, "
-            "without anything around it"
+            f"the key in {name} contains a space, a line break, a quotation mark or a character that no key has: set "
+            "it again, without anything around it"
         )
     return key
 
@@ -204,11 +204,11 @@ class Client:
         wait = state.next_action.sleep if state.next_action else 0.0
         self.say(
             f"{self.base_url}: {fault}; trying again in {wait:.1f} s (try {state.attempt_number + 1} of "
-            f"{self.retries + 1}; {retried} further tries so far)"
+            f"{self.retries + 1}; {retried} retries so far)"
         )
 
     def _narrowed(self, limit: int) -> None:
-        self.say(f"{self.base_url} has too much to do: it is asked {limit} at a time now")
+        self.say(f"{self.base_url} is overloaded: sending {limit} requests at a time from now on")
 
     def _wrong(self, error: Exception) -> str:
         """What is wrong with certificates or a proxy, and its fix; "" where the server itself failed."""
@@ -244,7 +244,7 @@ def _set_up() -> Iterator[None]:
     except ImportError as e:
         name = _proxy_variable("socks")
         raise Missing(
-            f"{name} names a SOCKS proxy, which needs a package more: pip install 'httpx[socks]', or unset {name}"
+            f"{name} names a SOCKS proxy, which needs another package: pip install 'httpx[socks]', or unset {name}"
         ) from e
     except (OSError, ssl.SSLError) as e:
         name = next((n for n in CERTIFICATES if os.environ.get(n)), CERTIFICATES[0])

@@ -98,7 +98,7 @@ def likelihoods(request: Request, post: Post) -> Reply:
     Raises UsageError where the request goes through a chat template, or the server predicts no first token.
     """
     if not request.plain:
-        raise UsageError(f"a server gives no likelihoods of texts behind a chat template: {TAKE}")
+        raise UsageError(f"a server returns no likelihoods of texts after a chat template: {TAKE}")
     context = text(request)
     start = context.rstrip()
     before = post({"prompt": start, "max_tokens": 1}, _length) if start else 0
@@ -108,7 +108,7 @@ def likelihoods(request: Request, post: Post) -> Reply:
         tokens = whole.end(whole.read - before if start else _own(whole, context + continuation))
         logprobs = whole.logprobs[tokens]
         if not logprobs:
-            raise Unusable(f"the continuation {continuation!r} has no token of its own behind its context")
+            raise Unusable(f"the continuation {continuation!r} has no token of its own after its context")
         if None in logprobs:
             raise UsageError(f"this server predicts no first token of a text, which this task asks for: {TAKE}")
         found.append(Likelihood(float(sum(logprobs)), all(whole.best[tokens]), len(logprobs)))

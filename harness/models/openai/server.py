@@ -136,7 +136,7 @@ class Server(Model):
             hint = " (some servers fail on `stop`: model.send_stop=false)" if stops and fault.status == 500 else ""
             raise Missing(
                 f"{self.base_url}: the first {len(self._faults)} requests all failed alike ({fault.said}): correct "
-                f"that{hint}, and the same command starts again"
+                f"that{hint}, then rerun the command"
             )
         return [self._unusable(f) if isinstance(f, Fault) else f for f in found]  # type: ignore[misc]  # as Model says
 
@@ -160,8 +160,8 @@ class Server(Model):
         if begun(call.request):
             if not self._schema.takes(CHAT, "continue_final_message") and "continue_final_message" not in self.extra:
                 raise UsageError(
-                    f"{self.base_url} does not say that it continues an answer that is begun, as this task or method "
-                    "asks: where it does, give model.extra={continue_final_message: true, add_generation_prompt: false}"
+                    f"{self.base_url} does not say that it can continue a begun answer, as this task or method needs: "
+                    "if it can, give model.extra={continue_final_message: true, add_generation_prompt: false}"
                 )
             made |= BEGUN
         return {**made, **decoding.extra, **self.extra}
@@ -218,7 +218,7 @@ class Server(Model):
         with self._reading:
             if not self._reads:
                 if reason := unreliable(post):
-                    raise UsageError(f"{self.base_url} gives no likelihoods that can be relied upon ({reason}): {TAKE}")
+                    raise UsageError(f"{self.base_url} gives no reliable likelihoods ({reason}): {TAKE}")
                 self._reads = True
         found = likelihoods(call.request, post)
         self._counted(found)

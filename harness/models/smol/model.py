@@ -33,8 +33,8 @@ class SmolLlava(HFModel):
         if not self.delta.is_file():
             here = ", ".join(sorted(f.stem for f in DELTAS.glob("*.safetensors"))) or "none comes with this harness"
             raise Missing(
-                f"model.delta={delta} is neither a file nor one of the deltas that come along ({here}); those of other "
-                f"seeds lie in the repository, in {DELTAS.relative_to(DELTAS.parents[3])}"
+                f"model.delta={delta} is neither a file nor one of the deltas that ship with harness ({here}); "
+                f"those of other seeds lie in the repository, in {DELTAS.relative_to(DELTAS.parents[3])}"
             )
 
     @cached_property

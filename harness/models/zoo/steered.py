@@ -85,7 +85,7 @@ def _attention(network: Network, methods: Sequence[Steering]) -> None:
         own = [m for m in network.mixers if isinstance(m, Attention) and not m.plain]
         if own and method.has(*ATTENTION):
             raise UsageError(
-                f"method={method.name} edits attention, which the mixer {type(own[0]).__name__} works out in its own "
+                f"method={method.name} edits attention, which the mixer {type(own[0]).__name__} computes in its own "
                 "way: choose softmax, window or gated"
             )
 

@@ -42,7 +42,7 @@ class Synapse(Pipeline):
         if embedding not in EMBEDDINGS:
             raise UsageError(f"method.{self.name}.embedding={embedding} is unknown: choose tfidf or minilm")
         if shots < 1 or tokens < 1:
-            raise UsageError(f"method.{self.name} needs shots and tokens from 1 on")
+            raise UsageError(f"method.{self.name} needs shots and tokens of at least 1")
         self.memory, self.embedding, self.abstract, self.shots, self.tokens = memory, embedding, abstract, shots, tokens
         self._page, self._exemplar = "", ""
         self._trail: list[tuple[str, str]] = []

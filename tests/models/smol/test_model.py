@@ -146,7 +146,7 @@ def test_half_a_delta_is_refused(package, delta, tmp_path):
 
 
 def test_an_unknown_delta_is_one_line(package):
-    with pytest.raises(Missing, match=r"model\.delta=nonesuch is neither a file nor one of the deltas that come along"):
+    with pytest.raises(Missing, match=r"model\.delta=nonesuch is neither a file nor one of the deltas that ship"):
         smol(package, "nonesuch")
 
 
