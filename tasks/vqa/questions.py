@@ -33,7 +33,7 @@ def questions(part: Part, s: Settings, kind: Kind, parts: Sequence[Part]) -> Ite
     names = list(dict.fromkeys(n for row in part.rows if isinstance(row, Row) for n in row.cells))
     for wanted in NAME.findall(prompt):
         if wanted not in ("question", "options", "hint", *names):
-            raise UsageError(f"task.prompt: {{{wanted}}} is not a column of {part.table.name}: {nearest(wanted, names)}")
+            raise UsageError(f"task.prompt: {{{wanted}}} is not in {part.table.name}: {nearest(wanted, names)}")
     finder, naming = _finder(part, s)
     convention = convention_of(part, s) if kind.name in PLACED else ""
     first = counted_from(part, s) if kind.name == "choice" else None

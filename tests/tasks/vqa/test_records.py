@@ -73,7 +73,7 @@ def test_kinds_are_found(tmp_path, rows, found):
         ([row("red")], {"columns": {"answer": "anser"}}, "answer=anser is not a column of rows.jsonl: did"),
         ([row("red")], {"columns": {"anser": "answer"}}, "unknown setting task.columns.anser: did you mean answer"),
         ([row("red")], {"prompt": "What?"}, "asks the same of every record: write {question}"),
-        ([row("red")], {"prompt": "{qestion}"}, "task.prompt: {qestion} is not a column of rows.jsonl: did you"),
+        ([row("red")], {"prompt": "{qestion}"}, "task.prompt: {qestion} is not in rows.jsonl: did you"),
         ([row("red")], {"parser": "mmmu"}, "task.parser=mmmu does not read answers of kind short: leave it out"),
         ([row("yes")], {"parser": "mmmu"}, "not read answers of kind yesno: choose one of word, official, opera"),
         ([row("yes")], {"metric": "anls"}, "task.metric=anls is for kind short, and these questions are of kind yesno"),
