@@ -92,9 +92,6 @@ def facts(d: Difference) -> dict[str, Any]:
     return {k: None if v is None else round(float(v), 4) for k, v in numbers.items()}
 
 
-RATIOS = {"chair_i": ("hallucinated", "mentioned"), "recall": ("recalled", "objects")}
-
-
 def chair(runs: Sequence[harness.Run]) -> list[dict[str, Any]]:
     """CHAIR_i, CHAIR_s, recall and tokens, and the differences to vanilla, paired by picture."""
     base = scored(runs[0])

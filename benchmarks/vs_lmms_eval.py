@@ -33,7 +33,6 @@ from harness.models.hf.weights import checkpoint_digest
 from harness.plugins.registry import ROOT
 
 VERSION = "0.7.3"
-REQUIREMENTS = Path(__file__).parent / "lmms" / "requirements.txt"
 INSTALL = (
     "python -m venv DIR && DIR/bin/pip install -r benchmarks/lmms/requirements.txt && "
     f"DIR/bin/pip install --no-deps lmms-eval=={VERSION}, then give --lmms-python DIR/bin/python"

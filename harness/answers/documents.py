@@ -79,7 +79,7 @@ def _single(path: Path, value: Any) -> Rows:
     wrapped = [k for k in WRAPPERS if isinstance(value.get(k), list | dict)]
     if wrapped and (len(value) == 1 or not all(isinstance(v, dict) for v in value.values())):
         return _single(path, value[wrapped[0]])
-    return collected(path, "JSON map", ((f"entry {k}", _entry(path, k, v)) for k, v in value.items()))
+    return collected(path, "JSON map", ((f"entry {k}", _entry(k, v)) for k, v in value.items()))
 
 
 def _is_row(value: dict[str, Any]) -> bool:
@@ -87,12 +87,12 @@ def _is_row(value: dict[str, Any]) -> bool:
     return any(k in IDS and not isinstance(value[k], dict) for k in value) and any(k in ANSWERS for k in value)
 
 
-def _entry(path: Path, key: str, value: Any) -> dict[str, Any]:
+def _entry(key: str, value: Any) -> dict[str, Any]:
     return {KEY: key, **value} if isinstance(value, dict) else {KEY: key, VALUE: value}
 
 
 def _alone(text: str, start: int) -> bool:
-    """Whether the text is one document over several lines and not one a line: its first line ends inside of it."""
+    """Whether the text is one document over several lines and not one per line: its first line ends inside it."""
     head = text[start:].split("\n", 1)[0].strip()
     return head in ("{", "[") or head.endswith((",", "{", "["))
 

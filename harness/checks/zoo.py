@@ -197,7 +197,6 @@ FAMILIES = {
     "instructblip": Family(_instructblip, 8, _normal(SQUARE)),
 }
 SEEING = [name for name, family in FAMILIES.items() if family.tokens]
-SHARING = [name for name in FAMILIES if name != "instructblip"]
 
 
 @functools.cache

@@ -51,7 +51,7 @@ def read(path: Path, head: dict[str, Any]) -> Iterator[Log]:
         files = [path.parent / n for n in _samples(path, task, head) if n in beside][:1]
         results = [r for f in files for r in _results(f, task)]
         stated = list(_stated(found, mapping(mapping(head.get("higher_is_better")).get(task))))
-        started, finished = _times(head, tool)
+        started, finished = _times(head)
         version = head.get("lmms_eval_version") or head.get("lm_eval_version") or ("0.3" if old else "unknown")
         yield Log(
             tool,
@@ -172,7 +172,7 @@ def _names(head: dict[str, Any]) -> tuple[str, str]:
     return str(path or "unknown").rstrip("/").rsplit("/", 1)[-1], str(method)
 
 
-def _times(head: dict[str, Any], tool: str) -> tuple[str | None, str | None]:
+def _times(head: dict[str, Any]) -> tuple[str | None, str | None]:
     """lm-eval's date is seconds since 1970, lmms-eval's a text of its local time."""
     date, lasted = head.get("date"), head.get("total_evaluation_time_seconds")
     try:

@@ -101,11 +101,6 @@ def code(roots: Iterable[str]) -> dict[str, str]:
     return dict(sorted(out.items()))
 
 
-def located(module: str) -> bool:
-    """Whether a module can be found here."""
-    return any(name == module for name, _, _ in _reached([module]))
-
-
 def file(module: str) -> Path | None:
     """Where the source of a module of ours lies; None where there is none."""
     spec = _find(module, {*PROJECT, module.partition(".")[0]}, {})

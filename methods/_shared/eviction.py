@@ -49,11 +49,6 @@ class Entries:
         first = self.length - count
         return (self.present & (self.position >= first[:, None]))[:, None]
 
-    @property
-    def of_prompt(self) -> Tensor:
-        """The prompt's tokens, bool [n, 1, k]."""
-        return (self.present & (self.position < self.prompt[:, None]))[:, None]
-
 
 class Eviction(Steering):
     """A policy: after each pass it says which entries of a layer stay (`choose`)."""

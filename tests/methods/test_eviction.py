@@ -278,7 +278,7 @@ def test_delta_takes_the_largest_head_not_the_mean():
         ("gui_kv", {"form": "x"}, "form=x is unknown: choose release or paper"),
         ("gui_kv", {"basis": "qr"}, "basis=qr is unknown: choose first_r, svd, pivoted"),
         ("lazyeviction", {"form": "x"}, "form=x is unknown: choose code or paper"),
-        ("delta", {"layers": [1, 2]}, "layers=.* must be layers of 28, 0 among them"),
+        ("delta", {"layers": [1, 2]}, "layers=.* must be layers of 28, including 0"),
     ],
 )
 def test_wrong_values_are_named(name, values, words):
