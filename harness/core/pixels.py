@@ -81,7 +81,7 @@ def seen(image: Image.Image, called: str) -> Image.Image:
 def extent(data: bytes, _called: str) -> tuple[int, int]:
     """(width, height) of the upright picture, from its header."""
     with opened(data) as image:
-        return (image.height, image.width) if _unread_orientation(image, data) >= 5 else image.size
+        return (image.height, image.width) if _unread_orientation(image, data) in (5, 6, 7, 8) else image.size
 
 
 def portable(data: bytes, called: str) -> tuple[str, bytes]:

@@ -53,6 +53,9 @@ def test_a_picture_stands_upright(kind):
 def test_damaged_exif_turns_nothing():
     data = encoded(DRAWN, "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01\x03\0garbage")
     assert equal_everywhere(data).shape == (6, 12, 3)
+    exif = Image.Exif()
+    exif[pixels.ORIENTATION] = 99
+    assert equal_everywhere(encoded(DRAWN, "JPEG", exif=exif)).shape == (6, 12, 3)
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,15 @@ def test_a_damaged_or_missing_file(folder, name, content, said):
     assert said in refused(folder)
 
 
+def test_another_models_tokenizer(folder):
+    file = folder / "tokenizer.json"
+    made = json.loads(file.read_text())
+    vocabulary = made["model"]["vocab"]
+    vocabulary |= {f"zz{i}": len(vocabulary) + i for i in range(2000)}
+    file.write_text(json.dumps(made))
+    assert "the tokenizer that belongs to these weights" in refused(folder)
+
+
 def test_files_that_a_mac_left_beside_them_are_passed_over(folder, answer):
     for name in ("model.safetensors", "config.json"):
         (folder / f"._{name}").write_bytes(b"\x00\x05\x16\x07")

@@ -68,3 +68,11 @@ def test_a_prompt_beyond_the_context_costs_its_sample():
         made.encode(Request(user("is it a red ball " * 12), 8))
     with pytest.raises(Unusable, match="25 tokens and 8 for the answer"):
         made.fits(25, 8)
+    made.encode(Request(user("is it"), 8, plain=True))
+    assert made.cut == 0
+    long = user("is it a red ball " * 12)
+    assert made.encode(Request(long, 8, plain=True)).length == 24
+    assert made.cut > 90
+    made.cut = 0
+    made.continued(Request(long, 1, plain=True, continuations=(" red",)))
+    assert made.cut > 90

@@ -73,6 +73,8 @@ def read(checkpoint: Checkpoint, **options: Any) -> tuple[Any, Any]:
     processor = reader.from_pretrained(path, **where)
     if sees and not checkpoint.gguf and not hasattr(processor, "tokenizer"):
         raise ValueError("no image processor")
+    if not checkpoint.partial:
+        _spelled(path, model, getattr(processor, "tokenizer", processor))
     legacy = folder / "chat_template.json" if folder else None  # of processors; tokenizers do not look there
     if legacy and legacy.is_file() and not processor.chat_template:
         processor.chat_template = json.loads(legacy.read_text(encoding="utf-8"))["chat_template"]
@@ -140,6 +142,16 @@ def _finite(path: str, model: Any) -> None:
         raise Missing(
             f"model.path={path}: NaN or infinite values in {_count(bad)} as {model.dtype} ({_some(bad)}): take an "
             "intact checkpoint or another model.dtype, or allow it with model.partial=true"
+        )
+
+
+def _spelled(path: str, model: Any, tokenizer: Any) -> None:
+    """Raises Missing where the tokenizer has tokens that the model has no embedding of: it is another model's."""
+    tokens, rows = tokenizer.vocab_size, model.get_input_embeddings().weight.shape[0]
+    if tokens > rows:
+        raise Missing(
+            f"model.path={path}: the tokenizer has {tokens:,} tokens, and the model embeds {rows:,}: take the "
+            "tokenizer that belongs to these weights, or allow it with model.partial=true"
         )
 
 

@@ -88,7 +88,7 @@ class HFModel(Model):
         self.methods: Sequence[Any] = ()
         self._ready: dict[int, tuple[Call, Any]] = {}
         self._preparing = 0.0
-        self._told = False
+        self._told = self._told_cut = False
         self._work: Any = None
         self._numbers = count()
 
@@ -153,6 +153,7 @@ class HFModel(Model):
         self.view.encode, self.view.decode = self.prompts.encode, self.prompts.tokenizer.decode
         self.view.tokenizer, self.view.enlarged = self.prompts.tokenizer, Enlarged(self.prompts.processor)
         self.view.covered = partial(covered, processor=self.prompts.processor)
+        self.prompts.cut = 0
         self.prompts.mark_questions = any(m.reads_question for m in steering)
         if self.graphs and self.device.startswith("cuda") and not self.compile:
             from harness.steering.recorded import Recordings
@@ -447,6 +448,7 @@ class HFModel(Model):
             new = 1 if decoding.strategy == "choices" else decoding.max_new_tokens or call.request.max_new_tokens
             self.prompts.fits(given.length, new)
         self._beyond(max(given.length for given in inputs))
+        self._cut()
         return inputs
 
     def _reply(
@@ -499,15 +501,26 @@ class HFModel(Model):
                 "answer may suffer"
             )
 
+    def _cut(self) -> None:
+        """Tell once that prompts were cut: `harness.models.hf.prompts`."""
+        if self.prompts.cut and not self._told_cut:
+            self._told_cut = True
+            self.say(
+                f"a prompt of {self.prompts.cut} tokens is cut on the left, as lm-eval does, to the "
+                f"{self.prompts.longest} that {self.name} can read: its answers may suffer"
+            )
+
     def _apart(self, calls: Sequence[Call], decoding: Decoding) -> list[Reply]:
         """A batch in which some calls ask for likelihoods."""
         if all(c.request.continuations for c in calls):
             from harness.models.hf.likelihoods import replies
 
             try:
-                return replies(self.prompts, self.view, self.methods, calls, self.batching.tokens, self._tell)
+                found = replies(self.prompts, self.view, self.methods, calls, self.batching.tokens, self._tell)
             except RuntimeError as e:
                 raise _memory(e) from e
+            self._cut()
+            return found
         kinds = [bool(c.request.continuations) for c in calls]
         return self._parts(calls, kinds, lambda some: self.answer(some, decoding))
 

@@ -62,6 +62,8 @@ class Prompts:
         """Tokens that the model can read; 0 where its configuration does not say."""
         self.rotary = any(getattr(inner, name, None) for name in ("rope_parameters", "rope_theta", "rope_scaling"))
         """Whether positions are computed: then a model reads on beyond its last one, if not well."""
+        self.cut = 0
+        """Tokens of the longest prompt that was cut on the left; 0 where none was."""
         self.mark_questions = False
         """Whether inputs shall say where the question is: costs a second tokenisation."""
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
@@ -74,6 +76,7 @@ class Prompts:
         if request.plain and not request.pictures and not request.continuations and self.longest:
             # As lm-eval does: what does not fit is cut on the left.
             room = max(1, self.longest - request.max_new_tokens)
+            self.cut = max(self.cut, inputs.length if inputs.length > room else 0)
             inputs = Inputs({k: v[:, -room:] for k, v in inputs.tensors.items()})
         if not request.continuations:
             self.fits(inputs.length)
@@ -112,7 +115,10 @@ class Prompts:
             if not (tokens := whole[before:]):
                 raise Unusable(f"the continuation {continuation!r} has no token of its own after its context")
             room, cut = self.longest + 1 - len(tokens), context
-            if self.longest and context.length > room and not request.pictures:
+            if request.pictures:
+                self.fits(context.length, len(tokens) - 1)
+            elif self.longest and context.length > room:
+                self.cut = max(self.cut, context.length)
                 cut = _plain(context.tensors["input_ids"][0].tolist()[-max(1, room) :], context)
             pairs.append([(cut, tokens)])
         return pairs

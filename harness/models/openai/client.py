@@ -252,7 +252,13 @@ def _set_up() -> Iterator[None]:
     except HarnessError:
         raise
     except Exception as e:  # httpx names a proxy of an unknown scheme by ValueError, an odd address by InvalidURL
+        if not any(os.environ.get(n) or os.environ.get(n.lower()) for n in PROXIES) and (hosts := _no_proxy()):
+            raise UsageError(f"NO_PROXY={hosts} is not usable ({_first(e)}): give hosts, separated by commas") from e
         raise UsageError(f"the proxy in {_proxy_variable()} is not usable ({_first(e)}): give http://HOST:PORT") from e
+
+
+def _no_proxy() -> str:
+    return os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
 
 
 def _proxy_variable(kind: str = "") -> str:

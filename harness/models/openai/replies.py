@@ -88,10 +88,12 @@ def reply(value: Any) -> Reply:
     message = choice.get("message")
     if message is None and isinstance(choice.get("text"), str):
         message = {"content": choice["text"]}
+    reason = choice.get("finish_reason")
+    if message is None and str(reason) in FINISHES:
+        message = {}
     if not isinstance(message, dict):
         raise Fault("the answer's first choice holds no message", again=True)
     text, thought = _texts(message.get("content"))
-    reason = choice.get("finish_reason")
     finish: Finish = FINISHES.get(str(reason), "stop")
     refusal = message.get("refusal")
     if text is None and isinstance(refusal, str) and refusal:

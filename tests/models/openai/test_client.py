@@ -54,6 +54,7 @@ def test_blanks_around_a_key_are_taken_off(monkeypatch):
         ("ALL_PROXY", "socks5://me:made-up-4242@127.0.0.1:1", "pip install 'httpx[socks]', or unset ALL_PROXY"),
         ("HTTP_PROXY", "ftp://me:made-up-4242@127.0.0.1:1", "the proxy in HTTP_PROXY is not usable"),
         ("HTTP_PROXY", "http://me:made-up-4242@127.0.0.1:1", "through the proxy in HTTP_PROXY"),
+        ("NO_PROXY", "[::1", "NO_PROXY=[::1 is not usable"),
         ("SSL_CERT_FILE", "/nowhere/ca.pem", "SSL_CERT_FILE=/nowhere/ca.pem"),
         ("SSL_CERT_FILE", __file__, "cannot be read as certificates"),
     ],

@@ -39,6 +39,7 @@ def fault(status, value, **headers):
         ({"content": None, "tool_calls": [{}]}, "tool_calls", "", "tool_calls"),
         ({"content": None, "refusal": "I will not"}, "stop", "I will not", "refusal"),
         ({}, "stop", "", "stop"),
+        (None, "content_filter", "", "content_filter"),
         ({"content": []}, "length", "", "length"),
         ({"content": [{"type": "text", "text": "Y"}, "es", {"type": "text", "text": None}]}, "stop", "Yes", "stop"),
         ({"content": [{"type": "thinking", "thinking": None, "text": None}, {"text": "Yes"}]}, "stop", "Yes", "stop"),
