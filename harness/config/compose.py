@@ -309,6 +309,11 @@ def _fault(error: Exception) -> HarnessError:
     text = _one_line(error)
     if match := re.search(r"Could not find '(hydra/launcher/\w+)'", text):
         return Missing(f"{match[1].replace('launcher/', 'launcher=')} is not installed: pip install 'harness[sweep]'")
+    if match := re.search(r"Ambiguous value for argument '([^=]+)=(.*)'", text):
+        return UsageError(
+            f"{match[1]}={match[2]} holds several values: write {match[1]}=[{match[2]}] for a list, or sweep over them "
+            "by -m"
+        )
     word = getattr(error, "override", None)
     if word:
         key, _, value = word.partition("=")
@@ -324,6 +329,8 @@ def _one_line(error: Exception) -> str:
     text = lines[0] if lines else type(error).__name__
     if match := re.search(r"Could not override '([^']+)'", text):
         text = f"unknown setting {match[1]}{_near(match[1])}"
+    if text.startswith("Interpolation key"):
+        text += ": a value with ${...} names another setting; for the text itself write \\${...}"
     return text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -68,19 +69,25 @@ def _spelled(key: str, value: str, allowed: Sequence[Kinds], sweep: bool) -> str
 
 
 def _json(key: str, value: str, allowed: Sequence[Kinds]) -> str:
-    """A JSON object or list in Hydra's grammar, where such a thing may stand; empty if it is neither."""
-    if not all({LIST, MAPPING, ANY} & a.values for a in allowed):
-        return ""
-    try:
-        return grammar(key, json.loads(value))
-    except ValueError:
-        return ""
+    """A JSON object or list, or one as Python writes it, in Hydra's grammar; empty if it is neither, or none may stand
+    there."""
+    for read in (json.loads, ast.literal_eval):
+        try:
+            made = read(value)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        kind = {dict: MAPPING, list: LIST}.get(type(made), "")
+        try:
+            return grammar(key, made) if all({kind, ANY} & a.values for a in allowed) else ""
+        except TypeError:  # a set or bytes, which JSON does not have
+            return ""
+    return ""
 
 
 def grammar(key: str, value: Any) -> str:
     """A value of JSON's types as Hydra's grammar writes it. Raises UsageError for a name that it cannot write."""
     if isinstance(value, dict):
-        if odd := next((name for name in value if not KEY.fullmatch(name)), None):
+        if odd := next((name for name in value if not KEY.fullmatch(str(name))), None):
             raise UsageError(
                 f"{key}: the name {odd!r} cannot be written on the command line: put it into a plug-in's YAML"
             )

@@ -21,6 +21,7 @@ DEEPEST = 64
 """Levels of lists and objects in a row."""
 WRAPPERS = ("data", "rows", "records", "questions", "samples", "examples", "annotations", "items", "test")
 """What a file that is one object may call the list of its rows."""
+TABLES = (".csv", ".tsv", ".xls", ".xlsx")
 MARKS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
 """What the structure of JSON is made of: texts, brackets, commas."""
 SURROGATES = re.compile("[\ud800-\udfff]")
@@ -42,6 +43,8 @@ def unreadable(row: Any) -> str:
 
 def rows(path: Path) -> list[Any]:
     """A Parquet file, a JSON list, or JSON lines, gzipped or not. Raises UsageError if the file cannot be read."""
+    if path.suffix.lower() in TABLES:
+        raise UsageError(f"{path} is a table, and these records are JSON lines, a JSON list or Parquet: save it as one")
     return [_checked(row) for row in _parquet(path)] if path.suffix == ".parquet" else _json(path)
 
 

@@ -33,6 +33,9 @@ class Haystack:
 def load(s: Settings) -> Source[Haystack]:
     """Raises Missing (exit 3) or UsageError (exit 2)."""
     found = [_haystack(row) for row in (_local(Path(s.root), s) if s.root else _embedded(s))]
+    if not found and s.root:
+        why = "no row of these lengths: leave task.lengths out" if s.lengths else "no rows: give RULER's files"
+        raise UsageError(f"task.root={s.root} holds {why}")
     if not found:
         raise UsageError("no record has these variants and lengths: leave one of task.variants, task.lengths out")
     tokenizer = "SmolLM2" if s.data == "embedded" else "as the records were made"

@@ -105,7 +105,8 @@ def cluster_of(place: str, data: str) -> str:
 def _columns(table: Table) -> dict[str, str]:
     there = dict.fromkeys(key for row in table.rows if isinstance(row, dict) for key in row)
     if not there:
-        raise UsageError(f"{table.where} holds no questions: give a file with {', '.join(FIELDS)} in each row")
+        why = f" (row 1 {reason})" if table.rows and (reason := unreadable(table.rows[0])) else ""
+        raise UsageError(f"{table.where} holds no questions{why}: give a file with {', '.join(FIELDS)} in each row")
     columns = {}
     for name, aliases in FIELDS.items():
         found = next((a for a in aliases if a in there), None)

@@ -14,6 +14,7 @@ from harness.config.compose import run
 from harness.config.literal import literal, quoted
 from harness.config.settings import Setting
 from harness.core import UsageError
+from harness.plugins.build import build_task
 
 KNOWN = {
     "text": [Setting("text", "x")],
@@ -22,6 +23,7 @@ KNOWN = {
     "batch_size": [Setting("batch_size", "auto")],
     "stop_early": [Setting("stop_early", False)],
     "plugins": [Setting("plugins", [])],
+    "extra": [Setting("extra", {})],
     "mixed": [Setting("mixed", "x"), Setting("mixed", 3)],
 }
 BASE = ["task=pope", "model=oracle"]
@@ -32,6 +34,23 @@ def composed(*words: str) -> dict:
     assert run([*BASE, *words], lambda config: found.append(config) or 0) == 0
     (config,) = found
     return config
+
+
+def fail(error: Exception) -> None:
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("method=vista,vcd", r"write method=\[vista,vcd\] for a list, or sweep over them by -m"),
+        ("task.suffix=${HOME}", r"names another setting; for the text itself write \\\$"),
+        ('task.splits={"a": 1}', r"a.: 1. is unknown: choose from random"),
+    ],
+)
+def test_what_cannot_be_read_says_what_to_write(word, says):
+    with pytest.raises(UsageError, match=says):
+        assert run([*BASE, word], lambda config: bool(build_task(config["task"])), fail) == 0
 
 
 @pytest.mark.parametrize(
@@ -53,6 +72,10 @@ def composed(*words: str) -> dict:
         ("stop_early=42e1839", "stop_early='42e1839'"),
         ("plugins=a,b", "plugins=[a,b]"),
         ("plugins=[a,b]", "plugins=[a,b]"),
+        ("plugins=['a b', 'c']", "plugins=['a b','c']"),
+        ("extra={'a': True, 'b': [None, 'x']}", "extra={a:true,b:[null,'x']}"),
+        ("extra={'a': {1}}", "extra={'a': {1}}"),
+        ('text={"a": 1}', "text='{\"a\": 1}'"),
         ("mixed=1,2", "mixed=1,2"),
         ("unknown=1e5", "unknown=1e5"),
     ],

@@ -133,6 +133,14 @@ def test_broken_files_are_one_line_with_the_row(tmp_path):
             .build(data="local", root=str(tmp_path / "objects.json"), ids=str(tmp_path / "ids.txt"))
             .samples()
         )
+    for name, file, text, says in (
+        ("pope", "q.csv", "question_id,text\n1,a", r"q\.csv is a table, and these records are JSON lines"),
+        ("pope", "q.jsonl", '{"text": "a', r"q\.jsonl holds no questions \(row 1 is not JSON \(Unterminated string"),
+        ("niah", "empty.jsonl", "", r"task\.root=.*empty\.jsonl holds no rows: give RULER's files"),
+    ):
+        written(tmp_path / file, [text])
+        with pytest.raises(UsageError, match=says):
+            list(TASKS[name].build(data="local", root=str(tmp_path / file)).samples())
     written(tmp_path / "captions.json", ['{"annotations": [1], "images": []}'])
     written(tmp_path / "annotations_1_1_1.json", ["{}"])
     with pytest.raises(UsageError, match=r"captions\.json is not COCO's file of captions \(TypeError"):
