@@ -11,7 +11,7 @@ from harness.commands.words import counted, say, share_cores
 from harness.config.parser import Parser, add_hydra, add_settings
 from harness.core.errors import UsageError
 
-HELP = "make the artefact that a method needs before it can steer a model"
+HELP = "measure what a method needs to know of a model before it can steer it"
 USAGE = "harness calibrate method=NAME [model=NAME] [calibration=FILE] [KEY=VALUE ...]"
 EXAMPLES = """examples:
   harness calibrate method=iri                                    embedded model and pictures
@@ -19,8 +19,8 @@ EXAMPLES = """examples:
 
 calibration=FILE is a .jsonl or .parquet file with a row per picture: image (a path beside the file, or bytes in
 Parquet) and objects (the names of what it shows); act and soft_injection also take rows of prompt and answer. The
-artefact goes to results/calibration/ and is kept by method, code, values, model and data; harness eval reuses it, and
-makes it by itself where it is missing. Rerun an interrupted calibration to resume it."""
+result (the artefact) goes to results/calibration/, one for each method, code, values, model and data; harness eval
+reuses it, or makes it if it is missing. Rerun an interrupted calibration to resume it."""
 
 
 def add_arguments(parser: Parser) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harness.plugins.plugin import Plugin
 
 KINDS = ("method", "task")
-HELP = "a method or a task of your own against what all of them keep to, on small models, in under a minute"
+HELP = "test a method or task of your own, on small models, in under a minute"
 
 
 def add_arguments(parser: Parser) -> None:

@@ -15,7 +15,7 @@ from harness.core.errors import HarnessError
 from harness.core.sinks import line
 from harness.plugins.registry import Registry
 
-HELP = 'the words that may stand at the end of a line: harness complete "eval method=vi"'
+HELP = 'the words that can complete a line: harness complete "eval method=vi"'
 FILTERS = ("task", "data", "model", "method", "status", "seed", "limit")
 """Keys by which `ls`, `compare` and `export` choose runs."""
 PATHS = ("DIR", "FILE", "PATH")

@@ -43,7 +43,7 @@ HELP = 'a script for the shell: eval "$(harness completion bash)"'
 
 
 def add_arguments(parser: Parser) -> None:
-    parser.add_argument("shell", help="whose script is printed", **one_of("shell", SCRIPTS))
+    parser.add_argument("shell", help="the shell whose script is printed", **one_of("shell", SCRIPTS))
 
 
 def run(given: Any) -> int:

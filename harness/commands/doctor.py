@@ -35,7 +35,7 @@ EXTRAS = {
     "photos": "the photographs of task=pope task.data=photos",
 }
 """What each extra of pyproject.toml is for; their packages are read from the installed metadata."""
-HELP = "what is installed here, and what a missing part would need"
+HELP = "what is installed here, and how to install what is missing"
 
 
 def add_arguments(parser: Parser) -> None:

@@ -24,7 +24,7 @@ EXAMPLES = """examples:
   harness eval task=pope model=hf model.path=DIR            any checkpoint folder or hub name
   harness eval task=pope model=replay model.path=answers.jsonl task.root=DIR   score answers from a file
 
-groups (choose by name; set their values by GROUP.KEY=VALUE, or by KEY=VALUE where one has that KEY):
+groups (choose by name; set values by GROUP.KEY=VALUE, or by KEY=VALUE if only one of them has that KEY):
   task, method      harness list tasks, harness list methods
   model             harness list models; the task's default model otherwise
   decoding          task (the task's own), greedy, beam, nucleus, choices (one pass)
@@ -33,18 +33,18 @@ groups (choose by name; set their values by GROUP.KEY=VALUE, or by KEY=VALUE whe
 
 settings:
   limit=N           at most N samples: whole clusters, balanced over groups, drawn with seed
-  offset=N          leaves out what limit=N draws: limit= and the rest come from the other samples
-  ids=A,B           these samples alone; ids=@FILE: one id per line, a JSON list, or a table with a column id
+  offset=N          leave out what limit=N draws: the run takes its samples from the others
+  ids=A,B           only these samples; ids=@FILE: one id per line, a JSON list, or a table with a column id
   system=TEXT       a system message in front of every question, or system=@FILE
-  fewshot=N         so many answered examples of the task's calibration split in front of every question
+  fewshot=N         N answered examples from the task's calibration split in front of every question
   seed=0            of limit, sampling and noise
   batch_size=auto   rows given to the model at once
   calibration=auto  pictures for methods that calibrate themselves: embedded, or a .jsonl or .parquet file
   stop_early=true   stop once the comparison with vanilla (or stop_early=RUN) is decided, anytime-valid
   retry=errors      ask again for the samples of a finished run that ended in an error row
-  debug=true        raise the first error with its whole traceback, in place of an error row
-  max_equal_errors=20   end a run after so many equal errors and no success; 0: never
-  decoding.extra.NAME=VALUE   more arguments of generation, e.g. decoding.extra.repetition_penalty=1.2
+  debug=true        raise the first error with its whole traceback, instead of an error row
+  max_equal_errors=20   end a run after this many equal errors and no success; 0: never
+  decoding.extra.NAME=VALUE   more generation arguments, e.g. decoding.extra.repetition_penalty=1.2
   results=DIR       the folder of runs/ and harness.duckdb, also as --results DIR (default: HARNESS_RESULTS or results)
   plugins=[DIR]     folders with tasks and methods of your own
 

@@ -12,7 +12,7 @@ from harness.core.errors import Missing, UsageError, first_line
 from harness.plugins.registry import Registry
 
 HELP = (
-    "Write a model that is put together on loading (smol-llava: a package's language model and a delta) as a folder "
+    "Write a model that is assembled on loading (smol-llava: a package's language model and a delta) as a folder "
     "that stock from_pretrained, lmms-eval and transformers serve read."
 )
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from harness.gate.verdicts import Report
     from harness.runs.stored import StoredRun
 
-HELP = """what CI calls: each baseline run judged against the run that its command makes with the code of today.
+HELP = """for CI: judges each baseline run against the run that its command makes with the current code.
 Exit 0 passed, 1 regressed or crashed, 3 missing or not comparable, 4 inconclusive."""
 
 

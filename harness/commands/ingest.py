@@ -7,7 +7,7 @@ from typing import Any
 from harness.commands.words import results_folder, say
 from harness.config.parser import Parser
 
-HELP = "rebuild harness.duckdb from results/runs; the run directories are the truth"
+HELP = "rebuild harness.duckdb from the run directories in results/runs"
 
 
 def add_arguments(parser: Parser) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.engine.renewal import Asking
     from harness.runs.stored import StoredRun
 
-HELP = "stored answers graded by a model (judge=NAME), or those of two runs compared; the model that answered rests"
+HELP = "have a model grade stored answers (judge=NAME), or compare those of two runs; the answers stay as they are"
 
 
 def add_arguments(parser: Parser) -> None:

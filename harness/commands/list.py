@@ -13,7 +13,7 @@ from harness.plugins.registry import ROOT, Registry
 LEVEL = max(map(len, LEVELS))
 """Width of the column that shows how far a method was compared with its authors' code."""
 KINDS = {"tasks": "task", "methods": "method", "models": "model"}
-HELP = "what can be named"
+HELP = "the tasks, methods and models there are"
 
 
 def add_arguments(parser: Parser) -> None:

@@ -12,7 +12,7 @@ from harness.core.errors import DONE, INCOMPLETE, HarnessError, UsageError
 if TYPE_CHECKING:
     from harness.runs.record import RunRecord
 
-HELP = "stored answers under the scores that their tasks give now; no model is asked"
+HELP = "score stored answers again with the current code of their tasks; no model is asked"
 
 
 def add_arguments(parser: Parser) -> None:

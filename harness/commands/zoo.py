@@ -20,10 +20,10 @@ EXAMPLES = """examples:
   harness zoo train mixer=rat task=recall seconds=60           for a minute of CPU time
   harness zoo train mixer=vsa task=scenes device=cuda          a vision tower, on a GPU
 
-mixer= is a model of the recipes, or any mixer. Settings: course= (of the task; all of them without it), seed=, out=
+mixer= is a model of the recipes, or any mixer. Settings: course= (of the task; all of them by default), seed=, out=
 (default: zoo/ in the results folder), seconds=, steps=, batch=, rate=, decay=, optimizer=, examine= (points of the
 learning curve), mixer.OPTION=, shape.KEY= (width, short, inner, ...), as=NAME, device= (cuda: all seeds of a model of
-series at once), and those of the task. The same command continues an interrupted training on the CPU.
+series at once), and those of the task. Rerun the same command to resume an interrupted training on the CPU.
 Then: harness eval model=zoo mixer=NAME weights=OUT task=NAME"""
 OWN = ("mixer", "course", "seed", "out", "seconds", "as", "device")
 RECIPE = ("steps", "batch", "rate", "decay", "optimizer", "examine")
