@@ -117,8 +117,8 @@ def read_policy(path: Path | None, delta: float | None = None) -> Policy:
     policy = Policy(**raw | {"limits": limits, "checks": tuple(checks), "alerts": tuple(raw.get("alerts") or ())})
     if not 0 < policy.alpha < 0.5:
         raise UsageError(f"gate.yaml: alpha={policy.alpha} must lie between 0 and 0.5")
-    if policy.baseline is not None and not (isinstance(policy.baseline, str) and policy.baseline):
-        raise UsageError(f"gate.yaml: baseline={policy.baseline} must be a folder's path")
+    if policy.baseline == "":
+        raise UsageError("gate.yaml: baseline is empty: give a folder's path, or leave it out")
     if policy.inconclusive not in ("fail", "warn"):
         raise UsageError(f"gate.yaml: inconclusive={policy.inconclusive} must be fail or warn")
     return policy

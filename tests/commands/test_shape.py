@@ -111,7 +111,9 @@ def test_default_folders_lie_in_the_results_folder(workdir, monkeypatch, capsys)
     Path("gate.yaml").write_text("baseline: kept\n")
     assert main(["gate"]) == 3 and "kept holds no baseline" in capsys.readouterr().err
     Path("gate.yaml").write_text("baseline: [1]\n")
-    assert main(["gate"]) == 2 and "baseline=[1] must be a folder's path" in capsys.readouterr().err
+    assert main(["gate"]) == 2 and "baseline=[1] must be a text or null" in capsys.readouterr().err
+    Path("gate.yaml").write_text("baseline: ''\n")
+    assert main(["gate"]) == 2 and "baseline is empty: give a folder's path" in capsys.readouterr().err
 
 
 def _needed(name):
