@@ -19,7 +19,7 @@ WORD = re.compile(r"\w+")
 SUFFIX = re.compile(r"\.(jpe?g|png|webp|gif|bmp|tiff?)$", re.IGNORECASE)
 COCO = re.compile(r"(?:coco_[a-z0-9]+_)?(\d+)")
 CUT = 250
-"""Characters from which on a question may begin or end inside of a word."""
+"""Characters from which on a question may begin or end inside a word."""
 LONGEST = 300
 """Characters of a picture's name; longer ones are the picture itself, in base64."""
 
@@ -30,7 +30,7 @@ def words(text: str) -> str:
 
 
 def asks_the_same(said: str, asked: str) -> bool:
-    """Whether one prompt holds the other: suites put sentences before and behind a question, and logs cut long ones
+    """Whether one prompt holds the other: suites put sentences before and after a question, and logs cut long ones
     anywhere. Both as `words`."""
     if len(said) > CUT:
         said = said[said.index(" ") + 1 : said.rindex(" ")] if said.count(" ") > 1 else said

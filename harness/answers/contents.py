@@ -27,7 +27,7 @@ class Contents:
         self.of_file = max(named, key=len) if named else ""
 
     def _there(self, names: Iterable[str]) -> list[str]:
-        """Those of the fields that rows have, and inside of their objects."""
+        """Those of the fields that rows have, and inside their objects."""
         return [*(n for n in names if n in self.rows.fields), *self.rows.inner(names)]
 
     def _image(self, rows: list[Row]) -> str | None:

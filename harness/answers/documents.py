@@ -20,7 +20,7 @@ BLANK = re.compile(r"[ \t\r\n]*")
 def documents(path: Path, text: str) -> Rows:
     """Raises UsageError that names the line of what cannot be read."""
     if "\n" not in text:
-        text = text.replace("\r", "\n")  # JSON has no raw line end inside of a text
+        text = text.replace("\r", "\n")  # JSON has no raw line end inside a text
     start = _next(text, 0)
     if start == len(text):
         return Rows(path, "JSON lines", [], [])
@@ -38,7 +38,7 @@ def documents(path: Path, text: str) -> Rows:
 
 
 def _lines(path: Path, text: str) -> Iterator[tuple[str, Any]]:
-    """Cut at line feeds alone: other separators may stand inside of a text."""
+    """Cut at line feeds alone: other separators may stand inside a text."""
     for number, line in enumerate(text.split("\n"), 1):
         line = line.lstrip("\ufeff")  # of files that were put together
         if line.strip():

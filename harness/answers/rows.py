@@ -35,7 +35,7 @@ class Rows:
         return list(dict.fromkeys(key for row in self.rows for key in row))
 
     def inner(self, names: Iterable[str]) -> list[str]:
-        """Fields of these names inside of objects that rows hold: "doc.question"."""
+        """Fields of these names inside objects that rows hold: "doc.question"."""
         known = set(names)
         objects = ((k, v) for row in self.rows[:20] for k, v in row.items() if isinstance(v, dict))
         return list(dict.fromkeys(f"{k}.{f}" for k, v in objects for f in v if f in known))

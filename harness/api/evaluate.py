@@ -54,7 +54,7 @@ def evaluate(
         decoding: `"greedy"`, `"beam"`, `"nucleus"`, `"choices"`, or `{name: {setting: value}}`; the task's own
             otherwise.
         results: The folder of `runs/` and `harness.duckdb`; $HARNESS_RESULTS, or `results`, otherwise.
-        plugins: Folders with tasks and methods of your own. Their files are imported anew by each call, so that an
+        plugins: Folders with tasks and methods of your own. Their files are imported again by each call, so that an
             edit counts.
         settings: Every other setting of `harness eval`, by its name: `batch_size=8`, `retry="errors"`, `lam=0.1` where
             one of the chosen plug-ins has that setting, `**{"method.vista.lam": 0.1}` in full.
@@ -104,7 +104,7 @@ def _console() -> Console:
 
 @contextmanager
 def _turn() -> Iterator[None]:
-    """Waits for the runs of other threads. Raises UsageError inside of a run, which would wait for itself."""
+    """Waits for the runs of other threads. Raises UsageError inside a run, which would wait for itself."""
     if threading.get_ident() in _PLAYER:
         raise UsageError("harness.evaluate was called by code of a run that is being played: call it after that run")
     with _TURN:

@@ -45,7 +45,7 @@ class SampleView:
     result: Result
     pictures: tuple[Picture, ...] = ()
     prompt: str = ""
-    """The texts of the task's first request, with what the run put in front of it; `<picture>` where one stands."""
+    """The texts of the task's first request, with what the run put before it; `<picture>` where one stands."""
     note: str = ""
     folder: Path = Path()
     """Of the run: pictures of its steps lie in there."""
@@ -142,7 +142,7 @@ def recorded(record: RunRecord) -> Recorded:
 
 
 def view(run: StoredRun, result: Result, known: Recorded) -> SampleView:
-    """The sample as far as the task's records tell of it."""
+    """The sample as far as the task's records tell about it."""
     made = SampleView(run.name, result, folder=run.directory.path)
     sample = known.samples.get(result.id)
     if sample is None:

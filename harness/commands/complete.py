@@ -134,7 +134,7 @@ def _registry(given: Sequence[str]) -> Registry:
 
 
 def _setting(given: Sequence[str], word: str) -> list[str]:
-    """A setting of a run, or what may stand behind its =."""
+    """A setting of a run, or what may stand after its =."""
     from harness.config.values import keys, values
 
     registry = _registry(given)

@@ -18,7 +18,7 @@ SHADES = "⠀⡀⡄⡆⡇⣇⣧⣷⣿"
 """Braille cells of none to eight dots: one cell is a head of a layer."""
 WIDTH = 80
 NAME, SPAN = 24, 30
-"""Columns of a reading's name, and of the words behind a curve."""
+"""Columns of a reading's name, and of the words after a curve."""
 ROWS = 40
 """Most rows of a heat map: neighbouring layers of a deeper model are averaged."""
 

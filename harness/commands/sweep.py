@@ -23,7 +23,7 @@ HEADS = ["run", "differs", "score", "cache", "samples", "status"]
 
 
 Row = tuple[Sequence[str], str, list[str]]
-"""A run's words and name, and the cells behind "differs"."""
+"""A run's words and name, and the cells after "differs"."""
 
 
 class Sweep:

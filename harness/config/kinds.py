@@ -102,7 +102,7 @@ def annotated(target: str) -> dict[str, Any]:
 
 
 def forget() -> None:
-    """Read the classes of plug-ins anew."""
+    """Read the classes of plug-ins again."""
     annotated.cache_clear()
     signatures.forget()
 

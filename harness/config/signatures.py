@@ -88,5 +88,5 @@ def _tree(module: str) -> ast.Module:
 
 
 def forget() -> None:
-    """Read sources anew."""
+    """Read sources again."""
     _tree.cache_clear()

@@ -1,4 +1,4 @@
-"""What may stand behind the = of a setting, as far as it can be said: what shells complete."""
+"""What may stand after the = of a setting, as far as it can be said: what shells complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run puts in front of every question: a system message, and answered examples."""
+"""What a run puts before every question: a system message, and answered examples."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class Call:
     sample: Sample
     seed: int
     again: bool = False
-    """Whether it goes on from an answer: such calls come one by one, as the answers before them do."""
+    """Whether it continues from an answer: such calls come one by one, as the answers before them do."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Model(ABC):
             yield some, self.answer(some, decoding)
 
     def sent(self, call: Call, decoding: Decoding) -> list[Sent]:
-        """What it would get for a call; a method's further prompts behind it. Called after `load`."""
+        """What it would get for a call; a method's further prompts after it. Called after `load`."""
         raise UsageError(f"model={self.name} cannot show its prompts: choose another model")
 
     def load(self, methods: Sequence[Method]) -> None:

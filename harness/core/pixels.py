@@ -35,7 +35,7 @@ _TOLD: list[str] = []
 
 
 def opened(data: bytes) -> Image.Image:
-    """The first frame, not decoded yet. Raises Unusable where it is too large, ValueError where it is no picture."""
+    """The first frame, not decoded yet. Raises Unusable where it is too large, ValueError where it is not a picture."""
     _quiet()
     try:
         image = Image.open(io.BytesIO(data))

@@ -69,7 +69,7 @@ def wrapped(thinking: str, text: str) -> str:
 
 
 def opened(prompt: str) -> str:
-    """The opening tag with which a prompt ends, so that the answer begins inside of the thinking; "" for none."""
+    """The opening tag with which a prompt ends, so that the answer begins inside the thinking; "" for none."""
     tail = prompt.rstrip()[-64:]
     for tag in TAG.finditer(tail):
         if tag["open"] is not None and tag.end() == len(tail):

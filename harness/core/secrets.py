@@ -72,7 +72,7 @@ def clean(value: Any) -> Any:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every text in a JSON value; in place of one that a field's name calls a secret something to redact."""
+    """Every text in a JSON value; instead of one that a field's name calls a secret something to redact."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):

@@ -106,7 +106,7 @@ class Course(ABC):
     which are patches in raster order, and gives log-odds of each label."""
     sessions: int = 0
     """In how many sessions the labels come, as many in each; 0: all at once. A learner on a frozen tower answers for
-    every session as it stood behind it."""
+    every session as it stood after it."""
 
     @abstractmethod
     def batch(self, rng: np.random.Generator, n: int) -> Examples:

@@ -45,7 +45,7 @@ class Task(ABC):
     waits = False
     """Whether episodes wait on something between requests (a browser): then they are stepped in threads."""
     repeatable = True
-    """Whether an episode that gets the same replies asks the same again, so that stored replies can be scored anew.
+    """Whether an episode that gets the same replies asks the same again, so that stored replies can be rescored.
     False where it acts on something outside (a browser)."""
 
     noisy = False

@@ -152,7 +152,7 @@ class Request:
     `max_new_tokens` counts tokens. `draw` tells apart several samples of one prompt (temperature > 0): equal
     requests are asked once in a run. `capture` asks for attention as well. `plain` gives the text to the model as it
     is, without a chat template. `continuations` asks for no new text but for the likelihood of each of these texts
-    behind the prompt: see `Reply.likelihoods`. `series` asks a model of the zoo for predictions in a series
+    after the prompt: see `Reply.likelihoods`. `series` asks a model of the zoo for predictions in a series
     (`harness.core.series`); the messages then only tell people what is asked. `choices`, set by `decoding=choices`, are
     the answers among which one is picked; they are no part of `key`, so that such a run pairs with others.
     """
@@ -326,14 +326,14 @@ class Result:
     finish: str = ""
     calls: int = 0
     replies: tuple[Reply | Mapping[str, str], ...] | None = None
-    """What the episode was told, in order, for scoring it anew: replies, and the errors ({"type", "message"}) of failed
+    """What the episode was told, in order, for rescoring it: replies, and the errors ({"type", "message"}) of failed
     calls. None where that is one reply with the outcome's answer as its text, or nothing."""
     asked: str = ""
     """SHA-256 of what the episode asked, where a pipeline asked the model something else (`prompt`)."""
     thinking_tokens: int = 0
     """How many of `new_tokens` were thinking, where the model counts them."""
     measures: tuple[str, ...] = ()
-    """Names of those of the outcome's scores that methods measured: scoring anew keeps them."""
+    """Names of those of the outcome's scores that methods measured: rescoring keeps them."""
     readings: Mapping[str, Reading] = field(default_factory=dict, repr=False, compare=False)
     """What probes read at its last call, until it is stored; no row of a journal has any."""
 

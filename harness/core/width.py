@@ -61,7 +61,7 @@ def _wrapped(line: str, width: int, first: int, rest: int) -> list[str]:
 
 def listed(heads: list[str], rows: list[list[str]], width: int | None, *, named: bool = False) -> list[str]:
     """Rows under their heads, where they fit; else each row's first cell on a line of its own, and the others below it,
-    each behind its head where they are `named`. Columns without any text are left out, and nothing is cut."""
+    each after its head where they are `named`. Columns without any text are left out, and nothing is cut."""
     kept = [i for i in range(len(heads)) if i == 0 or any(row[i] for row in rows)]
     sizes = {i: max(cells(row[i]) for row in (heads, *rows)) for i in kept}
     if width is None or sum(sizes.values()) + 2 * (len(kept) - 1) <= width:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.engine.plan import Plan
 
 DELTA = 0.01
-"""Differences inside of this margin, in the score's unit, end the run as "equal"."""
+"""Differences inside this margin, in the score's unit, end the run as "equal"."""
 PLAYED = ("seed", "limit", "offset", "ids", "system", "fewshot")
 """What the other run must have in common with this one, beside task, data and model."""
 LOOK = 10

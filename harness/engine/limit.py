@@ -37,7 +37,7 @@ def subset(samples: Sequence[Sample], limit: int | None, seed: int, offset: int 
     """At most `limit` samples: whole clusters in seeded order, each time from the group that has fewest so far.
 
     One cluster is taken even if it alone exceeds the limit. The order of `samples` is kept. `offset`: the draw goes on
-    behind the samples that this limit would draw, and takes none of them.
+    after the samples that this limit would draw, and takes none of them.
     """
     if not offset and (limit is None or limit >= len(samples)):
         return list(samples)

@@ -38,7 +38,7 @@ class Plan:
     judge: Judge | None = None
     """Who grades the answers once they are journaled."""
     dress: Dress = field(default_factory=Dress)
-    """What is put in front of every question."""
+    """What is put before every question."""
 
     @property
     def names(self) -> list[str]:
@@ -131,7 +131,7 @@ def compose(config: dict[str, Any]) -> Plan:
 
 
 def dressed(config: dict[str, Any]) -> Dress:
-    """What the run puts in front of each question."""
+    """What the run puts before each question."""
     system = system_of(config.get("system"))
     return Dress(system or "", examples(config) if config.get("fewshot") else ())
 

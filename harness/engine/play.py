@@ -42,7 +42,7 @@ def planned(task: Task, config: Mapping[str, Any]) -> Sequence[Sample]:
 
 
 def steering(methods: Sequence[Method]) -> list[Method]:
-    """Those that act inside of the model."""
+    """Those that act inside the model."""
     return [m for m in methods if not isinstance(m, Pipeline)]
 
 

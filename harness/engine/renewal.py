@@ -53,7 +53,7 @@ class Asking:
     words: Sequence[str]
 
     def added(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        """A run's configuration with this judge in place of its own."""
+        """A run's configuration with this judge instead of its own."""
         kept = [w for w in config.get("overrides") or () if not str(w).startswith(("judge=", "judge."))]
         return {**config, "judge": dict(self.node), "overrides": [*kept, *self.words]}
 
@@ -66,10 +66,10 @@ def renew(
     judge: Asking | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Renewed:
-    """Score a stored run anew. Where its task is as it was, nothing is written; with `check` its rows are compared.
+    """Score a stored run again. Where its task is as it was, nothing is written; with `check` its rows are compared.
 
     Args:
-        judge: Who is asked about the answers; by default the replies that the run's own judge gave are read anew, and
+        judge: Who is asked about the answers; by default the replies that the run's own judge gave are read again, and
             none is asked.
 
     Raises NotRescorable, with the reason and what to do.

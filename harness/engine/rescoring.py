@@ -1,4 +1,4 @@
-"""Stored answers scored anew: each episode is played again with the replies that the journal holds.
+"""Stored answers rescored: each episode is played again with the replies that the journal holds.
 
 What an episode asks is compared with what it asked then, so that a stored answer is only taken where the model would
 be asked the very same. No model is loaded.

@@ -77,7 +77,7 @@ class Episode:
     transcript: Transcript = field(default_factory=Transcript)
     reasoning: str = "strip"
     debug: bool = False
-    """Raise FirstError in place of an error row."""
+    """Raise FirstError instead of an error row."""
     request: Request | None = None
     prompts: list[str] = field(default_factory=list)
     prompt_tokens: int = 0

@@ -73,7 +73,7 @@ def _file(path: Path) -> list[Any]:
         if isinstance(value, list) and not any(isinstance(v, dict) for v in value):
             return _texts(value, f"@{path}")
         return _column(path)
-    return [line.strip() for line in text.split("\n")]  # other separators may stand inside of an id
+    return [line.strip() for line in text.split("\n")]  # other separators may stand inside an id
 
 
 def _texts(value: Any, where: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The samples of a large run: made anew when they are needed, and not kept."""
+"""The samples of a large run: made again when they are needed, and not kept."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ class Tuning:
 
 
 def write_preset(plugin: Plugin, preset: Mapping[str, Any]) -> None:
-    """Put the preset into the method's YAML, in place of an earlier one by `harness tune` for this model and task.
+    """Put the preset into the method's YAML, instead of an earlier one by `harness tune` for this model and task.
 
     The file is edited as text, so that its comments stay. Raises UsageError if it cannot be written.
     """

@@ -146,7 +146,7 @@ def read(folder: Path) -> list[BaselineRun]:
 
 
 def accept(folder: Path, run: Played, reason: str, timings: Sequence[dict[str, float]] = ()) -> BaselineRun:
-    """Make a finished run the baseline of its command, in place of the one that was.
+    """Make a finished run the baseline of its command, instead of the one that was.
 
     `timings`: costs of repeated runs, for the gate to judge speed by.
     Raises UsageError where a run may not become one, Missing where it lacks samples.

@@ -1,4 +1,4 @@
-"""Finished runs in one small Parquet file, whole enough to be compared anew: what samples scored, records and costs.
+"""Finished runs in one small Parquet file, whole enough to be compared again: what samples scored, records and costs.
 
 Answers, prompts and pictures stay in the results folder. `BundledRun` looks like a stored run to `compare`.
 """

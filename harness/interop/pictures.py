@@ -118,6 +118,6 @@ def placed(context: str, pictures: Sequence[Picture]) -> list[str | Picture]:
         return [*pictures, context.replace(MARK, "") if pictures else context]
     parts: list[str | Picture] = []
     for n, piece in enumerate(pieces):
-        text = piece.removeprefix("\n") if n else piece  # the chat template breaks the line behind a picture
+        text = piece.removeprefix("\n") if n else piece  # the chat template breaks the line after a picture
         parts += [text, *pictures[n : n + 1]]
     return [p for p in parts if p != ""]

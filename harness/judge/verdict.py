@@ -24,7 +24,7 @@ class Verdict:
 
 
 def read(text: str, verdicts: Mapping[str, float]) -> Verdict:
-    """The verdict behind the last label "Verdict:", or a reply that is a verdict and nothing else.
+    """The verdict after the last label "Verdict:", or a reply that is a verdict and nothing else.
 
     Replies with labels that contradict each other have no verdict: a wrong reading would be a wrong score.
     """
@@ -59,7 +59,7 @@ def _whole(text: str, verdicts: Mapping[str, float]) -> str | None:
 
 
 def _reason(text: str, labels: list[re.Match[str]]) -> str:
-    """What stands behind "Reason:", without the verdict's own line; all else that was said where there is no label."""
+    """What follows "Reason:", without the verdict's own line; all else that was said where there is no label."""
     for m in reversed(labels):
         text = text[: m.start()] + text[m.end() :]
     found = REASON.search(text)

@@ -108,7 +108,7 @@ class BoardEntry:
     @property
     def apart(self) -> str:
         """What else than a `limit` sets it apart from whole runs: another draw of the records, a system message or
-        examples in front of the questions; "" for nothing."""
+        examples before the questions; "" for nothing."""
         identity = self.row["identity"] or {}
         ids = identity.get("ids") or {}
         parts = [f"ids {str(ids.get('digest'))[:6]}"] if ids else []

@@ -26,7 +26,7 @@ class Cell:
     pair: Pair | None
     sign: int
     gain: float | None
-    """Difference to vanilla, more is better; None for vanilla itself, and for what is no share."""
+    """Difference to vanilla, more is better; None for vanilla itself, and for what is not a share."""
     cost: float | None
     rank: tuple[float, int, int]
     """Its place, and the first and the last that it may have."""

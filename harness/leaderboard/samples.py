@@ -22,7 +22,7 @@ CLOSE = 20
 """Samples in one file of `seen/`."""
 
 Extras = Sequence[dict[str, Any] | None]
-"""What `harness.leaderboard.seen` tells of each answer of a run."""
+"""What `harness.leaderboard.seen` tells about each answer of a run."""
 
 
 def board_index(board: Board, found: Items, seen: Seen, places: dict[str, Any] | None) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def _parser(entry: BoardEntry) -> str:
 
 
 def _before(entry: BoardEntry) -> dict[str, Any]:
-    """What this run put in front of the task's own prompt: a system message, answered examples."""
+    """What this run put before the task's own prompt: a system message, answered examples."""
     identity = entry.row["identity"] or {}
     shots = (identity.get("fewshot") or {}).get("count")
     system = identity.get("system")

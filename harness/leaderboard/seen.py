@@ -119,7 +119,7 @@ class Seen:
 
 
 def seen(board: Board, ids: Iterable[str] | None, pictures: Pictures, *, private: bool = False) -> Seen:
-    """What the board's task tells of its samples: of records that may be published, or (`private`) of any.
+    """What the board's task tells about its samples: of records that may be published, or (`private`) of any.
 
     `ids`: of these; None: of all there are. A task of another version, or one that is not there, tells nothing; a
     plug-in's code is not run for a page.

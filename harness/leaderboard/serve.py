@@ -27,7 +27,7 @@ class Handler(SimpleHTTPRequestHandler):
     """Files below one folder, never cached, with the policy also sent as a header; and what `made` answers."""
 
     made: Callable[[str], tuple[str, bytes] | None] = staticmethod(lambda _: None)
-    """(MIME type, bytes) of an address that is no file, by its path without the first slash; None: look for a file."""
+    """(MIME type, bytes) by the path of an address without its first slash; None: look for a file."""
 
     def do_GET(self) -> None:
         if not self._own_host():

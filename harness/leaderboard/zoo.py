@@ -41,7 +41,7 @@ class ZooModel:
     entries: Mapping[int, BoardEntry]
     """Seed -> its newest run without a method."""
     facts: Sequence[Mapping[str, Any]]
-    """What its runs' records tell of the training, one a seed."""
+    """What its runs' records tell about the training, one a seed."""
     value: Estimate
     slices: Mapping[str, Estimate]
     state: float | None

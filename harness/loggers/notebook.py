@@ -1,4 +1,4 @@
-"""A notebook's cell: one line of progress that is drawn anew in place."""
+"""A notebook's cell: one line of progress that is drawn again in place."""
 
 from __future__ import annotations
 

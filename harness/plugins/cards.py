@@ -53,7 +53,7 @@ def remarks(path: Path) -> dict[str, str]:
             end = value.end_mark
             rest = lines[end.line][end.column :] if end.line < len(lines) else ""
             if not end.column and isinstance(value, yaml.CollectionNode):
-                continue  # a block, whose end is the line behind it
+                continue  # a block, whose end is the line after it
             before, mark, said = rest.partition("#")
             if mark and not before.strip():
                 out[key.value] = said.strip()

@@ -27,7 +27,7 @@ class Folder:
 
     Args:
         folders: Where to look, in this order.
-        within: Nothing outside of it is read, by `..`, by an absolute path or through a link; None: the folders.
+        within: Nothing outside it is read, by `..`, by an absolute path or through a link; None: the folders.
     """
 
     def __init__(self, folders: Sequence[Path], within: Path | None = None):

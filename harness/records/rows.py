@@ -111,7 +111,7 @@ def hub_table(name: str, config: str | None, split: str, revision: str | None) -
 
 
 def labelled(row: dict[str, Any], names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """The row with names of classes in place of their numbers, in these columns."""
+    """The row with names of classes instead of their numbers, in these columns."""
     own = {c: row[c] for c in names if isinstance(row.get(c), int)}
     return {**row, **{c: names[c][n] for c, n in own.items() if 0 <= n < len(names[c])}} if own else row
 

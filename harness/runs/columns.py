@@ -42,7 +42,7 @@ class Column:
         axes: Of one sample's value: those of the reading, or none where its samples differ in shape (tokens): then the
             value is its mean.
         at: [n] the numbers of the samples that have it.
-        values: [n, ...] float32; NaN where it is undefined, and behind the last token of a shorter answer.
+        values: [n, ...] float32; NaN where it is undefined, and after the last token of a shorter answer.
         within: The least and the largest that a value can be.
     """
 
@@ -106,7 +106,7 @@ def columns(
 
 
 def _tables(folder: Path) -> Iterator[pa.Table]:
-    """What is stored, in parts; samples that the log of a running one has anew are left out of the file's parts."""
+    """What is stored, in parts; samples that the log of a running one has again are left out of the file's parts."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -40,7 +40,7 @@ def write_text(path: Path, parts: Iterable[str]) -> None:
 
 
 def append(handle: int, data: bytes, path: Path) -> None:
-    """Behind what is in an open file, and on the disk when this returns."""
+    """After what is in an open file, and on the disk when this returns."""
     view = memoryview(data)
     try:
         while view:

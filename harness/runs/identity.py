@@ -1,7 +1,7 @@
 """A run's identity: a hash of everything that can change an answer or a score.
 
 It has two parts. `answers` covers what the model is and how it is asked: code, numbers, weights, versions, decoding.
-`task` covers what is asked and how it is scored. A run that differs in its task alone is scored anew from stored
+`task` covers what is asked and how it is scored. A run that differs in its task alone is rescored from stored
 answers, as far as it asks the same (`harness.engine.rescoring`).
 """
 

@@ -210,7 +210,7 @@ def holds(path: Path, *fields: str) -> bool:
 def lines(path: Path) -> Iterator[tuple[int, bytes | None]]:
     """(number of its line, the text) of each row that is not known to be damaged; the text is None for a damaged line.
 
-    Rows with a right checksum inside of a damaged line, as where a line's end was lost, are given first.
+    Rows with a right checksum inside a damaged line, as where a line's end was lost, are given first.
     """
     if not path.is_file():
         return
@@ -260,7 +260,7 @@ def _inner(line: bytes) -> Iterator[bytes]:
 
 
 def _torn(path: Path) -> bytes:
-    """What stands behind the last whole line."""
+    """What follows the last whole line."""
     last = b""
     if path.exists():
         with path.open("rb") as file:

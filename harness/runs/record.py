@@ -92,7 +92,7 @@ class RunRecord:
     config: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     rescored_from: str | None = None
-    """The run whose answers were scored anew."""
+    """The run whose answers were rescored."""
     command: str = ""
     started: str | None = None
     finished: str | None = None
@@ -146,12 +146,12 @@ class RunRecord:
 
     @property
     def system(self) -> str | None:
-        """The system message in front of every question."""
+        """The system message before every question."""
         return _text(self.identity.get("system"))
 
     @property
     def fewshot(self) -> str | None:
-        """The examples in front of every question, in words that are equal for equal ones; None without any."""
+        """The examples before every question, in words that are equal for equal ones; None without any."""
         found = _mapping(self.identity.get("fewshot"))
         return f"{found.get('count')} examples {str(found.get('digest'))[:6]}" if found else None
 

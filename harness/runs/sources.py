@@ -219,7 +219,7 @@ def _is_data(path: Path) -> bool:
 def _remembered(text: bytes, package: str) -> Source:
     """`parsed`, by an earlier process where it read the same text."""
     key = REMEMBERED.key(text, package)
-    with contextlib.suppress(TypeError, ValueError):  # a damaged entry is made anew
+    with contextlib.suppress(TypeError, ValueError):  # a damaged entry is made again
         digest, imports, names, files, looks = REMEMBERED.get(key)
         return Source(str(digest), tuple(imports), frozenset(names), frozenset(files), bool(looks))
     made = parsed(text, package)

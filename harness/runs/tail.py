@@ -12,7 +12,7 @@ CHUNK = 32 * 2**20
 
 
 class Tail:
-    """The sound rows of a journal so far. A torn last line is left until it is whole; a journal that was written anew
+    """The sound rows of a journal so far. A torn last line is left until it is whole; a journal that was written again
     is read from its beginning."""
 
     def __init__(self, path: Path):

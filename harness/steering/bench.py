@@ -37,7 +37,7 @@ class Question:
     picture: Picture | None = None
 
     def asked(self, before: str = "") -> Request:
-        """The request that asks it, with words in front of it."""
+        """The request that asks it, with words before it."""
         text = f"{before}{self.text}"
         return Request(user(text) if self.picture is None else user(self.picture, text), 1)
 

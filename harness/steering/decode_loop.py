@@ -40,7 +40,7 @@ class Loop:
         return self._forward(model, tensors)
 
     def feed(self, tokens: Tensor) -> Tensor:
-        """Feed tokens [r, t] behind what the rows hold: logits of the next token, float32 [r, V]."""
+        """Feed tokens [r, t] after what the rows hold: logits of the next token, float32 [r, V]."""
         rows, count = tokens.shape
         self._tokens = torch.cat([self._tokens, tokens], 1)
         length = self._cache.get_seq_length() + count

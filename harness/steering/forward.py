@@ -185,7 +185,7 @@ def _plain(view: View, heads: Sequence[Inputs]) -> DynamicCache:
 
 
 def _encode_text(batch: Batch) -> Prefix:
-    """Encode the one text with which all rows begin, behind what is carried of it."""
+    """Encode the one text with which all rows begin, after what is carried of it."""
     view, head = batch.view, _head(batch.samples[0])
     tokens = head.tensors["input_ids"][0]
     known = view.carried.common(tokens) if view.carried else 0

@@ -81,7 +81,7 @@ def generate(
     """One answer per input, in order. A sample gets the same answer alone and in any batch (float32).
 
     `seeds`: one per input, used by sampling. Ends at the model's own end-of-sequence tokens, and soon after one of its
-    `stops` has been written; what is behind it is the caller's to cut. `forced`: the tokens that each input shall
+    `stops` has been written; what is after it is the caller's to cut. `forced`: the tokens that each input shall
     get, whose likelihood is measured. `among`: with the decoding `choices`, the tokens of which each input gets one.
     Raises UsageError where methods, model and decoding do not fit together.
     """

@@ -40,7 +40,7 @@ class Inputs:
     question: Span | None = None
     """The tokens of the user's question, without template words."""
     earlier: Sequence[Span] = ()
-    """The tokens of what else the user wrote: earlier messages, and texts behind the question."""
+    """The tokens of what else the user wrote: earlier messages, and texts after the question."""
     request: Request | None = field(default=None, repr=False)
     """What the tensors were made of, for methods that ask something else beside it (`View.encode`)."""
     marks: Sequence[Mark] = ()
@@ -80,7 +80,7 @@ class Inputs:
         )
 
     def extended(self, tokens: Sequence[int]) -> Inputs:
-        """The prompt with these text tokens behind it; nothing of it is shared."""
+        """The prompt with these text tokens after it; nothing of it is shared."""
         new = torch.tensor([list(tokens)], dtype=torch.long)
         grown = dict(self.tensors)
         for key in (k for k in SEQUENCES if k in grown and new.numel()):

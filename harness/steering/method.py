@@ -104,7 +104,7 @@ class Steering(Method):
         return range(tower_of(view, self.name).depth) if view.image_token_id is not None else ()
 
     def tower_qkv(self, l: int, q: Tensor, k: Tensor, v: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor] | None:
-        """Queries, keys and values of the tower's layer l, [b, H, n, D] each, behind their norms and rotations."""
+        """Queries, keys and values of the tower's layer l, [b, H, n, D] each, after their norms and rotations."""
 
     def tower_visible(self, l: int, q: Tensor, k: Tensor, batch: Batch) -> Visible | None:
         """Which keys each query of the tower's layer l sees. Patterns of several methods are met together."""
@@ -144,10 +144,10 @@ class Steering(Method):
         """Attention weights after softmax, [b, H, rows, k]."""
 
     def layer_input(self, l: int, x: Tensor, batch: Batch) -> Tensor | None:
-        """Input of decoder layer l: the residual stream in front of its norm, [b, t, d]."""
+        """Input of decoder layer l: the residual stream before its norm, [b, t, d]."""
 
     def attention_input(self, l: int, x: Tensor, batch: Batch) -> Tensor | None:
-        """What the attention block of layer l reads: states behind its norm, [b, t, d]."""
+        """What the attention block of layer l reads: states after its norm, [b, t, d]."""
 
     def stays(self, l: int, batch: Batch) -> Tensor | None:
         """Where the method `drops`: after this pass, which columns of layer l stay in the cache, bool [b, Hk, k]."""

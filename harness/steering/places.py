@@ -60,7 +60,7 @@ class Places:
 
 
 def single(height: int, width: int, before: int) -> Places:
-    """One grid in raster order behind `before` class and register tokens."""
+    """One grid in raster order after `before` class and register tokens."""
     grid = torch.arange(height * width).view(height, width) + before
     return Places(before + height * width, (grid,))
 

@@ -51,7 +51,7 @@ class _Slots(DynamicLayer):
 
 
 class Recording:
-    """One step for so many rows and columns. On a CPU it computes each step anew, for tests."""
+    """One step for so many rows and columns. On a CPU it computes each step again, for tests."""
 
     def __init__(self, step: Callable[..., Any], given: dict[str, Any], layers: list[Any], columns: int):
         name, tokens = _tokens(given)
@@ -77,7 +77,7 @@ class Recording:
         return name == self.name and same and positions.shape == self.positions.shape and columns == self.columns
 
     def adopt(self, layers: list[Any]) -> None:
-        """Take over what a cache holds. What lies behind it is hidden, and finite."""
+        """Take over what a cache holds. What follows it is hidden, and finite."""
         for slot, layer in zip(self.slots, layers, strict=True):
             for mine, its in ((slot.keys, layer.keys), (slot.values, layer.values)):
                 mine[:, :, : its.shape[2]] = its
@@ -139,7 +139,7 @@ class Recordings:
     @contextlib.contextmanager
     def playing(self, batch: Batch, cache: Any, end: int) -> Iterator[None]:
         """While open, the decoder's passes over one token are replayed; `end`: columns of the longest answer. The cache
-        is of no use behind it."""
+        is of no use after it."""
         decoder, stock = batch.view.decoder, batch.view.decoder.forward
         own = decoder.__dict__.get("forward")
         run = _Run(cache, stock, -(-end // COLUMNS) * COLUMNS)

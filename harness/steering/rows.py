@@ -16,7 +16,7 @@ from harness.steering.method import Steering
 from harness.steering.roomy import RoomyLayer
 
 AXES = 3
-"""Of M-RoPE's positions: behind a prompt, each of them counts tokens."""
+"""Of M-RoPE's positions: after a prompt, each of them counts tokens."""
 GAPS = 64
 """Columns of padding that may lie in the longest row."""
 Place = tuple[int, str, int | None]

@@ -17,10 +17,10 @@ from transformers import DynamicCache
 from harness.steering.roomy import RoomyLayer
 
 LARGE = 2**30
-"""Bytes of spread out keys and values from which they are spread anew in each pass, which takes time."""
+"""Bytes of spread out keys and values from which they are spread again in each pass, which takes time."""
 
 ROOM = 16
-"""Tokens that find room behind a beginning: all rows are large here, and little is copied."""
+"""Tokens that find room after a beginning: all rows are large here, and little is copied."""
 
 Beginnings = Sequence[tuple[Tensor, Tensor]]
 """Keys and values [1, heads, P, size] of each beginning."""
@@ -138,7 +138,7 @@ def layered(parts: Sequence[Beginnings], of: Tensor) -> list[Any]:
 
 
 def large(layers: Sequence[Beginnings], of: Tensor) -> bool:
-    """Whether rows that begin so are worth to be spread anew in each pass. On a GPU, which would wait for each row,
+    """Whether rows that begin so are worth to be spread again in each pass. On a GPU, which would wait for each row,
     they are not."""
     if layers[0][0][0].is_cuda:
         return False

@@ -53,7 +53,7 @@ class TowerView:
         self.module, self.kind, self.image_token_id = module, kind, image_token_id
         self.packed = kind not in BATCHED
         self.before = BATCHED.get(kind, 0)
-        """Class tokens in front of the patches."""
+        """Class tokens before the patches."""
         self._kept: dict[Any, Places] = {}
 
     @cached_property

@@ -179,7 +179,7 @@ def _enter(run: Pass) -> Callable[..., Any]:
 
 
 def _states(run: Pass, l: int, methods: Sequence[Steering]) -> Callable[..., Any]:
-    """Forward hook on a layer, in front of those by which transformers records hidden states."""
+    """Forward hook on a layer, before those by which transformers records hidden states."""
 
     def hook(_module: Any, _args: Any, output: Any) -> Any:
         if run.aside:

@@ -128,7 +128,7 @@ class Visible:
 
     @cached_property
     def _slots(self) -> Tensor:
-        """Where each token's result lies among the tiles' and behind them [n]."""
+        """Where each token's result lies among the tiles' and after them [n]."""
         flat = torch.cat([self.queries.flatten(), self.dense])
         slots = torch.empty(self.length, dtype=torch.long, device=flat.device)
         filled = flat >= 0
@@ -150,7 +150,7 @@ class Visible:
     def flex(self, q: Tensor, k: Tensor, v: Tensor, scale: float, *, tiles: bool | None = None) -> Tensor:
         """FlexAttention over the blocks of the mask that are not empty; compiled on a GPU.
 
-        One row of the batch after the other, for each new number of rows would be compiled anew, and one fills a GPU.
+        One row of the batch after the other, for each new number of rows would be compiled again, and one fills a GPU.
         `tiles`: whether the tokens are brought into the order of the tiles, so that neighbours are in one block; None
         for the order that suits the pattern.
         """
@@ -188,7 +188,7 @@ class Visible:
 
     @cached_property
     def _order(self) -> Tensor:
-        """The tokens tile by tile, and those that see all behind them [n]."""
+        """The tokens tile by tile, and those that see all after them [n]."""
         flat = torch.cat([self.queries.flatten(), self.dense])
         return flat[flat >= 0]
 

@@ -34,7 +34,7 @@ TIMED = 9
 
 
 def placed(e: Examples, device: torch.device, length: int = 0) -> tuple[Tensor, Tensor]:
-    """Values and targets there. What is shorter than `length` gets symbols behind its end that ask nothing."""
+    """Values and targets there. What is shorter than `length` gets symbols after its end that ask nothing."""
     more = max(0, length - e.values.shape[1])
     values = np.pad(e.values, ((0, 0), (0, more), *[(0, 0)] * (e.values.ndim - 2)))
     nothing = NONE if np.issubdtype(e.targets.dtype, np.integer) else np.nan

@@ -103,7 +103,7 @@ class Memory(nn.Module):
         )
 
     def segment(self, now: Weights, x: Tensor) -> tuple[Tensor, Weights]:
-        """A chunk x [B, C, D] from the weights before it: y_t = M_t(q_t) [B, C, d], and the weights behind it."""
+        """A chunk x [B, C, D] from the weights before it: y_t = M_t(q_t) [B, C, d], and the weights after it."""
         return self.read(now, self.parts(x))
 
     def read(self, now: Weights, p: Parts) -> tuple[Tensor, Weights]:

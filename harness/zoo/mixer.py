@@ -30,7 +30,7 @@ class Mixer(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} has no recurrent form")
 
     def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """One position x [B, D]: its output [B, D], and the state behind it."""
+        """One position x [B, D]: its output [B, D], and the state after it."""
         raise NotImplementedError(f"{type(self).__name__} has no recurrent form")
 
     def state_bytes(self, length: int) -> int:

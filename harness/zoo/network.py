@@ -28,7 +28,7 @@ class Shape:
         short: A gated short convolution before the first block (Zoology, BASED).
         norm: RMSNorm before each mixer and at the end.
         residual: Whether a block adds to what it reads.
-        inner: Width of an MLP behind each mixer, as a multiple of the width; 0: none.
+        inner: Width of an MLP after each mixer, as a multiple of the width; 0: none.
         hidden: Hidden ReLU layers of the head; 0: it is linear.
     """
 
@@ -101,7 +101,7 @@ class Block(nn.Module):
 
 
 class Decoder(nn.Module):
-    """From values to the states behind the last block."""
+    """From values to the states after the last block."""
 
     def __init__(self, shape: Shape):
         super().__init__()
@@ -170,7 +170,7 @@ class Network(nn.Module):
         return self.read(self.model(values))
 
     def read(self, states: Tensor) -> Tensor:
-        """Predictions from states behind the last norm."""
+        """Predictions from states after the last norm."""
         out = self.lm_head(states)
         return out if self.shape.classes else out[..., 0]
 
@@ -197,7 +197,7 @@ class Network(nn.Module):
         return [*short, *(layer.inside.start(batch) for layer in self.model.layers)]  # type: ignore[operator, union-attr]
 
     def step(self, values: Tensor, state: list[Any]) -> tuple[Tensor, list[Any]]:
-        """One position [B] or [B, V]: predictions [B, classes] or [B], and the state behind it."""
+        """One position [B] or [B, V]: predictions [B, classes] or [B], and the state after it."""
         x, behind = self.model.embed(values), []
         parts = [*([self.model.short] if self.model.short is not None else []), *self.model.layers]
         for part, before in zip(parts, state, strict=True):

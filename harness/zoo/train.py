@@ -104,7 +104,7 @@ def learn(
 
     Args:
         name: Of the course.
-        seconds: Of CPU time to learn for, in place of the recipe's steps; 0: the steps.
+        seconds: Of CPU time to learn for, instead of the recipe's steps; 0: the steps.
         stop_after: Leave after so many steps without finishing, as a crash would (tests).
         machine: The processor, for the card.
 

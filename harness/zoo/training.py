@@ -48,7 +48,7 @@ def settings(
     """Of the loop, in a folder beside the weights, by this process's CPU time.
 
     Args:
-        seconds: To learn for, in place of the recipe's steps; 0: the steps.
+        seconds: To learn for, instead of the recipe's steps; 0: the steps.
         marks: Steps at which the curve has a point, where the steps are the recipe's.
         stop_after: Leave after so many steps without finishing, as a crash would (tests).
     """

@@ -19,7 +19,7 @@ def attributed(
 
     Args:
         seen: Of a part (heads, attention, mlp) and layer: its output at the last position, [n, d], heads [n, H, size].
-        ends: The states [n, d] in front of the first layer and behind the last.
+        ends: The states [n, d] before the first layer and after the last.
 
     Returns numbers [n], and one tensor a layer: [n] of branches, [n, H] of heads.
     """
@@ -33,7 +33,7 @@ def attributed(
         split = projection.weight.float().unflatten(1, (view.n_heads, -1))  # [d, H, head size]
         parts = torch.einsum("nhk,dhk->nhd", seen["heads", l], split)
         whole = parts.sum(1) if projection.bias is None else parts.sum(1) + projection.bias
-        branch = out / torch.where(whole.abs() > 1e-12, whole, 1.0)  # 1, or a norm behind the branch
+        branch = out / torch.where(whole.abs() > 1e-12, whole, 1.0)  # 1, or a norm after the branch
         attention, mlp = ((x * along).sum(-1) for x in (out, seen["mlp", l]))
         rest = rest - attention - mlp
         of_heads = (parts * branch[:, None] * along[:, None]).sum(-1)

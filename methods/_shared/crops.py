@@ -1,4 +1,4 @@
-"""Boxes that a model writes, and the part of a picture inside of them."""
+"""Boxes that a model writes, and the part of a picture inside them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def with_content(request: Request, content: Sequence[str | Picture]) -> tuple[Me
 
 
 def beside(request: Request, part: Picture) -> tuple[Message, ...]:
-    """The messages with `part` behind each of their pictures."""
+    """The messages with `part` after each of their pictures."""
     messages = []
     for message in request.messages:
         content: list[str | Picture] = []

@@ -78,7 +78,7 @@ def of_sinks(got: np.ndarray, tau: float, cosine: np.ndarray, image: np.ndarray)
 
 
 def of_others(got: np.ndarray, tau: float, cosine: np.ndarray, features: Sequence[np.ndarray]) -> dict[str, Reading]:
-    """How alike the sinks behind the first token are to it."""
+    """How alike the sinks after the first token are to it."""
     others = np.flatnonzero((inner(got) > tau).mean(0)[1:] >= 0.5) + 1
     return {
         "others_cosine": Reading(mean(cosine[:, others]), within=ANGLE),

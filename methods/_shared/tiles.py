@@ -81,7 +81,7 @@ def crossed(rows: Axis, columns: Axis, grid: Tensor) -> Part:
 
 
 def padded(rows: Sequence[Tensor]) -> Tensor:
-    """Vectors of several lengths as [T, longest], -1 behind them."""
+    """Vectors of several lengths as [T, longest], -1 after them."""
     return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=-1)
 
 

@@ -81,7 +81,7 @@ class Restored(Steering):
 
 def beside(batch: Batch) -> list[Steering]:
     """The methods under which prompts of a batch are read again: those that edit the model, without those that contrast
-    (they act on the logits, behind the model) and without probes."""
+    (they act on the logits, after the model) and without probes."""
     return [m for m in batch.methods if not isinstance(m, Probe) and not m.contrasts and m.batch]
 
 
@@ -133,7 +133,7 @@ def kinds(view: View, sample: Inputs) -> dict[str, list[int]]:
     """Positions of each kind of token, counted from the end; kinds without tokens are left out.
 
     The object's visual tokens are those that the task's boxes cover, early ones lie before the first of them, late ones
-    are all others behind it; text likewise around the words that name the object. Where there is no such box or word,
+    are all others after it; text likewise around the words that name the object. Where there is no such box or word,
     the kinds are `visual` and `text`. Text before the picture, which knows nothing of it, is of no kind.
     """
     ids = sample.tensors["input_ids"][0]

@@ -43,7 +43,7 @@ def content_words(pieces: Sequence[str], tagger: str) -> list[int]:
 
 
 def last_of_each(pieces: Sequence[str], found: Sequence[int]) -> list[int]:
-    """`found` without the pieces of a word that is found again further behind. Case counts, the part of speech not."""
+    """`found` without the pieces of a word that is found again later. Case counts, the part of speech not."""
     starts = list(itertools.accumulate(map(len, pieces), initial=0))
     last: dict[str, list[int]] = {}
     for word in re.finditer(r"\w+", "".join(pieces)):

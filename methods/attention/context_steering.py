@@ -11,7 +11,7 @@ from harness.steering import Batch, Steering
 
 
 class ContextSteering(Steering):
-    """E <- E + log(alpha) on prompt columns outside of the user's text and pictures, in every row."""
+    """E <- E + log(alpha) on prompt columns outside the user's text and pictures, in every row."""
 
     name = "context_steering"
     refills = True

@@ -44,7 +44,7 @@ class Pai(Steering):
         return view.without_image(sample) if sample.sees else None
 
     def edits(self, batch: Batch) -> bool:
-        """Whether this pass is edited. The scripts set `use_cfg` before the first pass, and clear it behind it."""
+        """Whether this pass is edited. The scripts set `use_cfg` before the first pass, and clear it after it."""
         return not (self.form == "code" and self.contrasts and batch.prefill)
 
     def attention_logits(self, l: int, a: Tensor, batch: Batch) -> Tensor | None:

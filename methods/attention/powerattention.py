@@ -58,7 +58,7 @@ def visible(rows: Tensor, columns: Tensor, block: int, window: int, pattern: str
     """Which positions `columns` [n, k] a query at `rows` [n, r] sees, bool [n, r, k], later ones left aside.
 
     power: the first block, `window` blocks up to its own, and those at a distance of a power of two. window and stride
-    spend as many blocks as power edges outside of the window on a longer window, or at equal distances.
+    spend as many blocks as power edges outside the window on a longer window, or at equal distances.
     """
     mine, theirs = rows.clamp(min=0)[..., None] // block, columns.clamp(min=0)[:, None] // block
     distance = mine - theirs

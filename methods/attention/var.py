@@ -25,7 +25,7 @@ class Var(Steering):
 
     name = "var"
     attention_rows = "all"
-    prefix = "with"  # rows behind the picture are edited, by sinks that are found on the way
+    prefix = "with"  # rows after the picture are edited, by sinks that are found on the way
     conflicts = ("flowcut",)  # sinks are what pruning drops
 
     def __init__(self, p: float, rho: float, tau: float | None, share: float, dims: list[int] | None, form: str):
@@ -79,7 +79,7 @@ class Var(Steering):
         sinks = torch.nn.functional.pad(self._sinks[l].to(w.device), (0, batch.total - self._sinks[l].shape[1]))
         sinks = sinks[:, batch.total - columns :] & batch.prompt(self)  # a sliding window keeps the last columns only
         behind = torch.ones(w.shape[0], w.shape[2], dtype=torch.bool, device=w.device)
-        if batch.prefill:  # text rows only: those behind the picture
+        if batch.prefill:  # text rows only: those after the picture
             last = (image.long() * torch.arange(1, columns + 1, device=w.device)).amax(-1, keepdim=True)
             behind = torch.arange(columns - w.shape[2], columns, device=w.device) >= last
         slack = EPSILON if self.form == "code" else 0.0
@@ -118,7 +118,7 @@ def thresholds(batch: Batch, dims: Sequence[int]) -> list[float]:
     tokens come close to it: then midway between them and the first token.
 
     Looked up once per model, in no sample: ordinary is the median of tokens that are spread over the vocabulary, each
-    behind the first token and a few others.
+    after the first token and a few others.
     """
     view, floor = batch.view, least(batch.view)
     width = view.head.weight.shape[-1]

@@ -41,7 +41,7 @@ class Delta(Steering):
         self._share = Share()
 
     def roles(self, view: View) -> tuple[set[int], set[int]]:
-        """Layers that read everything, and those of them that select for the layers behind them."""
+        """Layers that read everything, and those of them that select for the layers after them."""
         full = {round(l * view.depth / DEPTH) for l in self.full}
         full = {l for l in full if l < view.depth}
         return full, {l for l in full if l + 1 < view.depth and l + 1 not in full}

@@ -102,7 +102,7 @@ def last_run(image: Tensor) -> Tensor:
 
 
 def saliency(norms: Tensor, temperature: float) -> Tensor:
-    """Softmax over the standardised norms [N] of one picture's states. Norms that are equal but for rounding (behind an
+    """Softmax over the standardised norms [N] of one picture's states. Norms that are equal but for rounding (after an
     RMSNorm whose weights are all alike) say nothing."""
     spread = norms.std() if len(norms) > 1 else norms.new_zeros(())
     flat = spread <= ROUNDING * norms.mean()
@@ -111,7 +111,7 @@ def saliency(norms: Tensor, temperature: float) -> Tensor:
 
 
 def residuals(keys: Tensor, older: Tensor, last: Tensor, rank: int, basis: str) -> Tensor:
-    """What keys [Hk, k, D] of `older` patches have outside of the span of the `last` picture's [Hk, M]."""
+    """What keys [Hk, k, D] of `older` patches have outside the span of the `last` picture's [Hk, M]."""
     own, base = keys[:, older], BASES[basis](keys[:, last].transpose(1, 2), min(rank, int(last.sum()), keys.shape[-1]))
     return (own - own @ base @ base.transpose(1, 2)).norm(dim=-1)
 

@@ -31,7 +31,7 @@ class SnapKV(Eviction):
         self._seen: dict[int, Tensor] = {}
 
     def observe(self, l: int, w: Tensor, entries: Entries, batch: Batch) -> None:
-        """What the window's rows attend to in front of the window, smoothed, mean over the group [n, Hk, k]."""
+        """What the window's rows attend to before the window, smoothed, mean over the group [n, Hk, k]."""
         if batch.prefill:
             rows = entries.position[:, -w.shape[3] :] >= (entries.length - self._width(entries))[:, None]
             got = (w.float() * rows[:, None, None, :, None]).sum(3).masked_fill(self._last(entries)[:, :, None], 0.0)

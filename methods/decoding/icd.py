@@ -21,7 +21,7 @@ class Icd(Steering):
     def __init__(self, alpha: float, beta: float, disturbance: str, variant: str):
         """`alpha`: strength. `beta`: least share of the most likely token's probability. `disturbance`: the role
         sentence. `variant`, where it stands: question (before the question), normal (in its place, for models whose
-        connector reads the question, Q-Former; other models keep it) or system (in place of the system message).
+        connector reads the question, Q-Former; other models keep it) or system (instead of the system message).
         """
         check_share("method.icd.beta", beta)
         if variant not in VARIANTS:

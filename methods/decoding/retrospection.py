@@ -41,7 +41,7 @@ class Retrospection:
         self._past.append(replace(state, beams=state.beams.snapshot()))
 
     def position(self) -> int | None:
-        """Where to go back to: just behind the summary token that all beams have pointed at for too long."""
+        """Where to go back to: just after the summary token that all beams have pointed at for too long."""
         history = self._past[-1].history
         place = int(history[:, -1].mode().values)
         if place < FIRST or bool(((history == place).sum(1) <= self.threshold).any()) or history.shape[1] > WINDOW:

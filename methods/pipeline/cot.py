@@ -15,7 +15,7 @@ ANSWER = "Therefore, the answer is"
 
 
 class ChainOfThought(Pipeline):
-    """Two calls: the model's reasoning, and its answer behind it."""
+    """Two calls: the model's reasoning, and its answer after it."""
 
     name = "cot"
 

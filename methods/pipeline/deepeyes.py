@@ -1,4 +1,4 @@
-"""DeepEyes' loop: the model may ask for a crop of the picture, gets it, and goes on until it answers (2505.14362)."""
+"""DeepEyes' loop: the model may ask for a crop of the picture, gets it, and continues until it answers (2505.14362)."""
 
 from __future__ import annotations
 

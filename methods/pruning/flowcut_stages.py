@@ -1,4 +1,4 @@
-"""FlowCut in two stages, for LLaVA-NeXT and Qwen2-VL: in the vision tower, then behind the decoder's layer 1."""
+"""FlowCut in two stages, for LLaVA-NeXT and Qwen2-VL: in the vision tower, then after the decoder's layer 1."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class FlowCutStages(Steering):
         return [Crop(units, targets[row], torch.arange(len(units))) for row in range(rows)]
 
     def _cut(self, crop: Crop, l: int, rem: int, q: Tensor, k: Tensor, v: Tensor, others: Tensor) -> None:
-        """One row: scores of what is left, and fewer of it behind every second layer."""
+        """One row: scores of what is left, and fewer of it after every second layer."""
         tokens, count = crop.units[crop.kept].flatten().to(q.device), len(crop.kept)
         if rem < 0 or count <= crop.target:
             return
@@ -146,7 +146,7 @@ class FlowCutStages(Steering):
         return a.masked_fill(hidden[:, None, None], torch.finfo(a.dtype).min)
 
     def attention_weights(self, l: int, w: Tensor, batch: Batch) -> Tensor | None:
-        """Behind layer 1 of the prompt: as many visual tokens as shall be left, by what its last token reads."""
+        """After layer 1 of the prompt: as many visual tokens as shall be left, by what its last token reads."""
         if l != SECOND or not batch.prefill:
             return None
         first, values = self._hidden[0], batch.values

@@ -14,7 +14,7 @@ from harness.steering import Batch, View
 
 
 class Prune(Pruning):
-    """Keeps patches without looking at them, behind the whole tower."""
+    """Keeps patches without looking at them, after the whole tower."""
 
     name = "prune"
     conflicts = ("flowcut", "paint", "inward_window")

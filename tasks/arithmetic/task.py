@@ -1,4 +1,4 @@
-"""Arithmetic as a task: a problem behind worked ones, answered by the next token."""
+"""Arithmetic as a task: a problem after worked ones, answered by the next token."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ START, END = "^", "$"
 @dataclass(frozen=True)
 class Caption:
     """What was read in a caption. `nodes`: the COCO category of each mention, in order, repeats kept; `words`: the
-    word behind each; `length`: tokens after double words are joined, punctuation included."""
+    word after each; `length`: tokens after double words are joined, punctuation included."""
 
     nodes: list[str]
     words: list[str]

@@ -36,7 +36,7 @@ class Settings(records.Settings):
 
 @dataclass(frozen=True)
 class Asked:
-    """A prompt with the worked ones before it, and its counterpart behind the same ones."""
+    """A prompt with the worked ones before it, and its counterpart after the same ones."""
 
     id: str
     variant: str

@@ -64,7 +64,7 @@ def exchanged(listing: Listing, rng: random.Random) -> Listing:
 
 
 def shuffled(listing: Listing, rng: random.Random) -> Listing:
-    """III: all listed nodes are dealt anew to all slots."""
+    """III: all listed nodes are dealt again to all slots."""
     slots = listing.slots
     rng.shuffle(slots)
     return _filled(listing, slots)

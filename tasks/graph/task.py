@@ -34,7 +34,7 @@ class GraphTask(RecordTask[Settings, Node]):
         return Sample(record.id, record.cluster, record.variant, record.group or None, {"question": record.question})
 
     def play(self, sample: Sample, record: Node) -> Generator[Request, Reply, Outcome]:
-        """Likelihoods of the groups behind a plain text, or a chat's answer."""
+        """Likelihoods of the groups after a plain text, or a chat's answer."""
         if self.settings.answer == "text":
             reply = yield Request(user(record.question + WORD), self.settings.max_new_tokens)
             return self._judged(record, named(reply.text, record.groups), reply.text)

@@ -149,7 +149,7 @@ def _values(w: World, means: np.ndarray, mean: np.ndarray, labels: np.ndarray, r
 
 
 def nearest(world: World, values: np.ndarray) -> np.ndarray:
-    """The label [n] behind the most similar item of the context: an induction head, built by hand."""
+    """The label [n] after the most similar item of the context: an induction head, built by hand."""
     content = values[..., 2 * world.items + 1 :]
     like = np.einsum("nid,nd->ni", content[:, 0:-1:2], content[:, -1])
     told = np.take_along_axis(content[:, 1::2], like.argmax(1)[:, None, None], 1)[:, 0]

@@ -15,7 +15,7 @@ from harness.tasks.in_context.problems import Problems
 TEST, TRAIN, EXAM = range(3)
 """What a generator of random numbers is for: what is asked is never trained on."""
 EXAMINED = 512
-"""Sequences behind each point of a learning curve."""
+"""Sequences after each point of a learning curve."""
 GENERATORS = {"linear": linear, "piecewise": piecewise}
 
 

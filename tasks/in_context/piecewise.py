@@ -2,7 +2,7 @@
 released: this is a reconstruction.
 
 CELLS regions around random centres, one linear map each. The examples come region by region; the query lies in a region
-drawn anew, so that a predictor must be local in x and not in time.
+drawn again, so that a predictor must be local in x and not in time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is known behind each session, and what was forgotten. Pure functions of finished results."""
+"""What is known after each session, and what was forgotten. Pure functions of finished results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LABELS = len(LEARNT)
 
 def judged(answer: str, target: Sequence[int], details: dict[str, Any]) -> Outcome:
     """`precision`: of the picture, the mean precision down to each category that it shows in the ranking of the
-    categories so far, as a mean over the sessions behind which it shows one; `last`: behind the last."""
+    categories so far, as a mean over the sessions after which it shows one; `last`: after the last."""
     shown = np.isin(np.arange(LABELS), target)
     try:
         table = np.array(predictions(answer, SESSIONS * LABELS)).reshape(SESSIONS, LABELS)
@@ -53,8 +53,8 @@ def precisions(said: np.ndarray, shown: np.ndarray) -> np.ndarray:
 
 
 def figures(said: np.ndarray, shown: np.ndarray) -> dict[str, float]:
-    """`amap`: mAP of the categories so far, as a mean over sessions; `map_last` behind the last; `forgetting`: how far
-    the categories of earlier sessions have fallen from the best that they had; `of1`, `cf1`: F1 behind the last over
+    """`amap`: mAP of the categories so far, as a mean over sessions; `map_last` after the last; `forgetting`: how far
+    the categories of earlier sessions have fallen from the best that they had; `of1`, `cf1`: F1 after the last over
     all decisions, and as a mean over categories, at log-odds 0."""
     found = precisions(said, shown)
     by = [np.nanmean(found[t, : (t + 1) * EACH]) for t in range(SESSIONS)]
@@ -76,7 +76,7 @@ def figures(said: np.ndarray, shown: np.ndarray) -> dict[str, float]:
 
 def aggregate(results: Sequence[Result]) -> list[Metric]:
     """`precision` (primary) and `last` over pictures, then `figures`, whose intervals are a jackknife over blocks of
-    pictures, mAP behind each session, `unread` and `failed`."""
+    pictures, mAP after each session, `unread` and `failed`."""
     rows = [r for r in results if r.outcome]
     if not rows:
         return [failed(results)]

@@ -1,4 +1,4 @@
-"""Increments as a task: a picture is one sample, and log-odds behind every session are asked in one request."""
+"""Increments as a task: a picture is one sample, and log-odds after every session are asked in one request."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def messages(
     state: State, history: Sequence[str], observe: Sequence[str], earlier: Sequence[Picture] = ()
 ) -> tuple[Message, ...]:
     """One user turn: the screenshot first, so that single-image models can be asked, the past as text. `earlier`:
-    screenshots of past steps, oldest first, in front of it."""
+    screenshots of past steps, oldest first, before it."""
     parts: list[str | Picture] = [*earlier, Picture(state.screenshot)] if "screenshot" in observe else []
     lines = [f"Task: {state.utterance}"]
     if "dom" in observe:

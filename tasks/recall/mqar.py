@@ -1,7 +1,7 @@
 """Multi-query associative recall (Arora et al., Zoology, arXiv 2312.04927; data/multiquery_ar.py of its repository).
 
 Pairs first: key, value, key, value. Then every key once more at an even offset, where its value is asked. Offsets crowd
-behind the pairs: they are drawn without replacement with probability proportional to g^(power - 1), g = 1, 2, ...
+after the pairs: they are drawn without replacement with probability proportional to g^(power - 1), g = 1, 2, ...
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from harness.tasks.recall.shapes import Slice
 
 FILLS = ("zero", "random", "other")
 """What stands where no key is asked: 0; any token, keys of the sequence included (Zoology's default, which makes
-spurious pairs); or any token that is no key of the sequence."""
+spurious pairs); or any token that is not a key of the sequence."""
 
 
 def check(at: Slice, vocabulary: int) -> None:

@@ -38,7 +38,7 @@ def needle(at: Slice, n: int, rng: np.random.Generator, *, vocabulary: int) -> E
     symbols = rng.integers(noise, vocabulary, size=(n, at.length))
     named = keys + distinct(rng, n, values - keys, at.pairs)
     told = values + distinct(rng, n, noise - values, at.pairs)
-    free = at.length - 2 - 3 * at.pairs  # places of noise; a needle starts behind some number of them
+    free = at.length - 2 - 3 * at.pairs  # places of noise; a needle starts after some number of them
     starts = np.sort(distinct(rng, n, free + at.pairs, at.pairs), 1)
     starts = starts + 2 * np.arange(at.pairs)
     for offset, part in enumerate((np.full_like(named, OPEN), named, told)):
@@ -60,7 +60,7 @@ def check_passkey(at: Slice, vocabulary: int) -> None:
 
 
 def passkey(at: Slice, n: int, rng: np.random.Generator, *, vocabulary: int) -> Examples:
-    """A passkey of `pairs` values behind OPEN in a haystack that repeats one sentence; ASK ends it, and the passkey is
+    """A passkey of `pairs` values after OPEN in a haystack that repeats one sentence; ASK ends it, and the passkey is
     asked value by value, each after the right one before it."""
     _, values, noise = parts(vocabulary)
     sentence = rng.integers(noise, vocabulary, size=(n, PATTERN))

@@ -17,7 +17,7 @@ from harness.tasks.recall.shapes import Slice
 TEST, TRAIN, EXAM = range(3)
 """What a generator of random numbers is for: what is asked is never trained on."""
 EXAMINED = 256
-"""Sequences of a slice behind each point of a learning curve."""
+"""Sequences of a slice after each point of a learning curve."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Suite(Course):
     """What else its generator takes."""
 
     def draw(self, at: Slice, n: int, rng: np.random.Generator, **more: Any) -> Examples:
-        """`n` sequences of a slice. `more`: in place of the suite's own."""
+        """`n` sequences of a slice. `more`: instead of the suite's own."""
         return KINDS[self.kind].make(at, n, rng, vocabulary=self.symbols, **{**self.more, **more})
 
     def batch(self, rng: np.random.Generator, n: int) -> Examples:

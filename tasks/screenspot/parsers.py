@@ -80,7 +80,7 @@ def point_or_box(text: str, size: Size) -> Reading:
 
 
 def corners(text: str) -> list[float] | None:
-    """The four numbers of a box: in brackets, as two adjacent corners, in a <bbox>, alone, or behind a word for a box.
+    """The four numbers of a box: in brackets, as two adjacent corners, in a <bbox>, alone, or after a word for a box.
     None where the answer has a point, or neither."""
     text = _zeros(text)
     if found := QUAD.search(text) or CORNERS.search(text):

@@ -22,7 +22,7 @@ SUFFIXES = (".jsonl", ".json", ".parquet", *TABLES)
 SPLITS = ("train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval")
 """Folders of these names hold other records each."""
 OURS = ("harness.duckdb", "run.json")
-"""Files in folders that harness wrote itself: what lies there is no question."""
+"""Files in folders that harness wrote itself: what lies there is not a question."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 ARTICLES = ("a", "an", "the")
 AROUND = ".,;:!?\"'`*()[]{}«»“”‘’。，、！？：；"
-"""Punctuation that says nothing before and behind a word."""
+"""Punctuation that says nothing before and after a word."""
 THRESHOLD = 0.5
 """Of ANLS: what is less like than this is wrong."""
 

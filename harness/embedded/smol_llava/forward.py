@@ -1,4 +1,4 @@
-"""Passes through the model as it is trained: many turns behind one picture, and greedy captions."""
+"""Passes through the model as it is trained: many turns after one picture, and greedy captions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns of one scene laid behind its picture, none of which sees another: one picture serves many first questions."""
+"""Turns of one scene laid after its picture, none of which sees another: one picture serves many first questions."""
 
 from __future__ import annotations
 

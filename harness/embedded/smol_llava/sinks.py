@@ -19,7 +19,7 @@ class Layer:
     """Means over pictures.
 
     `first`, `picture` and `text` are shares of the last token's attention, over heads: to the first token, to the
-    picture, and to what stands behind it. `largest` is the largest activation among the layer's inputs, `dimension`
+    picture, and to what follows it. `largest` is the largest activation among the layer's inputs, `dimension`
     and `token` where it is, `ratio` how many times the median one it is. `sink` and `seen` are the share of that
     dimension in the first token's and in the most outlying visual token's root mean square.
     """

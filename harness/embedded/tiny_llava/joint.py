@@ -19,7 +19,7 @@ LENGTH = 240
 
 
 class Packer(Encoder):
-    """Lays the turns of one scene behind the picture.
+    """Lays the turns of one scene after the picture.
 
     In three of four scenes the turns do not see one another: each is a first turn at the positions it has in use,
     at the price of one picture for ten questions, and no answer can be copied from an earlier one.

@@ -242,7 +242,7 @@ class Sharded:
             raise (e.cause if isinstance(e.cause, HarnessError) else e) from None
 
     def close(self) -> None:
-        """End the replicas; all of Ray where it is gone, so that a next run starts it anew."""
+        """End the replicas; all of Ray where it is gone, so that a next run starts it again."""
         if self._lost:
             self._ray.shutdown()
             return

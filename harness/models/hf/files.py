@@ -33,7 +33,7 @@ def check_files(folder: Path, *, shown: str, gguf: str | None, trust: bool) -> N
     Args:
         folder: Holds config.json.
         shown: How messages name the checkpoint.
-        gguf: The GGUF file that is to be read in place of safetensors.
+        gguf: The GGUF file that is to be read instead of safetensors.
         trust: Whether pickles may be read.
 
     Raises:

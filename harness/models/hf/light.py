@@ -110,7 +110,7 @@ class Standin(ModuleType):
 
 
 class Inside(MetaPathFinder, Loader):
-    """Whoever imports a module inside of a package with a stand-in gets the real package, and that module of it."""
+    """Whoever imports a module inside a package with a stand-in gets the real package, and that module of it."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         parent = fullname.rpartition(".")[0]
@@ -130,7 +130,7 @@ class Inside(MetaPathFinder, Loader):
 
 
 def _real(name: str) -> Any:
-    """The module itself, in place of its stand-in and those around it and in it."""
+    """The module itself, instead of its stand-in and those around it and in it."""
     inside = lambda one, other: f"{one}.".startswith(f"{other}.")  # noqa: E731
     for each in [n for n, m in sys.modules.items() if isinstance(m, Standin) and (inside(n, name) or inside(name, n))]:
         del sys.modules[each]

@@ -1,7 +1,7 @@
 """Linear layers on weights that oneDNN has packed: float32 on AMD is twice as fast as MKL on plain ones.
 
 A layer keeps its plain weight: what reads, changes, moves or saves it finds what it would find otherwise, and the
-packed copy is made anew once the plain one has changed. Hooks see the same calls. Outputs differ by rounding alone.
+packed copy is made again once the plain one has changed. Hooks see the same calls. Outputs differ by rounding alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Least = Mapping[str, int | None]
 
 
 class PackedLinear(nn.Linear):
-    """Reads packed weights for inputs of at least `least` rows, outside of training."""
+    """Reads packed weights for inputs of at least `least` rows, outside training."""
 
     least: int
     _packed: tuple[Tensor, tuple[Any, ...], Tensor] | None = None
@@ -47,7 +47,7 @@ class PackedLinear(nn.Linear):
         return super()._apply(fn, recurse)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Copies and pickles pack anew."""
+        """Copies and pickles pack again."""
         return {**self.__dict__, "_packed": None}
 
 

@@ -24,7 +24,7 @@ class Checkpoint:
 
     Attributes:
         path: A folder, or a hub name.
-        gguf: A GGUF file in it, which is read in place of safetensors.
+        gguf: A GGUF file in it, which is read instead of safetensors.
         partial: Whether tensors may be missing (then drawn at random with seed 0), left over or not finite.
         trust: Whether code and pickles that come with the checkpoint may run.
     """

@@ -101,7 +101,7 @@ class HFModel(Model):
         # What auto finds faster is the machine's, as its instruction set is: both move the same logits by rounding.
         facts += [f"linear {self.linear}"] if self.linear != "auto" else []
         facts += [] if self.graphs else ["no graphs"]
-        facts += ["trusted"] if self.trust else []  # its own code runs in place of transformers'
+        facts += ["trusted"] if self.trust else []  # its own code runs instead of transformers'
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
     def admit(self, dress: Dress) -> None:

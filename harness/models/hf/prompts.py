@@ -36,7 +36,7 @@ class _Seen:
 
 
 Piece = tuple[Inputs, list[int]]
-"""A context, and the tokens that are to be predicted behind it."""
+"""A context, and the tokens that are to be predicted after it."""
 
 
 def _plain(ids: Sequence[int], of: Inputs | None = None) -> Inputs:
@@ -98,8 +98,8 @@ class Prompts:
         """For each of `request.continuations` the pieces whose log-probabilities add up to its own.
 
         The cut is lm-eval's (`LM._encode_pair`): spaces that end the context belong to the continuation, and the
-        continuation's tokens are those of the whole text behind those of the context. What does not fit is cut on the
-        left. With no context at all a text begins behind the BOS (or EOS) token, and a longer text than fits is read
+        continuation's tokens are those of the whole text after those of the context. What does not fit is cut on the
+        left. With no context at all a text begins after the BOS (or EOS) token, and a longer text than fits is read
         in windows. Raises Unusable where a continuation has no token.
         """
         text = self.text(request)
@@ -145,7 +145,7 @@ class Prompts:
         text, found = self.text(request), dict[int, list[Span]]()
         encoded = self.tokenizer(text, return_offsets_mapping=True, **self._special(text))
         plain, offsets = encoded["input_ids"], encoded["offset_mapping"]
-        # What lies behind all pictures is as far from the end as before they grew; what lies between, is looked for.
+        # What follows all pictures is as far from the end as before they grew; what lies between, is looked for.
         limit, grown, between, pictures = len(text), len(ids) - len(plain), False, len(request.pictures)
         for number, message in reversed(list(enumerate(request.messages))):
             for part in reversed(message.content):

@@ -22,7 +22,7 @@ LARGEST = 2**29
 
 
 def is_small(folder: Path, file: str) -> bool:
-    """Whether there is such a file, small enough to be kept unpacked; a larger one is read anew on each start."""
+    """Whether there is such a file, small enough to be kept unpacked; a larger one is read again on each start."""
     path = folder / file
     return path.is_file() and path.stat().st_size <= LARGEST
 

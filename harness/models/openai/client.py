@@ -194,7 +194,7 @@ class Client:
         return self._waits(state) if asked is None else min(asked, LONGEST)
 
     def _before(self, state: RetryCallState) -> None:
-        """Tell of further tries, a line now and then."""
+        """Tell about retries, a line now and then."""
         fault = state.outcome.exception() if state.outcome else None
         with self._lock:
             self._retried += 1

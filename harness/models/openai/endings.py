@@ -65,7 +65,7 @@ class Endings:
 
 
 def _aside(request: Request) -> Request:
-    """ASIDE in place of the question and its pictures, behind the same system message and examples."""
+    """ASIDE instead of the question and its pictures, after the same system message and examples."""
     last = max(i for i, m in enumerate(request.messages) if m.role == "user")
     return replace(request, messages=(*request.messages[:last], *user(ASIDE)), max_new_tokens=SHORT)
 

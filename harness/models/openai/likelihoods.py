@@ -93,7 +93,7 @@ def unreliable(post: Post) -> str:
 
 def likelihoods(request: Request, post: Post) -> Reply:
     """The reply to a request for likelihoods. Where a context ends among the tokens is lm-eval's rule, as in process:
-    spaces that end it belong to the continuation, and what is behind as many tokens as it has alone.
+    spaces that end it belong to the continuation, and what is after as many tokens as it has alone.
 
     Raises UsageError where the request goes through a chat template, or the server predicts no first token.
     """

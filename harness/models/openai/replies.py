@@ -115,7 +115,7 @@ def reply(value: Any) -> Reply:
 
 def _texts(content: Any) -> tuple[str | None, str]:
     """Text and thinking of a message's content: a text, a part, or a list of parts, some of which may hold none. Raises
-    Fault for an object that is no part."""
+    Fault for an object that is not a part."""
     if isinstance(content, dict):
         found = _texts([content])
         if found == (None, ""):

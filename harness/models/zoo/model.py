@@ -164,7 +164,7 @@ class Zoo(Model):
         return {"mixer": self.label, "courses": {course: self._about(t) for course, t in self.trained.items()}}
 
     def _about(self, trained: Trained) -> dict[str, Any]:
-        """What a page tells of a model: how it was trained, its learning curve, and what it keeps to read on."""
+        """What a page tells about a model: how it was trained, its learning curve, and what it keeps to read on."""
         if trained.sees:
             return trained.facts
         network, facts = self.network(trained.course), trained.facts

@@ -25,7 +25,7 @@ CHOOSING = ("logits", "contrast", "decode", "stays", "rewrite", "picture")
 
 @dataclass(frozen=True)
 class Pass:
-    """States behind the last norm [B, T, D], what methods measured and what probes read, a mapping for each series."""
+    """States after the last norm [B, T, D], what methods measured and what probes read, a mapping for each series."""
 
     states: Tensor
     measures: list[dict[str, float]] = field(default_factory=list)

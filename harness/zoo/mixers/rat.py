@@ -1,4 +1,4 @@
-"""RAT (Wang et al., arXiv 2507.04416): a gated linear recurrence inside of chunks, softmax attention across them.
+"""RAT (Wang et al., arXiv 2507.04416): a gated linear recurrence inside chunks, softmax attention across them.
 
 Inside a chunk, from zero:  v~_t = g_t v~_{t-1} + (1 - g_t) v_t,  and the same for k~.
 Then position t attends to (k~, v~) at the last position of each chunk before, and to its own (k~_t, v~_t); queries and

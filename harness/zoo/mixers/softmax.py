@@ -9,7 +9,7 @@ from harness.zoo.attention import Attention, State
 
 class Softmax(Attention):
     """`heads` of `size` dimensions each (None: the width, divided among them). `itself`: False for attention to what is
-    before a position alone, as where a query stands behind its examples."""
+    before a position alone, as where a query stands after its examples."""
 
     def __init__(self, width: int, heads: int = 1, size: int | None = None, itself: bool = True):
         super().__init__(width, heads, size)

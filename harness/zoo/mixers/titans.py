@@ -23,7 +23,7 @@ class Titans(Mixer):
         self.o_proj = nn.Linear(size, width, bias=False)
 
     def segment(self, now: Weights, x: Tensor) -> tuple[Tensor, Weights]:
-        """The output [B, C, D] of a chunk, and the weights behind it."""
+        """The output [B, C, D] of a chunk, and the weights after it."""
         y, behind = self.memory.segment(now, x)
         return self.o_proj(y), behind
 

@@ -1,5 +1,5 @@
 """Learners of labels that come in sessions, on a frozen tower: lanes (MULTI-LANE, arXiv 2405.15633) and what they are
-measured against. Each answers for every session as it stood behind it."""
+measured against. Each answers for every session as it stood after it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Shape:
 
 class Learner(nn.Module):
     """Features of pictures, and a linear head of all labels. `heads` [L, labels, D + 1] are the head's weights and
-    biases behind each session."""
+    biases after each session."""
 
     joint = False
     """Whether it learns all labels at once."""
@@ -89,11 +89,11 @@ class Learner(nn.Module):
 
     @torch.no_grad()
     def end(self, session: int) -> None:
-        """Behind a session: keep the head as it stands."""
+        """After a session: keep the head as it stands."""
         self.heads[session] = torch.cat([self.head.weight, self.head.bias[:, None]], 1)
 
     def answers(self, values: Tensor, readout: str = "") -> Tensor:
-        """Log-odds [B, L x labels]: of all labels behind the first session, then behind the second, ..."""
+        """Log-odds [B, L x labels]: of all labels after the first session, then after the second, ..."""
         x = self.frozen(values)
         return torch.cat([read(self.features(x, t), head) for t, head in enumerate(self.heads)], 1)
 
@@ -130,7 +130,7 @@ class LaneLinear(Linear):
 class MultiLane(Learner):
     """A lane for each session: a class token, S selectors that summarise all tokens in each block, and P prompts.
 
-    The summaries are dropped behind each block's attention, and the selectors stand in their places again.
+    The summaries are dropped after each block's attention, and the selectors stand in their places again.
     """
 
     def __init__(self, shape: Shape, tower: Tower, selectors: int = 8, prompts: int = 4):
@@ -229,14 +229,14 @@ class PromptSelect(Learner):
 
 
 def summary(block: Block, selectors: Tensor, x: Tensor) -> Tensor:
-    """[B, lanes, S, D]: what selectors [lanes, S, D] make of all tokens x [B, 1 + N, D], behind the block's norm."""
+    """[B, lanes, S, D]: what selectors [lanes, S, D] make of all tokens x [B, 1 + N, D], after the block's norm."""
     n, s = block.norm1(x), block.norm1(selectors)
     a = torch.einsum("lsd,bnd->blsn", s, n) / n.shape[-1] ** 0.5
     return torch.einsum("blsn,bnd->blsd", a.softmax(-1), n)
 
 
 def lane(block: Block, c: Tensor, tokens: Tensor, prompts: Tensor) -> Tensor:
-    """A block for class tokens c [B, lanes, D] that see themselves, `tokens` [B, lanes, S, D] behind the norm, and
+    """A block for class tokens c [B, lanes, D] that see themselves, `tokens` [B, lanes, S, D] after the norm, and
     prompts [lanes, 2, P, D]."""
     n = block.norm1(c)[:, :, None]
     rows, lanes = c.shape[:2]

@@ -120,13 +120,13 @@ def learn_sessions(
 
 @torch.no_grad()
 def precisions(net: Learner, exam: Pictures) -> np.ndarray:
-    """[L, labels]: average precision of each label behind each session; NaN where no picture shows it."""
+    """[L, labels]: average precision of each label after each session; NaN where no picture shows it."""
     said = torch.cat([net.answers(exam[i : i + ROWS].values) for i in range(0, len(exam), ROWS)]).cpu().numpy()
     table = said.reshape(len(exam), net.shape.sessions, net.shape.labels)
     return average_precision(table.transpose(1, 2, 0), exam.labels.cpu().numpy().T[None])
 
 
 def summary(found: np.ndarray, net: Learner) -> dict[str, float]:
-    """`average` and `last`: mAP of the labels so far, as a mean over sessions and behind the last."""
+    """`average` and `last`: mAP of the labels so far, as a mean over sessions and after the last."""
     by = [float(np.nanmean(found[t][: net.of(t).stop])) for t in range(len(found))]
     return {"average": round(float(np.mean(by)), 4), "last": round(by[-1], 4)}

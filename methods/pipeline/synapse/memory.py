@@ -137,7 +137,7 @@ def _minilm() -> Embed:
 
 
 def _unpacked(package: Path) -> Path:
-    """The folder of the checkpoint inside of the package, unpacked once into the user's cache."""
+    """The folder of the checkpoint inside the package, unpacked once into the user's cache."""
     import os
     import zipfile
 

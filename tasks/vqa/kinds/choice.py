@@ -33,7 +33,7 @@ SAID = re.compile(r"(?:correct\s+)?answer\s+is\s+\**([ABCD])\**", re.IGNORECASE)
 
 def mmmu(answer: str, options: Options) -> str:
     """`parse_multi_choice_response` of MMMU: the last "(B)", else the last " B ", else, of more than five words, the
-    option named last. Where it finds nothing it guesses at random; here that is no answer."""
+    option named last. Where it finds nothing it guesses at random; here that is not an answer."""
     for mark in ",.!?;:'":
         answer = answer.strip(mark)
     padded = f" {answer} "

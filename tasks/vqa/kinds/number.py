@@ -45,7 +45,7 @@ def first(text: str) -> str:
 
 
 def relaxed(text: str) -> str:
-    """The whole answer, as ChartQA's published figures read it: "about 5" is no number."""
+    """The whole answer, as ChartQA's published figures read it: "about 5" is not a number."""
     return text.strip() if _whole(text) is not None else ""
 
 

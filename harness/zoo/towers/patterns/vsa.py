@@ -61,7 +61,7 @@ class Vsa(Pattern):
         return (patches * (1 + self.window**2) + 1 + patches) / (1 + patches)
 
     def _at(self, y: Tensor, at: Tensor) -> Tensor:
-        """y [B, H, N, d] sampled at [B, H, side, side, 2]; zero outside of the grid."""
+        """y [B, H, N, d] sampled at [B, H, side, side, 2]; zero outside the grid."""
         grid = y.transpose(-1, -2).unflatten(-1, (self.side, self.side)).flatten(0, 1)
         found = F.grid_sample(grid, at.flatten(0, 1), padding_mode="zeros", align_corners=True)
         return found.flatten(2).transpose(1, 2).unflatten(0, y.shape[:2])
