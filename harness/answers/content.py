@@ -93,7 +93,7 @@ class Asked:
 
     @cached_property
     def questions(self) -> list[str]:
-        """`texts` as `words`."""
+        """The words of each of `texts`, for comparison with a row's question."""
         plain_words = {t: words(t) for t in set(self.texts)}
         return [plain_words[t] for t in self.texts]
 

@@ -10,7 +10,7 @@ from harness.core.sinks import line
 
 
 def text(value: Any) -> str:
-    """One line."""
+    """A value as one escaped line of HTML."""
     return escape(line(value))
 
 

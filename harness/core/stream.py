@@ -84,7 +84,7 @@ class Stream:
         return self._last[1]
 
     def blocks(self) -> Iterator[NDArray[Any]]:
-        """All of them."""
+        """Every block, one after the other."""
         for number in range(self.count):
             yield self.block(number)
 

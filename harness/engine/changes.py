@@ -49,7 +49,7 @@ def files(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 
 def listed(names: Sequence[str]) -> str:
-    """The first few."""
+    """The first few names, and how many more there are, as words: "a, b and 3 more"."""
     more = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
     *head, last = [*names[:NAMED], *more]
     return f"{', '.join(head)} and {last}" if head else last

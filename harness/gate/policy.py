@@ -46,7 +46,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Policy:
-    """The whole file."""
+    """What gate.yaml says."""
 
     baseline: str | None = None
     """Folder of accepted runs. None: baseline/ in the results folder."""

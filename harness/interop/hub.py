@@ -114,7 +114,7 @@ def table(runs: Sequence[StoredRun]) -> list[str]:
 
 
 def spoken(metric: Metric) -> str:
-    """0.912 [0.881, 0.936]"""
+    """A metric with its interval as text: "0.912 [0.881, 0.936]"."""
     bounds = "" if metric.low is None or metric.high is None else f" [{metric.low:.3f}, {metric.high:.3f}]"
     return f"{metric.value:.3f}{bounds}"
 

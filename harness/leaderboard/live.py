@@ -67,7 +67,7 @@ class LiveRun:
 
     @property
     def done(self) -> int:
-        """Finished samples."""
+        """The number of finished samples."""
         return len(self.tail.rows) or (self.record.counts.done if self.record else 0)
 
     @property

@@ -45,7 +45,7 @@ def environment(folder: Path) -> Any:
 
 
 class Renderer:
-    """Writes below `out`."""
+    """Renders pages and data, and writes them below `out`."""
 
     def __init__(self, out: Path, shared: dict[str, Any]):
         self.out, self.shared = out, shared

@@ -67,7 +67,7 @@ def item_rows(found: Items, seen: Seen, start: int) -> list[list[Any]]:
 
 
 def seen_rows(found: Items, seen: Seen, start: int) -> list[list[Any]]:
-    """data/boards/<board>/seen/<chunk>.json: [prompt, marks]."""
+    """Prompt and marks of each sample, as data/boards/<board>/seen/<chunk>.json holds them."""
     return [[seen.prompt(r["id"]), seen.marks(r["id"])] for r in found.rows[start : start + CLOSE]]
 
 

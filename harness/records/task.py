@@ -90,7 +90,7 @@ class RecordTask(Task, Generic[S, R]):
         return self.answers or super().choices(sample)
 
     def chance(self, sample: Sample, request: Request, rng: random.Random) -> str:
-        """One of `answers`."""
+        """One of the task's possible answers, drawn at random."""
         return rng.choice(self._answers) if self._answers else super().chance(sample, request, rng)
 
     @cached_property

@@ -199,7 +199,7 @@ class RunRecord:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """What `of` reads."""
+        """The record as JSON, which `of` reads back."""
         known = {k: getattr(self, k) for k in _READERS}
         kept = {k: v for k, v in known.items() if k not in self.absent or v != _DEFAULTS[k]}
         return {k: _plain(v) for k, v in kept.items()} | self.more

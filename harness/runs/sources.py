@@ -48,7 +48,7 @@ LENGTH = 16
 
 @dataclass(frozen=True)
 class Source:
-    """One module."""
+    """What identity needs to know of one module's source."""
 
     digest: str
     """Digest of its text; empty where nothing is left of it without prose."""

@@ -32,7 +32,7 @@ class Step:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 %, normal."""
+        """The step's 95 % interval, by the normal distribution."""
         return self.size - 1.96 * self.stderr, self.size + 1.96 * self.stderr
 
 

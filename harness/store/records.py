@@ -33,7 +33,7 @@ class RunRows:
 
 
 def read_run(folder: Path) -> RunRows:
-    """Raises Unreadable."""
+    """A run's rows for the database. Raises Unreadable."""
     try:
         record = read(folder)
     except Damaged as e:

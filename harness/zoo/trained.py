@@ -95,7 +95,7 @@ class Trained:
         return Network(Shape(**shape))
 
     def save(self, network: Any, facts: Mapping[str, Any]) -> None:
-        """Write both files."""
+        """Write the weights and the facts beside them."""
         import torch
         from safetensors.torch import save_file
 

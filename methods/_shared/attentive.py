@@ -38,7 +38,7 @@ class Attentive:
         return a.masked_fill(~there[:, None], -torch.inf).softmax(-1)
 
     def pooled(self, x: Tensor, there: Tensor) -> Tensor:
-        """[b, W]."""
+        """What the queries pool of the tokens x [b, N, D]: [b, W]."""
         means = self.attention(x, there) @ (x / self.scale)  # values are linear: they are taken of the means
         return torch.einsum("bqd,qkd->bqk", means, self.values.unflatten(0, (means.shape[1], -1))).flatten(1)
 

@@ -43,7 +43,7 @@ class Classes:
         return cls(head, equal_error(scores, shown[held]), names)
 
     def tensors(self) -> dict[str, Tensor]:
-        """The artefact."""
+        """The probe as the tensors of an artefact."""
         names = torch.tensor(list("\n".join(self.names).encode()), dtype=torch.uint8)
         return asdict(self.head) | {"theta": torch.tensor([self.theta]), "names": names}
 

@@ -41,7 +41,7 @@ class Probe:
         return ((h - self.mean) / self.std) @ self.weight + self.bias
 
     def tensors(self) -> dict[str, Tensor]:
-        """The artefact."""
+        """The probe as the tensors of an artefact."""
         return {
             "weight": self.weight,
             "bias": self.bias,
@@ -52,7 +52,7 @@ class Probe:
 
     @classmethod
     def of(cls, artefact: dict[str, Tensor]) -> Probe:
-        """From its artefact."""
+        """The probe that an artefact holds."""
         parts = {k: v for k, v in artefact.items() if k != "theta"}
         return cls(**parts, theta=float(artefact["theta"][0]))
 

@@ -50,7 +50,7 @@ class World:
 
     @cached_property
     def label_vectors(self) -> np.ndarray:
-        """[labels, dimension]."""
+        """The vector of each label, [labels, dimension]."""
         rng = np.random.default_rng((5, self.labels, self.dimension))
         return rng.standard_normal((self.labels, self.dimension)) / np.sqrt(self.dimension)
 

@@ -45,7 +45,7 @@ def tokens() -> Callable[[str], int]:
 
 
 def build(count: Callable[[str], int]) -> dict[str, pa.Table]:
-    """`records` and `images`."""
+    """The tables `records` and `images`."""
     pictures = {pool_name(i): pool_scene(i, EVALUATION).picture for i in range(POOL)}
     records: list[dict[str, Any]] = []
     for subtask in SUBTASKS:

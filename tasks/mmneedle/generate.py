@@ -24,7 +24,7 @@ HALF = 20
 
 
 def build() -> dict[str, pa.Table]:
-    """`records` and `images`."""
+    """The tables `records` and `images`."""
     pools: dict[int, list[Grid]] = {}
     images = []
     for side, number in POOLS.items():

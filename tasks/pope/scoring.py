@@ -23,7 +23,7 @@ Array = NDArray[Any]
 
 
 def cell(label: str, verdict: str | None) -> int:
-    """Index into CELLS."""
+    """The place in CELLS of a label and a verdict."""
     if verdict is None:
         return 4
     if verdict == "yes":

@@ -40,7 +40,7 @@ def puzzle(config: str, rng: random.Random, kind: str = "") -> Item:
 
 
 def build() -> dict[str, pa.Table]:
-    """`records` and `images`."""
+    """The tables `records` and `images`."""
     records: list[dict[str, Any]] = []
     pictures: dict[str, bytes] = {}
     for config in CONFIGS:

@@ -21,7 +21,7 @@ class Asked:
 
     @property
     def text(self) -> str:
-        """The official wording."""
+        """The question in POPE's official wording."""
         return f"Is there {article(self.category)} {self.category} in the image?"
 
 
@@ -54,7 +54,7 @@ def pope(scenes: list[Scene], split: str, seed: int = 0) -> list[Asked]:
 
 
 def says_yes(answer: str) -> bool:
-    """POPE's official verdict."""
+    """Whether POPE's official parser reads the answer as yes."""
     tokens = answer.split(".")[0].replace(",", "").split(" ")
     return not {"No", "not", "no"} & set(tokens)
 

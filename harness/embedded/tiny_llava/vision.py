@@ -62,7 +62,7 @@ class VisionObjective:
         )
 
     def groups(self) -> list[dict]:
-        """One group."""
+        """All parameters as one group for the optimizer."""
         return [{"params": list(self.modules.parameters()), "scale": 1.0}]
 
     def loss(self, rng: np.random.Generator, batch: int) -> tuple[torch.Tensor, dict[str, float]]:

@@ -31,7 +31,7 @@ class _Seen:
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """Bytes of its tokens and pixels."""
         return sum(v.nbytes for v in self.pixels.values()) + 8 * len(self.tokens)
 
 

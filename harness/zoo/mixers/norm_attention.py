@@ -45,7 +45,7 @@ class NormAttention(Mixer):
         return 4 * self.keys * self.width
 
     def dynamics(self, x: Tensor) -> System:
-        """With one head."""
+        """The linear time-varying system that this mixer is with one head."""
         return normalised(*(z[:, 0] for z in self.project(x)))
 
     def finish(self, y: Tensor) -> Tensor:

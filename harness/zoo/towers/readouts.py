@@ -49,7 +49,7 @@ class Mha(nn.Module):
 
 
 class Mean(nn.Module):
-    """Of the patches."""
+    """The mean over the patches."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x[:, 1:].mean(1)

@@ -90,7 +90,7 @@ def shape(name: str, rng: random.Random) -> Shape:
 
 
 def mask(s: Shape) -> np.ndarray:
-    """bool (PANEL, PANEL)."""
+    """The shape as a raster, bool (PANEL, PANEL)."""
     image = Image.new("1", (PANEL, PANEL))
     ImageDraw.Draw(image).polygon(_pixels(s), fill=1)
     return np.asarray(image)
