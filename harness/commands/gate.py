@@ -50,9 +50,11 @@ def run(given: Any) -> int:
 
     policy = read_policy(given.policy, given.tolerance)
     results = Path(given.results)
+    by_name = bool(given.baseline) and not Path(given.baseline).is_dir() and (results / "runs").is_dir()
     given.baseline = given.baseline or str(folder_of(policy, results))
     with tempfile.TemporaryDirectory(prefix="harness-gate-") as scratch:
-        baselines, candidates = _sides(results, given, Path(scratch))
+        sides = _two_runs(results, given, Path(scratch)) if by_name else _sides(results, given)
+        baselines, candidates = sides
         _check(policy, baselines, given)
         repeats = [_timings(b, c, given.timings) for b, c in zip(baselines, candidates, strict=True)]
         made = verdicts(baselines, candidates, policy, repeats)
@@ -70,16 +72,13 @@ def run(given: Any) -> int:
     return made.exit_code
 
 
-def _sides(results: Path, given: Any, scratch: Path) -> tuple[list[Any], list[Any]]:
-    """Baseline runs, and beside each the run that is judged."""
+def _sides(results: Path, given: Any) -> tuple[list[Any], list[Any]]:
+    """The runs of a baseline folder, and beside each the run that is judged."""
     from harness.gate.baseline import read
 
-    folder = Path(given.baseline)
-    if not (folder / "manifest.json").exists() and (results / "runs").is_dir() and not folder.is_dir():
-        return _two_runs(results, given, scratch)
     if given.candidate:
         raise UsageError("--candidate goes with --baseline RUN; a baseline folder finds its own candidates")
-    baselines = read(folder)
+    baselines = read(Path(given.baseline))
     return baselines, [_candidate(b, results, run=given.run) for b in baselines]
 
 
@@ -103,6 +102,7 @@ def _check(policy: Policy, baselines: Sequence[BaselineRun], given: Any) -> None
 
 
 def _two_runs(results: Path, given: Any, scratch: Path) -> tuple[list[Any], list[Any]]:
+    """The run that --baseline names, and the one that --candidate names."""
     from harness.gate.baseline import accept
     from harness.runs.stored import find
 

@@ -149,7 +149,7 @@ def _lines(report: dict[str, Any]) -> list[str]:
         if known["clusters"] < 10:
             lines.append("             fewer than 10 clusters: a rough guess")
     else:
-        what = "stated" if report["stated"] else "assumed, because no two stored runs tell it"
+        what = "stated" if report["stated"] else "assumed, because no two stored runs show it"
         lines.append(f"  spread     discordance {what}")
     if report.get("design_effect"):
         origin = f" ({report['design_effect_from']})" if "design_effect_from" in report else ""

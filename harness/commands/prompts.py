@@ -7,7 +7,7 @@ import textwrap
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from harness.commands.words import say, share_cores
+from harness.commands.words import counted, say, share_cores
 from harness.core.errors import HarnessError, UsageError
 from harness.core.types import Picture, Request
 
@@ -91,14 +91,14 @@ def _counts(found: Outlook, cluster: str) -> list[str]:
     from harness.engine.outlook import MANY
 
     groups = ", ".join(f"{name} {n:,}" for name, n in found.groups.items())
-    pictures = "" if found.pictures is None else f", {found.pictures:,} different pictures"
+    pictures = "" if found.pictures is None else f", {counted(found.pictures, 'different picture')}"
     if found.source is None:
         time = "no stored run to estimate from"
     else:
         record = found.source.record
         time = f"about {_duration(found.seconds or 0.0)} for {found.left:,} samples, by {found.source.name}"
         time += "" if record.counts.done >= MANY else f" (of {record.counts.done} samples: a rough guess)"
-    size = f"{found.samples:,} in {found.clusters:,} clusters ({cluster}){pictures}"
+    size = f"{found.samples:,} in {counted(found.clusters, 'cluster')} ({cluster}){pictures}"
     lines = {"samples": size, "groups": groups, "store": found.state, "time": time}
     wrap = partial(textwrap.wrap, width=80, subsequent_indent=" " * 12, break_on_hyphens=False, break_long_words=False)
     return [text for key, value in lines.items() for text in wrap(f"  {key:<9} {value}")]

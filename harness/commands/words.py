@@ -27,7 +27,7 @@ def say(text: object, *, err: bool = False) -> None:
 
 def counted(number: int, noun: str) -> str:
     """ "1 run", "2 runs"."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def results_folder(name: str) -> Path:

@@ -74,7 +74,7 @@ def notes(comparison: Comparison, count: int = 1, flips: int = 0) -> list[str]:
         lines.append(f"scored by different code of the task: harness rescore {comparison.a} {comparison.b}")
     for a, b in comparison.worse[:flips]:
         said = [r.outcome.answer if r.outcome else "" for r in (a, b)]
-        lines.append(f"worse: {a.id} wants {a.target!r}: {said[0]!r} before, {said[1]!r} now")
+        lines.append(f"worse: {a.id}, target {a.target!r}: {said[0]!r} before, {said[1]!r} now")
     return lines
 
 
@@ -82,7 +82,7 @@ def caption(comparison: Comparison) -> str:
     """What the columns mean."""
     return (
         f"{comparison.paired} samples paired; difference [95 % interval], by cluster; "
-        "flips: samples worse / better; MDE: smallest difference found with 80 % power"
+        "flips: samples worse / better; MDE: smallest difference detected with 80 % power"
     )
 
 

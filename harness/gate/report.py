@@ -105,7 +105,7 @@ def _said(e: Entry) -> str:
 
 
 def _flip(f: dict[str, Any]) -> str:
-    return f"{f['id']} wants {f['target']!r}: {_short(f['before'])!r} before, {_short(f['now'])!r} now"
+    return f"{f['id']}, target {f['target']!r}: {_short(f['before'])!r} before, {_short(f['now'])!r} now"
 
 
 def _short(answer: str) -> str:

@@ -153,7 +153,7 @@ def find(results: Path, word: str) -> StoredRun:
     if len(found) == 1:
         return found[0]
     if found:
-        raise UsageError(f"{word} may mean {len(found)} runs: {', '.join(r.name for r in found[:5])}")
+        raise UsageError(f"{word} may mean {len(found)} runs, name one: {', '.join(r.name for r in found[:5])}")
     if fault := next((f for f in faults if f"/{word}" in f), ""):
         raise Damaged(fault)
     if not runs:

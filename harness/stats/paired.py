@@ -41,7 +41,7 @@ class Difference:
     design_effect: float | None = None
     """Clustered over unclustered variance of the difference; None for other metrics than means."""
     mde: float | None = None
-    """Smallest true difference found with 80 % power at two-sided 5 %."""
+    """Smallest true difference detected with 80 % power at two-sided 5 %."""
     test: str = ""
     """"cluster t", "cluster swap" or "McNemar"."""
     note: str = ""

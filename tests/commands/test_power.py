@@ -51,7 +51,7 @@ def test_without_any_run(workdir, capsys):
     found = report(capsys, "effect=2%")
     assert [p["discordance"] for p in found["plans"]] == [0.05, 0.1, 0.2] and found["design_effect"] == 1
     assert main(["power", *SUMS, "effect=0.02"]) == 0
-    assert "assumed, because no two stored runs tell it" in capsys.readouterr().out
+    assert "assumed, because no two stored runs show it" in capsys.readouterr().out
     assert not Path("results").exists()
 
 

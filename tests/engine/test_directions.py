@@ -90,7 +90,7 @@ def test_the_gate_counts_and_lists_what_got_worse(results, runs, workdir, capsys
     words = ["--results", str(results), "--baseline", runs["oracle"].name, "--candidate", runs["chance"].name]
     assert main(["gate", *words]) == 1
     out = capsys.readouterr().out
-    assert out.count(f"{N} samples worse, 0 better") == 2 and out.count("wants") == 40
+    assert out.count(f"{N} samples worse, 0 better") == 2 and out.count(", target ") == 40
     words = ["--results", str(results), "--baseline", runs["chance"].name, "--candidate", runs["oracle"].name]
     assert main(["gate", *words]) == 0
     Path("gate.yaml").write_text("checks:\n  - {score: tokens}\n")

@@ -418,6 +418,7 @@ def test_two_runs_by_name(workdir, capsys):
     assert gate(capsys, "--baseline", a, "--candidate", b)[0] == 1
     assert gate(capsys, "--baseline", a, "--candidate", a)[0] == 0
     assert main(["gate", "--baseline", a]) == 2 and "add --candidate RUN" in capsys.readouterr().err
+    assert main(["gate"]) == 3 and "holds no baseline: harness baseline update RUN" in capsys.readouterr().err
 
 
 def test_update_wants_a_reason_and_no_red_run(base, capsys):
