@@ -43,6 +43,6 @@ def run(given: Any) -> int:
     elif given.format == "bundle":
         files = [bundle.write(found, folder / "runs.parquet")]
     else:
-        files = tables.write(found, given.format, folder)
+        files = tables.write(found, given.format, folder, warn)
     say(f"{len(found)} runs, {len(files)} files in {folder}")
     return 0

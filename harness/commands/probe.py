@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.commands.words import say
 from harness.comparison.inside import CURVES, Summary, summaries
-from harness.core.errors import UsageError, nearest
+from harness.core.errors import Missing, UsageError, nearest
 from harness.runs.columns import STEP
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -24,8 +24,10 @@ ROWS = 40
 
 
 def show(run: Any, probe: str, *, as_json: bool = False) -> None:
-    """Raises UsageError where the run has no such readings."""
+    """Raises UsageError where the run has no such readings, Missing where it has no samples."""
     results = run.results()
+    if not results:
+        raise Missing(f"{run.name} has no samples in its journal: run its command again")
     columns = run.columns({str(r.id): n for n, r in enumerate(results)})
     names = sorted({c.probe for c in columns})
     if not names:

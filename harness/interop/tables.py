@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.sinks import csv_cell, utf8
+from harness.runs.record import Damaged
 from harness.runs.stored import StoredRun
 
 if TYPE_CHECKING:
@@ -16,15 +17,18 @@ if TYPE_CHECKING:
 FACTS = ("run", "task", "data", "method", "model", "seed", "status", "started", "commit")
 
 
-def write(runs: Sequence[StoredRun], form: str, folder: Path) -> list[Path]:
-    """`metrics`, `samples` and (where runs have any) `readings` in `folder`; returns the files."""
+def write(
+    runs: Sequence[StoredRun], form: str, folder: Path, damaged: Callable[[str], None] | None = None
+) -> list[Path]:
+    """`metrics`, `samples` and (where runs have any) `readings` in `folder`; returns the files. `damaged` is told one
+    line about each run whose readings cannot be read; None raises Damaged."""
     import pyarrow.csv as csv
     import pyarrow.parquet as pq
 
     folder.mkdir(parents=True, exist_ok=True)
     out = []
     made = {"metrics": metrics(runs), "samples": samples(runs)}
-    made |= {"readings": read} if len(read := readings(runs)) else {}
+    made |= {"readings": read} if len(read := readings(runs, damaged)) else {}
     for name, table in made.items():
         path = folder / f"{name}.{form}"
         if form == "csv":
@@ -57,17 +61,24 @@ def _flat(table: pa.Table) -> pa.Table:
     return table
 
 
-def readings(runs: Sequence[StoredRun]) -> pa.Table:
-    """One row a reading of a sample: its name (`probe.reading`), axes, shape, box, value and values."""
+def readings(runs: Sequence[StoredRun], damaged: Callable[[str], None] | None = None) -> pa.Table:
+    """One row a reading of a sample: its name (`probe.reading`), axes, shape, box, value and values. `damaged`: see
+    `write`; None raises Damaged."""
     import pyarrow as pa
 
     from harness.runs.readings import table
 
     found = []
     for run in runs:
-        rows = table(run.directory.path).rename_columns({"id": "sample", "name": "reading"})
+        try:
+            rows = table(run.directory.path).rename_columns({"id": "sample", "name": "reading"})
+        except Damaged as e:
+            if damaged is None:
+                raise
+            damaged(f"{e}: left out")
+            continue
         found.append(rows.add_column(0, "run", pa.array([run.name] * len(rows), pa.string())))
-    return pa.concat_tables(found)
+    return pa.concat_tables(found) if found else pa.table({})
 
 
 def metrics(runs: Sequence[StoredRun]) -> pa.Table:

@@ -113,7 +113,8 @@ def _tables(folder: Path) -> Iterator[pa.Table]:
     if (folder / stored.LOG).exists():
         yield from map(stored.as_table, stored.parts(stored.rows(folder)))
     elif (folder / stored.FILE).exists():
-        with pq.ParquetFile(folder / stored.FILE) as file:
+        path = folder / stored.FILE
+        with stored.whole(path), pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=stored.ROWS):
                 yield pa.Table.from_batches([batch])
 

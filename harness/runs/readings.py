@@ -14,15 +14,18 @@ import math
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from heapq import nsmallest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.core.errors import first_line
 from harness.core.readings import Reading
 from harness.core.types import Result
 from harness.runs import journal
 from harness.runs.files import append, sync
+from harness.runs.record import Damaged
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -139,6 +142,15 @@ def ids(folder: Path) -> set[str]:
     return found
 
 
+@contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """Raises Damaged where the file is read and was cut short."""
+    try:
+        yield
+    except (OSError, ValueError) as e:  # Arrow's errors are of these
+        raise Damaged(f"{path} cannot be read ({first_line(e)}): delete it, and the run's command reads it anew") from e
+
+
 def copy(folder: Path, to: Path) -> None:
     """The readings of an ended run to another run's folder, whose samples are the same."""
     for name in (FILE, LOG):
@@ -173,7 +185,7 @@ def rows(folder: Path, wanted: Set[str] | None = None, name: str | None = None) 
         import pyarrow.compute as pc
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(path) as file:
+        with whole(path), pq.ParquetFile(path) as file:
             for part in file.iter_batches(batch_size=ROWS):
                 kept = part if name is None else part.filter(pc.equal(part.column("name"), name))  # type: ignore[attr-defined]
                 for row in kept.to_pylist():

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from harness.core.readings import Reading
 from harness.core.types import Outcome, Result
 from harness.runs import readings
+from harness.runs.columns import columns
 from harness.runs.readings import FILE, LOG, Recorder, chosen, read
+from harness.runs.record import Damaged
 
 HEADS = Reading(np.arange(6).reshape(2, 3) / 7, ("layer", "head"))
 MAP = Reading(np.eye(4) * 1e6, ("row", "column"), (0.0, 0.25, 1.0, 0.75))
@@ -38,6 +40,17 @@ def test_what_is_written_is_read_with_the_precision_of_float16(tmp_path):
             assert reading.axes == ALL[name].axes
             np.testing.assert_allclose(reading.values, ALL[name].values, rtol=2**-11)
         assert one["p.layers"].value == pytest.approx(0.1, rel=2**-11)
+
+
+@pytest.mark.parametrize("size", [0, 100])
+def test_a_file_that_was_cut_short_is_named(tmp_path, size):
+    Recorder(tmp_path, chosen(["a"], 1)).take([result("a")], probing=True)
+    Recorder(tmp_path, chosen(["a"], 1)).finish(["a"])
+    file = tmp_path / FILE
+    file.write_bytes(file.read_bytes()[:size])
+    for ask in (read, readings.table, lambda folder: columns(folder, {"a": 0})):
+        with pytest.raises(Damaged, match=r"readings\.parquet cannot be read .*: delete it, and the run's command"):
+            ask(tmp_path)
 
 
 @given(st.lists(st.floats(width=32, allow_nan=True, allow_infinity=False, allow_subnormal=False), min_size=1))
