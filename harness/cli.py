@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -155,13 +156,17 @@ def _discard() -> None:
 
 
 def _open_outputs() -> None:
-    """A service or a cron job may close them: then what is printed goes nowhere, and no file takes their numbers."""
+    """A service or a cron job may close them: then what is printed goes nowhere, and no file takes their numbers. What
+    the terminal's encoding does not have becomes a question mark."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)
     os.close(number)
     sys.stdin = sys.stdin or open(0)  # noqa: SIM115
     sys.stdout = sys.stdout or open(1, "w")  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _unforeseen(_kind: type[BaseException], error: BaseException, _where: object) -> None:

@@ -93,12 +93,15 @@ def folder(name: str | Path) -> Path:
 
 
 def stored(results: Path, damaged: Callable[[str], None] = lambda _: None) -> list[StoredRun]:
-    """Every readable run, newest first; of those that started in the same second, the one written last.
+    """Every readable run, newest first; of those that started in the same second, the one written last. Hidden folders
+    are not looked at.
 
     `damaged` is told one line about each run that cannot be read.
     """
     runs = []
     for path in (results / "runs").glob("*/run.json"):
+        if path.parent.name.startswith("."):
+            continue
         directory = RunDir(results, path.parent.name)
         try:
             found, written = record.read(directory.path), path.stat().st_mtime_ns

@@ -209,6 +209,12 @@ def test_closed_and_full_outputs_end_quietly(workdir, monkeypatch, unbuffered):
     assert done.stdout.split() == [b"0", b"0"] and Path("err").read_text() == ""
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {ask} | head -0"], capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == ""
+    copy = Path("results/runs") / f".{only().name}.bak"  # what a backup left; and a terminal without the bars
+    copy.mkdir()
+    (copy / "run.json").write_bytes((only().directory.path / "run.json").read_bytes())
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    done = subprocess.run([*ask.split()[:-1], "history", "sums"], capture_output=True, text=True)
+    assert done.returncode == 0 and "1 run," in done.stdout and done.stdout.rstrip().endswith("?")
     if Path("/dev/full").exists():
         done = subprocess.run(["bash", "-c", f"{ask} >/dev/full"], capture_output=True, text=True)
         assert done.returncode == 3 and done.stderr.startswith("harness: no room") and done.stderr.count("\n") == 1
