@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -154,7 +155,7 @@ def _number(key: str, word: str) -> float:
         number = float(word)
     except ValueError as e:
         raise UsageError(f"{key}={word} must be a number") from e
-    if number < 0 or (key == "seed" and not number.is_integer()):
+    if not 0 <= number < math.inf or (key == "seed" and not number.is_integer()):
         raise UsageError(f"{key}={word} must be a {'whole ' if key == 'seed' else ''}number of 0 or more")
     return number
 

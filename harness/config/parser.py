@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
@@ -50,6 +51,14 @@ def one_of(what: str, known: Iterable[str]) -> dict[str, Any]:
         return word
 
     return {"type": read, "metavar": "|".join(known)}
+
+
+def finite(word: str) -> float:
+    """A number for `add_argument(type=finite)`. Raises ValueError, also for nan and inf."""
+    number = float(word)
+    if not math.isfinite(number):
+        raise ValueError(word)
+    return number
 
 
 def results_default() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -104,7 +105,7 @@ def read_policy(path: Path | None, delta: float | None = None) -> Policy:
         _known(given, [f.name for f in fields(Rule)], where)
         _typed(given, Rule, where)
         rule = Rule(**given | override)
-        if rule.delta < 0:
+        if not 0 <= rule.delta < math.inf:
             raise UsageError(f"{where}: delta={rule.delta} must be a number, 0 or more")
         if rule.flips is not None and rule.changes is not None:
             raise UsageError(f"{where}: flips and changes exclude each other: write two checks")
