@@ -109,11 +109,17 @@ def _differ(rows: Rows, field: str, other: str) -> bool:
 
 
 def _rivals(rows: Rows, field: str) -> list[str]:
-    """Fields of names that are not known, but say that a model wrote them, where `field` may hold something else."""
+    """Fields of unknown names that say that a model wrote them, where `field` may hold something else; beside a caption
+    also those with sentences: no label tells whether a human or a model wrote which."""
     if field not in SHARED:
         return []
-    named = [f for f in rows.fields if f not in KNOWN and SPOKEN.fullmatch(f.lower())]
-    return [f for f in named if any(isinstance(at(r, f), str) for r in rows.rows) and _differ(rows, f, field)]
+    found = []
+    for other in (f for f in rows.fields if f not in KNOWN):
+        texts = [t for r in rows.rows[:100] if isinstance(t := at(r, other), str)]
+        sentences = field == "caption" and 2 * sum(len(words(t).split()) > 2 for t in texts) > len(texts)
+        if texts and (sentences or SPOKEN.fullmatch(other.lower())) and _differ(rows, other, field):
+            found.append(other)
+    return found
 
 
 def _answers(rows: Rows, asked: Asked, field: str) -> bool:

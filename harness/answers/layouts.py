@@ -29,7 +29,7 @@ KEYLIKE = ("answer", "answers", "outputs", VALUE)
 SHARED = (*KEYLIKE, "output", "text", "content", "caption")
 """Candidates whose name data sets also use for what is right or what is asked."""
 SPOKEN = re.compile(
-    r"(?:.*[ ._-])?(?:pred|prediction|predictions|predicted|response|responses|generated|generation|completion|reply)"
+    r"(?:.*[ ._-])?(?:pred|predictions?|predicted|responses?|generated|generation|completion|reply|hypothesis)"
     r"(?:[ ._-](?:answer|text|caption|output|words|content))?"
 )
 """Names, in small letters, that say of a field that a model wrote it."""

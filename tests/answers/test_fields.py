@@ -91,12 +91,21 @@ def test_few_rows_prove_nothing(tmp_path):
         read(jsonl(tmp_path / "b.jsonl", few[:8]))
 
 
-@pytest.mark.parametrize("name", ["Response", "generated_caption", "llava_pred", "Model Prediction"])
+@pytest.mark.parametrize("name", ["Response", "generated_caption", "llava_pred", "Model Prediction", "hypothesis"])
 def test_a_field_that_says_that_a_model_wrote_it_is_not_passed_over(tmp_path, name):
     path = jsonl(tmp_path / "a.jsonl", [{"question_id": i, "caption": "Yes", name: "No"} for i in (1, 2)])
     with pytest.raises(UsageError, match=rf"2 fields that may be the answer \(caption, {name}\)"):
         read(path)
     assert set(read(path, answer_field=name).answers.values()) == {"No"}
+
+
+def test_two_captions_of_a_picture_are_refused_by_name(tmp_path):
+    samples = [Sample("7", "", "all", ["dog"], {"image": "7.jpg"})]
+    row = {"image_id": 7, "caption": "A dog.", "llava-7b": "A dog and a red ball.", "source": "coco"}
+    path = jsonl(tmp_path / "a.jsonl", [row])
+    with pytest.raises(UsageError, match=r"2 fields that may be the answer \(caption, llava-7b\)"):
+        read(path, samples)
+    assert read(path, samples, answer_field="llava-7b").answers == {"7": row["llava-7b"]}
 
 
 def test_a_field_that_is_not_there(tmp_path):
