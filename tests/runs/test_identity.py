@@ -294,7 +294,9 @@ def _(w):
     return one
 
 
-@line("the version of harness, and code outside of answers and scores (store, site, gate, commands, Python's calls)")
+@line(
+    "the version of harness, and code that changes no answer and no score (store, site, gate, commands, the Python API)"
+)
 def _(w):
     config = w.config(*VISTA)
     said = {w.code(config, "harness/__init__.py", "__version__ = ", 'PUBLIC = 1\n__version__ = "9" + ')}
