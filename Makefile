@@ -17,7 +17,7 @@ demo: install            ## set up, evaluate vanilla, VISTA and VCD on embedded 
 	$(BIN)/harness eval -m task=pope method=vanilla,vista,vcd
 	$(BIN)/harness compare method=vanilla method=vista method=vcd task=pope
 
-test: install-dev        ## set up and pass the tests (no network beyond the installation, no GPU)
+test: install-dev        ## set up and run the tests (no network beyond the installation, no GPU)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: install-dev       ## lint, format, types
@@ -54,7 +54,7 @@ lmms: install-dev        ## lmms-eval for its bridge's tests, without torchvisio
 	$(PIP) -r benchmarks/lmms/requirements.txt
 	$(PIP) --no-deps lmms-eval==0.7.3
 
-compat: compat-oldest compat-newest   ## the tests that depend on transformers, with the oldest and the newest admitted one
+compat: compat-oldest compat-newest   ## the tests that depend on transformers, with the oldest and the newest supported one
 
 compat-oldest:           ## every lower bound of pyproject.toml but torch's: TORCH=torch==2.8 also tries that
 	mkdir -p .venv-oldest
@@ -70,7 +70,7 @@ compat-newest:           ## the newest of everything but torch: TORCH=torch also
 	$(PIP) hypothesis pytest pytest-xdist
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/steering tests/methods $(wildcard tests/parity) $(ARGS)
 
-lock:                    ## resolve anew and write requirements/lock.txt; torch stays as it is unless TORCH=... says otherwise
+lock:                    ## resolve the dependencies again and write requirements/lock.txt; torch stays as it is unless TORCH=... says otherwise
 	rm -rf .venv-lock
 	$(MAKE) install-dev lmms VENV=.venv-lock LOCK= TORCH='$(TORCH)'
 	{ sed '/^[^#]/d' requirements/lock.txt; .venv-lock/bin/python -m pip freeze --disable-pip-version-check --all \

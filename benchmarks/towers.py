@@ -70,7 +70,7 @@ CLAIMS = (
     Claim("EP", "as good as cross-attention with more parameters", "dense/ep", "dense/mha", 0),
     Claim("EP", "... learnt without labels", "dense-masked/ep", "dense-masked/mha", 0),
     Claim("MULTI-LANE, 2405.15633", "lanes beat prompts that are chosen", "multilane", "prompt_select"),
-    Claim("MULTI-LANE", "lanes beat a head that learns on", "multilane", "linear"),
+    Claim("MULTI-LANE", "lanes beat a head that keeps learning", "multilane", "linear"),
     Claim("MULTI-LANE", "lanes beat a head for each session", "multilane", "lane_linear"),
     Claim("MULTI-LANE", "lanes reach all labels at once", "multilane", "joint", 0),
 )
