@@ -188,8 +188,12 @@ STUDIES = {
         Study(
             "mm_niah-kept-smol-llava",
             "kept",
-            ("task=mm_niah", "model=smol-llava"),
-            _budgets(("window", "snapkv", "gui_kv"), (0.2,)),
+            (
+                *("task=mm_niah", "model=smol-llava", "task.subtasks=[retrieval-text,retrieval-image]"),
+                "limit=24",
+            ),
+            _budgets(("window", "snapkv", "gui_kv", "delta", "lazyeviction"), (0.2,), lazyeviction=_lazy(4)),
+            whole=180,
         ),
         Study(
             "miniwob-history-kept-tiny-llava",
