@@ -55,9 +55,8 @@ def job(config: dict[str, Any]) -> int:
         identity(method, model, config["calibration"])  # refuses bad data before weights are loaded
     model.load(steering)
     for record in provide(steering, model, config["calibration"], Path(config["results"]), say):
-        seen = (
-            counted(record["questions"], "question") if record["questions"] else counted(record["pictures"], "picture")
-        )
+        kind = "questions" if record.get("questions") else "pictures"
+        seen = counted(record[kind], kind[:-1])
         say(f"{record['directory']}: {seen}, {record['seconds']} s, {record['finished']}")
         for name, value in record["tensors"].items():
             say(f"  {name}: {json.dumps(value)}")
