@@ -38,7 +38,7 @@ def test_a_key_that_cannot_be_one_is_refused_unseen(key, monkeypatch, capsys):
     with serving(lambda body, n: said("Yes")) as served:
         assert play(served) == 2
     err = one_line(capsys)
-    assert "the key in OPENAI_API_KEY holds" in err and "made-up" not in err and not served.bodies
+    assert "the key in OPENAI_API_KEY contains" in err and "made-up" not in err and not served.bodies
 
 
 def test_blanks_around_a_key_are_taken_off(monkeypatch):
