@@ -16,6 +16,12 @@
     return box.width > 0 && box.height > 0 && getComputedStyle(e).visibility !== "hidden";
   };
 
+  // Without its picture an element of `content: url(...)` has no size, as if it were hidden.
+  const awaits = () =>
+    [...document.querySelectorAll("*")].some(
+      (e) => getComputedStyle(e).content.startsWith("url(") && e.offsetParent && !e.getBoundingClientRect().width,
+    );
+
   const words = ["id", "class", "type", "placeholder", "href", "fill", "x", "y", "cx", "cy", "r", "width", "height", "title"];
   const describe = (e, depth) => {
     if (!shown(e) || e.tagName === "SCRIPT" || e.tagName === "STYLE" || hidden.has(e.id)) return "";
@@ -57,7 +63,7 @@
         fields: typeof goal === "string" ? {} : goal.fields,
       };
     },
-    // Movement of the page's own, by jQuery: an observation waits for its end.
-    settled: () => !window.jQuery || (jQuery.timers ?? []).length === 0,
+    // An observation waits for the end of the page's own movement, by jQuery, and for its pictures.
+    settled: () => (window.jQuery?.timers ?? []).length === 0 && [...document.images].every((e) => e.complete) && !awaits(),
   };
 })()

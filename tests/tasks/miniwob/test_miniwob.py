@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -62,6 +63,29 @@ def test_the_same_seed_gives_the_same_page(browser, name):
         seen.append((state.utterance, state.dom, state.screenshot))
         episode.close()
     assert seen[0] == seen[2] and seen[0] != seen[1]
+
+
+def test_an_observation_waits_for_the_icons(monkeypatch):
+    """They come with the style, late on a busy machine; without them a button has no size."""
+    seen = []
+    for delay in (0, 0.4):
+        with contextlib.closing(Browser(1)) as browser:
+            plain = browser.page
+
+            async def page(plain=plain, delay=delay):
+                async def late(route):
+                    await asyncio.sleep(delay)
+                    await route.continue_()
+
+                made = await plain()
+                await made.route("**/*.png", late)
+                return made
+
+            monkeypatch.setattr(browser, "page", page)
+            episode, state = started(browser, "email-inbox", 3)
+            episode.close()
+            seen.append(state.dom)
+    assert 'id="open-search"' in seen[0] and seen[0] == seen[1]
 
 
 def test_nothing_after_the_end_changes_it(browser):
