@@ -18,8 +18,8 @@ HALLUCINATION = (
 LOOKING = ("crop_center", "visrl", "deepeyes")
 ATTENTION = ("act", "powerattention", "context_steering", "soft_injection")
 CACHE = ("streaming_llm", "h2o", "snapkv", "window", "stride", "lazyeviction", "delta", "gui_kv")
-STEERED = (*HALLUCINATION, *ATTENTION, "prune", "neighborhood", "bi_level", "inward_window")
-WITHOUT_SEARCH = tuple(m for m in STEERED if m != "opera")
+TOWER = ("prune", "neighborhood", "bi_level", "inward_window")
+WITHOUT_SEARCH = tuple(m for m in HALLUCINATION if m != "opera")
 """OPERA takes a hundred times as many passes as vanilla on POPE: it is played on a part of the questions."""
 WRITTEN = tuple(m for m in CACHE if m != "gui_kv")
 """Of a prompt without pictures GUI-KV makes what SnapKV makes."""
@@ -80,6 +80,12 @@ def _agents(task: str, model: str, limit: int | None = None, whole: int | None =
     return Study(f"{task}-agents-{model}", "agents", words, PIPELINES, ("unparsed", *MEASURED), whole), drawn
 
 
+def _opera(name: str, *words: str) -> Study:
+    """OPERA beside vanilla on a quarter of POPE."""
+    runs = _methods("vanilla", "opera")
+    return Study(f"pope-opera-{name}", "pope", ("task=pope", *words, "limit=900"), runs, whole=3600)
+
+
 def _power(block: int) -> tuple[Words, ...]:
     """Patterns of as many blocks each. They have no budget, and act while the prompt is read, too."""
     words = ("method=powerattention", f"method.powerattention.block={block}")
@@ -114,33 +120,21 @@ STUDIES = {
             "pope-tiny-llava",
             "pope",
             ("task=pope", "model=tiny-llava"),
-            _methods(*(m for m in HALLUCINATION if m != "opera"), *ATTENTION, *LOOKING),
+            _methods(*WITHOUT_SEARCH, *ATTENTION, *LOOKING),
         ),
-        Study(
-            "pope-opera-tiny-llava",
-            "pope",
-            ("task=pope", "model=tiny-llava", "limit=900"),
-            _methods("vanilla", "opera"),
-            whole=3600,
-        ),
+        _opera("tiny-llava", "model=tiny-llava"),
         *_agents("pope", "tiny-llava"),
         *_agents("stare", "tiny-llava"),
         *_agents("pope", "smol-llava", 360, 3600),
         *(
             Study(f"{task}-{name}", task, (f"task={task}", *words), _methods(*methods))
             for name, words in SEEDS.items()
-            for task, methods in (("pope", (*WITHOUT_SEARCH, *LOOKING)), ("chair", (*STEERED, *CACHE)))
-        ),
-        *(
-            Study(
-                f"pope-opera-{name}",
-                "pope",
-                ("task=pope", *words, "limit=900"),
-                _methods("vanilla", "opera"),
-                whole=3600,
+            for task, methods in (
+                ("pope", (*WITHOUT_SEARCH, *ATTENTION, *TOWER, *LOOKING)),
+                ("chair", (*HALLUCINATION, *ATTENTION, *TOWER, *CACHE)),
             )
-            for name, words in SEEDS.items()
         ),
+        *(_opera(name, *words) for name, words in SEEDS.items()),
         Study(
             "niah-kept-smollm2",
             "kept",
