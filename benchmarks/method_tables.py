@@ -46,7 +46,7 @@ CLAIMS = (
     Claim("vista", "chair", CHAIR_I, -1, "lowers CHAIR_i"),
     Claim("var", "pope", "correct", 0, "acts only where image tokens are sinks: none are, nothing changes"),
     Claim("paint", "chair", CHAIR_I, -1, "lowers CHAIR_i"),
-    Claim("flowcut", "pope", "correct", 0, "keeps accuracy with a third of the visual tokens"),
+    Claim("flowcut", "pope", "correct", 0, "keeps accuracy with a third of the visual tokens (here: half)"),
     Claim("iri", "pope", "correct", 1, "raises POPE's accuracy"),
     Claim("iri", "chair", CHAIR_I, -1, "lowers CHAIR_i"),
     Claim("vhr", "chair", CHAIR_I, -1, "lowers CHAIR_i"),
