@@ -136,14 +136,14 @@ def test_a_picture_is_decoded_once_however_often_it_is_asked(requests, monkeypat
     monkeypatch.setattr(Named, "load", lambda self: decoded.append(self.name) or load(self))
     made = hf()
     made.load([])
-    made.prompts = Prompts(made.prompts.processor, made.model.config, chat="auto")
+    made.answering.prompts = Prompts(made.prompts.processor, made.model.config, chat="auto")
     asked = calls(requests)
     for call in asked:
         made.prepare(call)
     replies = made.answer(asked, GREEDY)
     assert len(replies) == len(asked) > len(set(decoded))
     assert len(decoded) == len({c.request.pictures[0].digest for c in asked})
-    assert not made._ready and all(r.latency > 0 for r in replies)
+    assert not made.answering.ready and all(r.latency > 0 for r in replies)
 
 
 def test_a_corrupt_picture_is_found_before_its_batch(model):
@@ -153,7 +153,7 @@ def test_a_corrupt_picture_is_found_before_its_batch(model):
     for _ in range(2):
         with pytest.raises(Unusable, match="cannot be decoded"):
             model.prepare(call)
-    assert not model._ready
+    assert not model.answering.ready
 
 
 def test_pack_cuts_only_what_is_too_large():

@@ -208,7 +208,7 @@ def _(w):
 
 @line("a model's backend (`harness/models/hf/model.py`, `harness/models/openai/messages.py`)")
 def _(w):
-    local = w.code(w.config(*VISTA), "harness/models/hf/model.py", 'text.strip(" ")', 'text.rstrip(" ")')
+    local = w.code(w.config(*VISTA), "harness/models/hf/model.py", "KEPT_BYTES if self.pad", "KEPT_BYTES if True")
     server = w.config(
         "task=pope",
         "limit=18",
