@@ -12,7 +12,7 @@ from harness.api import html
 from harness.core.dress import NOTHING, Dress
 from harness.core.errors import HarnessError, first_line
 from harness.core.types import Picture, Reply, Request, Result, Sample, Step
-from harness.engine.schedule import together
+from harness.engine.episode import together
 from harness.runs import pictures as stored
 from harness.runs.record import RunRecord
 from harness.runs.stored import StoredRun

@@ -19,9 +19,9 @@ from harness.core.errors import HarnessError, Unusable, first_line
 from harness.core.score import Score, judged, occurring, primary
 from harness.core.task import Task
 from harness.core.types import Reply, Request, Result, Sample
+from harness.engine.episode import Episode
 from harness.engine.limit import by_cluster, subset
 from harness.engine.rescoring import again
-from harness.engine.schedule import Episode
 from harness.plugins.build import build_task
 from harness.plugins.plugin import Plugin
 

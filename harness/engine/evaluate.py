@@ -16,6 +16,7 @@ from harness.engine.alike import Alike
 from harness.engine.changes import since
 from harness.engine.conclusion import concluded
 from harness.engine.early_stopping import Sequential
+from harness.engine.episode import FirstError
 from harness.engine.executors.executor import Executor, Order, executor
 from harness.engine.finished import Finished
 from harness.engine.interrupt import interruptible
@@ -25,7 +26,7 @@ from harness.engine.plan import Plan, compose
 from harness.engine.play import planned
 from harness.engine.recording import Clock, begun, known, ready, spent
 from harness.engine.rescoring import Taken, candidates, take
-from harness.engine.schedule import FirstError, Interrupted
+from harness.engine.schedule import Interrupted
 from harness.engine.streamed import HELD
 from harness.judge import Judge
 from harness.runs import journal as journals

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import Unusable
 from harness.core.task import Task
 from harness.core.types import Outcome, Reply, Result, Sample
+from harness.engine.episode import Episode, together
 from harness.engine.play import planned
-from harness.engine.schedule import Episode, together
 from harness.runs.stored import StoredRun, stored
 
 if TYPE_CHECKING:

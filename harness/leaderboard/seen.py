@@ -14,7 +14,7 @@ from harness.core.errors import HarnessError
 from harness.core.reasoning import answered
 from harness.core.task import Task
 from harness.core.types import Outcome, Picture, Reply, Request, Result, Sample
-from harness.engine.schedule import together
+from harness.engine.episode import together
 from harness.leaderboard.board import Board
 from harness.leaderboard.pictures import Pictures
 from harness.plugins.build import build_task, class_of, target

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness.cli import main
 from harness.core import Outcome, Result
 from harness.engine.alike import Alike
-from harness.engine.schedule import FirstError
+from harness.engine.episode import FirstError
 
 SUMS = ("eval", "task=sums", f"plugins=[{Path(__file__).parents[1] / 'plugins'}]", "task.n=60")
 FAULTY = (*SUMS, "method=faulty", "batch_size=4")
