@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.leaderboard.board import BoardEntry
-from harness.leaderboard.figures import number
+from harness.leaderboard.figures.svg import number
 from harness.leaderboard.published import Figure, plain
 
 AGREES, DIFFERS, INCOMPARABLE, UNMEASURED = "agrees", "differs", "not comparable", "not measured"

@@ -10,8 +10,10 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from harness.leaderboard import figures
-from harness.leaderboard.figures import COLOURS, WIDE, Dot, Line
+from harness.leaderboard.figures.axes import Line, axis_of, grid, log_axis, titles
+from harness.leaderboard.figures.dots import Dot
+from harness.leaderboard.figures.scatter import COLOURS, beside
+from harness.leaderboard.figures.svg import WIDE, both, number, svg
 from harness.stats.intervals import quantile
 
 Point = Mapping[str, Any]
@@ -68,7 +70,7 @@ def parts(of_seeds: Sequence[Sequence[Point]]) -> list[str]:
 
 def drawn(curves: Sequence[Curve], y_name: str, lines: Sequence[Line] = (), bounds: tuple[float, float] | None = None):
     """All of them in one figure, over a logarithmic axis of steps. `bounds`: of the score, which no band leaves."""
-    return figures.both(lambda width: _drawn(curves, y_name, lines, bounds, width)) if curves else Markup("")
+    return both(lambda width: _drawn(curves, y_name, lines, bounds, width)) if curves else Markup("")
 
 
 def _drawn(
@@ -76,11 +78,11 @@ def _drawn(
 ) -> Markup:
     height, left, bottom, top, right = (360, 56, 46, 34, 124) if width == WIDE else (330, 46, 44, 34, 110)
     least, most = bounds or (-math.inf, math.inf)
-    x, x_ticks = figures.log_axis([s for c in curves for s in c.steps], left, width - right, 5 if width == WIDE else 3)
+    x, x_ticks = log_axis([s for c in curves for s in c.steps], left, width - right, 5 if width == WIDE else 3)
     ends = [min(max(v, least), most) for c in curves for v in (*c.low, *c.high)]
-    y, y_ticks = figures.axis_of([*ends, *(v for _, v in lines)], height - bottom, top)
-    parts = figures.grid(x_ticks, y_ticks, x, y, (left, width - right), (top, height - bottom), True)
-    parts += figures.titles("training steps", y_name, width, height, left, right)
+    y, y_ticks = axis_of([*ends, *(v for _, v in lines)], height - bottom, top)
+    parts = grid(x_ticks, y_ticks, x, y, (left, width - right), (top, height - bottom), True)
+    parts += titles("training steps", y_name, width, height, left, right)
     parts += [
         f'<line class="level {kind}" x1="{left}" x2="{width - right}" y1="{y(v):.1f}" y2="{y(v):.1f}"/>'
         for kind, v in lines
@@ -93,13 +95,13 @@ def _drawn(
             parts.append(f'<polygon class="band {names[c.name]}" points="{" ".join(upper + lower[::-1])}"/>')
     for c in curves:
         points = " ".join(f"{x(s):.1f},{y(v):.1f}" for s, v in zip(c.steps, c.value, strict=True))
-        last = f"{escape(c.name)}: {figures.number(c.value[-1])} at step {c.steps[-1]}, {c.seeds} seed"
+        last = f"{escape(c.name)}: {number(c.value[-1])} at step {c.steps[-1]}, {c.seeds} seed"
         parts.append(
             f'<polyline class="curve {names[c.name]}" points="{points}"><title>{last}{"s" * (c.seeds > 1)}</title>'
             "</polyline>"
         )
     ends_of = [Dot(c.steps[-1], c.value[-1], c.name, curve=c.name) for c in curves]
     ends_of.sort(key=lambda d: -d.y)
-    parts += figures.beside(ends_of, names, y, width - right + 14, (top, height - bottom))
+    parts += beside(ends_of, names, y, width - right + 14, (top, height - bottom))
     label = f"{y_name} over training steps of {len(curves)} models; the table has the last values"
-    return figures.svg(width, height, parts, "plot", label)
+    return svg(width, height, parts, "plot", label)

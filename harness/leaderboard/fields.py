@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from markupsafe import Markup, escape
 
-from harness.leaderboard.figures import digits_of, number, svg, ticks
+from harness.leaderboard.figures.axes import digits_of, ticks
+from harness.leaderboard.figures.svg import number, svg
 
 SHADES = 9
 """Classes of the style sheet: q0 (the least) to q8."""

@@ -10,8 +10,9 @@ from typing import Any
 from harness.core.errors import HarnessError
 from harness.gate.history import LevelChange, Series, read_marks
 from harness.gate.history import history as series_of
-from harness.leaderboard import figures
 from harness.leaderboard.board import Board, slug
+from harness.leaderboard.figures.dots import Dot
+from harness.leaderboard.figures.series import line
 from harness.leaderboard.render import Renderer
 
 
@@ -48,7 +49,7 @@ def _line(name: str, series: Sequence[Series]) -> dict[str, Any]:
 
 def _drawn(series: Series) -> dict[str, Any]:
     dots = [
-        figures.Dot(
+        Dot(
             i,
             p.value,
             f"{_day(p.moment)} {p.commit[:10] or p.run}",
@@ -62,7 +63,7 @@ def _drawn(series: Series) -> dict[str, Any]:
     marks = [(at[c.first_bad.run], f"step {c.id}") for c in series.changes]
     return {
         "series": series,
-        "plot": figures.line(dots, _title(series), marks),
+        "plot": line(dots, _title(series), marks),
         "changes": map(_change, series.changes),
     }
 

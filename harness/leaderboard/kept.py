@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from harness.leaderboard import figures
 from harness.leaderboard.board import Board, BoardEntry
+from harness.leaderboard.figures.dots import Dot, pareto
+from harness.leaderboard.figures.scatter import scatter
 
 KEPT = "kept_share"
 """The metric of methods that evict from the cache or do not read all of it."""
@@ -82,8 +83,8 @@ def _figure(board: Board, model: str, share: Share) -> KeptFigure | None:
     if base := board.newest(model).get("vanilla"):
         found.append(KeptPoint(base, "", "", 1.0, None, None))
     dots = [_dot(p) for p in found]
-    front = figures.pareto(dots, board.higher)
-    plot = figures.scatter(dots, share.axis, board.metric, board.higher)
+    front = pareto(dots, board.higher)
+    plot = scatter(dots, share.axis, board.metric, board.higher)
     return KeptFigure(share, [replace(p, front=d in front) for p, d in zip(found, dots, strict=True)], plot)
 
 
@@ -107,9 +108,9 @@ def _budget(entry: BoardEntry, share: Share) -> str:
     return "" if not found else "all" if found[0] is None else f"{found[0]:g}"
 
 
-def _dot(p: KeptPoint) -> figures.Dot:
+def _dot(p: KeptPoint) -> Dot:
     row, value = p.entry.row, p.entry.value
     assert value is not None, "only ranked runs come here"
     name = f"{p.curve}, budget {p.budget}" if p.budget else p.curve or p.entry.method
     kind = "" if p.curve else "base"
-    return figures.Dot(p.share, value, name, row["low"], row["high"], kind, curve=p.curve)
+    return Dot(p.share, value, name, row["low"], row["high"], kind, curve=p.curve)

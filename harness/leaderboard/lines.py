@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.leaderboard import figures
 from harness.leaderboard.board import Board, BoardEntry
+from harness.leaderboard.figures.bars import spark
 from harness.leaderboard.ranking import Ranked, Ranking
 
 SIGNS = {1: "better", -1: "worse", 0: "same"}
@@ -53,7 +53,7 @@ class MethodLine:
             sum(r.row.sign < 0 for r in whole),
             sum(g for g, _ in gains) / len(gains) if gains else None,
             (min(costs), max(costs)) if costs else None,
-            figures.spark([(g, SIGNS[r.row.sign]) for g, r in _thinned(gains)], words),
+            spark([(g, SIGNS[r.row.sign]) for g, r in _thinned(gains)], words),
         )
 
 
@@ -96,5 +96,5 @@ class ModelLine:
             len({e.method for e in own}),
             parameters if isinstance(parameters, int) else None,
             bars,
-            figures.spark(known, f"primary metrics of {name} on {len(known)} tasks"),
+            spark(known, f"primary metrics of {name} on {len(known)} tasks"),
         )

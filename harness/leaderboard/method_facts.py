@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.leaderboard import figures
 from harness.leaderboard.board import BoardEntry
+from harness.leaderboard.figures.axes import scale
+from harness.leaderboard.figures.bars import axis, bar
 from harness.leaderboard.lines import MethodRow
 from harness.plugins.cards import remarks
 from harness.plugins.plugin import Plugin
@@ -114,15 +115,15 @@ def gains(rows: Sequence[MethodRow]) -> Gains | None:
     if not told:
         return None
     ends = [abs(v) for _, pair, _ in told for v in (pair.value, pair.low, pair.high) if v is not None and v == v]
-    marks = figures.scale([-(most := max([*ends, LEAST_SPAN])), most])
+    marks = scale([-(most := max([*ends, LEAST_SPAN])), most])
     span = marks[0], marks[-1]
     made = []
     for row, pair, sign in told:
         low, high = pair.low, pair.high
         if low is not None and high is not None:
             low, high = sorted((low * sign, high * sign))
-        made.append(Gain(row, figures.bar(pair.value * sign, low, high, span, [("zero", 0.0)])))
-    return Gains(figures.axis(marks), made)
+        made.append(Gain(row, bar(pair.value * sign, low, high, span, [("zero", 0.0)])))
+    return Gains(axis(marks), made)
 
 
 def presets(plugin: Plugin) -> list[Mapping[str, Any]]:

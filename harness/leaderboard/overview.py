@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.gate.history import LevelChange, Series
-from harness.leaderboard import figures
 from harness.leaderboard.board import TIERS, Board, BoardEntry, slug
+from harness.leaderboard.figures.dots import Dot
+from harness.leaderboard.figures.scatter import scatter
 from harness.leaderboard.render import Renderer
 from harness.leaderboard.versus import Comparisons, Pair, against_vanilla, cost_ratio, midranks, ranks
 
@@ -207,7 +208,7 @@ def cost_plot(rows: Sequence[Row], columns: Sequence[Column]) -> str:
             ]
             low, high = (sum(e[i] for e in ends) / len(ends) for i in (0, 1))
         dots.append(
-            figures.Dot(
+            Dot(
                 x=math.exp(sum(math.log(c) for c in costs if c) / len(costs)),
                 y=sum(g for g in gains if g is not None) / len(gains),
                 name=row.method,
@@ -218,4 +219,4 @@ def cost_plot(rows: Sequence[Row], columns: Sequence[Column]) -> str:
         )
     if len(dots) < COMPARED:
         return ""
-    return figures.scatter(dots, "cost of a sample, times vanilla's", "mean gain over vanilla")
+    return scatter(dots, "cost of a sample, times vanilla's", "mean gain over vanilla")

@@ -12,12 +12,13 @@ from typing import Any
 import yaml
 
 from harness.judge.report import lines as judge_lines
-from harness.leaderboard import curves, figures, levels, method_facts
+from harness.leaderboard import curves, levels, method_facts
 from harness.leaderboard.answers import WORDS, BoardRun, Items, page_rows, target
 from harness.leaderboard.board import REFERENCES, Board, BoardEntry, slug, tidy
 from harness.leaderboard.changes import Reads, changes
 from harness.leaderboard.cited import tables
 from harness.leaderboard.faults import Fault, FaultSum
+from harness.leaderboard.figures.histogram import histogram
 from harness.leaderboard.groups import GroupSum
 from harness.leaderboard.inside import Inside
 from harness.leaderboard.lines import MethodLine, MethodRow, ModelLine
@@ -318,7 +319,7 @@ def run(
         command=tidy(str(entry.row["command"] or "")),
         packages=sorted((entry.row["packages"] or {}).items()),
         hardware=entry.row["hardware"] or {},
-        latency=figures.histogram(latencies, "seconds a sample"),
+        latency=histogram(latencies, "seconds a sample"),
         faults=faults[:LISTED_FAULTS],
         more_faults=faults[LISTED_FAULTS:],
         reproduce=command(entry, site.shared["cards"]["model"]),

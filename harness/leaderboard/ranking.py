@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.leaderboard import figures
 from harness.leaderboard.board import Board, BoardEntry, slug
+from harness.leaderboard.figures.axes import scale
+from harness.leaderboard.figures.bars import axis, bar
+from harness.leaderboard.figures.dots import Dot
+from harness.leaderboard.figures.scatter import scatter
 from harness.leaderboard.kept import KeptFigure, kept
 from harness.leaderboard.levels import Level, levels
 from harness.leaderboard.published import Figure
@@ -66,9 +69,8 @@ def ranking(board: Board, model: str, found: Comparisons, stated: Sequence[Figur
     vanilla, placed = against_vanilla(board, model, found), ranks(board, members, found)
     base = board.newest(model).get("vanilla")
     lines = levels(board, board.metric, board.group, model, stated)
-    scale = figures.scale(
-        [v for e in members for v in (e.row["low"], e.row["high"], e.value)] + [line.value for line in lines]
-    )
+    values = [v for e in members for v in (e.row["low"], e.row["high"], e.value)]
+    ticks = scale(values + [line.value for line in lines])
     marks = [(line.kind, line.value) for line in lines]
     rows = [
         Ranked(
@@ -77,19 +79,19 @@ def ranking(board: Board, model: str, found: Comparisons, stated: Sequence[Figur
             pair=vanilla.get(e.run),
             sign=vanilla[e.run].sign(board.higher) if e.run in vanilla else 0,
             cost=cost_ratio(e, base),
-            bar=figures.bar(e.value, e.row["low"], e.row["high"], (scale[0], scale[-1]), marks),
+            bar=bar(e.value, e.row["low"], e.row["high"], (ticks[0], ticks[-1]), marks),
         )
         for e in members
     ]
     dots = [
-        figures.Dot(x=r, y=e.value, name=e.method, low=e.row["low"], high=e.row["high"], kind=_kind(e.method))
+        Dot(x=r, y=e.value, name=e.method, low=e.row["low"], high=e.row["high"], kind=_kind(e.method))
         for e in board.newest(model).values()
         if (r := cost_ratio(e, base)) is not None and e.value is not None
     ]
-    plot = figures.scatter(dots, "cost of a sample, times vanilla's", board.metric, board.higher, marks)
+    plot = scatter(dots, "cost of a sample, times vanilla's", board.metric, board.higher, marks)
     tables = _metrics(board, members), _splits(board, members)
     plot = plot if len(dots) > 1 else ""
-    return Ranking(model, rows, figures.axis(scale), lines, *tables, plot=plot, kept=kept(board, model))
+    return Ranking(model, rows, axis(ticks), lines, *tables, plot=plot, kept=kept(board, model))
 
 
 def _kind(method: str) -> str:

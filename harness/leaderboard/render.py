@@ -10,8 +10,10 @@ from typing import Any
 
 from harness.comparison.inside import titled
 from harness.core.verified import LEVELS
-from harness.leaderboard import fields, figures
+from harness.leaderboard import fields
 from harness.leaderboard.board import slug
+from harness.leaderboard.figures.bars import bar
+from harness.leaderboard.figures.svg import number
 from harness.plugins.registry import ROOT
 
 POLICY = (
@@ -38,9 +40,9 @@ def environment(folder: Path) -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"number": figures.number, "signed": signed, "ratio": ratio, "slug": slug, "percent": percent}
+    made.filters |= {"number": number, "signed": signed, "ratio": ratio, "slug": slug, "percent": percent}
     made.filters |= {"abbreviated": abbreviated, "setting": setting}
-    made.globals |= {"bar": figures.bar, "most": fields.most, "titled": titled, "policy": POLICY, "levels": LEVELS}
+    made.globals |= {"bar": bar, "most": fields.most, "titled": titled, "policy": POLICY, "levels": LEVELS}
     return made
 
 

@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from harness.leaderboard import curves, figures
+from harness.leaderboard import curves
 from harness.leaderboard.answers import BoardRun, Items
 from harness.leaderboard.board import Board, BoardEntry
+from harness.leaderboard.figures.dots import Dot
+from harness.leaderboard.figures.scatter import scatter
 from harness.leaderboard.levels import Level, levels
 from harness.stats.corrections import holm
 from harness.stats.intervals import Estimate
@@ -185,12 +187,12 @@ def _plots(made: ZooBoard) -> list[tuple[str, str]]:
     out = []
     for title, x_name, more, xs in wanted:
         dots = [
-            figures.Dot(float(x), m.value.value, m.name, m.value.low, m.value.high)
+            Dot(float(x), m.value.value, m.name, m.value.low, m.value.high)
             for m, x in zip(made.models, xs, strict=True)
             if x
         ]
         if len(dots) >= LEAST:
-            out.append((title, figures.scatter(dots, x_name, board.metric, board.higher, lines, log=True, more=more)))
+            out.append((title, scatter(dots, x_name, board.metric, board.higher, lines, log=True, more=more)))
     return out
 
 

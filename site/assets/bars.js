@@ -1,4 +1,4 @@
-// Intervals on a common scale, as harness/leaderboard/figures.py draws them: the bars of a column, and its axis.
+// Intervals on a common scale, as harness/leaderboard/figures/bars.py draws them: the bars of a column, and its axis.
 const BAR = 240;
 const EDGE = 10;
 

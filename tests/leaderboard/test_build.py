@@ -7,28 +7,19 @@ import hashlib
 import json
 import re
 import shutil
-import signal
-import socket
 import subprocess
-import sys
-import threading
-import urllib.error
-import urllib.request
 from html.parser import HTMLParser
 from pathlib import Path
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
 from harness.cli import main
-from harness.core.errors import HarnessError
 from harness.core.verified import LEVELS
-from harness.leaderboard import figures, search, serve
+from harness.leaderboard import search
 from harness.leaderboard.answers import WORDS
 from harness.leaderboard.build import build
-from harness.leaderboard.pictures import Private
 from harness.stats import paired_mean
 from harness.store import Store, ingest
 from tests.leaderboard.made import board, run
@@ -336,18 +327,6 @@ def test_submit(workdir, capsys):
     assert main(["submit", good, "--check"]) == 0 and not Path("results/submitted").exists()
 
 
-def test_ticks_cover_the_range():
-    for low, high in ((0.1, 0.9), (0.861, 0.8612), (-3, 40), (5, 5), (0, 0)):
-        marks = figures.ticks(low, high)
-        assert marks[0] <= low and marks[-1] >= high and len(marks) <= 12
-
-
-def test_pareto():
-    dots = [figures.Dot(x, y, f"{x}") for x, y in ((1, 0.5), (2, 0.6), (3, 0.55), (4, 0.7), (1, 0.4))]
-    assert [d.x for d in figures.pareto(dots)] == [1, 2, 4]
-    assert [(d.x, d.y) for d in figures.pareto(dots, up=False)] == [(1, 0.4)]
-
-
 def test_real_runs_come_with_their_pictures(workdir):
     """From the command line to the pages: two methods on two tasks."""
     assert main(["eval", "-m", "task=pope", "method=vanilla,vista", "limit=36", "logger=quiet"]) == 0
@@ -412,68 +391,6 @@ def test_thinking_is_shown_as_the_model_gave_it(tmp_path):
     assert json.loads((data / "seen" / "1.json").read_text())[5] == {"raw": ["<think>a dog?</think>yes"]}
 
 
-def test_private_pictures_are_served_and_never_written(workdir):
-    """Own records: a site leaves their pictures and prompts out."""
-    Path("own").mkdir()
-    for i in range(3):
-        Image.new("RGB", (8, 8), (i, 0, 0)).save(f"own/{i}.png")
-    row = {"category": "random", "question": "Is there a dog in the image?", "label": "yes"}
-    lines = [json.dumps({**row, "question_id": i, "image": f"{i}.png"}) for i in range(3)]
-    Path("own/questions.jsonl").write_text("\n".join(lines))
-    words = ["task=pope", "task.data=local", "task.root=own/questions.jsonl", "task.images=own", "task.splits=[random]"]
-    assert main(["eval", *words, "model=oracle", "logger=quiet"]) == 0
-    build(Path("results"), Path("out"))
-    assert not Path("out/pictures").exists() and not list(Path("out").rglob("seen"))
-    private = Private()
-    build(Path("results"), Path("out"), private=private)
-    assert not Path("out/pictures").exists() and not Path("out/private").exists()
-    (page,) = Path("out/data/boards").glob("*/0.json")
-    links = [files[0] for *_, files in json.loads(page.read_text())]
-    assert [private.read(link) for link in links] == [
-        ("image/png", Path(f"own/{i}.png").read_bytes()) for i in range(3)
-    ]
-    assert (
-        private.read("private/3") is None and private.read("private/x") is None and private.read("index.html") is None
-    )
-    handler = type("H", (serve.Handler,), {"made": staticmethod(private.read)})
-    with serve.server(Path("out"), 0, handler) as made:
-        threading.Thread(target=made.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{made.server_port}"
-        with urllib.request.urlopen(f"{address}/{links[1]}") as answer:
-            assert answer.headers["Content-Type"] == "image/png" and answer.read() == Path("own/1.png").read_bytes()
-        with urllib.request.urlopen(f"{address}/sample.html") as answer:
-            assert answer.headers["Content-Security-Policy"]
-        elsewhere = urllib.request.Request(f"{address}/{links[1]}", headers={"Host": "evil.example:80"})
-        with pytest.raises(urllib.error.HTTPError, match="403"):
-            urllib.request.urlopen(elsewhere)
-        made.shutdown()
-
-
-def test_a_browser_that_leaves_early_is_no_news(tmp_path, capsys, monkeypatch):
-    """Another failure of the server is still told."""
-    failures: list[Exception] = [BrokenPipeError(), ConnectionResetError(), ValueError("a fault of ours")]
-    ended, closed = threading.Semaphore(0), serve.Server.shutdown_request
-
-    def fail(path):
-        raise failures[int(path)]
-
-    monkeypatch.setattr(serve.Server, "shutdown_request", lambda *given: (closed(*given), ended.release()))
-    with serve.server(tmp_path, 0, type("H", (serve.Handler,), {"made": staticmethod(fail)})) as made:
-        threading.Thread(target=made.serve_forever, daemon=True).start()
-        for n in range(3):
-            with socket.create_connection(("127.0.0.1", made.server_port)) as asking:
-                asking.sendall(f"GET /{n} HTTP/1.0\r\n\r\n".encode())
-                assert ended.acquire(timeout=60)
-        made.shutdown()
-    said = capsys.readouterr().err
-    assert said.count("Traceback") == 1 and "a fault of ours" in said
-
-
-def test_private_pictures_go_with_serve_alone(workdir, capsys):
-    assert main(["site", "build", "--private-pictures"]) == 2
-    assert "--private-pictures goes with harness site serve" in capsys.readouterr().err
-
-
 THIRD = """_target_: mine.Mine
 kind: pipeline
 card:
@@ -533,52 +450,3 @@ def test_cards_come_from_the_folders_of_the_runs(workdir):
 
 def badges(text: str) -> list[str]:
     return re.findall(r'class="badge [^>]*>.*?</svg> verified: ([a-z ]+)<', text, re.DOTALL)
-
-
-def test_serve_rebuilds_when_results_change(workdir):
-    run(Path("results"), "vanilla", 0.5)
-    assert main(["ingest"]) == 0
-    words = [sys.executable, "-m", "harness", "site", "serve", "--port", "0"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout is not None
-        watch = threading.Timer(120, process.kill)
-        watch.start()
-        try:
-            address = next(line.split()[0] for line in process.stdout if line.startswith("http"))
-            with urllib.request.urlopen(address) as answer:
-                assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
-                assert b"vista" not in answer.read()
-            run(Path("results"), "vista", 0.7)
-            assert main(["ingest"]) == 0
-            assert "2 runs" in next(line for line in process.stdout if "runs" in line)
-            with urllib.request.urlopen(address) as answer:
-                assert b"vista" in answer.read()
-        finally:
-            watch.cancel()
-            process.send_signal(signal.SIGINT)
-            assert process.wait(60) == 0
-
-
-def test_a_preview_that_could_not_be_rebuilt_is_tried_again(tmp_path, monkeypatch, capsys):
-    """The store is locked at two looks; the third one shows what came meanwhile."""
-    monkeypatch.setattr(serve, "PAUSE", 0.01)
-    monkeypatch.setattr(serve, "_state", lambda _, looks=iter(range(2)): next(looks, 1))
-    tries: list[int] = []
-
-    def rebuild() -> None:
-        tries.append(len(tries))
-        if len(tries) < 3:
-            raise HarnessError("the store is in use")
-        raise KeyboardInterrupt
-
-    serve.serve(tmp_path, tmp_path, 0, rebuild)
-    assert tries == [0, 1, 2] and capsys.readouterr().out.count("not rebuilt: the store is in use") == 1
-
-
-def test_a_taken_port_is_one_line(workdir, capsys):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        assert main(["site", "serve", "--port", str(port)]) == 2
-    assert f"--port {port} cannot be used" in capsys.readouterr().err
