@@ -1,7 +1,7 @@
 """The attention function that methods see through. It is chosen for the decoder alone, and only while they run.
 
-Everything goes through the stock SDPA kernel; only the query rows that a method edits are computed explicitly. If no
-point changes anything, the result is the stock one, bit for bit.
+Everything goes through the attention that the decoder has without them; only the query rows that a method edits are
+computed explicitly. If no point changes anything, the result is the same as without methods, bit for bit.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from harness.core.errors import UsageError
 from harness.steering.batch import Batch
+from harness.steering.blocks import attend
 from harness.steering.eviction import Sparse
 from harness.steering.guard import Point
 from harness.steering.method import Steering
@@ -47,7 +47,7 @@ def steered_attention(
     """Attention of query [B, H, Q, D] over key and value [B, Hk, K, D]; output [B, Q, H, D]."""
 
     def stock() -> Tensor:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **kwargs)[0]
+        return attend(module, query, key, value, attention_mask, scaling, **kwargs)[0]
 
     if module not in _EDITS:
         return stock(), None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 from transformers import DynamicCache
 
+from harness.steering.blocks import BLOCKS
 from harness.steering.inputs import TEXT, Inputs, common_prefix
 from harness.steering.roomy import RoomyLayer, roomy
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 SAVED = 64
 """Tokens that sharing must save in a batch: less does not pay for a pass of its own."""
+FEW = 32
+"""And for one prompt, which goes on from the carried one without such a pass, where its mask costs nothing."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ def mark(view: View, inputs: Sequence[Inputs]) -> None:
     known = view.carried.common(rows[0][:common]) if view.carried else 0
     if len(rows) == 1:
         common = known
-    if (len(rows) - 1) * common + known >= SAVED:
+    alone = len(rows) == 1 and view.implementation == BLOCKS
+    if (len(rows) - 1) * common + known >= (min(FEW, SAVED) if alone else SAVED):
         for row in inputs:
             row.shared = (TEXT, common)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.core.errors import UsageError
+from harness.steering.blocks import BLOCKS
 from harness.steering.method import ATTENTION, Steering
 from harness.steering.places import TOWER
 from harness.steering.tower import tower_of
@@ -35,7 +36,7 @@ def _require_attention(view: View, method: Steering) -> None:
         raise UsageError(f"method={method.name} edits attention, but {name} caps its attention scores: not supported")
     if any(hasattr(view.attention(l), "sinks") for l in method.layers(view)):
         raise UsageError(f"method={method.name} edits attention, but {name} has attention sinks: not supported")
-    if view.implementation not in ("sdpa", STEERED):
+    if view.implementation not in ("sdpa", BLOCKS, STEERED):
         raise UsageError(f"method={method.name} edits attention, which needs model.attention=sdpa")
 
 

@@ -1,5 +1,6 @@
-"""Whether linear layers are faster on packed weights (`harness.models.hf.linear`) on this CPU: measured, once. What
-torch copies and need not: keys and values for each head that shares them, the last layer's weights for each prompt."""
+"""Whether linear layers are faster on packed weights (`harness.models.hf.linear`), and attention to long prompts in
+blocks (`harness.steering.blocks`), on this CPU: measured, once. What torch copies and need not: keys and values for
+each head that shares them, the last layer's weights for each prompt."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from transformers import PreTrainedModel
 
 from harness.core.files import cache_folder
 from harness.models.hf.linear import Least, available, layers, linear, pack, shape
+from harness.steering.blocks import LEAST, blockwise
 
 ROWS = (1, 2, 16, 128)
 """Rows of the inputs that are measured."""
@@ -36,6 +38,8 @@ SMALLEST = 2**23
 costs again."""
 LARGEST = 2**32
 """Bytes of weights that are packed: the copies take as much memory again."""
+PROMPT = 512
+"""Tokens of the prompt with which attention is measured."""
 FLASH = SDPBackend.FLASH_ATTENTION.value
 GROUPED = "TRANSFORMERS_SDPA_FORCE_GQA"
 """What transformers asks in each attention block."""
@@ -54,13 +58,28 @@ def fastest(model: nn.Module) -> Least:
     small = sum(layer.weight.numel() for layer in found) < SMALLEST
     if small or size > min(LARGEST, _free() // 2) or not available():
         return {}
+    return _once({shape(layer): partial(_measured, layer) for layer in found})
+
+
+def in_blocks(heads: int, groups: int, size: int) -> bool:
+    """Whether attention of so many heads to long prompts in float32 is faster in blocks, on the threads that there are.
+
+    Args:
+        heads: Of the queries.
+        groups: Of the keys and values.
+        size: Of a head.
+    """
+    if not available() or heads % groups:
+        return False
+    name = f"attention {heads} of {groups} x {size} float32, {torch.get_num_threads()} threads"
+    return _once({name: partial(_attended, heads, groups, size)})[name] is not None
+
+
+def _once(measures: Mapping[str, Callable[[], int | None]]) -> Least:
+    """All that was measured on this CPU, with these; what is known is not measured again."""
     file = _file()
     known = _read(file)
-    fresh: dict[str, int | None] = {}
-    for layer in found:
-        if (name := shape(layer)) not in known and name not in fresh:
-            fresh[name] = _measured(layer)
-    if fresh:
+    if fresh := {name: measure() for name, measure in measures.items() if name not in known}:
         known = fresh | _read(file)  # what another process found counts
         with contextlib.suppress(OSError):
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -119,14 +138,32 @@ def _measured(layer: nn.Linear) -> int | None:
     return least
 
 
-def _times(*calls: Callable[[], Any]) -> list[float]:
-    """CPU seconds of the fastest call of each, taken in turns."""
+def _attended(heads: int, groups: int, size: int) -> int | None:
+    """Rows from which blocks are used, where they are faster and give the same; None where they are not."""
+    draw = torch.Generator().manual_seed(0)
+    shapes = ((1, n, PROMPT, size) for n in (heads, groups, groups))
+    query, key, value = (torch.randn(some, generator=draw) for some in shapes)
+    plain = partial(F.scaled_dot_product_attention, query, key, value, is_causal=True, enable_gqa=heads != groups)
+    own = partial(blockwise, query, key, value, None)
+    try:
+        with torch.no_grad():
+            wanted = plain().transpose(1, 2)
+            if float((wanted - own()).abs().max()) > NEAR[torch.float32] * float(wanted.abs().max()):
+                return None
+            stock, mine = _times(plain, own, clock=time.perf_counter)
+    except RuntimeError:  # oneDNN lacks it for this CPU
+        return None
+    return LEAST if mine <= GAIN * stock else None
+
+
+def _times(*calls: Callable[[], Any], clock: Callable[[], float] = time.thread_time) -> list[float]:
+    """Seconds of the fastest call of each, taken in turns."""
     best = [float("inf")] * len(calls)
     for _ in range(TRIES):
         for i, call in enumerate(calls):
-            began = time.thread_time()
+            began = clock()
             call()
-            best[i] = min(best[i], time.thread_time() - began)
+            best[i] = min(best[i], clock() - began)
     return best
 
 

@@ -205,6 +205,7 @@ class HFModel(Model):
 
     def describe(self) -> dict[str, Any]:
         from harness.models.hf.linear import is_packed
+        from harness.steering.blocks import BLOCKS
 
         waits = self._waits(Decoding())
         return {
@@ -214,7 +215,7 @@ class HFModel(Model):
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "dtype": self.dtype,
             "device": str(self.model.device),
-            "attention": self.attention,
+            "attention": "sdpa, long prompts in blocks" if self.view.implementation == BLOCKS else self.attention,
             "compile": self.compile,
             "linear": "packed" if is_packed(self.model) else "stock",
             "lookup": self.lookup and not waits and not self.methods,

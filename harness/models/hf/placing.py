@@ -8,7 +8,8 @@ import torch
 
 from harness.core.errors import UsageError, first_line
 from harness.models.hf import faster
-from harness.models.hf.linear import available, exchange, layers, shape
+from harness.models.hf.linear import available, exchange, is_packed, layers, shape
+from harness.steering.blocks import use
 
 
 def check(device: str, dtype: str) -> None:
@@ -30,7 +31,8 @@ def place(model: Any, device: str) -> Any:
 
 
 def hasten(model: Any, device: str, *, compiled: bool, linear: str) -> None:
-    """Compile it, or exchange the layers whose weights shall be read packed (`linear`: auto, stock or packed)."""
+    """Compile it, or exchange the layers whose weights shall be read packed (`linear`: auto, stock or packed), and with
+    `auto` its attention to long prompts."""
     if compiled:
         model.compile(dynamic=True)
         return
@@ -41,6 +43,20 @@ def hasten(model: Any, device: str, *, compiled: bool, linear: str) -> None:
     if linear == "packed" and not available():
         raise UsageError("model.linear=packed: this build of torch has no oneDNN; give model.linear=stock")
     exchange(model, faster.fastest(model) if linear == "auto" else dict.fromkeys(map(shape, layers(model)), 1))
+    if linear == "auto" and is_packed(model) and model.dtype == torch.float32:
+        _attend(model)
+
+
+def _attend(model: Any) -> None:
+    """Let the decoder attend to long prompts in blocks where that is faster."""
+    decoder = model.get_decoder() if hasattr(model, "get_decoder") else None
+    config = getattr(decoder, "config", None)
+    heads = getattr(config, "num_attention_heads", None)
+    if config is None or not isinstance(heads, int) or config._attn_implementation != "sdpa":
+        return
+    groups = getattr(config, "num_key_value_heads", None) or heads
+    if faster.in_blocks(heads, groups, getattr(config, "head_dim", None) or config.hidden_size // heads):
+        use(decoder)
 
 
 def pad_with(model: Any, tokenizer: Any) -> None:
