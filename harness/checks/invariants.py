@@ -55,18 +55,6 @@ def reads_the_same_alone(
                 raise Failed(f"prompt {number + 1}: {name} differs when it runs alone")
 
 
-def changes_something(
-    view: View, inputs: Sequence[Inputs], method: Steering, *, quiet: bool = False, late: bool | None = None
-) -> None:
-    """A method changes what the model says (unless `quiet`), and the model is as before once it is off. `late`: at the
-    first step, later, or (None) at any."""
-    before, hung, attention = play(view, inputs), hooks(view), view.implementation
-    changed = play(view, inputs, [method])
-    leaves_no_trace(view, inputs, before, hung, attention)
-    if not quiet:
-        differ(changed, before, late=late)
-
-
 def leaves_no_trace(view: View, inputs: Sequence[Inputs], before: Sequence, hung: int, attention: str) -> None:
     if (left := hooks(view) - hung) > 0:
         raise Failed(f"{left} of its hooks are left on the model")

@@ -21,13 +21,6 @@ SCORES = (
 )
 
 
-def decayed(raw: float, seconds: float, limit: float, proportional: bool = True) -> float:
-    """The page's own reward (core.js, endEpisode): a positive one falls with time, -1 after the limit."""
-    if seconds > limit:
-        return -1.0
-    return raw * max(0.0, 1 - seconds / limit) if proportional and raw > 0 else raw
-
-
 def positive(raw: float) -> float:
     """BrowserGym, RCI, Synapse: any positive reward is a success."""
     return float(raw > 0)

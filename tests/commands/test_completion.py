@@ -17,8 +17,6 @@ from harness.commands.complete import candidates
 from harness.commands.completion import SCRIPTS
 from harness.config.signatures import refused
 
-VISTA = ["eval", "task=pope", "method=vista"]
-
 
 def complete(text: str) -> list[str]:
     *before, word = text.split(" ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from harness.core import Method, Metric, Model, Outcome, Pipeline, Reply, Request, Sample, Task, Unusable, user
+from harness.core import Metric, Model, Outcome, Pipeline, Reply, Request, Sample, Task, Unusable, user
 
 
 class Sums(Task):
@@ -72,10 +72,6 @@ class Ask2(Pipeline):
     def respond(self, request):
         yield request
         return (yield Request(request.messages, request.max_new_tokens, draw=1))
-
-
-class Plain(Method):
-    name = "plain"
 
 
 class Faulty(Pipeline):

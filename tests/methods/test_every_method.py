@@ -8,7 +8,7 @@ import importlib
 import pytest
 
 from harness.checks import invariants
-from harness.checks.playing import play
+from harness.checks.playing import differ, hooks, play
 from harness.checks.zoo import SEEING, sample, view
 from harness.core import Decoding, UsageError
 from harness.methods._shared.eviction import CACHES
@@ -90,7 +90,12 @@ def test_beam_search_runs_unless_a_contrast_is_on(method, family):
 def test_defaults_change_something_and_leave_no_trace(method, family):
     skip_unsupported(method, family)
     made, quiet = make(method, family, **REGISTRY.methods[method].raw.get("lively", {})), (method, family) in QUIET
-    invariants.changes_something(view(family), batch(family), made, quiet=quiet, late=method in CACHES)
+    v, inputs = view(family), batch(family)
+    before, hung, attention = play(v, inputs), hooks(v), v.implementation
+    changed = play(v, inputs, [made])
+    invariants.leaves_no_trace(v, inputs, before, hung, attention)
+    if not quiet:
+        differ(changed, before, late=method in CACHES)
 
 
 @every

@@ -201,10 +201,3 @@ def settle(objective: Reading) -> None:
     pool, norm, _ = objective.head  # type: ignore[misc]
     z = torch.cat([pool(part) for part in objective.states.split(ROWS)])
     norm.running_mean, norm.running_var = z.mean(0), z.var(0, correction=0)
-
-
-def scores_of(tower: Tower, exam: Pictures) -> dict[str, float]:
-    """mAP of each readout on held-out pictures."""
-    states = frozen(tower, exam)
-    with torch.no_grad():
-        return {r: mean_precision(tower.readouts[r](states), exam.labels) for r in READOUTS}

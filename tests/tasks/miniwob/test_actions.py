@@ -11,7 +11,7 @@ from harness.tasks.miniwob.actions import FORMS, Action, Malformed, parse
 from harness.tasks.miniwob.axtree import marks, text
 from harness.tasks.miniwob.lists import BROWSERGYM, LISTS, RCI, SYNAPSE, digest
 from harness.tasks.miniwob.policies import POLICIES
-from harness.tasks.miniwob.scoring import aggregate, decayed, positive, strict
+from harness.tasks.miniwob.scoring import aggregate, positive, strict
 
 HUGE = "0x" + "f" * 6000
 """A number that Python reads, and refuses to write down."""
@@ -80,8 +80,6 @@ def test_what_is_written_is_read(name, data):
 
 
 def test_rewards():
-    assert decayed(1, 2.5, 10) == 0.75 and decayed(-1, 2.5, 10) == -1 and decayed(1, 10.1, 10) == -1
-    assert decayed(1, 2.5, 10, proportional=False) == 1
     assert (positive(0.67), strict(0.67)) == (1, 0) and (positive(1), strict(1)) == (1, 1)
     assert positive(0) == positive(-1) == 0
 

@@ -23,6 +23,7 @@ from harness.tasks.miniwob.actions import parse
 from harness.tasks.miniwob.browser import Browser, Lost
 from harness.tasks.miniwob.environment import Episode, Refused, State, folder
 from harness.tasks.miniwob.policies import POLICIES, PageView
+from tests.tasks.measured import stored
 
 try:
     chromium()
@@ -244,18 +245,13 @@ def test_prompts_show_the_last_screenshots_oldest_first(screenshots, shown):
     )
 
 
-def metrics(pattern: str = "*") -> dict:
-    (path,) = Path("results/runs").glob(pattern)
-    return {(m["name"], m["group"]): m for m in json.loads((path / "metrics.json").read_text())}
-
-
 SOME = "task.tasks=[click-test,click-button,focus-text,click-tab,enter-text,login-user]"
 
 
 def test_whole_runs(workdir):
     words = ["task=miniwob", SOME, "task.seeds=1", "task.max_steps=4", "task.observation=[dom]", "logger=quiet"]
     assert main(["eval", "-m", *words, "model=oracle,chance"]) == 0
-    best, blind = metrics("*oracle*"), metrics("*chance*")
+    best, blind = stored("*oracle*"), stored("*chance*")
     assert best["sr_strict", "all"]["value"] == 1 and best["failed", "all"]["value"] == 0
     assert best["sr_pos", "login-user"]["value"] == 1 and blind["sr_pos", "all"]["value"] < 0.7
 
@@ -263,7 +259,7 @@ def test_whole_runs(workdir):
 def test_the_embedded_model_plays(workdir):
     words = ["task=miniwob", "task.tasks=[click-test]", "task.seeds=2", "task.max_steps=2", "logger=quiet"]
     assert main(["eval", *words]) == 0
-    assert metrics()["failed", "all"]["value"] == 0
+    assert stored()["failed", "all"]["value"] == 0
     (folder,) = Path("results/runs").glob("*")
     rows = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
     steps = [step for row in rows for step in row["steps"]]
@@ -283,7 +279,7 @@ def test_steps_show_the_element_that_was_clicked(workdir):
 def test_the_expert_plays_under_a_method_that_asks_otherwise(workdir):
     words = ["task=miniwob", "task.tasks=[enter-text]", "task.seeds=1", "task.observation=[axtree]", "logger=quiet"]
     assert main(["eval", *words, "model=oracle", "method=synapse"]) == 0
-    assert metrics()["sr_strict", "all"]["value"] == 1 and metrics()["own_page", "all"]["value"] == 1
+    assert stored()["sr_strict", "all"]["value"] == 1 and stored()["own_page", "all"]["value"] == 1
 
 
 def test_no_browser_is_one_line(workdir, capsys, monkeypatch):

@@ -19,6 +19,7 @@ from harness.tasks.mm_niah.documents import make, named
 from harness.tasks.mm_niah.normalise import CONTRACTIONS, normalised
 from harness.tasks.mm_niah.scoring import SUBTASKS, column, depth_bin, score
 from harness.tasks.niah import haystack
+from tests.tasks.measured import stored
 
 FOLDER = Path(documents.__file__).parent / "embedded"
 
@@ -154,14 +155,9 @@ def test_letters_are_spread():
             assert re.fullmatch(r"scene_\d\d\.webp|\w+-\w+-\d\d_\d\.webp", name)
 
 
-def metrics(pattern: str = "*") -> dict:
-    (path,) = Path("results/runs").glob(pattern)
-    return {(m["name"], m["group"]): m for m in json.loads((path / "metrics.json").read_text())}
-
-
 def test_oracle_and_chance(workdir, capsys):
     assert main(["eval", "-m", "task=mm_niah", "model=oracle,chance"]) == 0
-    best, blind = metrics("*oracle*"), metrics("*chance*")
+    best, blind = stored("*oracle*"), stored("*chance*")
     assert best["score", "all"]["value"] == 1 and best["official", "4k"]["value"] == 1
     assert best["failed", "all"]["value"] == 0 and best["chance", "all"]["value"] == pytest.approx(0.125)
     for subtask, level in (("retrieval-image", 0.25), ("reasoning-image", 0.5)):
@@ -172,7 +168,7 @@ def test_oracle_and_chance(workdir, capsys):
 
 def test_the_embedded_model_reads_many_pictures(workdir):
     assert main(["eval", "task=mm_niah", "task.subtasks=retrieval-image", "limit=3", "logger=quiet"]) == 0
-    assert metrics()["failed", "all"]["value"] == 0
+    assert stored()["failed", "all"]["value"] == 0
 
 
 def test_official_files(workdir):
@@ -199,7 +195,7 @@ def test_official_files(workdir):
     (folder / "retrieval-text.jsonl").write_text(text)
     (folder / "other.jsonl").write_text("{}\n")
     assert main(["eval", "task=mm_niah", "task.data=val", "task.root=mm", "model=oracle", "logger=quiet"]) == 3
-    found = metrics()
+    found = stored()
     assert found["failed", "all"]["value"] == pytest.approx(6 / 7) and found["score", "all"]["n"] == 1
 
 

@@ -22,6 +22,7 @@ from harness.tasks.mmneedle.grids import Grid, places, satisfies
 from harness.tasks.mmneedle.scoring import judge
 from harness.tasks.mmneedle.sources import Setting, load
 from harness.tasks.mmneedle.task import instruction
+from tests.tasks.measured import stored
 from tests.tasks.settings import settings_of
 
 FOLDER = Path(grids.__file__).parent / "embedded"
@@ -131,14 +132,9 @@ def test_embedded_records():
         assert all(len(set(r["captions"])) == setting[2] for r in some)
 
 
-def metrics(pattern: str = "*") -> dict:
-    (path,) = Path("results/runs").glob(pattern)
-    return {(m["name"], m["group"]): m for m in json.loads((path / "metrics.json").read_text())}
-
-
 def test_oracle_and_chance(workdir):
     assert main(["eval", "-m", "task=mmneedle", "model=oracle,chance", "logger=quiet"]) == 0
-    best, blind = metrics("*oracle*"), metrics("*chance*")
+    best, blind = stored("*oracle*"), stored("*chance*")
     assert {best[k, "all"]["value"] for k in ("exact", "index", "existence")} == {1}
     assert blind["existence", "all"]["low"] <= 0.5 <= blind["existence", "all"]["high"]
     assert blind["index", "10 x 1x1"]["low"] <= 0.05 <= blind["index", "10 x 1x1"]["high"]
@@ -152,7 +148,7 @@ def test_runs_are_compared_by_searches_with_a_needle(workdir, capsys):
     assert main(["compare", *runs, "--json"]) == 0
     (said,) = json.loads(capsys.readouterr().out)
     row = next(r for r in said["rows"] if r["group"] == "all")
-    blind = metrics("*chance*")["exact", "all"]["value"]
+    blind = stored("*chance*")["exact", "all"]["value"]
     assert row["score"] == "exact/present" and row["difference"]["value"] == pytest.approx(1 - blind)
 
 
@@ -178,7 +174,7 @@ def test_official_files(workdir):
         )
     )
     assert main(["eval", "task=mmneedle", "task.data=official", "task.root=mm", "model=oracle", "logger=quiet"]) == 3
-    assert metrics()["failed", "all"]["value"] == pytest.approx(3 / 5)
+    assert stored()["failed", "all"]["value"] == pytest.approx(3 / 5)
     records = load(settings_of("mmneedle", data="official", root="mm")).records
     assert records[0].captions == ("Last.",) and records[0].places == ((1, 2, 1),) and records[1].places is None
 

@@ -20,6 +20,7 @@ from harness.tasks.niah import haystack
 from harness.tasks.niah.generate import DEPTHS, LENGTHS
 from harness.tasks.niah.scoring import said_in, string_match_all, string_match_part
 from harness.tasks.niah.variants import VARIANTS, make, prefix, prompt
+from tests.tasks.measured import stored
 
 EMBEDDED = rows(Path(haystack.__file__).parent / "embedded" / RECORDS)
 PLANTED = re.compile(r"One of the special magic (\w+) for ([\w-]+) is: ([\w-]+)\.")
@@ -112,15 +113,10 @@ def test_uuids_are_version_4(seed):
     )
 
 
-def metrics(*pattern: str) -> dict:
-    (path,) = Path("results/runs").glob(pattern[0] if pattern else "*")
-    return {(m["name"], m["group"]): m for m in json.loads((path / "metrics.json").read_text())}
-
-
 def test_oracle_and_chance(workdir, capsys):
     assert main(["eval", "-m", "task=niah", "task.data=embedded", "model=oracle,chance"]) == 0
-    assert metrics("*oracle*")["string_match", "all"]["value"] == 1
-    assert metrics("*chance*")["string_match", "all"]["value"] == 0
+    assert stored("*oracle*")["string_match", "all"]["value"] == 1
+    assert stored("*chance*")["string_match", "all"]["value"] == 0
     assert main(["eval", "task=niah", "task.data=embedded", "model=oracle"]) == 0
     out = capsys.readouterr().out
     assert "score by length (across) and depth (down)" in out
@@ -129,7 +125,7 @@ def test_oracle_and_chance(workdir, capsys):
 def test_all_records_and_the_reason_style(workdir):
     words = ["task.data=embedded", "task.variants=null", "task.lengths=null", "task.style=reason", "model=oracle"]
     assert main(["eval", "task=niah", *words, "logger=quiet"]) == 0
-    found = metrics()
+    found = stored()
     assert found["string_match", "all"]["n"] == 400 and found["string_match", "length 8000"]["value"] == 1
     assert found["cell", "512 x 50"]["n"] == 16
 
@@ -142,7 +138,7 @@ def test_smollm2_finds_needles(workdir):
         pytest.skip(str(e))
     words = ["task.variants=single_2", "task.lengths=512", "task.max_new_tokens=24", "limit=1", "logger=quiet"]
     assert main(["eval", "task=niah", *words]) == 0
-    assert metrics()["string_match", "all"]["value"] == 1
+    assert stored()["string_match", "all"]["value"] == 1
 
 
 def test_rulers_own_files(workdir):
@@ -160,7 +156,7 @@ def test_rulers_own_files(workdir):
     (folder / "validation.jsonl").write_text("\n".join([*lines, "{broken"]) + "\n")
     words = ["task=niah", "task.data=ruler", "task.root=ruler", "task.lengths=null", "model=oracle", "logger=quiet"]
     assert main(["eval", *words, "task.answer_prefix=true"]) == 3
-    found = metrics()
+    found = stored()
     assert found["string_match", "all"]["value"] == 1 and found["failed", "all"]["value"] == pytest.approx(5 / 6)
 
 

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from harness.cli import main
 from harness.core import Outcome, Result
-from harness.records import rows
-from harness.tasks.screenspot import generate, sources
+from harness.tasks.screenspot import generate
 from harness.tasks.screenspot.pages import ICONS, LABELS, page
 from harness.tasks.screenspot.parsers import PARSERS
 from harness.tasks.screenspot.scoring import aggregate, hit
@@ -23,7 +22,6 @@ from tests.tasks.settings import settings_of
 
 SAMPLE = Path(__file__).parent / "data" / "screenspot_v1_sample120.jsonl"
 SIZE = (1000, 500)
-EMBEDDED = rows(Path(sources.__file__).parent / "embedded" / "records.parquet")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from harness.core import Outcome, Result
 from harness.tasks.stare.parsers import boxed, equal, lenient, options, strict_official
 from harness.tasks.stare.scoring import CONFIGS, aggregate, category
 from harness.tasks.stare.task import FORMAT
+from tests.tasks.measured import stored
 
 YES_NO = "x\nA. yes\nB. no"
 
@@ -123,14 +124,9 @@ def test_public_leaderboard_rows(request):
     assert agree >= 11
 
 
-def metrics(pattern: str = "*") -> dict:
-    (path,) = Path("results/runs").glob(pattern)
-    return {(m["name"], m["group"]): m for m in json.loads((path / "metrics.json").read_text())}
-
-
 def test_oracle_and_chance(workdir):
     assert main(["eval", "-m", "task=stare", "model=oracle,chance", "logger=quiet"]) == 0
-    best, blind = metrics("*oracle*"), metrics("*chance*")
+    best, blind = stored("*oracle*"), stored("*chance*")
     assert best["accuracy", "all"]["value"] == best["overall", "all"]["value"] == 1
     assert blind["accuracy", "all"]["low"] <= 0.327 <= blind["accuracy", "all"]["high"]
     assert blind["overall", "all"]["low"] <= 0.347 <= blind["overall", "all"]["high"]
@@ -138,7 +134,7 @@ def test_oracle_and_chance(workdir):
 
 def test_the_embedded_model_runs(workdir):
     assert main(["eval", "task=stare", "task.sets=[temporal,folding_nets_vsim]", "limit=4", "logger=quiet"]) == 0
-    assert metrics()["failed", "all"]["value"] == 0
+    assert stored()["failed", "all"]["value"] == 0
 
 
 def test_your_own_files(workdir):
@@ -151,7 +147,7 @@ def test_your_own_files(workdir):
     (folder / "test.jsonl").write_text(text + "\n{broken")
     words = ["task=stare", "task.data=local", "task.root=own", "model=oracle", "logger=quiet"]
     assert main(["eval", *words]) == 3
-    found = metrics()
+    found = stored()
     assert found["accuracy", "2d_va_vsim"]["n"] == 1 and found["failed", "all"]["value"] == pytest.approx(5 / 6)
 
 

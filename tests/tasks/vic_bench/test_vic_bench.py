@@ -16,6 +16,7 @@ from harness.core import Outcome, Result
 from harness.tasks.vic_bench.judge import Play, read, replayed
 from harness.tasks.vic_bench.scoring import aggregate
 from harness.tasks.vic_bench.worlds import WORLDS
+from tests.tasks.measured import stored
 
 # Start in the upper left, goal in the lower left; a wall between them, so that the way is right, down, left.
 MAZE = {"n": 2, "walls": [[0, 0, 1]], "start": [0, 0], "goal": [0, 1], "options": [], "answer": 0}
@@ -146,14 +147,9 @@ def test_think_gain():
     assert not any(m.name.startswith("thinkgain") for m in aggregate([r for r in same if r.id.endswith("s3")]))
 
 
-def metrics(pattern: str = "*") -> dict:
-    (path,) = Path("results/runs").glob(pattern)
-    return {(m["name"], m["group"]): m for m in json.loads((path / "metrics.json").read_text())}
-
-
 def test_oracle_and_chance(workdir):
     assert main(["eval", "-m", "task=vic_bench", "model=oracle,chance", "logger=quiet"]) == 0
-    best, blind = metrics("*oracle*"), metrics("*chance*")
+    best, blind = stored("*oracle*"), stored("*chance*")
     assert {best["acc", f"stage {s}"]["value"] for s in (1, 2, 3)} == {1}
     assert blind["acc", "stage 1"]["low"] <= 0.25 <= blind["acc", "stage 1"]["high"]
     assert blind["acc", "stage 2"]["value"] < 0.05 and blind["acc", "stage 3"]["value"] < 0.1
@@ -168,14 +164,14 @@ def test_oracle_and_chance(workdir):
 def test_every_arm(workdir, arm, history):
     words = [f"task.feedback={arm}", f"task.history={history}", "task.stages=3", "limit=8", "logger=quiet"]
     assert main(["eval", "task=vic_bench", "model=oracle", *words]) == 0
-    assert metrics()["acc", "stage 3"]["value"] == 1
+    assert stored()["acc", "stage 3"]["value"] == 1
 
 
 @pytest.mark.parametrize("level", range(5))
 def test_every_level(workdir, level):
     words = [f"task.level={level}", "task.stages=[2,3]", "limit=4", "logger=quiet"]
     assert main(["eval", "task=vic_bench", "model=oracle", *words]) == 0
-    assert metrics()["acc", "all"]["value"] == 1
+    assert stored()["acc", "all"]["value"] == 1
 
 
 def test_the_embedded_model_plays(workdir):
@@ -183,7 +179,7 @@ def test_the_embedded_model_plays(workdir):
         main(["eval", "task=vic_bench", "task.max_new_tokens=40", "task.step_tokens=20", "limit=6", "logger=quiet"])
         == 0
     )
-    assert metrics()["failed", "all"]["value"] == 0
+    assert stored()["failed", "all"]["value"] == 0
 
 
 def test_official_records(workdir):
@@ -196,7 +192,7 @@ def test_official_records(workdir):
     (folder / "vicbench__maze_stage1.json").write_text(json.dumps(rows))
     words = ["task=vic_bench", "task.data=official", "task.root=vic", "model=oracle", "logger=quiet"]
     assert main(["eval", *words]) == 3
-    found = metrics()
+    found = stored()
     assert found["acc", "maze stage 1"]["value"] == 1 and found["failed", "all"]["value"] == 0.75
 
 
