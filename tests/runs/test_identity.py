@@ -309,7 +309,7 @@ def _(w):
         "loggers/console",
         "engine/evaluate",
     )
-    for name in (*places, "runs/sources", "plugins/registry"):
+    for name in (*places, "runs/sources", "runs/syntax", "plugins/registry"):
         before = key(config)
         w.edit(
             f"harness/{name}.py", "from __future__ import annotations\n", "from __future__ import annotations\nX = 1\n"

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from harness.runs import sources
-from harness.runs.sources import code, defines, parsed
+from harness.runs.sources import code, defines
+from harness.runs.syntax import parsed
 
 ROOTS = ["pack.method"]
 FILES = {

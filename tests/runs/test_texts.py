@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.runs import sources, texts
+from harness.runs import sources, syntax, texts
 
 ROOTS = ["harness.engine.play", "harness.stats.paired"]
 
@@ -17,7 +17,9 @@ def fresh(tmp_path, monkeypatch):
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
 
     def process():
-        monkeypatch.setattr(sources, "REMEMBERED", texts.Remembered(Path(sources.__file__)))
+        made = texts.Remembered(Path(syntax.__file__))
+        for module in (syntax, sources):
+            monkeypatch.setattr(module, "REMEMBERED", made)
         monkeypatch.setattr(sources, "_READ", {})
 
     process()
@@ -28,19 +30,17 @@ def test_the_second_process_parses_nothing(fresh, monkeypatch):
     first = sources.code(ROOTS)
     reached = {name: kept for name, _, kept in sources._reached(ROOTS)}
     fresh()
-    monkeypatch.setattr(sources, "parsed", lambda *_: pytest.fail("parsed again"))
+    monkeypatch.setattr(syntax, "parsed", lambda *_: pytest.fail("parsed again"))
     assert sources.code(ROOTS) == first and len(first) > 20
     again = {name: kept for name, _, kept in sources._reached(ROOTS)}
     assert {n: k.source for n, k in again.items()} == {n: k.source for n, k in reached.items()}
 
 
 def test_another_text_package_or_reader_is_parsed(fresh, tmp_path):
-    one = sources._remembered(b"from . import a\n", "pack")
-    assert (
-        sources._remembered(b"from . import b\n", "pack") != one != sources._remembered(b"from . import a\n", "other")
-    )
-    sources.REMEMBERED.save()
-    assert texts.Remembered(Path(sources.__file__)).get(texts.Remembered.key(b"from . import a\n", "pack"))
+    one = syntax.remembered(b"from . import a\n", "pack")
+    assert syntax.remembered(b"from . import b\n", "pack") != one != syntax.remembered(b"from . import a\n", "other")
+    syntax.REMEMBERED.save()
+    assert texts.Remembered(Path(syntax.__file__)).get(texts.Remembered.key(b"from . import a\n", "pack"))
     (tmp_path / "reader.py").write_text("other")
     assert texts.Remembered(tmp_path / "reader.py").get(texts.Remembered.key(b"from . import a\n", "pack")) is None
 
@@ -48,12 +48,12 @@ def test_another_text_package_or_reader_is_parsed(fresh, tmp_path):
 @pytest.mark.parametrize("damage", ["", "[]", '{"%s": 3}', '{"%s": [1, 2]}'])
 def test_a_damaged_memory_costs_time_alone(fresh, tmp_path, damage):
     text, package = b"import json\nx = 1\n", "pack"
-    made = sources._remembered(text, package)
-    sources.REMEMBERED.save()
+    made = syntax.remembered(text, package)
+    syntax.REMEMBERED.save()
     (path,) = (tmp_path / "sources").iterdir()
     path.write_text(damage.replace("%s", texts.Remembered.key(text, package)))
     fresh()
-    assert sources._remembered(text, package) == made == sources.parsed(text, package)
+    assert syntax.remembered(text, package) == made == syntax.parsed(text, package)
 
 
 def test_a_folder_that_cannot_be_written_is_left(fresh, tmp_path, monkeypatch):
