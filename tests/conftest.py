@@ -36,6 +36,7 @@ LONG = (
     "interop/test_lmms_eval_model.py",
     "leaderboard/test_browser.py",
     "leaderboard/test_build.py",
+    "leaderboard/test_serve.py",
     "models/test_light.py",
     "models/openai",
     "parity",

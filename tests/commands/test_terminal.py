@@ -151,7 +151,7 @@ def test_the_heading_comes_before_anything_heavy(workdir, capsys, monkeypatch):
     import harness.config.compose
 
     seen = []
-    monkeypatch.setattr(harness.config.compose, "_store", lambda *_: seen.append(capsys.readouterr().out) or 1 / 0)
+    monkeypatch.setattr(harness.config.compose, "offer", lambda *_: seen.append(capsys.readouterr().out) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main([*SUMS])
     assert seen == ["sums, method vanilla, model oracle\n"]
