@@ -6,13 +6,14 @@ import importlib
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness import __version__
 from harness.core import process
 from harness.core.errors import INTERRUPTED, HarnessError, UsageError, nearest, writing
-from harness.core.sinks import line
+from harness.core.telling import show, tell
 from harness.core.width import columns, fitted
 
 if TYPE_CHECKING:
@@ -125,14 +126,28 @@ def _main(words: list[str]) -> int:
         if name not in COMMANDS and name != COMPLETE:
             raise UsageError(f"unknown command: {name}: {nearest(name, COMMANDS)}")
         command = load(name)
-        with writing():
+        with writing(), _named():
             return command.run(parser(name, command).parse_args(rest))
     except HarnessError as e:
-        print(line(f"harness: {e}"), file=sys.stderr)
+        tell(e)
         return e.exit_code
     except KeyboardInterrupt:
         print("harness: interrupted; rerun the same command to resume", file=sys.stderr)
         return INTERRUPTED
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """`harness.plugins.raised.named`, imported where something was raised."""
+    try:
+        yield
+    except HarnessError:
+        raise
+    except (Exception, SystemExit):
+        from harness.plugins.raised import named
+
+        with named():
+            raise
 
 
 def _flushed(code: int) -> int:
@@ -145,7 +160,7 @@ def _flushed(code: int) -> int:
         _discard()
         if code:
             return code  # it was said before
-        print(line(f"harness: {e}"), file=sys.stderr)
+        tell(e)
         return e.exit_code
     return code
 
@@ -170,12 +185,8 @@ def _open_outputs() -> None:
 
 
 def _unforeseen(_kind: type[BaseException], error: BaseException, _where: object) -> None:
-    """A fault of ours, with its traceback; a library's message in it may quote a key."""
-    import traceback
-
-    from harness.core.secrets import redacted
-
-    print(redacted("".join(traceback.format_exception(error))), end="", file=sys.stderr)
+    """A fault of ours, with its traceback."""
+    show(error)
 
 
 if __name__ == "__main__":

@@ -18,5 +18,6 @@ def run(given: Any) -> int:
     from harness.store import ingest
 
     report = ingest(results_folder(given.results))
-    say(report)
+    for text in str(report).split("\n"):
+        say(text)
     return 0

@@ -83,7 +83,7 @@ def _crashes(words: Sequence[str]) -> Iterator[None]:
 def _of_code(error: HarnessError) -> bool:
     """Whether a task, a model or a method of these words can no longer be made: its module does not import, or its
     `__init__` fails with values that it took before."""
-    cause = isinstance(error.__cause__, ImportError | AttributeError | TypeError | ValueError)
+    cause = isinstance(error.__cause__, ImportError | SyntaxError | AttributeError | TypeError | ValueError)
     return cause and re.match(r"(method\.\S+|task|model): ", str(error)) is not None
 
 

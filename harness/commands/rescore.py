@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.commands.words import importable, results_folder, say
 from harness.config.parser import Parser
 from harness.core.errors import DONE, INCOMPLETE, HarnessError, UsageError
+from harness.core.telling import tell
 
 if TYPE_CHECKING:
     from harness.runs.record import RunRecord
@@ -37,7 +38,7 @@ def run(given: Any) -> int:
         try:
             name = _renewed(run, results, check=not given.all)
         except HarnessError as e:
-            say(f"harness: {e}", err=True)
+            tell(e)
             code = INCOMPLETE
         else:
             made += [results / "runs" / name] if name else []

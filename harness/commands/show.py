@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import textwrap
-from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -155,7 +154,9 @@ def _text(value: Any) -> str:
 def _run(run: Any, given: Any) -> None:
     record = run.record
     if given.json:
-        print(json.dumps(record.as_json() | {"metrics": [asdict(m) for m in run.metrics]}, indent=1))
+        from harness.runs.directory import as_json
+
+        print(json.dumps(record.as_json() | {"metrics": [as_json(m) for m in run.metrics]}, indent=1))
         return
 
     from harness.judge.report import lines as judged_lines

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from harness.comparison.compare import Comparison
+from harness.core.score import UNDEFINED
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -126,7 +127,7 @@ def inside(comparison: Comparison, *, drawn: bool = False) -> Iterator[tuple[lis
             p = "" if d.p is None else f"{d.p:.3f}"
             rows.append(
                 [one.name, number(one.a), number(one.b), plain_interval(d.value, d.low, d.high), p]
-                + ["" if r == "nan" else r for r in right]
+                + ["" if r == UNDEFINED else r for r in right]
             )
         yield ["reading", a, b, "difference", "p", f"tells right ({a})", f"tells right ({b})"], rows
     if curves := comparison.inside.curves:

@@ -21,7 +21,8 @@ from harness.config.parser import Parser, add_hydra, add_results, add_settings
 from harness.config.settings import FOLDER, GROUPS, PLUGINS, check_keys, run_settings, settings
 from harness.config.short import lengthened, names
 from harness.core.errors import INTERRUPTED, HarnessError, UsageError, nearest
-from harness.core.sinks import line
+from harness.core.telling import tell
+from harness.plugins import raised
 from harness.plugins.registry import Registry, unknown
 
 KEYS = tuple(run_settings())
@@ -108,14 +109,10 @@ def check_names(overrides: Sequence[str], registry: Registry) -> None:
         raise UsageError(f"name a task, for example task=pope (there are: {', '.join(choices(registry, 'task'))})")
 
 
-def _tell(error: HarnessError) -> None:
-    print(line(f"harness: {error}"), file=sys.stderr)
-
-
 def run(
     words: Sequence[str] | Asked,
     job: Callable[[Any], int],
-    failed: Callable[[HarnessError], None] = _tell,
+    failed: Callable[[HarnessError], None] = tell,
     announce: Callable[[list[str], Registry], None] | None = None,
 ) -> int:
     """Compose the configuration(s) that `words` name and call `job` with each. Returns the worst exit code.
@@ -164,7 +161,8 @@ def run(
             plain: Any = OmegaConf.to_container(config)
             plain["overrides"] = [typed.get(w, w.removeprefix("++")) for w in HydraConfig.get().overrides.task]  # type: ignore[index]
             _check(plain, registry)
-            codes.append(job(plain))
+            with raised.named(traced=bool(plain.get("debug"))):
+                codes.append(job(plain))
         except HarnessError as e:
             failed(e)
             codes.append(e.exit_code)

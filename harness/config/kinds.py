@@ -96,7 +96,7 @@ def annotated(target: str) -> dict[str, Any]:
             found = {k: a for k, a in named.items() if a is not inspect.Parameter.empty} | found
             if not any(p.kind is p.VAR_KEYWORD for p in parameters):
                 return found
-    except Exception:  # whoever builds it reports what is wrong with it
+    except (Exception, SystemExit):  # whoever builds it reports what is wrong with it
         return {}
     return found
 

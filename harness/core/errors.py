@@ -15,6 +15,8 @@ class HarnessError(Exception):
     """Something a user can fix. The message is one sentence that tells what failed and how to fix it."""
 
     exit_code = NO
+    traced = False
+    """Whether the command line shows its traceback, too."""
 
     def __str__(self) -> str:
         """Without secrets: a message often quotes another's."""

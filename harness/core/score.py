@@ -10,6 +10,9 @@ from typing import Any
 
 from harness.core.types import Metric, Outcome, Result
 
+UNDEFINED = "undefined"
+"""The note of a metric without a value that does not say why."""
+
 
 @dataclass(frozen=True)
 class Score:
@@ -84,6 +87,32 @@ def number(name: Any, value: Any) -> float:
     if not math.isfinite(value):
         raise ValueError(f"score {name} is {value}, not a finite number")
     return value
+
+
+def sound(metric: Metric) -> Metric:
+    """The metric with plain numbers. A value that is None or not finite is undefined: NaN, without an interval, and its
+    note says so. Raises TypeError where a number or a text is something else."""
+    for key in ("name", "group", "note", "score"):
+        if not isinstance(getattr(metric, key), str):
+            raise TypeError(f"{metric.name!r:.40}: its {key} is {getattr(metric, key)!r:.80}, not a text")
+    value, stderr, low, high = (_real(metric, k) for k in ("value", "stderr", "low", "high"))
+    counts = {k: int(_real(metric, k) or 0) for k in ("n", "clusters")}
+    if value is None:
+        return replace(
+            metric, value=math.nan, stderr=None, low=None, high=None, note=metric.note or UNDEFINED, **counts
+        )
+    return replace(metric, value=value, stderr=stderr, low=low, high=high, **counts)
+
+
+def _real(metric: Metric, key: str) -> float | None:
+    """A number of a metric; None where it is not finite. Raises TypeError."""
+    value = getattr(metric, key)
+    try:
+        return None if value is None else number(key, value)
+    except (ValueError, OverflowError):
+        return None
+    except TypeError as e:
+        raise TypeError(f"{metric.name}: its {key} is {value!r:.80}, not a number") from e
 
 
 def plain(value: Any) -> Any:

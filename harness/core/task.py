@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import random
-import traceback
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.core.decoding import Decoding
 from harness.core.drawing import Mark
-from harness.core.errors import HarnessError, UsageError, first_line
+from harness.core.errors import HarnessError, UsageError
 from harness.core.pair import Pair
-from harness.core.score import Score
+from harness.core.score import Score, sound
 from harness.core.types import Metric, Outcome, Reply, Request, Result, Sample
 
 if TYPE_CHECKING:
@@ -76,18 +76,10 @@ class Task(ABC):
         """What a run stores: `aggregate`, its primary metric bound to the primary score.
 
         Raises:
-            HarnessError: `aggregate` fails, marks two metrics as primary, or contradicts the YAML or `scores`.
+            HarnessError: `aggregate` returns something else, marks two metrics as primary, or contradicts the YAML or
+                `scores`.
         """
-        try:
-            found = list(self.aggregate(results))
-        except (HarnessError, MemoryError):
-            raise
-        except Exception as e:
-            at = traceback.extract_tb(e.__traceback__)[-1]
-            raise HarnessError(
-                f"task={self.name}: `aggregate` raised {type(e).__name__} ({first_line(e)}) at {at.filename}, line "
-                f"{at.lineno}: fix it, and the same command scores the stored answers"
-            ) from e
+        found = self._aggregated(results)
         known = {s.name: s for s in self.scores}
         primary = next((s.name for s in self.scores if s.primary), "")
         marked = [m.name for m in found if m.primary]
@@ -105,6 +97,22 @@ class Task(ABC):
             if m.primary and primary not in ("", m.score):
                 raise HarnessError(f"task={self.name}: {m.name} is primary, but made of {m.score}, not of {primary}")
         return out
+
+    def _aggregated(self, results: Sequence[Result]) -> list[Metric]:
+        """What `aggregate` returns, with plain numbers. Raises HarnessError for anything but metrics."""
+        made: Any = self.aggregate(results)
+        found: list[Any] = list(made) if isinstance(made, Iterable) else [made]
+        for m in found:
+            if not isinstance(m, Metric):
+                raise HarnessError(f"task={self.name}: `aggregate` returned {m!r:.80} where a Metric should be")
+        try:
+            found = [sound(m) for m in found]
+        except TypeError as e:
+            raise HarnessError(f"task={self.name}: `aggregate` returned a metric that cannot be stored: {e}") from e
+        for (name, group), n in Counter((m.name, m.group) for m in found).items():
+            if n > 1:
+                raise HarnessError(f"task={self.name}: `aggregate` returned {n} metrics {name} of group {group}")
+        return found
 
     @abstractmethod
     def fingerprint(self) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import UsageError
+from harness.core.errors import HarnessError, UsageError
 from harness.core.method import Method
 from harness.core.model import Model
 from harness.core.trials import Trials
@@ -82,8 +82,8 @@ def _make(method: Any, model: Model, key: dict[str, Any], where: Path, say: Call
     data = Data(key["data"]["name"])
     pictures, questions = data.pictures(), data.questions()
     trials = Trials(where / "trials.jsonl", say)
-    tensors = model.calibrate(method, pictures, questions, trials)
-    save_file({k: v.contiguous() for k, v in tensors.items()}, str(where / "artefact.safetensors"))
+    tensors = _sound(method, model.calibrate(method, pictures, questions, trials))
+    save_file(tensors, str(where / "artefact.safetensors"))
     record = {
         "method": method.name,
         "model": model.name,
@@ -99,6 +99,19 @@ def _make(method: Any, model: Model, key: dict[str, Any], where: Path, say: Call
     found = _use(method, where)
     assert found is not None, where
     return found
+
+
+def _sound(method: Method, made: Any) -> dict[str, Any]:
+    """Tensors as they are stored. Raises HarnessError for what is none, and for NaN, which would steer every answer."""
+    import torch
+
+    for name, value in made.items() if isinstance(made, Mapping) else [("", made)]:
+        if not name or not isinstance(value, torch.Tensor):
+            what = f"{type(value).__name__} as {name}" if name else type(value).__name__
+            raise HarnessError(f"method={method.name}: `calibrate` returned {what}: return tensors by their names")
+        if value.isnan().any():
+            raise HarnessError(f"method={method.name}: `calibrate` returned NaN in its tensor {name}")
+    return {str(name): value.detach().clone().contiguous() for name, value in made.items()}
 
 
 def _shown(tensor: Any) -> Any:

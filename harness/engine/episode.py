@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import FATAL, Unusable, first_line
 from harness.core.reasoning import answered
-from harness.core.score import checked
+from harness.core.score import checked, number
 from harness.core.secrets import redacted
 from harness.core.types import Outcome, Reply, Request, Result, Sample, Step
 
@@ -112,7 +112,7 @@ class Episode:
         self.measures = self.transcript.measures | self.measures  # a pipeline may hand on what the model's reply had
         if taken := sorted(self.measures.keys() & outcome.scores.keys()):
             raise ValueError(f"score {taken[0]} is the task's own, and a method measures one of that name")
-        means = {name: sum(values) / len(values) for name, values in self.measures.items()}
+        means = {name: number(name, sum(values) / len(values)) for name, values in self.measures.items()}
         steps = outcome.steps or tuple(self.transcript.steps)
         return replace(outcome, scores={**outcome.scores, **means}, steps=steps)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -29,6 +30,7 @@ from harness.engine.rescoring import Taken, candidates, take
 from harness.engine.schedule import Interrupted
 from harness.engine.streamed import HELD
 from harness.judge import Judge
+from harness.plugins import raised
 from harness.runs import journal as journals
 from harness.runs.journal import Journal
 from harness.runs.pictures import kept
@@ -41,6 +43,11 @@ EXIT = {Status.DONE: DONE, Status.PARTIAL: INCOMPLETE, Status.FAILED: NO, Status
 @writing()
 def evaluate(config: dict[str, Any], listener: Listener) -> int:
     """Play one run to its end, or answer from what is already there. Returns the exit code."""
+    with raised.named(traced=bool(config.get("debug"))):
+        return _evaluated(config, listener)
+
+
+def _evaluated(config: dict[str, Any], listener: Listener) -> int:
     rows = checked(config)
     plan = compose(config)
     record = known(plan, listener.say)
@@ -149,7 +156,7 @@ def _play(
         batch = [kept(plan.directory.path, r) for r in recorder.take(batch, _probes(plan))]
         results.add(batch, journal.append(batch))
         alike.add(batch)
-        listener.progress(batch, lambda: primary(plan.task.metrics(results.all())))
+        listener.progress(batch, lambda: _running(plan, results))
 
     try:
         with interruptible(listener.say) as stop:
@@ -178,7 +185,12 @@ def _play(
     if plan.judge and not interrupted:
         judged = _judged(plan, plan.judge, samples, ordered, record, listener)
         interrupted = judged is None
-    found = concluded(plan.task, ordered, len(samples), interrupted=interrupted)
+    try:
+        found = concluded(plan.task, ordered, len(samples), interrupted=interrupted)
+    except Exception:  # the task's `aggregate`: the answers are kept for the same command
+        unscored = concluded(plan.task, ordered, len(samples), interrupted=True)
+        plan.directory.write_record(unscored.of(replace(record, finished=now())))
+        raise
     stopped = alike.reason if len(ordered) < len(samples) and not interrupted else ""
     record = found.of(replace(record, stopped=stopped, sequential=early.verdict(results.objects) if early else None))
     if judged:
@@ -191,6 +203,15 @@ def _play(
         plan.directory.write_metrics(found.metrics)
     plan.directory.write_record(record)
     return record, found.metrics
+
+
+def _running(plan: Plan, results: Finished) -> Metric | None:
+    """The primary metric so far; None where the task cannot make it of so few results."""
+    try:
+        found = primary(plan.task.metrics(results.all()))
+    except Exception:  # the end of the run says what is wrong
+        return None
+    return found if found and math.isfinite(found.value) else None
 
 
 def _probes(plan: Plan) -> bool:

@@ -20,6 +20,7 @@ from harness.engine.rescoring import again, inherited
 from harness.judge import build_judge
 from harness.judge.remembered import FORGOTTEN
 from harness.judge.rows import bare
+from harness.plugins import raised
 from harness.plugins.build import build_task, target
 from harness.runs import journal
 from harness.runs.directory import RunDir
@@ -58,6 +59,7 @@ class Asking:
         return {**config, "judge": dict(self.node), "overrides": [*kept, *self.words]}
 
 
+@raised.named()
 def renew(
     old: StoredRun,
     results: Path,

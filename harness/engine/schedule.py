@@ -25,7 +25,7 @@ from harness.core.errors import FATAL, UsageError
 from harness.core.method import Pipeline
 from harness.core.model import Call, Model
 from harness.core.task import Task
-from harness.core.types import Reply, Request, Result, Sample
+from harness.core.types import Outcome, Reply, Request, Result, Sample
 from harness.engine.episode import Episode, Transcript, fault
 
 WINDOW = 4096
@@ -175,7 +175,11 @@ class Scheduler:
 
     def _episode(self, sample: Sample) -> Episode:
         """The task's episode, each of its requests passed through the pipelines, the first one outermost."""
-        transcript, pipelines = Transcript(), [p.begin(sample) for p in self.pipelines]
+        transcript, pipelines = Transcript(), list[Pipeline]()
+
+        def play() -> Generator[Request, Reply, Outcome]:
+            pipelines.extend(p.begin(sample) for p in self.pipelines)
+            return (yield from _drive(self.task.episode(sample), ask))
 
         def ask(request: Request) -> Generator[Request, Reply, Reply]:
             transcript.asked.append(request.key)
@@ -193,7 +197,7 @@ class Scheduler:
             transcript.told.append(replace(transcript.given(reply), **plain))
             return reply
 
-        return Episode(sample, _drive(self.task.episode(sample), ask), transcript, self.model.reasoning, self.debug)
+        return Episode(sample, play(), transcript, self.model.reasoning, self.debug)
 
     def _respond(self, request: Request, pipelines: Sequence[Pipeline]) -> Generator[Request, Reply, Reply]:
         if not pipelines:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness.core.score import UNDEFINED
 from harness.core.sinks import line
 from harness.core.types import Metric
 from harness.core.width import columns
@@ -59,7 +61,7 @@ def metrics_table(record: RunRecord, metrics: list[Metric]) -> RenderableType:
     return Group(
         text(f"{record.task} ({record.data}), {record.method}, {record.model}"),
         table,
-        text(f"{n} samples in {clusters} clusters{shared}; value [95 % interval]"),
+        text(f"{n} sample{'s' * (n != 1)} in {clusters} cluster{'s' * (clusters != 1)}{shared}; value [95 % interval]"),
         *heat,
     )
 
@@ -148,7 +150,9 @@ def plain_interval(value: float, low: float | None, high: float | None) -> str:
 
 
 def number(value: float) -> str:
-    """Three decimals for rates; whole numbers as they are."""
+    """Three decimals for rates; whole numbers as they are; NaN is "undefined"."""
+    if math.isnan(value):
+        return UNDEFINED
     if float(value).is_integer() and abs(value) > 1:
         return f"{value:.0f}"
     return f"{value:.3f}" if abs(value) < 100 else f"{value:.1f}"

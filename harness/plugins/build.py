@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,14 +54,26 @@ def target(node: Mapping[str, Any]) -> str:
 
 
 def class_of(node: dict[str, Any], what: str) -> Any:
-    """Raises UsageError where it does not exist."""
+    """Raises UsageError where it does not exist. What its module raises otherwise passes."""
     module, _, name = target(node).rpartition(".")
     try:
-        return getattr(importlib.import_module(module), name)
+        loaded = importlib.import_module(module)
     except ImportError as e:
-        raise UsageError(f"{what}: {node['_target_']} cannot be imported: {e}") from e
+        raise UsageError(f"{what}: {node['_target_']} cannot be imported: {e}{_hidden(module, e)}") from e
+    except SyntaxError as e:
+        raise UsageError(f"{what}: {e.filename}, line {e.lineno}: {e.msg}") from e
+    try:
+        return getattr(loaded, name)
     except AttributeError as e:
         raise UsageError(f"{what}: module {module} has no class {name}: fix _target_ in its YAML") from e
+
+
+def _hidden(module: str, error: ImportError) -> str:
+    """Where the package lies that was found instead of the plug-in's, which has no such module."""
+    top = module.partition(".")[0]
+    file = getattr(sys.modules.get(top), "__file__", None)
+    own = error.name != top and module.startswith(str(error.name))
+    return f" ({top} is {file}: rename the plug-in's folder if that is another's)" if own and file else ""
 
 
 def build_task(node: dict[str, Any]) -> Task:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -51,7 +52,7 @@ class RunDir:
             raise Damaged(f"{path} cannot be read ({first_line(e)}): the run's command rewrites it") from e
 
     def write_metrics(self, metrics: list[Metric]) -> None:
-        write_json(self.path / METRICS, [asdict(m) for m in metrics])
+        write_json(self.path / METRICS, [as_json(m) for m in metrics])
 
     def whole(self, value: RunRecord) -> bool:
         """Whether its files hold all that a run with this record wrote: every row, and metrics that can be read."""
@@ -84,11 +85,9 @@ class RunDir:
             yield
 
 
-NUMBER, OPTIONAL = (int, float), (int, float, type(None))
 KINDS = {
     **dict.fromkeys(("name", "group", "note", "score"), str),
-    "value": NUMBER,
-    **dict.fromkeys(("stderr", "low", "high"), OPTIONAL),
+    **dict.fromkeys(("value", "stderr", "low", "high"), (int, float, type(None))),
     **dict.fromkeys(("n", "clusters"), int),
     "primary": bool,
     "higher_is_better": (bool, type(None)),
@@ -96,9 +95,15 @@ KINDS = {
 """Field of a metric -> what JSON may hold there."""
 
 
+def as_json(metric: Metric) -> dict[str, Any]:
+    """A metric for JSON, which has no NaN: an undefined value is null."""
+    return asdict(metric) | ({"value": None} if math.isnan(metric.value) else {})
+
+
 def _metric(value: Any) -> Metric:
     """Raises TypeError where a field is of another type. Fields that this version does not know are left out."""
     for name, kind in KINDS.items():
         if name in value and not isinstance(value[name], kind):
             raise TypeError(f"a metric's {name} is {value[name]!r:.40}")
-    return Metric(**{k: v for k, v in value.items() if k in KINDS})
+    known = {k: v for k, v in value.items() if k in KINDS}
+    return Metric(**known | ({"value": math.nan} if known.get("value", 0) is None else {}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -137,7 +138,8 @@ def _metric(run: str, metric: Row) -> Row:
         "run": run,
         "name": str(metric["name"]),
         "group": str(metric.get("group", "all")),
-        **{k: _number(metric.get(k)) for k in ("value", "stderr", "low", "high")},
+        "value": math.nan if metric.get("value") is None else _number(metric["value"]),
+        **{k: _number(metric.get(k)) for k in ("stderr", "low", "high")},
         **{k: _whole(metric.get(k)) for k in ("n", "clusters")},
         "primary": bool(metric.get("primary")),
         "higher_is_better": None if better is None else bool(better),

@@ -79,7 +79,7 @@ def test_a_score_that_is_no_number_is_one_error_row(odd, bad, capsys):
     [
         ('{"seen": {1}}', "None", "12 x TypeError: details are NoneType"),
         ("scored = [r for r in results if r.outcome]", "scored = 1 / 0", "`aggregate` raised ZeroDivisionError"),
-        ("return [mean", "return None and [mean", "`aggregate` raised TypeError"),
+        ("return [mean", "return None and [mean", "`aggregate` returned None where a Metric should be"),
         ('f"{i}", f"{i}", "all"', 'f"{i}", None, "all"', "sample '0' has cluster None: give each a text"),
     ],
 )
