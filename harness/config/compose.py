@@ -20,7 +20,7 @@ from harness.config.offered import chosen, offer, withdraw
 from harness.config.parser import Parser, add_hydra, add_results, add_settings
 from harness.config.settings import FOLDER, GROUPS, PLUGINS, check_keys, run_settings, settings
 from harness.config.short import lengthened, names
-from harness.core.errors import INTERRUPTED, HarnessError, UsageError, nearest
+from harness.core.errors import INTERRUPTED, HarnessError, UsageError, nearest, writing
 from harness.core.telling import tell
 from harness.plugins import raised
 from harness.plugins.registry import Registry, unknown
@@ -161,7 +161,7 @@ def run(
             plain: Any = OmegaConf.to_container(config)
             plain["overrides"] = [typed.get(w, w.removeprefix("++")) for w in HydraConfig.get().overrides.task]  # type: ignore[index]
             _check(plain, registry)
-            with raised.named(traced=bool(plain.get("debug"))):
+            with writing(), raised.named(traced=bool(plain.get("debug"))):
                 codes.append(job(plain))
         except HarnessError as e:
             failed(e)

@@ -89,13 +89,22 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
 
 
+def _innermost(error: BaseException) -> str:
+    """The function that raised it."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return trace.tb_frame.f_code.co_name if trace else ""
+
+
 @contextmanager
 def writing() -> Iterator[None]:
     """Turns an error of a disk that has no more room into NoRoom, and one of a folder's name or rights into Missing."""
     try:
         yield
     except OSError as e:
-        if e.errno in CLOSED and e.filename:
+        unmade = e.errno == errno.ENOENT and _innermost(e) in ("mkdir", "makedirs", "mkdtemp")  # as below /proc
+        if (e.errno in CLOSED or unmade) and e.filename:
             raise Missing(f"{e.filename}: {e.strerror}: choose another folder, or change its permissions") from e
         if e.errno not in FULL:
             raise

@@ -59,3 +59,12 @@ def test_a_run_knows_the_command_that_plays_it_again(workdir):
     commands = [json.loads(p.read_text())["command"] for p in (workdir / "a b" / "runs").glob("*/run.json")]
     assert sorted(c.partition("task.n=")[2][:1] for c in commands) == ["4", "8"]
     assert all(c.startswith("harness eval task=sums") and "'results=a b'" in c for c in commands)
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(workdir, capsys):
+    nowhere = "/proc/nowhere"
+    eval_ = ["eval", "task=pope", "limit=6", "model=oracle", "logger=quiet"]
+    for words in (["calibrate", "method=iri", f"results={nowhere}"], [*eval_, f"hydra.run.dir={nowhere}"]):
+        assert main(words) == 3
+        said = capsys.readouterr().err
+        assert said.startswith(f"harness: {nowhere}: No such file or directory: choose") and said.count("\n") == 1
