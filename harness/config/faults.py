@@ -39,9 +39,11 @@ def fault(error: Exception) -> HarnessError:
 
 
 def one_line(error: Exception) -> str:
-    """The first line, with the nearest key where one was misspelt."""
+    """The first line, with the nearest key where one was misspelt; of an error of ours that a resolver raised, its
+    own."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
+    text = text.removeprefix("UsageError raised while resolving interpolation: ")
     if match := re.search(r"Could not override '([^']+)'", text):
         text = f"unknown setting {match[1]}{_near(match[1])}"
     if text.startswith("Interpolation key"):

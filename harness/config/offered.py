@@ -8,6 +8,7 @@ from typing import Any
 from harness.config.parser import results_default
 from harness.config.settings import GROUPS, judge, named
 from harness.config.short import names
+from harness.core.errors import UsageError
 from harness.plugins.plugin import Plugin
 from harness.plugins.registry import ROOT, Registry
 
@@ -60,7 +61,11 @@ def offer(registry: Registry, wanted: Mapping[str, set[str]]) -> list[tuple[str,
     def variant(*, _root_: Any) -> str:
         if _root_.model.data == "embedded":
             return "embedded"
-        return str(registry.tasks[_root_.task.name].raw.get("official", _root_.model.data))
+        raw = registry.tasks[_root_.task.name].raw
+        if (official := raw.get("official", _root_.model.data)) is None:
+            there = " or ".join(f"task.data={name}" for name in raw.get("variants") or ()) or "task.data=NAME"
+            raise UsageError(f"task={_root_.task.name} has no official records: add {there}")
+        return str(official)
 
     def embedded(path: str) -> str:
         return str(ROOT / "harness" / path)

@@ -105,5 +105,7 @@ def _metric(value: Any) -> Metric:
     for name, kind in KINDS.items():
         if name in value and not isinstance(value[name], kind):
             raise TypeError(f"a metric's {name} is {value[name]!r:.40}")
-    known = {k: v for k, v in value.items() if k in KINDS}
-    return Metric(**known | ({"value": math.nan} if known.get("value", 0) is None else {}))
+    known: dict[str, Any] = {k: v for k, v in value.items() if k in KINDS}
+    if known.get("value", 0) is None:
+        known["value"] = math.nan
+    return Metric(**known)

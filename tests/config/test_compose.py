@@ -102,6 +102,12 @@ def test_a_missing_value_is_named(workdir, capsys):
     assert "model.path needs a value: add model.path=..." in capsys.readouterr().err
 
 
+def test_a_task_without_official_records_names_those_that_there_are(workdir, capsys):
+    assert run(["task=graph", "model=hf", "model.path=a/b"], lambda _: 0) == 2
+    said = capsys.readouterr().err
+    assert said == "harness: task=graph has no official records: add task.data=embedded or task.data=local\n"
+
+
 def test_cfg_job_prints_everything_resolved(workdir, capsys):
     run(["task=pope", "method=vista", "model=llava-1.5-7b", "--cfg", "job"], lambda config: 1)
     out = capsys.readouterr().out
