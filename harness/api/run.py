@@ -28,6 +28,7 @@ class Run:
 
     @property
     def name(self) -> str:
+        """Of its folder: `pope-embedded-vista-tiny-llava-3f9c2a7b10`."""
         return self.stored.name
 
     @property
@@ -37,6 +38,7 @@ class Run:
 
     @property
     def folder(self) -> Path:
+        """Where its files lie."""
         return self.stored.directory.path
 
     @property
@@ -46,6 +48,7 @@ class Run:
 
     @property
     def task(self) -> str:
+        """The task's name."""
         return self.record.task
 
     @property
@@ -55,6 +58,7 @@ class Run:
 
     @property
     def model(self) -> str:
+        """The model's name."""
         return self.record.model
 
     @property

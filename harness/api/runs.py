@@ -91,7 +91,11 @@ def runs(
 
     Args:
         results: $HARNESS_RESULTS, or `results`, by default.
+        task, model: Names.
         method: One name, or several that were composed, in their order.
+        data: Which records of the task, as `task.data`.
+        status: "done", "partial", "failed", "interrupted" or "running".
+        seed, limit: Of the run; a limit counts samples.
 
     Raises:
         Missing: the folder holds no runs.

@@ -52,6 +52,7 @@ class SampleView:
 
     @property
     def id(self) -> str:
+        """Unique in its task."""
         return self.result.id
 
     @property
@@ -66,10 +67,12 @@ class SampleView:
 
     @property
     def scores(self) -> dict[str, float]:
+        """Score -> value; empty where the sample ended in an error."""
         return dict(self.result.outcome.scores) if self.result.outcome else {}
 
     @property
     def error(self) -> str | None:
+        """The error's message; None where there is none."""
         return self.result.error["message"] if self.result.error else None
 
     @property

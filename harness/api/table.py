@@ -36,6 +36,7 @@ class Table:
 
     @property
     def columns(self) -> list[str]:
+        """Their names, in order."""
         return list(self._rows.column_names)
 
     def __len__(self) -> int:
@@ -62,6 +63,7 @@ class Table:
         return found
 
     def arrow(self) -> pyarrow.Table:
+        """As PyArrow, without a copy."""
         return self._rows
 
     def relation(self, connection: duckdb.DuckDBPyConnection | None = None) -> duckdb.DuckDBPyRelation:

@@ -47,4 +47,5 @@ class Decoding:
 
     @property
     def sampled(self) -> bool:
+        """Whether tokens are drawn, so that answers depend on seeds."""
         return self.strategy == "nucleus"

@@ -19,10 +19,12 @@ class Example:
 
     @property
     def messages(self) -> tuple[Message, Message]:
+        """The question and its answer, as turns of a chat."""
         return self.question, Message("assistant", (self.answer,))
 
     @property
     def pictures(self) -> list[Picture]:
+        """Those of the question, in order."""
         return [part for part in self.question.content if isinstance(part, Picture)]
 
 

@@ -31,4 +31,8 @@ class Pipeline(Method):
         return self
 
     def respond(self, request: Request) -> Generator[Request, Reply, Reply]:
+        """Yields the requests that one request becomes, gets their replies, and returns the one that the task sees.
+
+        A request that fails raises its error at the `yield`. Without an override the request is passed on.
+        """
         return (yield request)

@@ -95,6 +95,7 @@ def portable(data: bytes, called: str) -> tuple[str, bytes]:
 
 
 def png(image: Image.Image) -> bytes:
+    """The bytes of a lossless PNG, packed fast rather than small."""
     file = io.BytesIO()
     image.save(file, "PNG", compress_level=1)
     return file.getvalue()

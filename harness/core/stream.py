@@ -34,6 +34,7 @@ class Stream:
         self._last: tuple[int, NDArray[Any]] | None = None
 
     def append(self, value: float) -> None:
+        """One more row; a full block goes to the file."""
         self._tail.append(value)
         if len(self._tail) >= BLOCK:
             self._write(self._tail.tobytes())

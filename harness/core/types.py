@@ -38,6 +38,7 @@ class Picture:
 
     @cached_property
     def digest(self) -> str:
+        """SHA-256 of the encoded bytes, in hex; of the name where the file cannot be read."""
         try:
             return hashlib.sha256(self.encoded()).hexdigest()
         except Unusable:
@@ -169,6 +170,7 @@ class Request:
 
     @cached_property
     def pictures(self) -> tuple[Picture, ...]:
+        """Those of all messages, in order."""
         return tuple(part for m in self.messages for part in m.content if isinstance(part, Picture))
 
     def changed(

@@ -111,6 +111,7 @@ def build_methods(nodes: dict[str, dict[str, Any]]) -> list[Method]:
 
 
 def build_method(name: str, node: dict[str, Any]) -> Method:
+    """The method of a configuration's node. Raises UsageError where its class refuses a value."""
     method = _make(node, f"method.{name}")
     method.name = name
     return method
@@ -124,6 +125,7 @@ def build(group: str, name: str, node: dict[str, Any]) -> Any:
 
 
 def build_decoding(node: dict[str, Any], task: Task) -> Decoding:
+    """The decoding of a configuration's node; `strategy: task` is the task's own."""
     values = {k: v for k, v in node.items() if v is not None}
     if values.get("strategy") == "task":
         own = task.decoding

@@ -29,6 +29,7 @@ class Plugin:
 
     @property
     def title(self) -> str:
+        """Of its card; its name where that has none."""
         return str(self.card.get("title", self.name))
 
     @property

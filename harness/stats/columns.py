@@ -32,6 +32,7 @@ class Coded:
         self._codes = Stream("i", folder)
 
     def append(self, value: Any) -> None:
+        """One more row."""
         self._codes.append(self._number(value))
 
     def number(self, row: int) -> int:

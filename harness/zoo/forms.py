@@ -42,14 +42,17 @@ class Convolution(nn.Module):
         self.taps = nn.Parameter(torch.randn(taps, width) * taps**-0.5)
 
     def forward(self, x: Tensor) -> Tensor:
+        """All positions at once: [B, T, D] -> [B, T, D]."""
         count = len(self.taps)
         past = nn.functional.pad(x, (0, 0, count - 1, 0))
         return nn.functional.silu(sum(past[:, i : i + x.shape[1]] * self.taps[i] for i in range(count)))  # type: ignore[arg-type]
 
     def start(self, batch: int) -> Tensor:
+        """The positions before the first, [B, taps - 1, D] of zeros."""
         return self.taps.new_zeros(batch, len(self.taps) - 1, self.taps.shape[1])
 
     def step(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """One position [B, D], and the state after it."""
         seen = torch.cat([state, x[:, None]], 1)
         return nn.functional.silu((seen * self.taps).sum(1)), seen[:, 1:]
 

@@ -61,6 +61,7 @@ class Memory(nn.Module):
             self.rates.bias.copy_(torch.tensor([-1.0, 0.0, -5.0]))
 
     def start(self, batch: int) -> Weights:
+        """Weights and momenta before the first position, [B, d, d] each, layer by layer."""
         return [(m.expand(batch, -1, -1), torch.zeros_like(m).expand(batch, -1, -1)) for m in self.first]
 
     def recall(self, now: Weights, q: Tensor) -> Tensor:

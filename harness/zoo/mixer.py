@@ -101,7 +101,17 @@ def find(name: str) -> type[Mixer]:
 
 
 def make(name: str, width: int, options: dict[str, Any], layer: int, layers: int) -> Mixer:
-    """Raises UsageError for an option that the mixer does not take, or a value that it refuses."""
+    """A mixer for one block.
+
+    Args:
+        name: Of a file in `harness/zoo/mixers/`, or in a folder of `plugins=`.
+        width: D.
+        options: What its class takes beside the width.
+        layer, layers: Which block it is for, from 0, and of how many.
+
+    Raises:
+        UsageError: the mixer does not take an option, or refuses a value.
+    """
     cls = find(name)
     takes = inspect.signature(cls).parameters
     for key in options:

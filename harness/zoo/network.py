@@ -44,6 +44,7 @@ class Shape:
     hidden: int = 0
 
     def facts(self) -> dict[str, Any]:
+        """As JSON, to be stored beside the weights."""
         return asdict(self)
 
 
@@ -58,14 +59,17 @@ class Short(nn.Module):
         self.gate = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """All positions at once: [B, T, D] -> [B, T, D]."""
         past = nn.functional.pad(x, (0, 0, self.TAPS - 1, 0))
         mixed = sum(past[:, i : i + x.shape[1]] * self.taps[i] for i in range(self.TAPS))
         return mixed * self.gate(x) + x
 
     def start(self, batch: int) -> Tensor:
+        """The two positions before the first, [B, TAPS - 1, D] of zeros."""
         return self.taps.new_zeros(batch, self.TAPS - 1, self.taps.shape[1])
 
     def step(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """One position [B, D], and the state after it."""
         seen = torch.cat([state, x[:, None]], 1)
         return (seen * self.taps).sum(1) * self.gate(x) + x, seen[:, 1:]
 
@@ -86,12 +90,15 @@ class Block(nn.Module):
 
     @property
     def inside(self) -> Mixer:
+        """The block's mixer."""
         return getattr(self, self.name)
 
     def forward(self, x: Tensor) -> Tensor:
+        """All positions at once: [B, T, D] -> [B, T, D]."""
         return self._rest(x, self.inside(self.input_layernorm(x)))
 
     def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """One position [B, D], and the mixer's state after it."""
         y, state = self.inside.step(self.input_layernorm(x), state)
         return self._rest(x, y), state
 
@@ -123,6 +130,7 @@ class Decoder(nn.Module):
         return self.embed_vectors(values) if self.embed_vectors is not None else values
 
     def forward(self, input_ids: Tensor) -> Tensor:
+        """[B, T] symbols or [B, T, V] vectors -> states [B, T, D], normalised."""
         x = self.embed(input_ids)
         x = self.short(x) if self.short is not None else x
         for layer in self.layers:
@@ -146,6 +154,7 @@ class Head(nn.Sequential):
 
     @property
     def weight(self) -> Tensor:
+        """Of its last layer, [classes or 1, D]."""
         return self[-1].weight  # type: ignore[return-value]
 
 
@@ -167,6 +176,7 @@ class Network(nn.Module):
             nn.init.normal_(self.lm_head[-1].weight, std=0.02)  # type: ignore[arg-type]
 
     def forward(self, values: Tensor) -> Tensor:
+        """Predictions at every position, of values [B, T] or [B, T, V]."""
         return self.read(self.model(values))
 
     def read(self, states: Tensor) -> Tensor:
@@ -207,10 +217,12 @@ class Network(nn.Module):
 
     @property
     def mixers(self) -> list[Mixer]:
+        """Block by block."""
         return [layer.inside for layer in self.model.layers]  # type: ignore[misc]
 
     @property
     def recurrent(self) -> bool:
+        """Whether all mixers can go on position by position (`step`)."""
         return all(m.recurrent for m in self.mixers)
 
     def state_bytes(self, length: int) -> int:

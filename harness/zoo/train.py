@@ -36,17 +36,20 @@ class Learning:
         self.exams = dict(course.exams())
 
     def groups(self) -> list[dict]:
+        """Matrices with weight decay, vectors without."""
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
         others = [p for p in self.network.parameters() if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": self.recipe.decay}, {"params": others, "weight_decay": 0.0}]
         return [{**g, "scale": 1.0} for g in groups if g["params"]]
 
     def loss(self, rng: np.random.Generator, batch: int) -> tuple[Tensor, dict[str, float]]:
+        """Of a fresh batch, with the mixers' penalties."""
         said, wanted = asked(self.network, self.course.batch(rng, batch))
         loss = F.cross_entropy(said, wanted) if self.course.classes else F.mse_loss(said, wanted)
         return loss + sum(m.penalty() for m in self.network.mixers), {}
 
     def validate(self) -> dict[str, float]:
+        """Scores on the held-out examples."""
         return scores(self.network, self.exams)
 
 

@@ -32,6 +32,7 @@ class Trained:
 
     @property
     def file(self) -> Path:
+        """Its weights."""
         return self.folder / self.name / f"{self.course}-{self.seed}.safetensors"
 
     @cached_property

@@ -130,6 +130,7 @@ def test_all_records_and_the_reason_style(workdir):
     assert found["cell", "512 x 50"]["n"] == 16
 
 
+@pytest.mark.slow
 def test_smollm2_finds_needles(workdir):
     """The real model on the shortest cells: one needle of prose, near the ceiling."""
     try:
