@@ -28,7 +28,8 @@ from typing import Any
 from larger import larger
 
 from harness.core.errors import HarnessError
-from harness.core.types import Picture, Request, Sample
+from harness.core.picture import Picture
+from harness.core.types import Request, Sample
 from harness.models.hf.weights import checkpoint_digest
 from harness.plugins.registry import ROOT
 

@@ -11,7 +11,8 @@ from typing import Any
 from harness.api import html
 from harness.core.dress import NOTHING, Dress
 from harness.core.errors import HarnessError, first_line
-from harness.core.types import Picture, Reply, Request, Result, Sample, Step
+from harness.core.picture import Picture
+from harness.core.types import Reply, Request, Result, Sample, Step
 from harness.engine.episode import together
 from harness.runs import pictures as stored
 from harness.runs.record import RunRecord

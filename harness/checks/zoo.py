@@ -16,7 +16,8 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from torch import Tensor
 
-from harness.core.types import Message, Picture, Request
+from harness.core.picture import Picture
+from harness.core.types import Message, Request
 from harness.steering import Inputs, View
 
 IMAGE, BEFORE, AFTER, WORDS = 200, 202, 203, 190

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.commands.words import counted, say, share_cores
 from harness.core.errors import HarnessError, UsageError
-from harness.core.types import Picture, Request
+from harness.core.picture import Picture
+from harness.core.types import Request
 
 if TYPE_CHECKING:
     from harness.core.model import Sent

@@ -11,8 +11,9 @@ from harness.core.decoding import Decoding
 from harness.core.dress import Dress
 from harness.core.errors import UsageError
 from harness.core.method import Method
+from harness.core.picture import Picture
 from harness.core.trials import Trials
-from harness.core.types import Picture, Reply, Request, Sample
+from harness.core.types import Reply, Request, Sample
 
 if TYPE_CHECKING:
     from harness.core.task import Task

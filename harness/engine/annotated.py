@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.core.errors import UsageError, first_line, not_json
 from harness.core.files import DIGESTS
-from harness.core.types import Picture
+from harness.core.picture import Picture
 
 EMBEDDED = Path(__file__).resolve().parents[1] / "tasks" / "pope" / "calibration" / "images.parquet"
 """Generated scenes whose seeds no evaluation uses."""

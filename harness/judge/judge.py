@@ -14,8 +14,9 @@ from typing import Any
 from harness.config.settings import JUDGE
 from harness.core.errors import HarnessError, UsageError
 from harness.core.model import Model
+from harness.core.picture import Picture
 from harness.core.task import Task
-from harness.core.types import Picture, Request, user
+from harness.core.types import Request, user
 from harness.judge.template import Template, read
 from harness.plugins.build import build_model
 

@@ -8,7 +8,7 @@ from secrets import token_hex
 from typing import Protocol
 
 from harness.core.errors import HarnessError
-from harness.core.types import Picture
+from harness.core.picture import Picture
 from harness.leaderboard.render import Renderer
 
 FOLDER = "pictures"

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
+from harness.core.picture import Picture
 from harness.core.reasoning import answered
 from harness.core.task import Task
-from harness.core.types import Outcome, Picture, Reply, Request, Result, Sample
+from harness.core.types import Outcome, Reply, Request, Result, Sample
 from harness.engine.episode import together
 from harness.leaderboard.board import Board
 from harness.leaderboard.pictures import Pictures

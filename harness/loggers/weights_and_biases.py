@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError, Missing, first_line
+from harness.core.picture import Picture
 from harness.core.score import Score, judged, occurring
 from harness.core.secrets import clean
-from harness.core.types import Metric, Picture, Result, Sample
+from harness.core.types import Metric, Result, Sample
 from harness.loggers.console import Console
 from harness.records import shown
 from harness.runs.record import RunRecord, Status

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.core import Picture, Unusable
 from harness.core.files import DIGESTS
-from harness.core.types import Read
+from harness.core.picture import Read
 
 
 class Named(Picture):

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import UsageError
-from harness.core.types import Picture, Sample
+from harness.core.picture import Picture
+from harness.core.types import Sample
 from harness.records.files import existing, labels, record_files, tables
 from harness.records.folder import Folder, beside
 from harness.records.pictures import Named

@@ -12,8 +12,9 @@ from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 
 from harness.core.errors import Unusable
+from harness.core.picture import Picture
 from harness.core.task import Task
-from harness.core.types import Metric, Outcome, Picture, Reply, Request, Result, Sample, user
+from harness.core.types import Metric, Outcome, Reply, Request, Result, Sample, user
 from harness.records import settings as base
 from harness.records.means import means
 from harness.records.source import R, Source

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from harness.core.errors import UsageError
+from harness.core.picture import Picture
 from harness.core.trials import Trials
-from harness.core.types import Picture, Request, user
+from harness.core.types import Request, user
 from harness.steering.inputs import Inputs
 from harness.steering.view import View
 

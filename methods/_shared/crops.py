@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from PIL import Image
 
-from harness.core.types import Message, Picture, Request
+from harness.core.picture import Picture
+from harness.core.types import Message, Request
 from harness.tasks.screenspot.parsers import corners
 
 Box = tuple[float, float, float, float]

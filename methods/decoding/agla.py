@@ -7,7 +7,7 @@ import io
 from torch import Tensor
 
 from harness.core.errors import UsageError
-from harness.core.types import Picture
+from harness.core.picture import Picture
 from harness.methods._shared.contrast import check_share, plausible
 from harness.methods.decoding.matching import Matcher, masked
 from harness.steering import Batch, Inputs, Steering, View

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from harness.core.decoding import Decoding
 from harness.core.errors import UsageError
-from harness.core.types import Picture
+from harness.core.picture import Picture
 from harness.steering import Batch, Inputs, Steering, View, generate
 from harness.steering.bench import Bench, article
 from harness.steering.forward import forward

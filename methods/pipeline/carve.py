@@ -11,7 +11,8 @@ from PIL import Image
 
 from harness.core.errors import UsageError
 from harness.core.method import Pipeline
-from harness.core.types import Attention, Capture, Mark, Picture, Reply, Request, Step
+from harness.core.picture import Picture
+from harness.core.types import Attention, Capture, Mark, Reply, Request, Step
 from harness.methods._shared.crops import beside, encoded
 
 SUFFIX = " Answer the question using a single word or phrase."

@@ -11,7 +11,8 @@ from typing import Any
 
 from harness.core.errors import UsageError
 from harness.core.method import Pipeline
-from harness.core.types import Mark, Message, Picture, Reply, Request, Step
+from harness.core.picture import Picture
+from harness.core.types import Mark, Message, Reply, Request, Step
 from harness.methods._shared.crops import Box, crop
 
 CALL = {

@@ -11,7 +11,8 @@ from typing import Any
 
 from harness.core.errors import Missing
 from harness.core.method import Pipeline
-from harness.core.types import Mark, Picture, Reply, Request, Step
+from harness.core.picture import Picture
+from harness.core.types import Mark, Reply, Request, Step
 from harness.methods._shared.crops import Box, asked
 
 KEPT = 64

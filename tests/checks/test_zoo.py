@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.checks.zoo import FAMILIES, IMAGE, encode
-from harness.core.types import Message, Picture, Request, user
+from harness.core.picture import Picture
+from harness.core.types import Message, Request, user
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -13,7 +13,8 @@ from harness.cli import main
 from harness.config.compose import Asked, run
 from harness.core import Decoding, Reply, UsageError
 from harness.core.dress import Dress, Example
-from harness.core.types import Message, Picture, Request, user
+from harness.core.picture import Picture
+from harness.core.types import Message, Request, user
 from harness.embedded.tiny_llava import WEIGHTS
 from harness.engine.examples import examples
 from harness.engine.schedule import Scheduler

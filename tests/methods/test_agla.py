@@ -13,7 +13,8 @@ from PIL import Image
 from harness.checks.playing import play, same
 from harness.checks.zoo import sample, view
 from harness.core import Missing, UsageError
-from harness.core.types import Picture, Request, user
+from harness.core.picture import Picture
+from harness.core.types import Request, user
 from harness.methods.decoding.agla import Agla, _masked
 from harness.methods.decoding.matching import Matcher, cleaned, cut, gradcam, masked, spread
 from harness.steering import Inputs

@@ -11,7 +11,8 @@ from PIL import Image
 
 from harness.checks.zoo import sample, view
 from harness.core import Decoding, UsageError
-from harness.core.types import Attention, Picture, Reply, Request, user
+from harness.core.picture import Picture
+from harness.core.types import Attention, Reply, Request, user
 from harness.methods.pipeline.carve import GENERAL, SUFFIX, fuse, regions
 from harness.steering import generate
 from harness.steering.attention_maps import Reader, grid

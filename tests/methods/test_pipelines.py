@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from harness.core import Decoding, Pipeline, UsageError
-from harness.core.types import Likelihood, Message, Picture, Reply, Request, user
+from harness.core.picture import Picture
+from harness.core.types import Likelihood, Message, Reply, Request, user
 from harness.engine.rescoring import again
 from harness.engine.schedule import Scheduler
 from harness.methods._shared.crops import WHOLE, crop, pixels, read_box

@@ -12,7 +12,8 @@ import torch
 from harness.checks.playing import play
 from harness.checks.zoo import IMAGE, encode, sample, view
 from harness.core import UsageError
-from harness.core.types import Message, Picture, Request, user
+from harness.core.picture import Picture
+from harness.core.types import Message, Request, user
 from harness.methods._shared.attentive import fit, padded, start
 from harness.methods._shared.classes import Classes, equal_error
 from harness.steering import Inputs

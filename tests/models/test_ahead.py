@@ -8,7 +8,8 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoProcessor
 
-from harness.core.types import Picture, Request, user
+from harness.core.picture import Picture
+from harness.core.types import Request, user
 from harness.models.hf import ahead
 from harness.models.hf.ahead import Ahead
 from harness.models.hf.prompts import Prompts

@@ -15,7 +15,8 @@ import transformers as T
 from torch import Tensor
 
 from harness.core import Decoding
-from harness.core.types import Message, Picture, Request
+from harness.core.picture import Picture
+from harness.core.types import Message, Request
 from harness.steering import Generated, Inputs, Steering, View, generate
 
 HERE = Path(__file__).parent

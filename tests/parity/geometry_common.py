@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from harness.core import Decoding
-from harness.core.types import Message, Picture, Request
+from harness.core.picture import Picture
+from harness.core.types import Message, Request
 from harness.steering import Generated, Inputs, Steering, View, generate
 from tests.parity import common
 from tests.parity.common import HERE, Case, text

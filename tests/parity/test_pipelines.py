@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from harness.core.types import Picture, Reply, Request, Sample, user
+from harness.core.picture import Picture
+from harness.core.types import Reply, Request, Sample, user
 from harness.methods.pipeline.synapse.memory import Memory, Trajectory, key, vote
 from harness.tasks.miniwob.environment import State
 from harness.tasks.miniwob.prompts import messages

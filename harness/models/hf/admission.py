@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from harness.core.dress import Dress
 from harness.core.errors import HarnessError, Unusable, UsageError, first_line
-from harness.core.types import Message, Picture, Request
+from harness.core.picture import Picture
+from harness.core.types import Message, Request
 from harness.models.hf.prompts import Prompts
 
 FIRST, ANSWER, SECOND = "What is in the first image?", "A red square.", "What is in the image?"

@@ -16,9 +16,10 @@ from harness.core.dress import Dress
 from harness.core.errors import HarnessError, UsageError
 from harness.core.method import Method
 from harness.core.model import Call, Model, Sent
+from harness.core.picture import Picture
 from harness.core.task import Task
 from harness.core.trials import Trials
-from harness.core.types import Picture, Reply
+from harness.core.types import Reply
 from harness.models.hf.unpacked import is_small, unpacked
 from harness.models.hf.weights import best_device, checkpoint_digest, locate
 

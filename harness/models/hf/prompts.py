@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from harness.core.errors import Unusable, UsageError
-from harness.core.types import Picture, Request
+from harness.core.picture import Picture
+from harness.core.types import Request
 from harness.models.hf.ahead import Ahead
 from harness.models.hf.template import Template
 from harness.steering import Inputs

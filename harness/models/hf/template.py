@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.core.errors import Unusable, UsageError, first_line
-from harness.core.types import Message, Picture, user
+from harness.core.picture import Picture
+from harness.core.types import Message, user
 
 WORDS = "What is in the image?"
 PLAIN = "add model.chat=plain to give it the text as it is"

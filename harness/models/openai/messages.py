@@ -8,7 +8,8 @@ from typing import Any
 from harness.core.decoding import Decoding
 from harness.core.errors import UsageError
 from harness.core.model import Call
-from harness.core.types import Picture, Request
+from harness.core.picture import Picture
+from harness.core.types import Request
 
 SET = {
     *("model", "messages", "prompt", "max_tokens", "max_completion_tokens", "temperature", "top_p", "seed", "stop"),
