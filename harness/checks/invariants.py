@@ -21,9 +21,10 @@ def prompts(family: str) -> list[Inputs]:
     return [sample(family, i, length=4 + 2 * i, picture=i // 2, shared=True) for i in range(3)]
 
 
-def neutral_is_vanilla(view: View, inputs: Sequence[Inputs], neutral: Steering) -> None:
-    """At its neutral strength a method gives the plain model's logits bit for bit."""
-    same(play(view, inputs, [neutral]), play(view, inputs), 0)
+def neutral_is_vanilla(view: View, inputs: Sequence[Inputs], neutral: Steering, before: Sequence[Generated]) -> None:
+    """At its neutral strength a method gives the plain model's logits bit for bit. `before`: the plain model's
+    answers."""
+    same(play(view, inputs, [neutral]), before, 0)
 
 
 def edits_nothing(

@@ -78,7 +78,8 @@ def _on_random_models(plugin: Plugin, values: dict[str, Any]) -> Iterator[Check]
 
     def off(family: str) -> None:
         assert neutral is not None
-        invariants.neutral_is_vanilla(view(family), invariants.prompts(family), make(family, **neutral))
+        v, inputs = view(family), invariants.prompts(family)
+        invariants.neutral_is_vanilla(v, inputs, make(family, **neutral), play(v, inputs))
 
     def states_neutral() -> str:
         if not isinstance(neutral, dict) or not neutral:
