@@ -32,9 +32,10 @@ def named(*, traced: bool = False) -> Iterator[None]:
     except HarnessError:
         raise
     except (Exception, SystemExit) as e:
-        full = isinstance(e, OSError) and e.errno in (*FULL, errno.EPIPE)
+        passes = isinstance(e, OSError) and e.errno in (*FULL, errno.EPIPE)
+        passes |= isinstance(e, SystemExit) and _stopped(e.__traceback__)
         cause = e.__cause__ if isinstance(e.__cause__, StopIteration) else e  # Python makes a RuntimeError of it
-        if full or not (frames := _frames(cause.__traceback__)):
+        if passes or not (frames := _frames(cause.__traceback__)):
             raise
         name = frames[0][0].f_code.co_name
         fault = Raised(
@@ -50,6 +51,12 @@ def what(error: BaseException) -> str:
     """ "KeyError ('x')", or the type alone where there is no message."""
     kind, said = type(error).__name__, first_line(error)
     return kind if said == kind else f"{kind} ({said})"
+
+
+def _stopped(trace: TracebackType | None) -> bool:
+    """Whether code of harness left: a handler of SIGTERM, wherever it struck."""
+    module = str([frame for frame, _ in traceback.walk_tb(trace)][-1].f_globals.get("__name__"))
+    return module.startswith("harness.") and not module.startswith(OURS)
 
 
 def _frames(trace: TracebackType | None) -> list[tuple[FrameType, int]]:

@@ -185,6 +185,13 @@ def test_a_package_of_the_same_name_is_pointed_out(words, capsys):
     assert re.search(r"No module named 'yaml.task' \(yaml is .*__init__\.py: rename", capsys.readouterr().err)
 
 
+def test_a_signal_in_code_of_a_plug_in_is_not_its_fault():
+    ours = {"__name__": "harness.commands.site"}
+    exec("import sys\ndef stop(): sys.exit(143)", ours)
+    with pytest.raises(SystemExit), raised.named():
+        exec("stop()", {"__name__": "harness.methods.mine", "stop": ours["stop"]})
+
+
 def test_faults_of_other_code_pass():
     with pytest.raises(KeyError), raised.named():
         raise KeyError("ours")
