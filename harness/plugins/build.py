@@ -61,7 +61,7 @@ def class_of(node: dict[str, Any], what: str) -> Any:
     except ImportError as e:
         raise UsageError(f"{what}: {node['_target_']} cannot be imported: {e}{_hidden(module, e)}") from e
     except SyntaxError as e:
-        raise UsageError(f"{what}: {e.filename}, line {e.lineno}: {e.msg}") from e
+        raise UsageError(f"{what}: SyntaxError: {e.msg} at {e.filename}, line {e.lineno}") from e
     try:
         return getattr(loaded, name)
     except AttributeError as e:
@@ -72,7 +72,7 @@ def _hidden(module: str, error: ImportError) -> str:
     """Where the package lies that was found instead of the plug-in's, which has no such module."""
     top = module.partition(".")[0]
     file = getattr(sys.modules.get(top), "__file__", None)
-    own = error.name != top and module.startswith(str(error.name))
+    own = isinstance(error, ModuleNotFoundError) and error.name != top and module.startswith(str(error.name))
     return f" ({top} is {file}: rename the plug-in's folder if that is another's)" if own and file else ""
 
 

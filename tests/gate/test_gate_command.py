@@ -251,8 +251,8 @@ def test_a_crash_is_judged_and_the_other_runs_are_too(workdir, capsys, monkeypat
             "    def __init__(self):\n        self.k = None + 1\n",
             "Boom refuses its values: unsupp",
         ),
-        ('    name = "boom"', "    def __init__(self):\n        {}['k']\n", "KeyError: 'k'"),
-        ("        if Path", "        raise SystemExit(3)\n        if Path", "SystemExit: 3"),
+        ('    name = "boom"', "    def __init__(self):\n        {}['k']\n", "raised KeyError ('k') at"),
+        ("        if Path", "        raise SystemExit(3)\n        if Path", "raised SystemExit (3) at"),
     ],
 )
 def test_code_that_cannot_begin_is_a_crash_too(workdir, capsys, old, new, says):

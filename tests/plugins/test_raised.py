@@ -163,7 +163,7 @@ def test_a_pipeline_that_cannot_begin_costs_its_sample(words, capsys):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("def f(:", "raising.py, line 1: invalid syntax"),
+        ("def f(:", "task: SyntaxError: invalid syntax at"),
         ("undefined", "its import raised NameError (name 'undefined' is not defined) at"),
         ("import numpy\nnumpy.nothing", "its import raised AttributeError ("),
         ("x = 1", "module raising has no class Raising: fix _target_"),
