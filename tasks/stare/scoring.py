@@ -50,6 +50,8 @@ def aggregate(results: Sequence[Result]) -> list[Metric]:
     labels = [f"{category(c)}{', simulated' if simulated(c) else ''}" for c in configs]
     for names in (labels, configs):
         for name in dict.fromkeys(names):
+            if names is configs and name in labels:  # temporal is a category and its only set
+                continue
             at = [i for i, x in enumerate(names) if x == name]
             out.append(mean(right[at], [clusters[i] for i in at]).metric("accuracy", name))
     classes = dict.fromkeys(x for x in labels if x.split(",")[0] in YES_NO)
