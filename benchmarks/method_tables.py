@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,7 @@ from harness.core.errors import UsageError
 from harness.core.score import Score
 from harness.interop.bundle import BundledRun
 from harness.stats import Difference, paired_mean
-from harness.stats.corrections import holm
+from harness.stats.corrections import holm_of_tested
 
 CHAIR_I = "hallucinated/mentioned"
 LEAST = 0.01
@@ -178,9 +179,7 @@ def label(run: BundledRun) -> str:
 
 
 def corrected(all_: Sequence[Difference]) -> list[tuple[Difference, float | None]]:
-    if any(d.p is None for d in all_):
-        return [(d, None) for d in all_]
-    return list(zip(all_, holm([d.p or 0.0 for d in all_]), strict=True))
+    return list(zip(all_, holm_of_tested([d.p for d in all_]), strict=True))
 
 
 def _yes(pairs: Pairs) -> Difference:
@@ -199,7 +198,7 @@ def flips(d: Difference) -> str:
 
 
 def signed(d: Difference) -> str:
-    return whole(d.value, d.low, d.high, "+.3f")
+    return "" if math.isnan(d.value) else whole(d.value, d.low, d.high, "+.3f")
 
 
 def chance(p: float | None) -> str:
@@ -237,7 +236,7 @@ def chair_table(one: Played) -> Iterator[str]:
     for label, (chair, recall, tokens), found, run in zip(one.labels, levels[1:], differences, one.others, strict=True):
         (first, p), (second, _), (third, _) = found
         cells = [
-            f"{chair:.3f}",
+            "undefined" if math.isnan(chair) else f"{chair:.3f}",
             signed(first),
             chance(p),
             f"{recall:.3f}",

@@ -40,8 +40,9 @@ def run(given: Any) -> int:
     if given.json:
         print(json.dumps([c.as_json() for c in found], indent=1))
         return 0
+    tested = sum(c.holm is not None for c in found)
     for comparison in found:
-        (_markdown if given.markdown else _print)(comparison, len(found), given.flips)
+        (_markdown if given.markdown else _print)(comparison, tested, given.flips)
     say(cell(sentence(found)) if given.markdown else sentence(found))
     if note:
         say(cell(note) if given.markdown else note)

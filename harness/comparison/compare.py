@@ -13,7 +13,7 @@ from harness.comparison.reading import Inside, inside
 from harness.core.score import Score
 from harness.core.types import Result
 from harness.stats import Difference
-from harness.stats.corrections import holm
+from harness.stats.corrections import holm_of_tested
 
 ALSO = ("model", "limit", "offset", "ids", "system", "fewshot", "seed", "decoding")
 """What may differ between runs that are compared, and is said if it does."""
@@ -72,10 +72,8 @@ class Comparison:
 def compare(base: Played, others: Sequence[Played]) -> list[Comparison]:
     """Raises NotComparable where runs do not belong together."""
     found = [_compare(base, other) for other in others]
-    p = [c.judged.difference.p for c in found]
-    if any(x is None for x in p):
-        return found
-    return [replace(c, holm=h) for c, h in zip(found, holm([x or 0.0 for x in p]), strict=True)]
+    corrected = holm_of_tested([c.judged.difference.p for c in found])
+    return [replace(c, holm=h) for c, h in zip(found, corrected, strict=True)]
 
 
 def _compare(a: Played, b: Played) -> Comparison:

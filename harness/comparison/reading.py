@@ -13,7 +13,7 @@ from harness.runs.columns import Column, aligned
 from harness.runs.stored import StoredRun
 from harness.stats import Difference, Estimate, paired_mean
 from harness.stats.auroc import auroc, crossfitted
-from harness.stats.corrections import holm
+from harness.stats.corrections import holm_of_tested
 
 SURE = 0.05
 
@@ -38,12 +38,13 @@ class Curve:
     b: list[float]
     differences: list[Difference]
     """Each with its interval: the band."""
-    holm: list[float] | None
+    holm: list[float | None]
+    """None of a layer that could not be tested."""
 
     @property
     def sure(self) -> list[int]:
         """Layers that differ, Holm-corrected."""
-        return [l for l, p in enumerate(self.holm or ()) if p < SURE]
+        return [l for l, p in enumerate(self.holm) if p is not None and p < SURE]
 
     @property
     def largest(self) -> int:
@@ -96,8 +97,7 @@ def inside(a: Played, b: Played, pairs: Pairs) -> Inside:
         means, differences = zip(*(f for f in found if f), strict=True)
         left, right = zip(*means, strict=True)
         if before.read:
-            p = [d.p for d in differences]
-            corrected = None if None in p else holm([v or 0.0 for v in p])
+            corrected = holm_of_tested([d.p for d in differences])
             curves.append(Curve(before.name, [*left], [*right], [*differences], corrected))
         else:
             both = telling(one, before), telling(two, after)

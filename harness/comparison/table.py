@@ -55,7 +55,7 @@ def cells(comparison: Comparison) -> list[tuple[str, ...]]:
 
 
 def notes(comparison: Comparison, count: int = 1, flips: int = 0) -> list[str]:
-    """What else there is to say. `count`: comparisons made at once; `flips`: samples that got worse to name."""
+    """What else there is to say. `count`: comparisons tested at once; `flips`: samples that got worse to name."""
     base, other = comparison.cost
     lines = [f"also differs: {'; '.join(comparison.also)}"] if comparison.also else []
     lines += [comparison.without] if comparison.without else []

@@ -13,7 +13,7 @@ import numpy as np
 from harness.leaderboard.answers import RIGHT, WRONG, BoardRun, Items
 from harness.leaderboard.board import Board, BoardEntry
 from harness.stats import paired_jackknife, paired_mean, totals
-from harness.stats.corrections import holm
+from harness.stats.corrections import holm_of_tested
 from harness.stats.paired import EXACT_BELOW
 from harness.stats.paired_tables import mean_differences, ratio_differences
 
@@ -118,9 +118,8 @@ def against_vanilla(board: Board, model: str, found: Comparisons) -> dict[str, P
     if base is None:
         return {}
     pairs = {e.run: p for e in board.of(model) if (p := found.of(base.run, e.run)) is not None}
-    known = {n: p for n, p in pairs.items() if p.p is not None and math.isfinite(p.value)}
-    corrected = holm([p.p or 0.0 for p in known.values()])
-    return pairs | {n: replace(p, holm=h) for (n, p), h in zip(known.items(), corrected, strict=True)}
+    corrected = holm_of_tested([p.p if math.isfinite(p.value) else None for p in pairs.values()])
+    return {n: replace(p, holm=h) for (n, p), h in zip(pairs.items(), corrected, strict=True)}
 
 
 def all_pairs(members: Sequence[BoardEntry], found: Comparisons) -> dict[tuple[str, str], Pair]:
@@ -130,7 +129,7 @@ def all_pairs(members: Sequence[BoardEntry], found: Comparisons) -> dict[tuple[s
         for a, b in itertools.combinations([e.run for e in members], 2)
         if (p := found.of(a, b)) is not None and p.p is not None
     }
-    corrected = holm([p.p or 0.0 for p in pairs.values()])
+    corrected = holm_of_tested([p.p for p in pairs.values()])
     return {key: replace(p, holm=h) for (key, p), h in zip(pairs.items(), corrected, strict=True)}
 
 

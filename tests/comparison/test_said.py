@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from harness.comparison import compare as module
 from harness.comparison.compare import Comparison, Row
 from harness.comparison.said import sentence
 from harness.stats import Difference
@@ -49,3 +50,12 @@ def test_several_are_judged_by_the_corrected_p():
         "pai and gift show no difference beyond chance (80 % power to detect 0.030); "
         "var and iri change no sample in correct."
     )
+
+
+def test_a_comparison_that_cannot_be_tested_leaves_the_others_corrected(monkeypatch):
+    """Methods of which one never mentions an object have no CHAIR_i to compare: the others lost their correction."""
+    given = {"vcd": 0.03, "pai": None, "gift": 0.04}
+    monkeypatch.setattr(module, "_compare", lambda _, name: against(name, 0.05, given[name]))
+    found = module.compare("base", list(given))  # pyright: ignore[reportArgumentType]
+    assert [c.holm for c in found] == [0.06, None, 0.06]
+    assert "vcd and gift show no difference" in sentence(found) and "too few clusters to judge pai" in sentence(found)
