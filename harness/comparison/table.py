@@ -137,7 +137,8 @@ def inside(comparison: Comparison, *, drawn: bool = False) -> Iterator[tuple[lis
             held = f"{len(curve.sure)} of {len(curve.a)}: {spans(curve.sure)}" if curve.sure else "none"
             shown = f"{bars(curve.a, curve.b)[0]} {bars(curve.a, curve.b)[1]}"
             at = f"layer {curve.largest}"
-            rows.append([curve.name, shown, held if curve.holm else "", plain_interval(d.value, d.low, d.high), at])
+            held = held if any(p is not None for p in curve.holm) else ""
+            rows.append([curve.name, shown, held, plain_interval(d.value, d.low, d.high), at])
         yield [*CURVES], rows
 
 
