@@ -15,6 +15,8 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from harness.steering.onednn import linear
+
 BLOCKS = "harness_blocks"
 """Name of this attention."""
 LEAST = 256
@@ -72,10 +74,10 @@ def blockwise(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, sc
         for g in range(groups):
             own = slice(g * share, (g + 1) * share)
             rows = query[b, own, start:end].reshape(-1, size)
-            scores = _product(rows, key[b, g, first:last]).view(share, end - start, last - first)
+            scores = linear(rows, key[b, g, first:last]).view(share, end - start, last - first)
             _hide(scores, part)
             weights = scores.softmax(-1).view(len(rows), last - first)
-            read = _product(weights, value[b, g, first:last].t())
+            read = linear(weights, value[b, g, first:last].t())
             out[b, start:end, own] = read.view(share, end - start, size).transpose(0, 1)
     return out
 
@@ -98,11 +100,6 @@ def _hide(scores: Tensor, part: Tensor) -> None:
         scores.masked_fill_(~part, torch.finfo(scores.dtype).min)
     else:
         scores += part
-
-
-def _product(rows: Tensor, weight: Tensor) -> Tensor:
-    """rows [n, x] by weight [m, x]: [n, m]."""
-    return torch.ops.mkldnn._linear_pointwise(rows, weight, None, "none", [], "")
 
 
 def _known(

@@ -68,7 +68,7 @@ def mark(view: View, inputs: Sequence[Inputs]) -> None:
     if len(rows) == 1:
         common = known
     alone = len(rows) == 1 and view.implementation == BLOCKS
-    if (len(rows) - 1) * common + known >= (min(FEW, SAVED) if alone else SAVED):
+    if (len(rows) - 1) * common + known >= (FEW if alone else SAVED):
         for row in inputs:
             row.shared = (TEXT, common)
 

@@ -22,8 +22,9 @@ from torch.nn.attention import SDPBackend
 from transformers import PreTrainedModel
 
 from harness.core.files import cache_folder
-from harness.models.hf.linear import Least, available, layers, linear, pack, shape
+from harness.models.hf.linear import Least, available, layers, pack, shape
 from harness.steering.blocks import LEAST, blockwise
+from harness.steering.onednn import linear
 
 ROWS = (1, 2, 16, 128)
 """Rows of the inputs that are measured."""

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from harness.steering.onednn import linear
+
 Least = Mapping[str, int | None]
 """Shape of a layer -> rows from which it reads packed weights; None: never."""
 
@@ -86,8 +88,3 @@ def shape(layer: nn.Linear) -> str:
 def pack(weight: Tensor) -> Tensor:
     """A copy [out, in] in oneDNN's own layout, for any number of rows."""
     return torch.ops.mkldnn._reorder_linear_weight(weight.detach(), None)  # as torch.compile packs
-
-
-def linear(x: Tensor, packed: Tensor, bias: Tensor | None) -> Tensor:
-    """`F.linear` [..., in] -> [..., out] with a packed weight."""
-    return torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
