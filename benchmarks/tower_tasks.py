@@ -22,7 +22,7 @@ from cells import bounds, short, signed, table
 import harness
 from harness.plugins.registry import ROOT
 from harness.stats import Difference, paired_jackknife, paired_mean, totals
-from harness.stats.corrections import holm
+from harness.stats.corrections import holm_of_tested
 
 KEPT, PAGE = ROOT / "results/towers/tasks.json", ROOT / "docs/tower.md"
 READS = 96
@@ -165,13 +165,12 @@ def tables(found: dict[str, Any]) -> dict[str, str]:
         out["screenspot"] = table(lines)
     if "chair" in found:
         rows = found["chair"]["rows"]
-        ps = iter(
-            holm([r["chair_i"]["p"] for k, r in rows.items() if k != "vanilla" and r["chair_i"]["p"] is not None])
-        )
+        others = [k for k in rows if k != "vanilla"]
+        ps = dict(zip(others, holm_of_tested([rows[k]["chair_i"]["p"] for k in others]), strict=True))
         lines = [["method", "CHAIR_i", "difference", "p (Holm)", "recall", "difference", "captions changed"]]
         for label, row in rows.items():
             i, r, plain = row["chair_i"], row["recall"], label == "vanilla"
-            p = "" if plain or i["p"] is None else _p(next(ps))
+            p = "" if (corrected := ps.get(label)) is None else _p(corrected)
             rest = ["", "", "", ""] if plain else [shown(i), p, shown(r), str(row["changed"])]
             lines.append([label, short(i["value"]), rest[0], rest[1], short(r["value"]), rest[2], rest[3]])
         out["chair"] = table(lines)

@@ -24,7 +24,7 @@ from method_tables import DECIDED, HOLDS, ONCE, verdict
 
 from harness.plugins.registry import ROOT, Registry
 from harness.stats import Difference
-from harness.stats.corrections import holm
+from harness.stats.corrections import holm_of_tested
 from harness.stats.precision import average_precision, mean_average_precision
 from harness.stats.seeds import over_seeds, seeds_difference
 from harness.tasks.increments import scoring as increments
@@ -149,10 +149,8 @@ def judged(kept: Mapping[str, Any], claims: Sequence[Claim] = CLAIMS) -> list[tu
         a, b = precision(kept, claim.better), precision(kept, claim.worse)
         rows = len(next(iter(a.values()), []))
         made.append((claim, seeds_difference(b, a, list(range(rows))) if a and b else None))
-    corrected = iter(holm([d.p for _, d in made if d is not None and d.p is not None]))
     out = []
-    for claim, d in made:
-        p = next(corrected) if d is not None and d.p is not None else None
+    for (claim, d), p in zip(made, holm_of_tested([d.p if d else None for _, d in made]), strict=True):
         said = "not run" if d is None else HOLDS[verdict(d, p, claim.way, MARGIN)]
         if said in DECIDED and min(len(precision(kept, arm)) for arm in (claim.better, claim.worse)) == 1:
             said += ONCE

@@ -34,7 +34,7 @@ from harness.interop.bundle import BundledRun
 from harness.plugins.registry import ROOT
 from harness.runs.stored import StoredRun, stored
 from harness.stats import Difference
-from harness.stats.corrections import holm
+from harness.stats.corrections import holm_of_tested
 from harness.stats.seeds import over_seeds, seeds_difference
 from harness.zoo.recipe import recipe
 
@@ -125,11 +125,9 @@ def judged(claim: Claim, runs: Runs) -> list[Found]:
             assert rows == others, "both arms answer the same sequences"
             d = seeds_difference(b, a, rows) if up else seeds_difference(a, b, rows)
         found.append((p, d, up, *(fmean(map(np.mean, x.values())) if x else 0.0 for x in (a, b))))
-    known = [d.p for _, d, *_ in found if d is not None and d.p is not None]
-    corrected = iter(holm(known))
+    corrected = holm_of_tested([d.p if d else None for _, d, *_ in found])
     out = []
-    for p, d, up, reached, level in found:
-        p_value = next(corrected) if d is not None and d.p is not None else None
+    for (p, d, up, reached, level), p_value in zip(found, corrected, strict=True):
         margin = MARGIN if up else SHARE * level
         said = ABSENT if d is None else HOLDS[verdict(d, p_value, 0 if p.reaches else 1, margin)]
         if said != ABSENT and (level < p.least or reached < p.floor):

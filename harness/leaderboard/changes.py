@@ -15,7 +15,7 @@ from harness.leaderboard.board import Board
 from harness.leaderboard.inside import Inside
 from harness.runs.columns import aligned
 from harness.stats import Difference, mean, paired_mean
-from harness.stats.corrections import holm
+from harness.stats.corrections import holm_of_tested
 
 Reads = dict[str, tuple[Items, list[Inside]]]
 """Board -> its items, and what was read in its runs."""
@@ -127,14 +127,8 @@ def _of(estimate: object, name: str) -> float:
 
 def _corrected(rows: Sequence[ChangeRow]) -> list[ChangeRow]:
     """Holm's correction over all changes of all methods of one table."""
-    cells = [(r, name) for r in rows for name, c in r.changes.items() if c.difference.p is not None]
-    adjusted = holm([r.changes[name].difference.p or 0.0 for r, name in cells])
-    by = {(id(r), name): p for (r, name), p in zip(cells, adjusted, strict=True)}
+    adjusted = iter(holm_of_tested([c.difference.p for r in rows for c in r.changes.values()]))
     return [
-        ChangeRow(
-            r.entry,
-            {n: Change(c.difference, c.size, by.get((id(r), n))) for n, c in r.changes.items()},
-            r.curve,
-        )
+        ChangeRow(r.entry, {n: Change(c.difference, c.size, next(adjusted)) for n, c in r.changes.items()}, r.curve)
         for r in rows
     ]
