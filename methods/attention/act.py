@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -13,6 +15,8 @@ from harness.core.decoding import Decoding
 from harness.core.errors import UsageError
 from harness.steering import Batch, Steering, View, generate
 from harness.steering.bench import Bench, Question
+from harness.steering.guard import broken
+from harness.steering.midway import following, kept
 
 THRESHOLDS = ("absolute", "per_length")
 SEED = 0
@@ -45,6 +49,10 @@ class Act(Steering):
     @property
     def needs_artefact(self) -> bool:
         return self.beta < 1
+
+    def layers(self, view: View) -> Sequence[int]:
+        """Those with chosen heads, or all while none are known."""
+        return range(view.depth) if self.artefact is None else self._heads().any(1).nonzero()[:, 0].tolist()
 
     def prepare(self, batch: Batch) -> None:
         self._sums = {}
@@ -79,30 +87,71 @@ class Act(Steering):
         view, asked = bench.view, bench.questions
         if bench.texts:  # of a file that may be sorted by its answers
             asked = random.Random(SEED).sample(asked, len(asked))
-        asked = asked[: self.examples]
         tried = [(l, h) for l in searched(view) for h in range(view.n_heads)]
-        plain, *found = bench.trials([None, *tried], lambda head: self._accuracy(bench, asked, head))
+        accuracies = Accuracies(self, bench, asked[: self.examples])
+        plain, *found = bench.trials([None, *tried], lambda head: accuracies.of(*head) if head else accuracies.plain)
         accuracy = torch.zeros(view.depth, view.n_heads)
         for head, value in zip(tried, found, strict=True):
             accuracy[head] = value
         return {"heads": (accuracy > plain).int(), "accuracy": accuracy, "plain": torch.tensor([plain])}
 
-    def _accuracy(self, bench: Bench, asked: Sequence[Question], head: tuple[int, int] | None) -> float:
-        """Share of questions whose right answer has the likeliest first token, with one head calibrated."""
-        view = bench.view
+    def alone(self, head: tuple[int, int], view: View) -> Act:
+        """The same with one head calibrated."""
         trial = Act(self.beta, self.tau, self.threshold, self.answer, self.examples)
         chosen = torch.zeros(view.depth, view.n_heads, dtype=torch.int)
-        if head:
-            chosen[head] = 1
+        chosen[head] = 1
         trial.artefact = {"heads": chosen}
-        inputs = [replace(bench.encode(q.asked()), shared=None) for q in asked]
-        made = generate(view, inputs, [trial] if head else [], Decoding(), 1, range(len(inputs)), keep_scores=True)
+        return trial
+
+
+class Accuracies:
+    """Share of questions whose right answer has the likeliest first token, with one head calibrated.
+
+    A head changes nothing before its layer: the layers before it are computed once for all heads of a layer.
+    """
+
+    def __init__(self, act: Act, bench: Bench, asked: Sequence[Question]):
+        self._act, self._view, self._asked = act, bench.view, asked
+        self._inputs = [replace(bench.encode(q.asked()), shared=None) for q in asked]
+        self._layer, self._before = -1, None
+
+    @cached_property
+    def _scores(self) -> Tensor:
+        """Logits of the first token [questions, V], without a calibrated head."""
+        return self._pass([])
+
+    @property
+    def plain(self) -> float:
+        return self._right(self._scores)
+
+    def of(self, l: int, h: int) -> float:
+        if l > 0 and l != self._layer:
+            self._go_on(l)
+        with self._below():
+            return self._right(self._pass([self._act.alone((l, h), self._view)]))
+
+    def _go_on(self, l: int) -> None:
+        """Keep what the layers before layer l return, computed from where they are kept so far."""
+        with self._below(), kept(self._view, l - 1) as outputs:
+            scores = self._pass([])
+        if len(outputs) != 1 or not torch.allclose(scores, self._scores, rtol=1e-2, atol=1e-2):
+            raise broken(f"{len(outputs)} passes to layer {l} do not answer as a whole one does")
+        self._layer, self._before = l, outputs[0]
+
+    def _below(self) -> contextlib.AbstractContextManager[None]:
+        known = self._before is not None
+        return following(self._view, self._layer - 1, self._before) if known else contextlib.nullcontext()
+
+    def _pass(self, methods: Sequence[Act]) -> Tensor:
+        made = generate(self._view, self._inputs, methods, Decoding(), 1, range(len(self._inputs)), keep_scores=True)
+        return torch.stack([one.scores[0] for one in made if one.scores is not None])
+
+    def _right(self, scores: Tensor) -> float:
         right = 0
-        for question, one in zip(asked, made, strict=True):
-            assert one.scores is not None
-            score = {a: max(float(one.scores[0][t]) for t in view.begins(a)) for a in question.answers}
+        for question, z in zip(self._asked, scores, strict=True):
+            score = {a: max(float(z[t]) for t in self._view.begins(a)) for a in question.answers}
             right += max(score, key=lambda a: score[a]) == question.answer
-        return right / len(asked)
+        return right / len(self._asked)
 
 
 def searched(view: View) -> Sequence[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 
@@ -14,7 +15,7 @@ from harness.core import UsageError
 from harness.core.types import Request
 from harness.engine.annotated import Data
 from harness.methods.activations.soft_injection import mixed
-from harness.methods.attention.act import Act, calibrated
+from harness.methods.attention.act import Accuracies, calibrated
 from harness.steering import generate
 from harness.steering.bench import Annotated, Bench
 from tests.methods.artefacts import ARTEFACTS
@@ -107,10 +108,25 @@ def test_heads_are_chosen_by_accuracy(kind):
     assert torch.equal(found["heads"].bool(), accuracy > plain) and 0 <= plain <= 1
 
 
+@pytest.mark.parametrize("kind", ["text", "pictures"])
+def test_layers_before_a_head_are_computed_once_and_change_nothing(kind):
+    """Each head's accuracy and logits are those of whole passes, and a trial begins at its layer."""
+    method, b = made("act", beta=0.0, tau=0.02, examples=8), bench(kind)
+    accuracies = Accuracies(method, b, b.questions[:8])
+    inputs = [dataclasses.replace(b.encode(q.asked()), shared=None) for q in b.questions[:8]]
+    for l in range(b.view.depth):
+        accuracies.of(l, 0)
+        trial = method.alone((l, 1), b.view)
+        with accuracies._below():
+            midway = accuracies._pass([trial])
+        whole = torch.stack([one.scores[0] for one in play(b.view, inputs, [trial], steps=1)])
+        assert torch.equal(midway, whole) and not torch.equal(whole, accuracies._scores)
+
+
 def test_heads_are_tried_on_questions_from_all_over_a_file(monkeypatch):
     """A file may hold one answer after the other."""
     b, asked = bench("text"), []
-    monkeypatch.setattr(Act, "_accuracy", lambda self, bench, some, head: asked.append(some) or 0.5)
+    monkeypatch.setattr(Accuracies, "_right", lambda self, scores: asked.append(self._asked) or 0.5)
     made("act", examples=8).calibrate(b)
     numbers = [b.questions.index(q) for q in asked[0]]
     assert len(set(numbers)) == 8 and max(numbers) > 11 and all(some == asked[0] for some in asked)
