@@ -112,15 +112,16 @@ def collect(bench: Bench, layer: int, rows: int = 24) -> tuple[Tensor, Tensor, l
     """Features [n, d], hallucinated or not [n], and picture numbers: of each object word in the model's own captions,
     at the position that predicts its first token; of each yes to a question about an object, half of them absent."""
     features, wrong, pictures = [], [], []
-    prompts: list[tuple[int, str | None, Inputs]] = []
+    captions: list[tuple[int, str | None, Inputs]] = []
+    questions: list[tuple[int, str | None, Inputs]] = []
     for number, one in enumerate(bench.pictures):
-        prompts.append((number, None, bench.ask(one.picture, CAPTION)))
+        captions.append((number, None, bench.ask(one.picture, CAPTION)))
         absent = [c for c in bench.categories if c not in one.objects]
         others = absent[number % 7 :: 7][: len(one.objects)]
         asked = (*one.objects[:3], *others[:3])
-        prompts += [(number, name, _question(bench, one.picture, name)) for name in asked]
-    for start in range(0, len(prompts), rows):
-        batch = prompts[start : start + rows]
+        questions += [(number, name, _question(bench, one.picture, name)) for name in asked]
+    # A batch is of one kind: short answers would wait for captions.
+    for batch in (some[i : i + rows] for some in (captions, questions) for i in range(0, len(some), rows)):
         inputs = [p[2] for p in batch]
         said = generate(bench.view, inputs, [], Decoding(), LENGTH, range(len(batch)))
         reader = States(layer)
