@@ -127,8 +127,11 @@ class Sequential:
 
 def _other(plan: Plan, config: Mapping[str, Any]) -> StoredRun:
     results = Path(config["results"])
-    if isinstance(config["stop_early"], str):
-        other = find(results, config["stop_early"])
+    if isinstance(word := config["stop_early"], str):
+        try:
+            other = find(results, word)
+        except UsageError as e:
+            raise UsageError(f"stop_early={word} is not true, false or the name of a run: {e}") from e
     else:
         data = str(config["task"].get("data") or "default")
         fitting = [

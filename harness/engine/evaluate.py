@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -178,7 +178,7 @@ def _play(
         raise
     finally:
         journal.close()
-        _close(plan, player)
+        _close(plan, player, listener.say)
     ordered = results.ordered(samples)
     record = clock.of(record)
     judged = None
@@ -249,8 +249,12 @@ def _judged(
         raise
 
 
-def _close(plan: Plan, player: Executor | None) -> None:
-    plan.task.close()
+def _close(plan: Plan, player: Executor | None, say: Callable[[str], None]) -> None:
+    """Let go of what the run held. Its answers are there: a fault of a task's `close` is told, and loses none."""
+    try:
+        plan.task.close()
+    except Exception as e:
+        say(f"task={plan.task.name}: `close` raised {raised.what(e)}: fix it; the run goes on without it")
     plan.model.close()
     if player:
         player.close()

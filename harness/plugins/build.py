@@ -13,6 +13,7 @@ from harness.core.errors import HarnessError, UsageError
 from harness.core.method import Method
 from harness.core.model import Model
 from harness.core.task import DECLARED, Task
+from harness.plugins import raised
 
 VANILLA = "vanilla"
 
@@ -34,8 +35,9 @@ def _make(node: dict[str, Any], what: str) -> Any:
         return cls(form(**values)) if form else cls(**values)
     except HarnessError:
         raise
-    except (TypeError, ValueError) as e:
-        raise UsageError(f"{what}: {name} refuses its values: {e}") from e
+    except (TypeError, ValueError) as e:  # a TypeError inside the constructor is a slip more often than a refusal
+        at = f" at {place}" if isinstance(e, TypeError) and (place := raised.place(e)) else ""
+        raise UsageError(f"{what}: {name} refuses its values: {e}{at}") from e
 
 
 MOVED = {

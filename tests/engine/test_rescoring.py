@@ -320,6 +320,12 @@ def test_stop_early_wants_scores_of_one_code(plug, capsys):
     assert main(["rescore", name]) == 0 and main([*early]) == 0
 
 
+def test_stop_early_names_what_it_takes(plug, capsys):
+    assert main([*WORDS, "limit=10"]) == 0
+    assert main([*WORDS, "limit=10", "method=dola", "stop_early=maybe"]) == 2
+    assert "stop_early=maybe is not true, false or the name of a run" in capsys.readouterr().err
+
+
 def test_the_gate_judges_runs_of_todays_code(plug, capsys):
     assert main([*WORDS, "limit=10"]) == 0
     (first,) = runs()

@@ -55,6 +55,9 @@ class Raising(Task):
         self.at("describe")
         return {}
 
+    def close(self):
+        self.at("close")
+
     def courses(self):
         self.at("courses")
         return {}
@@ -146,6 +149,22 @@ def test_from_python_the_cause_is_kept(words):
     with pytest.raises(raised.Raised, match="`samples` raised KeyError") as found:
         harness.evaluate({"raising": {"where": "samples", "how": '{}["x"]'}}, model="oracle", plugins="plug")
     assert isinstance(found.value, HarnessError) and isinstance(found.value.__cause__, KeyError)
+
+
+def test_a_slip_in_a_constructor_is_told_with_its_line(words, capsys):
+    assert main(words("__init__", "None + 1")) == 2
+    assert re.search(
+        r"Raising refuses its values: unsupported .* at .*plug/raising\.py, line 12$", capsys.readouterr().err
+    )
+    assert main(words("__init__", 'raise ValueError("how is odd")')) == 2
+    assert "Raising refuses its values: how is odd\n" in capsys.readouterr().err
+
+
+def test_a_close_that_raises_loses_no_answer(words, capsys):
+    assert main([w for w in words("close", '{}["x"]') if w != "logger=quiet"]) == 0
+    assert "task=raising: `close` raised KeyError ('x')" in capsys.readouterr().err
+    (run,) = stored(Path("results"))
+    assert run.record.status == "done" and run.record.counts.done == 12
 
 
 def test_an_error_of_aggregate_keeps_the_answers(words, capsys):
