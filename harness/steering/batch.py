@@ -180,6 +180,10 @@ class Batch:
             raise RuntimeError("this batch does not run in generate(): give it peek= to look ahead")
         return self._peek(self.view, samples, [m for m in self.methods if m.has("picture", *TOWER)])
 
+    def steps(self, passes: Sequence[int]) -> list[slice]:
+        """Columns of each sample's decode steps, of the sequence so far, where it has taken part in so many passes."""
+        return [slice(self.length, self.length + n - 1) for n in passes]
+
     # -- machinery
 
     def _columns(self, name: str, method: Edits) -> Tensor:

@@ -46,7 +46,11 @@ class Steering(Method):
     """Whether a sample that has ended may make room for another while the rest of the batch is decoded. True: the
     method keeps nothing of a batch from one pass to the next. Names: of its attributes that hold one entry a row of the
     batch [b, ...] or a sample [n, ...], or a dict of such by layer; they follow their rows, and nothing else is kept.
+    Vectors of several lengths are padded on their left.
     False: batches wait for their longest answer. Read where `batch` is true."""
+    by_column: Sequence[str] = ()
+    """Names in `refills` of what has the columns of the sequence as its last axis [..., k], and moves with them. It may
+    have fewer, the first ones: 0 stands for those that are not there, and for those that hold nothing of a row."""
     sampling = True
     """False: only valid without sampling."""
     beams = True

@@ -83,12 +83,19 @@ class Asked:
     """Whether such samples come one by one: then it waits for others, to be read beside them."""
     tokens: list[int] = field(default_factory=list)
     finish: Any = ""
+    at_end: bool = False
+    """Whether it ended with a token of its own, which is not among `tokens`."""
     measures: dict[str, float] = field(default_factory=dict)
     blocks: Sequence[Inputs] = ()
     """What the model reads: the sample as methods rewrite it, and its streams."""
     generator: torch.Generator | None = None
     lookup: Lookup | None = None
     """Where guesses come from; None where none are made."""
+
+    @property
+    def passes(self) -> int:
+        """Passes that it took part in."""
+        return len(self.tokens) + self.at_end
 
     @property
     def made(self) -> Generated:
@@ -264,11 +271,7 @@ class Refill:
         cache = prefix.cache if prefix else roomy(view)
         with _positions(view) as seen:
             first = forward(batch, 1, prefix, select, cache=cache, carry=True)[: len(some), 0].tolist()
-        for method in methods:
-            for name, values in method.measured(batch, [1] * len(some)).items():
-                for one, value in zip(some, values, strict=True):
-                    if value is not None:
-                        one.measures[name] = float(value)
+        _measure(methods, batch, some, [1] * len(some))
         for i, generator in enumerate(select.generators if select else ()):
             some[i].generator = generator
         ended = [one for one, token in zip(some, first, strict=True) if self._takes(one, token)]
@@ -288,7 +291,7 @@ class Refill:
                 {name: x.unflatten(0, shape) for name, x in columns.items()},
                 position,
                 rotary,
-                held(methods, len(some)),
+                *held(methods, len(some), batch.mask.shape[1]),
             )
             self._seat(read, [some[i] for i in staying], staying, kinds)
         return ended
@@ -350,8 +353,12 @@ class Refill:
             while True:
                 self._step(rows, batch)
                 if ended := [a for a in self.seats if a and a.finish]:
-                    self.seats = [a if a and not a.finish else None for a in self.seats]
-                    return ended
+                    break
+        rows.take(self.methods)
+        of = [m for m in self.methods if not isinstance(m.refills, bool)]  # the others know all from the prompt
+        _measure(of, batch, [a if a in ended else None for a in self.seats], [a.passes if a else 1 for a in self.seats])
+        self.seats = [a if a and not a.finish else None for a in self.seats]
+        return ended
 
     def _step(self, rows: Rows, batch: Slots) -> None:
         """One pass: each sample gets a token, or several of which it guessed all but the last."""
@@ -391,7 +398,7 @@ class Refill:
     def _takes(self, one: Asked, token: int) -> bool:
         """Give a sample its next token: whether it has ended."""
         if token in self.eos:
-            one.finish = "stop"
+            one.finish, one.at_end = "stop", True
             return True
         one.tokens.append(token)
         if one.stops:
@@ -409,6 +416,15 @@ class Refill:
             return
         self.rows.lay(len(taken), taken, range(len(taken)), -self.rows.empty(taken))
         self.seats = [self.seats[i] for i in taken]
+
+
+def _measure(methods: Sequence[Steering], batch: Batch, some: Sequence[Asked | None], passes: Sequence[int]) -> None:
+    """Give samples what methods measured up to now, each in so many passes."""
+    for method in methods:
+        for name, values in method.measured(batch, passes).items():
+            for one, value in zip(some, values, strict=True):
+                if one and value is not None:
+                    one.measures[name] = float(value)
 
 
 def _agreed(guesses: Sequence[int], chosen: Sequence[int]) -> int:

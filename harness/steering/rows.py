@@ -34,6 +34,7 @@ class Rows:
         position: Of each row's last token [blocks, slots]; None for a model that is given none.
         rotary: Whether the model's positions have M-RoPE's axes.
         kept: What methods hold, one entry a slot [1, slots, ...] or a row [blocks, slots, ...] (`Steering.refills`).
+        by_column: The same of what has columns as its last axis (`Steering.by_column`).
     """
 
     cache: DynamicCache
@@ -41,6 +42,7 @@ class Rows:
     position: Tensor | None
     rotary: bool
     kept: dict[Place, Tensor]
+    by_column: dict[Place, Tensor]
 
     @property
     def mask(self) -> Tensor:
@@ -69,10 +71,11 @@ class Rows:
             layer.plain()
             layer.lay(slots * self.blocks, one, other, left)
         width = self.length + left
-        for name, old in self.columns.items():
-            new = old.new_zeros(self.blocks, slots, width)
-            new[:, list(at), max(0, left) :] = old[:, list(taken), max(0, -left) :]
-            self.columns[name] = new
+        for marks in (self.columns, self.by_column):
+            for name, old in marks.items():
+                new = old.new_zeros(old.shape[0], slots, *old.shape[2:-1], width)
+                new[:, list(at), ..., max(0, left) :] = old[:, list(taken), ..., max(0, -left) :]
+                marks[name] = new  # pyright: ignore[reportArgumentType]
         self._each(lambda old, _: _spread(old, slots, taken, at))
 
     def put(self, other: Rows, taken: Sequence[int], at: Sequence[int]) -> None:
@@ -84,11 +87,15 @@ class Rows:
         for mine, its in zip(self._layers(), other._layers(), strict=True):
             mine.plain()
             mine.put(target, its.keys[source], its.values[source])
-        for name, mark in self.columns.items():
-            mark[:, list(at)] = 0
-            mark[:, list(at), self.length - other.length :] = other.columns[name][:, list(taken)]
+        for marks, others in ((self.columns, other.columns), (self.by_column, other.by_column)):
+            for name, mark in marks.items():
+                mark[:, list(at)] = 0
+                mark[:, list(at), ..., self.length - other.length :] = others[name][:, list(taken)]  # pyright: ignore
 
         def written(mine: Tensor, its: Tensor) -> Tensor:
+            if mine.dim() > 2:  # vectors of several lengths end alike
+                width = max(mine.shape[-1], its.shape[-1])
+                mine, its = (pad(x, (width - x.shape[-1], 0)) for x in (mine, its))
             mine[:, list(at)] = its[:, list(taken)]
             return mine
 
@@ -130,12 +137,16 @@ class Rows:
 
     def give(self, methods: Sequence[Steering]) -> None:
         """Let the methods hold what belongs to these rows."""
-        for (number, name, layer), x in self.kept.items():
+        for (number, name, layer), x in (*self.kept.items(), *self.by_column.items()):
             flat = x.flatten(0, 1)
             if layer is None:
                 setattr(methods[number], name, flat)
             else:
                 getattr(methods[number], name)[layer] = flat
+
+    def take(self, methods: Sequence[Steering]) -> None:
+        """What the methods hold of these rows now."""
+        self.kept, self.by_column = held(methods, self.slots, self.length)
 
     def _each(self, change: Callable[[Tensor, Any], Tensor], other: Rows | None = None) -> None:
         if self.position is not None:
@@ -151,17 +162,25 @@ class Rows:
         return [layer for layer in self.cache.layers if isinstance(layer, RoomyLayer)]
 
 
-def held(methods: Sequence[Steering], slots: int) -> dict[Place, Tensor]:
-    """What methods hold of a batch that has been read: [1 or blocks, slots, ...]."""
-    found: dict[Place, Tensor] = {}
+def held(methods: Sequence[Steering], slots: int, columns: int) -> tuple[dict[Place, Tensor], dict[Place, Tensor]]:
+    """What methods hold of rows with so many columns, [1 or blocks, slots, ...], and what of it is by column."""
+    kept: dict[Place, Tensor] = {}
+    by_column: dict[Place, Tensor] = {}
     for number, method in enumerate(methods):
         for name in () if isinstance(method.refills, bool) else method.refills:
             value = getattr(method, name, None)
             parts: Mapping[Any, Any] = value if isinstance(value, dict) else {None: value}
             for layer, x in parts.items():
-                if isinstance(x, Tensor):
-                    found[number, name, layer] = x.unflatten(0, (-1, slots))
-    return found
+                if not isinstance(x, Tensor):
+                    continue
+                place, x = (number, name, layer), x.unflatten(0, (-1, slots))
+                if name not in method.by_column:
+                    kept[place] = x
+                    continue
+                if x.dim() < 3 or x.shape[-1] > columns:
+                    raise RuntimeError(f"method={method.name}: {name} is not by the {columns} columns of the sequence")
+                by_column[place] = pad(x, (0, columns - x.shape[-1]))
+    return kept, by_column
 
 
 def _spread(old: Tensor, slots: int, taken: Sequence[int], at: Sequence[int]) -> Tensor:

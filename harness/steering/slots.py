@@ -47,5 +47,8 @@ class Slots(Batch):
         counted = self.mask[self.rows(method.scope)].to(self.where).long().cumsum(-1) - 1
         return counted[:, self.total - self.columns :]
 
+    def steps(self, passes: Sequence[int]) -> list[slice]:
+        return [slice(self.total - n + 1, self.total) for n in passes]
+
     def _mask(self, name: str) -> Tensor:
         return self.marks[name]

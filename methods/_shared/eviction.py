@@ -55,6 +55,7 @@ class Eviction(Steering):
 
     prefix = "plain"
     beams = False
+    refills = by_column = ("_kept", "_share")
     looks_back = False
     """Whether the policy reads rows of the prompt other than the last."""
 
@@ -128,7 +129,7 @@ class Eviction(Steering):
             self._bytes = max(self._bytes, batch.cache.bytes)
 
     def measured(self, batch: Batch, passes: Sequence[int]) -> Mapping[str, Sequence[float]]:
-        found: dict[str, Sequence[float]] = {"kept_share": self._share.means(passes)}
+        found: dict[str, Sequence[float]] = {"kept_share": self._share.means(batch, passes)}
         if self.drops:
             found["cache_bytes"] = [self._bytes / len(passes)] * len(passes)
         return found
@@ -157,24 +158,26 @@ def allowed(budget: float | None, prompt: Tensor) -> Tensor:
     return share.long().clamp(min=LEAST)
 
 
-class Share:
-    """What share of the tokens so far rows of attention could see, by pass."""
-
-    def __init__(self) -> None:
-        self._seen: dict[int, list[Tensor]] = {}
+class Share(dict[str, Tensor]):
+    """What share of the tokens so far rows of attention could see: at the column of each row [n, k], as a sum over
+    layers and their number."""
 
     def note(self, batch: Batch, seen: Tensor, present: Tensor) -> None:
         """One layer of a pass: `seen` [n, ..., k] of the columns that are `present`."""
         here = present.expand_as(seen)
         share = (seen & here).flatten(1).sum(-1) / here.flatten(1).sum(-1)
-        self._seen.setdefault(batch.guard.passes, []).append(share)
+        for name, value in (("sum", share), ("layers", torch.ones_like(share))):
+            old = self.get(name, value.new_zeros(len(value), 0))
+            self[name] = grown(old, batch.total, 0.0)
+            self[name][:, -1] += value
 
-    def means(self, passes: Sequence[int]) -> list[float]:
+    def means(self, batch: Batch, passes: Sequence[int]) -> list[float]:
         """Of each sample: mean over layers and decode steps; where none follows the prompt, what the prompt leaves."""
-        if not self._seen:
+        if not self:
             return [1.0] * len(passes)
-        steps = torch.stack([torch.stack(layers).mean(0) for _, layers in sorted(self._seen.items())]).cpu()
-        return [float(steps[min(1, n - 1) : n, i].mean()) for i, n in enumerate(passes)]
+        shares = (self["sum"] / self["layers"]).cpu()
+        steps = [s if s.stop > s.start else slice(s.start - 1, s.start) for s in batch.steps(passes)]
+        return [float(shares[i, s].mean()) for i, s in enumerate(steps)]
 
 
 def kv_heads(batch: Batch) -> int:

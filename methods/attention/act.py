@@ -27,6 +27,7 @@ class Act(Steering):
 
     name = "act"
     attention_rows = "all"
+    refills = by_column = ("_sums",)
     beams = False
     calibrated_by = ("beta", "tau", "threshold", "examples")
 

@@ -20,6 +20,7 @@ class Gift(Steering):
 
     name = "gift"
     reads_question = True
+    refills = ("_weights",)
 
     def __init__(self, alpha: float, beta: float, saliency: int, start: int, end: int, tagger: str, form: str = "code"):
         """`alpha`: w = exp(alpha S). `beta`: factor of the question's share. `saliency`: layer of the gaze shifts,

@@ -18,7 +18,7 @@ class Paint(Pai):
     """E <- E + alpha |E| on local tokens (objects), + beta |E| on summary tokens (registers); else PAI."""
 
     name = "paint"
-    refills = False  # marks are columns
+    refills = ("_marks",)
     conflicts = ("flowcut", "pai")
 
     def __init__(

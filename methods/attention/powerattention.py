@@ -21,6 +21,7 @@ class PowerAttention(Steering):
     name = "powerattention"
     attention_rows = "all"
     prefix = "with"  # what a row sees depends on positions alone
+    refills = by_column = ("_share",)
 
     def __init__(self, block: int, window: int, dense: int, pattern: str):
         """`block`: tokens of a block. `window`: blocks that a row sees up to its own. `dense`: layers of every seven,
@@ -51,7 +52,7 @@ class PowerAttention(Steering):
         return None if seen.all() else a.masked_fill(~seen[:, None], torch.finfo(a.dtype).min)
 
     def measured(self, batch: Batch, passes: Sequence[int]) -> Mapping[str, Sequence[float]]:
-        return {"kept_share": self._share.means(passes)}
+        return {"kept_share": self._share.means(batch, passes)}
 
 
 def visible(rows: Tensor, columns: Tensor, block: int, window: int, pattern: str) -> Tensor:

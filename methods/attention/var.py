@@ -26,6 +26,7 @@ class Var(Steering):
     name = "var"
     attention_rows = "all"
     prefix = "with"  # rows after the picture are edited, by sinks that are found on the way
+    refills = by_column = ("_sinks",)
     conflicts = ("flowcut",)  # sinks are what pruning drops
 
     def __init__(self, p: float, rho: float, tau: float | None, share: float, dims: list[int] | None, form: str):

@@ -21,6 +21,7 @@ class Delta(Steering):
 
     name = "delta"
     beams = False
+    refills = by_column = ("_share",)
     conflicts = tuple(n for n in CACHES if n != "delta")
 
     def __init__(self, budget: float | None, page: int, recent: int, layers: list[int], ratio: float):
@@ -77,4 +78,4 @@ class Delta(Steering):
         return (chosen.gather(1, number) & known.present)[:, None]
 
     def measured(self, batch: Batch, passes: Sequence[int]) -> Mapping[str, Sequence[float]]:
-        return {"kept_share": self._share.means(passes)}
+        return {"kept_share": self._share.means(batch, passes)}

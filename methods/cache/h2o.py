@@ -14,6 +14,7 @@ class H2O(Eviction):
     name = "h2o"
     attention_rows = "all"
     looks_back = True
+    refills = by_column = (*Eviction.by_column, "_heavy")
 
     def _begin(self) -> None:
         super()._begin()

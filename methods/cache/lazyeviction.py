@@ -16,6 +16,7 @@ class LazyEviction(Eviction):
     """Keeps, of each entry, when it was last important and the longest gap between two such moments."""
 
     name = "lazyeviction"
+    refills = by_column = (*Eviction.by_column, "_stamp", "_interval")
 
     def __init__(self, budget: float | None, window: int, alpha: float, form: str, cache: str):
         """`budget`: entries after an eviction (`Eviction`). `window`: steps from one eviction to the next, and recent
@@ -34,35 +35,38 @@ class LazyEviction(Eviction):
         self._interval: dict[int, Tensor] = {}
 
     def observe(self, l: int, w: Tensor, entries: Entries, batch: Batch) -> None:
-        """Decode steps t = 1, 2, ...: time stamps and largest intervals of entries [n, Hk, k]."""
-        t = self._step(batch)
-        if not t:
+        """Decode steps t = 1, 2, ... of each row: time stamps and largest intervals of entries [n, Hk, k]."""
+        if batch.prefill:
             self._stamp[l] = self._interval[l] = torch.zeros_like(w[:, :, 0, 0], dtype=torch.int32)
             return
-        stamp, interval = grown(self._stamp[l], batch.total, t - 1), grown(self._interval[l], batch.total, 0)
+        t, held = self._step(entries), self._stamp[l].shape[-1]
+        stamp, interval = grown(self._stamp[l], batch.total, 0), grown(self._interval[l], batch.total, 0)
+        stamp[..., held:] = t - 1
         hit = w[:, :, :, -1].float().amax(2) >= self.alpha
         self._interval[l] = torch.where(hit, torch.maximum(interval, t - stamp), interval)
-        self._stamp[l] = stamp.masked_fill(hit, t)
+        self._stamp[l] = torch.where(hit, t, stamp)
 
     def choose(self, l: int, kept: Tensor, entries: Entries, batch: Batch) -> Tensor:
-        t = self._step(batch)
-        if not t or t % self.window:
+        t = self._step(entries)
+        due = t % self.window == 0
+        if batch.prefill or not due.any():
             return kept
         recent = entries.last(self._recent(entries))
         over = ((kept & entries.present[:, None]).sum(-1) > entries.budget[:, None])[..., None]
         among = kept & entries.present[:, None] & ~recent
         chosen = recent | best(self.importance(l, t), among, entries.budget - self._recent(entries))
-        return torch.where(over, chosen, kept)
+        return torch.where(over & due, chosen, kept)
 
-    def importance(self, l: int, t: int) -> Tensor:
-        """H1 + H2 of each entry: recency by its own rhythm, and how short that rhythm is."""
+    def importance(self, l: int, t: Tensor | int) -> Tensor:
+        """H1 + H2 of each entry at step t [n, 1, 1]: recency by its own rhythm, and how short that rhythm is."""
         return importance(t - self._stamp[l].float(), self._interval[l].float(), self.form)
 
     def _recent(self, entries: Entries) -> Tensor:
         return (entries.budget - 1).clamp(max=self.window)
 
-    def _step(self, batch: Batch) -> int:
-        return batch.total - batch.length
+    def _step(self, entries: Entries) -> Tensor:
+        """Tokens that each row has written [n, 1, 1]."""
+        return (entries.length - entries.prompt).int()[:, None, None]
 
 
 def importance(quiet: Tensor, interval: Tensor, form: str) -> Tensor:

@@ -113,10 +113,10 @@ def test_lazyeviction_notes_and_evicts_as_released_code_does():
     for values, number in runs("lazyeviction"):
         method = made("lazyeviction", **values)
         kept = torch.ones(1, len(k), 16, dtype=torch.bool)
-        method.observe(0, torch.zeros(1, len(k), 1, 16, 16), entries(16, values["budget"]), batch(total=16, length=16))
+        method.observe(0, torch.zeros(1, len(k), 1, 16, 16), entries(16, values["budget"]), batch(total=16, prefill=True))
         for step in range(1, 13):
             total = 16 + step
-            facts = batch(total=total, length=16, prefill=False)
+            facts = batch(total=total, prefill=False)
             kept = torch.nn.functional.pad(kept, (0, 1), value=True)
             w = attention(q[:, total - 1 : total], k[:, :total], kept)
             chosen = evicted(method, w, entries(total, values["budget"], 16), kept, facts)

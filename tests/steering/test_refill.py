@@ -11,6 +11,7 @@ from harness.core import Decoding
 from harness.steering import Steering, generate
 from harness.steering.lookup import Lookup, worth
 from harness.steering.refill import Asked, Refill, hindrance, refilled
+from tests.methods.artefacts import ARTEFACTS
 from tests.methods.made import made
 
 LIMITS = [3, 9, 1, 6, 4, 8, 2]
@@ -126,6 +127,12 @@ class Drifts(Steering):
         return a + bias[:, None, None]
 
 
+def with_artefact(name, **values):
+    method = made(name, **values)
+    method.artefact = ARTEFACTS[name](view("llava"))
+    return method
+
+
 CASES = {
     "marks": lambda: [Drifts()],
     "streams": lambda: [made("vcd", alpha=1.0, beta=0.1), made("icd")],
@@ -133,6 +140,10 @@ CASES = {
     "state by layer": lambda: [made("vhr")],
     "all rows": lambda: [made("sid")],
     "pai": lambda: [made("pai")],
+    "sums of columns": lambda: [with_artefact("act", beta=0.0, tau=0.05)],
+    "marks of columns": lambda: [made("var", share=0.0, rho=1.0, tau=1.5)],
+    "vectors": lambda: [made("gift", alpha=3.0, start=0, end=31, saliency=8)],
+    "paint": lambda: [made("paint", alpha=1.5, beta=1.5)],
 }
 
 
@@ -142,9 +153,47 @@ def test_methods_act_as_in_batches_that_wait(case):
     assert plain == static("llava", CASES[case]()) != static("llava")
 
 
+POLICIES = {
+    "window": {"budget": 4},
+    "streaming_llm": {"budget": 5, "sinks": 2},
+    "h2o": {"budget": 6},
+    "snapkv": {"budget": 6, "window": 3, "kernel": 3},
+    "stride": {"budget": 4},
+    "lazyeviction": {"budget": 5, "window": 2, "alpha": 0.01},
+    "gui_kv": {"budget": 6, "window": 2, "kernel": 1},
+    "delta": {"budget": 4, "page": 2, "recent": 1, "ratio": 1.0},
+    "powerattention": {"block": 2, "window": 1, "dense": 0},
+}
+
+
+@pytest.mark.parametrize("rows", [2, 5])
+@pytest.mark.parametrize("policy", POLICIES)
+def test_what_is_kept_of_each_column_moves_with_it(policy, rows):
+    """Answers and shares are those of samples that are played alone."""
+    v, batch = view("llava"), asked("llava")
+    alone = [
+        generate(v, [one], [made(policy, **POLICIES[policy])], GREEDY, limit, [0])[0]
+        for one, limit in zip(asked("llava"), LIMITS, strict=True)
+    ]
+    found = {}
+    for part in refilled(v, numbered(batch, None), [made(policy, **POLICIES[policy])], GREEDY, rows, 12_000):
+        found |= {a.number: a.made for a in part}
+    assert [found[i].tokens for i in range(7)] == [one.tokens for one in alone] != static("llava")
+    shares = [one.measures["kept_share"] for one in alone]
+    assert [found[i].measures["kept_share"] for i in range(7)] == pytest.approx(shares) and min(shares) < 0.9
+
+
+def test_state_that_does_not_follow_its_columns_is_refused():
+    class Forgets(Drifts):
+        by_column = ("layered",)
+
+    with pytest.raises(RuntimeError, match="layered is not by the 29 columns of the sequence"):
+        dynamic("llava", [Forgets()])
+
+
 def test_what_keeps_batches_waiting_is_named():
     v = view("llava")
-    assert hindrance(v, [made("gift")], GREEDY) == "method=gift"
+    assert hindrance(v, [made("window", cache="evict")], GREEDY) == "method=window"
     assert hindrance(v, [made("logit_lens")], GREEDY) == "method=logit_lens"
     assert hindrance(v, [made("opera")], GREEDY) == "method=opera"
     assert hindrance(v, (), Decoding("beam", num_beams=2)) == "decoding=beam"
