@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,6 @@ from harness.core.errors import HarnessError, UsageError
 from harness.core.method import Method
 from harness.core.model import Model
 from harness.core.task import DECLARED, Task
-from harness.plugins import raised
 
 VANILLA = "vanilla"
 
@@ -36,8 +36,15 @@ def _make(node: dict[str, Any], what: str) -> Any:
     except HarnessError:
         raise
     except (TypeError, ValueError) as e:  # a TypeError inside the constructor is a slip more often than a refusal
-        at = f" at {place}" if isinstance(e, TypeError) and (place := raised.place(e)) else ""
-        raise UsageError(f"{what}: {name} refuses its values: {e}{at}") from e
+        place = _place(e, cls) if isinstance(e, TypeError) else ""
+        raise UsageError(f"{what}: {name} refuses its values: {e}{place}") from e
+
+
+def _place(error: Exception, cls: type) -> str:
+    """The last line of the class's own file that an error went through."""
+    file = sys.modules[cls.__module__].__file__
+    lines = [n for frame, n in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == file]
+    return f" at {file}, line {lines[-1]}" if lines else ""
 
 
 MOVED = {

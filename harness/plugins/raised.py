@@ -40,7 +40,7 @@ def named(*, traced: bool = False) -> Iterator[None]:
         name = frames[0][0].f_code.co_name
         fault = Raised(
             f"{_owner(frames[0][0])}: {'its import' if name == '<module>' else f'`{name}`'} raised {what(cause)} at "
-            f"{_at(frames)}: fix it, and run the same command again "
+            f"{frames[-1][0].f_code.co_filename}, line {frames[-1][1]}: fix it, and run the same command again "
             f"({VARIABLE}=1 shows the whole traceback)"
         )
         fault.traced = traced
@@ -51,16 +51,6 @@ def what(error: BaseException) -> str:
     """ "KeyError ('x')", or the type alone where there is no message."""
     kind, said = type(error).__name__, first_line(error)
     return kind if said == kind else f"{kind} ({said})"
-
-
-def place(error: BaseException) -> str:
-    """ "FILE, line 7" of the code of a plug-in that raised it; "" where none did."""
-    frames = _frames(error.__traceback__)
-    return _at(frames) if frames else ""
-
-
-def _at(frames: list[tuple[FrameType, int]]) -> str:
-    return f"{frames[-1][0].f_code.co_filename}, line {frames[-1][1]}"
 
 
 def _stopped(trace: TracebackType | None) -> bool:

@@ -113,7 +113,9 @@ def test_lazyeviction_notes_and_evicts_as_released_code_does():
     for values, number in runs("lazyeviction"):
         method = made("lazyeviction", **values)
         kept = torch.ones(1, len(k), 16, dtype=torch.bool)
-        method.observe(0, torch.zeros(1, len(k), 1, 16, 16), entries(16, values["budget"]), batch(total=16, prefill=True))
+        method.observe(
+            0, torch.zeros(1, len(k), 1, 16, 16), entries(16, values["budget"]), batch(total=16, prefill=True)
+        )
         for step in range(1, 13):
             total = 16 + step
             facts = batch(total=total, prefill=False)
