@@ -60,6 +60,11 @@ CLAIMS = (
     Claim("truthprint", "chair", CHAIR_I, -1, "lowers CHAIR_i"),
     Claim("carve", "pope", "correct", 1, "raises POPE's accuracy"),
     Claim("opera", "chair", CHAIR_I, -1, "lowers CHAIR_i"),
+    Claim("act", "pope", "correct", 1, "raises accuracy (of text tasks)"),
+    *(
+        Claim(method, "chair", "recall", 0, "answers as with the whole cache (here: recall, with a fifth)")
+        for method in ("h2o", "snapkv", "delta", "gui_kv")
+    ),
 )
 
 

@@ -1,7 +1,7 @@
 """The studies of docs/methods.md: methods beside vanilla on one task and model, played, kept and made into tables.
 
     python benchmarks/methods.py play NAME [--results DIR]     # what is missing, one run after the other; resumes
-    python benchmarks/methods.py keep NAME [--results DIR]     # the finished runs into results/methods/NAME.parquet
+    python benchmarks/methods.py keep NAME [--results DIR]     # add finished runs to results/methods/NAME.parquet
     python benchmarks/methods.py write                         # all tables of docs/methods.md from results/methods
 
 Without NAME all studies are meant. `play` takes further words for `harness eval` (executor=...). Methods with a grid
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,14 +34,16 @@ def play(study: Study, results: Path, more: Sequence[str]) -> int:
 
 
 def keep(study: Study, results: Path) -> int:
-    """The newest finished run of each; how many."""
+    """The newest finished run of each, in place of one that is kept, or beside those; how many."""
     by: dict[frozenset[str], StoredRun] = {}
     for run in stored(results):
         if run.record.status.scored:
             by.setdefault(frozenset(bundle.told(run)), run)
     found = [by[key] for words in study.all() if (key := frozenset(words)) in by]
     if found:
-        bundle.write(found, study.path)
+        with tempfile.TemporaryDirectory() as folder:
+            fresh = bundle.write(found, Path(folder) / study.path.name)
+            bundle.merge([study.path, fresh] if study.path.exists() else [fresh], study.path)
     return len(found)
 
 
