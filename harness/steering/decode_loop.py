@@ -9,15 +9,19 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from harness.steering.batch import Batch
+from harness.steering.carried import Carried
 from harness.steering.compat import with_cache
 from harness.steering.inputs import collate
 
 
 class Loop:
-    """Steps through the model with a cache that can be forked, reordered and cut. One row at first."""
+    """Steps through the model with a cache that can be forked, reordered and cut. One row at first.
 
-    def __init__(self, batch: Batch, max_new_tokens: int):
-        self.batch, self.view, self.max_new_tokens = batch, batch.view, max_new_tokens
+    `begun`: what the prompt begins with, if that has been read.
+    """
+
+    def __init__(self, batch: Batch, max_new_tokens: int, begun: Carried | None = None):
+        self.batch, self.view, self.max_new_tokens, self.begun = batch, batch.view, max_new_tokens, begun
         self.eos = frozenset(batch.view.eos)
         self._cache = DynamicCache()
         self._tokens = torch.empty(1, 0, dtype=torch.long, device=batch.view.device)
@@ -30,8 +34,13 @@ class Loop:
 
     def start(self) -> Tensor:
         """Read the prompt: logits of the first new token, float32 [1, V]."""
-        view = self.view
-        self._cache, self._tokens = DynamicCache(config=view.decoder.config), self._tokens[:1, :0]
+        view, self._tokens = self.view, self._tokens[:1, :0]
+        if self.begun:
+            tokens = self.batch.samples[0].tensors["input_ids"].to(view.device)
+            self._cache = self.begun.cache(view, len(self.begun.tokens))
+            self.batch.length, self.batch.shows = tokens.shape[1], False
+            return self._more(tokens[:, len(self.begun.tokens) :])
+        self._cache = DynamicCache(config=view.decoder.config)
         rows = self.batch.inputs
         tensors = collate(rows, pad=view.pad, cuts=[0], pictures=True, device=view.device, dtype=view.dtype)
         self.batch.length = tensors["input_ids"].shape[1]
@@ -41,8 +50,11 @@ class Loop:
 
     def feed(self, tokens: Tensor) -> Tensor:
         """Feed tokens [r, t] after what the rows hold: logits of the next token, float32 [r, V]."""
-        rows, count = tokens.shape
         self._tokens = torch.cat([self._tokens, tokens], 1)
+        return self._more(tokens)
+
+    def _more(self, tokens: Tensor) -> Tensor:
+        rows, count = tokens.shape
         length = self._cache.get_seq_length() + count
         mask = torch.ones(rows, length, dtype=torch.long, device=tokens.device)
         model = self.view.model if not self.view.needs_picture else self.view.text_model

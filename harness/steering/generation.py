@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,15 +13,17 @@ from harness.core.decoding import Decoding
 from harness.core.errors import UsageError
 from harness.core.readings import Reading
 from harness.core.types import Likelihood
+from harness.steering import carried
 from harness.steering.batch import Batch
 from harness.steering.decode_loop import Loop
-from harness.steering.forward import encode, forward, peek, undisturbed
+from harness.steering.forward import encode, forward, peek, sharing, undisturbed
 from harness.steering.grouping import asking, batches, contrasted, rewritten
 from harness.steering.hooks import attached
 from harness.steering.inputs import Inputs
 from harness.steering.method import Steering
 from harness.steering.probe import Probe
 from harness.steering.requirements import require
+from harness.steering.roomy import RoomyLayer
 from harness.steering.stop_strings import Ending
 from harness.steering.token_choice import Select
 from harness.steering.view import View
@@ -101,7 +103,8 @@ def generate(
     out: list[Generated | None] = [None] * len(inputs)
     with undisturbed(view), asking(view, methods):
         if methods and methods[0].has("decode"):
-            return [_own(methods[0], s, view, max_new_tokens) for s in inputs]
+            begun = _beginnings(methods[0], inputs, view, max_new_tokens)
+            return [_own(methods[0], s, view, max_new_tokens, b) for s, b in zip(inputs, begun, strict=True)]
         inputs = [rewritten(methods, s, view) for s in inputs]
         streams = [contrasted(methods, s, view) for s in inputs]
         alike = bool(decoding.extra)
@@ -142,11 +145,28 @@ def prompts(view: View, sample: Inputs, methods: Sequence[Steering]) -> dict[str
     return found
 
 
-def _own(method: Steering, sample: Inputs, view: View, max_new_tokens: int) -> Generated:
+def _beginnings(
+    method: Steering, inputs: Sequence[Inputs], view: View, max_new_tokens: int
+) -> Iterator[carried.Carried | None]:
+    """What each sample's prompt begins with, read once for neighbours that share it; None where it is read whole."""
+    may = method.prefix == "plain" and view.dtype == torch.float32 and carried.carries(view)
+    shared = sharing(view, [[s] for s in inputs], max_new_tokens) if may else [False] * len(inputs)
+    key, begun = "", None
+    for sample, together in zip(inputs, shared, strict=True):
+        if together and sample.shared and (begun is None or sample.shared[0] != key):
+            key, length = sample.shared
+            cache = encode(Batch(view, (), [sample])).cache
+            layers = [(layer.keys, layer.values) for layer in cache.layers if isinstance(layer, RoomyLayer)]
+            whole = len(layers) == len(cache.layers)
+            begun = carried.Carried(sample.tensors["input_ids"][0, :length], layers) if whole else None
+        yield begun if together else None
+
+
+def _own(method: Steering, sample: Inputs, view: View, max_new_tokens: int, begun: carried.Carried | None) -> Generated:
     """One sample in the method's own loop."""
     batch = Batch(view, [method], [sample], peek=peek)
     method.prepare(batch)
-    loop = Loop(batch, max_new_tokens)
+    loop = Loop(batch, max_new_tokens, begun)
     with attached(batch):
         tokens = method.decode(loop)
     return Generated(tokens, "length" if len(tokens) >= max_new_tokens else "stop")

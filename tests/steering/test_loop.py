@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from harness.checks.zoo import sample, view
-from harness.steering import Batch
+from harness.core import Decoding
+from harness.steering import Batch, generate
 from harness.steering.decode_loop import Loop
 from harness.steering.hooks import attached
+from tests.methods.artefacts import ARTEFACTS
 from tests.methods.made import made
 
 LONG = 40
@@ -37,3 +39,25 @@ def test_what_is_cut_was_never_there(family, length, keep):
 
     kept = first[:, :keep]
     torch.testing.assert_close(play(first, second), play(torch.cat([kept, second], 1)), atol=2e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("family", ["llava", "llama", "qwen2_5_vl", "gemma3"])
+@pytest.mark.parametrize("name", ["opera", "truthprint"])
+def test_what_prompts_begin_with_is_read_once_and_changes_nothing(family, name, monkeypatch):
+    v, reads, inner = view(family), [], Loop.start
+    monkeypatch.setattr(Loop, "start", lambda self: reads.append(self.begun) or inner(self))
+
+    def play(shared: bool):
+        method = made(name)
+        if name == "truthprint":
+            method.artefact = ARTEFACTS[name](v)
+        rows = [sample(family, i, length=4 + i, picture=0, before=9, shared=True) for i in (1, 2, 3)]
+        for row in () if shared else rows:
+            row.shared = None
+        return [one.tokens for one in generate(v, rows, [method], Decoding(), 6, range(3))]
+
+    plain, before = play(False), len(reads)
+    assert play(True) == plain and reads[:before] == [None] * before
+    shares = family in ("llava", "llama")
+    assert all((begun is not None) == shares for begun in reads[before:])
+    assert len({id(begun) for begun in reads[before:]}) == 1
