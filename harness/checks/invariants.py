@@ -7,11 +7,16 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from harness.checks.check import Failed
-from harness.checks.playing import differ, hooks, play, same
+from harness.checks.playing import GREEDY, differ, hooks, play, same
 from harness.checks.zoo import sample
 from harness.core import UsageError
 from harness.steering import Generated, Inputs, Steering, View
+from harness.steering.refill import Asked, hindrance, refilled
 
+LIMITS = (2, 6, 3, 5, 1)
+"""New tokens of samples that come and go."""
+TOKENS = 12_000
+"""Of prompts that are read at once."""
 CLOSE = 5e-4
 """Logits of a batch and of single prompts differ by rounding alone."""
 
@@ -71,6 +76,24 @@ def batch_equals_singles(view: View, inputs: Sequence[Inputs], make: Callable[[]
     """A batch whose prompts share pictures is each prompt alone, in tokens and (but for rounding) logits."""
     methods = [make()]
     same(play(view, inputs, methods), [play(view, [one], methods)[0] for one in inputs], CLOSE)
+
+
+def makes_room(view: View, family: str, make: Callable[[], Steering]) -> None:
+    """Samples that come and go in two slots get the answers, and are measured, as each alone. A method without
+    `refills` lets them wait, and has nothing to show."""
+    method = make()
+    if hindrance(view, [method], GREEDY):
+        return
+    inputs = [sample(family, i, length=4 + 2 * (i % 3), picture=i // 2, shared=True) for i in range(len(LIMITS))]
+    asked = [Asked(i, one, limit, i) for i, (one, limit) in enumerate(zip(inputs, LIMITS, strict=True))]
+    found = {a.number: a.made for some in refilled(view, asked, [method], GREEDY, 2, TOKENS) for a in some}
+    for number, one in enumerate(inputs):
+        (alone,), got = play(view, [one], [make()], steps=LIMITS[number]), found[number]
+        if alone.tokens != got.tokens:
+            raise Failed(f"prompt {number + 1} says {got.tokens} beside others that come and go, alone {alone.tokens}")
+        for name, value in alone.measures.items():
+            if name not in got.measures or not np.isclose(value, got.measures[name], atol=CLOSE, rtol=CLOSE):
+                raise Failed(f"prompt {number + 1}: {name} is {got.measures.get(name)}, alone {value}")
 
 
 def text_alone(

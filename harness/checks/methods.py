@@ -110,6 +110,9 @@ def _on_random_models(plugin: Plugin, values: dict[str, Any]) -> Iterator[Check]
     def alone(family: str) -> None:
         invariants.batch_equals_singles(view(family), invariants.prompts(family), partial(make, family))
 
+    def room(family: str) -> None:
+        invariants.makes_room(view(family), family, partial(make, family, **lively))
+
     def text(family: str) -> None:
         inputs = [sample(family, i, picture=None) for i in range(2)]
         steered = bool(plugin.raw.get("text_only"))
@@ -146,6 +149,8 @@ def _on_random_models(plugin: Plugin, values: dict[str, Any]) -> Iterator[Check]
         )
         yield Check("it acts, and leaves no trace", on, fix)
         yield Check("a batch = its prompts one by one", lambda: each(supported, alone), DECLARE)
+        fix = "name in `refills` and `by_column` what it keeps of a batch (docs/add-a-method.md), or take them out"
+        yield Check("samples that come and go = each alone", lambda: each(supported, room), fix)
     fix = "do nothing where batch.sees is false, or raise a UsageError that names the method"
     yield Check("prompts without a picture", lambda: each(("llama", "llava"), text), fix)
     if unsupported:

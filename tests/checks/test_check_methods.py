@@ -46,7 +46,7 @@ def test_the_method_of_the_page_passes(workdir, capsys):
     name = written(workdir)
     assert main(["check", f"method={name}", "--plugins", "."]) == 0
     out = capsys.readouterr().out
-    assert "9 checks passed, 0 failed" in out and "neutral = vanilla, bit for bit: 9 families of models" in out
+    assert "10 checks passed, 0 failed" in out and "neutral = vanilla, bit for bit: 9 families of models" in out
     assert not (workdir / "results").exists()
 
 
@@ -68,6 +68,18 @@ WRONG = {
         [("image = batch", "raise ZeroDivisionError('x') #")],
         "it acts",
         r"ZeroDivisionError: x \(look\d+.py, line 1\d\)",
+    ),
+    "keeps": (
+        [
+            (
+                "        image = batch",
+                "        if batch.prefill:\n            self.first = a.mean((1, 2, 3))\n        image = batch",
+            ),
+            ("a + self.alpha * a.abs()", "a + self.first[:, None, None, None]"),
+            ("    def layers", "    refills = True\n\n    def layers"),
+        ],
+        "come and go",
+        r"on llava: prompt \d says \[.*\] beside others that come and go, alone|IndexError|RuntimeError",
     ),
     "unsupported": (
         [("kind: steering", "kind: steering\nunsupported: [gemma3]")],

@@ -113,6 +113,14 @@ def test_batch_and_shared_prefix_equal_singles(method, family):
 
 
 @every
+@pytest.mark.parametrize("family", ["llava", "qwen2_5_vl"])
+def test_samples_that_come_and_go_equal_singles(method, family):
+    skip_unsupported(method, family)
+    lively = REGISTRY.methods[method].raw.get("lively", {})
+    invariants.makes_room(view(family), family, lambda: make(method, family, **lively))
+
+
+@every
 @pytest.mark.parametrize("other", ["vista", "vcd"])
 def test_composition_runs_or_is_refused_by_name(method, other):
     if method == other:
