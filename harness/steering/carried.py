@@ -105,7 +105,8 @@ def keep(batch: Batch, cache: Any, mask: Tensor) -> None:
     for layer in cache.layers:
         if not isinstance(layer, RoomyLayer) or not layer.is_initialized:
             return
-        at = columns.to(layer.keys.device)
-        layers.append((layer.keys[row : row + 1, :, at], layer.values[row : row + 1, :, at]))
+        keys, values = layer.row(row)
+        at = columns.to(keys.device)
+        layers.append((keys[:, :, at], values[:, :, at]))
     if layers and len(tokens) >= SAVED:
         view.carried = Carried(tokens, layers)

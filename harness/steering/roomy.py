@@ -39,6 +39,16 @@ class RoomyLayer(DynamicLayer):
         self.keys, self.values = (store[:, :, :end] for store in self._store)
         return self.keys, self.values
 
+    def hold(self, keys: Tensor, values: Tensor, room: int) -> None:
+        """Hold these, whose last `room` tokens are empty."""
+        self.lazy_initialization(keys, values)
+        self._store = keys, values
+        self.keys, self.values = (store[:, :, : store.shape[2] - room] for store in self._store)
+
+    def row(self, number: int) -> tuple[Tensor, Tensor]:
+        """Keys and values [1, heads, tokens, size] of one row."""
+        return self.keys[number : number + 1], self.values[number : number + 1]
+
     def plain(self) -> None:
         """Hold each row by itself, so that rows can be put in the place of others."""
 
@@ -57,8 +67,7 @@ class RoomyLayer(DynamicLayer):
             store = torch.zeros(rows, heads, held + left + ROOM, size, dtype=old.dtype, device=old.device)
             store[at, :, max(0, left) : held + left] = old[taken, :, max(0, -left) :]
             made.append(store)
-        self._store = made[0], made[1]
-        self.keys, self.values = (store[:, :, :-ROOM] for store in self._store)
+        self.hold(made[0], made[1], ROOM)
 
     def pick(self, columns: Tensor) -> None:
         """Keep these columns of each row, in their order [rows, tokens]."""

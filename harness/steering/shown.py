@@ -15,7 +15,7 @@ from transformers import DynamicCache
 from harness.steering.carried import Carried
 from harness.steering.inputs import Inputs
 from harness.steering.roomy import RoomyLayer, roomy
-from harness.steering.spread import large, layered
+from harness.steering.spread import layered, pays
 
 if TYPE_CHECKING:
     from harness.steering.view import View
@@ -36,6 +36,7 @@ class Shown:
         keys: Sequence[str],
         heads: Sequence[Inputs],
         of: Tensor,
+        seen: bool,
         encode: Callable[[Sequence[Inputs]], Any],
     ) -> tuple[DynamicCache, int] | None:
         """A cache whose rows hold their beginnings, and of how many tokens; None where the pictures end too far apart.
@@ -43,6 +44,7 @@ class Shown:
         Args:
             keys, heads: Of the beginnings, all of them different.
             of: The number of each row's beginning, on the CPU.
+            seen: Whether methods see keys or values.
             encode: Makes a cache of some of the heads, padded on the left.
         """
         tokens = [head.tensors["input_ids"][0].cpu() for head in heads]
@@ -64,7 +66,7 @@ class Shown:
             [(k[:, :, :length], v[:, :, :length]) for k, v in each]
             for each in zip(*(held[key].layers for key in keys), strict=True)
         ]
-        if large(parts, of):
+        if pays(parts, of, seen):
             made.layers = layered(parts, of)
         else:
             for l, part in enumerate(parts):

@@ -1,4 +1,5 @@
-"""Rows that begin alike hold their beginning once; a pass sees it spread out over them, one layer at a time.
+"""Rows that begin alike hold their beginning once; attention reads it once (`harness.steering.cascade`), and what reads
+it otherwise sees it spread out over the rows, one layer at a time.
 
 A row of LLaVA-1.5-7B takes 0.5 MiB a token in half precision: eighteen questions about one picture would hold its
 600 tokens eighteen times, 5 GiB.
@@ -8,16 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from harness.steering.cascade import Cascade, fill
 from harness.steering.roomy import RoomyLayer
 
 LARGE = 2**30
-"""Bytes of spread out keys and values from which they are spread again in each pass, which takes time."""
+"""Bytes of spread out keys and values from which they are spread again in each pass where something sees them so, which
+takes time."""
 
 ROOM = 16
 """Tokens that find room after a beginning: all rows are large here, and little is copied."""
@@ -33,7 +37,7 @@ class Scratch:
     def __init__(self) -> None:
         self._held: dict[int, Tensor] = {}
 
-    def take(self, which: int, shape: tuple[int, ...], like: Tensor) -> Tensor:
+    def take(self, which: int, like: Tensor, shape: tuple[int, ...]) -> Tensor:
         """Not initialised. What was taken before is used again unless somebody still holds it."""
         held, numbers = self._held.get(which), math.prod(shape)
         if held is None or held.numel() < numbers or held.dtype != like.dtype or _users(held) > ALONE:
@@ -58,32 +62,45 @@ class SpreadLayer(RoomyLayer):
         first = beginnings[0][0]
         self.scratch = scratch or Scratch()
         self.beginnings, self.of, self.tail = beginnings, of.to(first.device), RoomyLayer()
+        self._groups: tuple[Tensor, list[Tensor]] | None = None
         self.tail.room = ROOM
         self.is_initialized, self.dtype, self.device = True, first.dtype, first.device
 
     @property
     def keys(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self._whole(0, self.tail.keys)
+        return self._whole(0)
 
     @property
     def values(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self._whole(1, self.tail.values)
+        return self._whole(1)
 
-    def _whole(self, which: int, tail: Tensor | None, scratch: Scratch | None = None) -> Tensor:
-        first = self.beginnings[0][which]
-        _, heads, length, size = first.shape
-        shape = len(self.of), heads, self.get_seq_length(), size
-        out = scratch.take(which, shape, first) if scratch else first.new_empty(shape)
-        for number, pair in enumerate(self.beginnings):
-            for row in (self.of == number).nonzero().flatten().tolist():
-                out[row, :, :length] = pair[which][0]
-        if tail is not None and self.tail.get_seq_length():
-            out[:, :, length:] = tail
-        return out
+    @property
+    def groups(self) -> list[Tensor]:
+        """The rows [n] that have each of the beginnings."""
+        if self._groups is None or self._groups[0] is not self.of:
+            found = [(self.of == number).nonzero().flatten() for number in range(len(self.beginnings))]
+            self._groups = self.of, found
+        return self._groups[1]
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        self.tail.update(key_states, value_states)
-        return self._whole(0, self.tail.keys, self.scratch), self._whole(1, self.tail.values, self.scratch)
+        tails = self.tail.update(key_states, value_states)
+        if torch.compiler.is_compiling():
+            return self._whole(0), self._whole(1)
+        used = [(pair, rows) for pair, rows in zip(self.beginnings, self.groups, strict=True) if len(rows)]
+        groups = [rows for _, rows in used]
+        keys, values = (
+            Cascade.of([pair[which] for pair, _ in used], groups, tail, partial(self.scratch.take, which, tail))
+            for which, tail in enumerate(tails)
+        )
+        return keys, values
+
+    def _whole(self, which: int, room: int = 0) -> Tensor:
+        """Keys or values spread out, with room for so many tokens more."""
+        beginnings = [pair[which] for pair in self.beginnings]
+        _, heads, _, size = beginnings[0].shape
+        out = beginnings[0].new_empty(len(self.of), heads, self.get_seq_length() + room, size)
+        tail = (self.tail.keys, self.tail.values)[which] if self.tail.get_seq_length() else None
+        return fill(out, beginnings, self.groups, tail)
 
     def get_seq_length(self) -> int:
         return self.beginnings[0][0].shape[-2] + self.tail.get_seq_length()
@@ -95,10 +112,17 @@ class SpreadLayer(RoomyLayer):
         self.plain()
         self.crop(tokens_to_remove)
 
+    def row(self, number: int) -> tuple[Tensor, Tensor]:
+        pair, tail = self.beginnings[int(self.of[number])], (self.tail.keys, self.tail.values)
+        if not self.tail.get_seq_length():
+            return pair
+        found = [torch.cat([one, own[number : number + 1]], 2) for one, own in zip(pair, tail, strict=True)]
+        return found[0], found[1]
+
     def plain(self) -> None:
-        keys, values = self.keys, self.values
+        keys, values = (self._whole(which, RoomyLayer.room) for which in range(2))
         self.reset()
-        self.update(keys, values)
+        self.hold(keys, values, RoomyLayer.room)
 
     def batch_select_indices(self, indices: Tensor) -> None:
         self.of = self.of[indices]
@@ -119,12 +143,17 @@ class SpreadLayer(RoomyLayer):
         own.__init__()
 
 
-def spread(cache: DynamicCache, of: Tensor) -> None:
-    """Let the rows of a cache begin others: `of` [rows] names each one's, on the CPU."""
+def spread(cache: DynamicCache, of: Tensor, seen: bool) -> None:
+    """Let the rows of a cache begin others.
+
+    Args:
+        of: Each row's beginning [rows], on the CPU.
+        seen: Whether methods see keys or values, which are spread out for them.
+    """
     layers: list[Any] = list(cache.layers)
     if all(type(layer) is RoomyLayer and layer.is_initialized for layer in layers):
         parts = [[(k[None], v[None]) for k, v in zip(x.keys, x.values, strict=True)] for x in layers]
-        if large(parts, of):
+        if pays(parts, of, seen):
             layers[:] = layered(parts, of)
             cache.layers = layers
             return
@@ -137,11 +166,10 @@ def layered(parts: Sequence[Beginnings], of: Tensor) -> list[Any]:
     return [SpreadLayer(part, of, scratch) for part in parts]
 
 
-def large(layers: Sequence[Beginnings], of: Tensor) -> bool:
-    """Whether rows that begin so are worth to be spread again in each pass. On a GPU, which would wait for each row,
-    they are not."""
+def pays(layers: Sequence[Beginnings], of: Tensor, seen: bool) -> bool:
+    """Whether rows that begin so are held as beginnings. On a GPU, which would wait for each row, they are not."""
     if layers[0][0][0].is_cuda:
         return False
     held = sum(k.nbytes + v.nbytes for part in layers for k, v in part)
     rows = held // len(layers[0]) * len(of)
-    return rows >= max(LARGE, 2 * held)
+    return rows >= max(LARGE if seen else 0, 2 * held)

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from harness.checks.playing import play, same
 from harness.checks.zoo import sample, view
-from harness.steering import View, shown, spread
+from harness.steering import Steering, View, shown, spread
 from harness.steering.roomy import roomy
 from harness.steering.shown import Shown
 from harness.steering.spread import SpreadLayer
+
+
+class Looks(Steering):
+    """Sees attention and changes nothing."""
+
+    batch = True
+
+    def attention_weights(self, l, a, batch):
+        assert a.shape[-1] == batch.columns
+        return a if l else None
 
 
 def questions(length: int):
@@ -63,14 +75,20 @@ def test_other_pictures_under_the_same_key_would_be_told_apart_by_their_tokens(o
     same(play(ours, questions(4)), play(View(ours.model), questions(4)), 5e-4)
 
 
-def test_a_cache_is_spread_where_it_is_large_and_copied_elsewhere(ours, layers, monkeypatch):
+def test_beginnings_are_held_once_and_copied_for_methods_that_see_them(ours, layers, monkeypatch):
     ours.shown = None
-    wanted = play(ours, questions(4))
-    assert layers
     monkeypatch.setattr(spread, "LARGE", 2**30)
+    wanted = play(View(ours.model), [replace(one, shared=None) for one in questions(4)])
+    same(play(ours, questions(4)), wanted, 5e-4)
+    assert layers
     layers.clear()
-    same(play(ours, questions(4)), wanted, 0)
+    looks = [Looks()]
+    copied = play(ours, questions(4), looks)
+    same(copied, wanted, 5e-4)
     assert not layers
+    monkeypatch.setattr(spread, "LARGE", 0)
+    same(play(ours, questions(4), looks), copied, 5e-4)
+    assert layers
 
 
 def test_a_cache_is_used_up_by_what_is_kept_of_it(ours):
