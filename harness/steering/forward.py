@@ -6,7 +6,6 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -20,7 +19,7 @@ from harness.steering.eviction import SparseCache
 from harness.steering.guard import Guard, broken
 from harness.steering.hooks import attached
 from harness.steering.inputs import TEXT, Inputs, collate
-from harness.steering.method import ATTENTION, Steering
+from harness.steering.method import Steering
 from harness.steering.roomy import roomy
 from harness.steering.spread import spread
 from harness.steering.view import View
@@ -161,8 +160,7 @@ def encode(batch: Batch) -> Prefix:
     methods = [m for m in batch.methods if m.prefix == "with"]
     if view.shown is not None and not methods and not batch.streams and carried.carries(view):
         heads, rows = [_head(batch.samples[i]) for i in first], of.repeat_interleave(batch.beams)
-        plain, seen = partial(_plain, view), _sees_keys(batch)
-        if found := view.shown.begun(view, list(number), heads, rows, seen, plain):
+        if found := view.shown.begun(view, list(number), heads, rows, lambda some: _plain(view, some)):
             return Prefix(found[0], None, [found[1]] * len(batch.samples))
     blocks = [[_head(block[i]) for i in first] for block in batch.blocks]
     heads = Batch(view, methods, blocks[0], dict(zip(batch.streams, blocks[1:], strict=True)), peek=peek)
@@ -174,13 +172,9 @@ def encode(batch: Batch) -> Prefix:
     batch.looks = [heads.looks[number[s.shared[0]]] for s in batch.samples if s.shared] if heads.looks else ()
     # The index stays on the CPU: layers may lie on several devices.
     index = torch.cat([of + b * len(first) for b in range(len(blocks))])
-    spread(cache, index.repeat_interleave(batch.beams), _sees_keys(batch))
+    spread(cache, index.repeat_interleave(batch.beams))
     cuts = [row.shared[1] for row in batch.inputs if row.shared]
     return Prefix(cache, delta[index] if delta is not None else None, cuts)
-
-
-def _sees_keys(batch: Batch) -> bool:
-    return any(m.has(*ATTENTION) for m in batch.methods)
 
 
 def _plain(view: View, heads: Sequence[Inputs]) -> DynamicCache:
@@ -198,7 +192,7 @@ def _encode_text(batch: Batch) -> Prefix:
     cache = view.carried.cache(view, known) if view.carried and known else roomy(view)
     if known < len(tokens):
         forward(Batch(view, (), [head]), prefix=Prefix(cache, None, [known]))
-    spread(cache, torch.zeros(len(batch.samples) * batch.beams, dtype=torch.long), _sees_keys(batch))
+    spread(cache, torch.zeros(len(batch.samples) * batch.beams, dtype=torch.long))
     return Prefix(cache, None, [len(tokens)] * len(batch.samples))
 
 

@@ -36,7 +36,6 @@ class Shown:
         keys: Sequence[str],
         heads: Sequence[Inputs],
         of: Tensor,
-        seen: bool,
         encode: Callable[[Sequence[Inputs]], Any],
     ) -> tuple[DynamicCache, int] | None:
         """A cache whose rows hold their beginnings, and of how many tokens; None where the pictures end too far apart.
@@ -44,7 +43,6 @@ class Shown:
         Args:
             keys, heads: Of the beginnings, all of them different.
             of: The number of each row's beginning, on the CPU.
-            seen: Whether methods see keys or values.
             encode: Makes a cache of some of the heads, padded on the left.
         """
         tokens = [head.tensors["input_ids"][0].cpu() for head in heads]
@@ -66,7 +64,7 @@ class Shown:
             [(k[:, :, :length], v[:, :, :length]) for k, v in each]
             for each in zip(*(held[key].layers for key in keys), strict=True)
         ]
-        if pays(parts, of, seen):
+        if pays(parts, of):
             made.layers = layered(parts, of)
         else:
             for l, part in enumerate(parts):

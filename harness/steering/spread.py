@@ -19,10 +19,6 @@ from transformers import DynamicCache
 from harness.steering.cascade import Cascade, fill
 from harness.steering.roomy import RoomyLayer
 
-LARGE = 2**30
-"""Bytes of spread out keys and values from which they are spread again in each pass where something sees them so, which
-takes time."""
-
 ROOM = 16
 """Tokens that find room after a beginning: all rows are large here, and little is copied."""
 
@@ -143,17 +139,12 @@ class SpreadLayer(RoomyLayer):
         own.__init__()
 
 
-def spread(cache: DynamicCache, of: Tensor, seen: bool) -> None:
-    """Let the rows of a cache begin others.
-
-    Args:
-        of: Each row's beginning [rows], on the CPU.
-        seen: Whether methods see keys or values, which are spread out for them.
-    """
+def spread(cache: DynamicCache, of: Tensor) -> None:
+    """Let the rows of a cache begin others: `of` [rows] names each one's, on the CPU."""
     layers: list[Any] = list(cache.layers)
     if all(type(layer) is RoomyLayer and layer.is_initialized for layer in layers):
         parts = [[(k[None], v[None]) for k, v in zip(x.keys, x.values, strict=True)] for x in layers]
-        if pays(parts, of, seen):
+        if pays(parts, of):
             layers[:] = layered(parts, of)
             cache.layers = layers
             return
@@ -166,10 +157,8 @@ def layered(parts: Sequence[Beginnings], of: Tensor) -> list[Any]:
     return [SpreadLayer(part, of, scratch) for part in parts]
 
 
-def pays(layers: Sequence[Beginnings], of: Tensor, seen: bool) -> bool:
-    """Whether rows that begin so are held as beginnings. On a GPU, which would wait for each row, they are not."""
-    if layers[0][0][0].is_cuda:
-        return False
-    held = sum(k.nbytes + v.nbytes for part in layers for k, v in part)
-    rows = held // len(layers[0]) * len(of)
-    return rows >= max(LARGE if seen else 0, 2 * held)
+def pays(layers: Sequence[Beginnings], of: Tensor) -> bool:
+    """Whether rows that begin so hold their beginnings once. Elsewhere than on a CPU, which would wait for each, they do not."""
+    pairs = layers[0]
+    held = sum(k.nbytes + v.nbytes for k, v in pairs)
+    return pairs[0][0].device.type == "cpu" and held // len(pairs) * len(of) >= 2 * held

@@ -9,20 +9,24 @@ import torch
 
 from harness.checks.playing import play, same
 from harness.checks.zoo import sample, view
-from harness.steering import Steering, View, shown, spread
+from harness.steering import Steering, View, shown
 from harness.steering.roomy import roomy
 from harness.steering.shown import Shown
 from harness.steering.spread import SpreadLayer
 
 
 class Looks(Steering):
-    """Sees attention and changes nothing."""
+    """Sees attention; gives back what it saw in the first layers."""
 
     batch = True
 
+    def __init__(self, given: int):
+        super().__init__()
+        self.given = given
+
     def attention_weights(self, l, a, batch):
         assert a.shape[-1] == batch.columns
-        return a if l else None
+        return a if l < self.given else None
 
 
 def questions(length: int):
@@ -31,8 +35,7 @@ def questions(length: int):
 
 
 @pytest.fixture
-def ours(monkeypatch):
-    monkeypatch.setattr(spread, "LARGE", 0)
+def ours():
     made = View(view("llava").model)
     made.shown = Shown()
     return made
@@ -75,20 +78,14 @@ def test_other_pictures_under_the_same_key_would_be_told_apart_by_their_tokens(o
     same(play(ours, questions(4)), play(View(ours.model), questions(4)), 5e-4)
 
 
-def test_beginnings_are_held_once_and_copied_for_methods_that_see_them(ours, layers, monkeypatch):
+def test_beginnings_are_held_once_also_where_methods_see_them(ours, layers):
     ours.shown = None
-    monkeypatch.setattr(spread, "LARGE", 2**30)
     wanted = play(View(ours.model), [replace(one, shared=None) for one in questions(4)])
-    same(play(ours, questions(4)), wanted, 5e-4)
+    found = play(ours, questions(4))
+    same(found, wanted, 5e-4)
     assert layers
-    layers.clear()
-    looks = [Looks()]
-    copied = play(ours, questions(4), looks)
-    same(copied, wanted, 5e-4)
-    assert not layers
-    monkeypatch.setattr(spread, "LARGE", 0)
-    same(play(ours, questions(4), looks), copied, 5e-4)
-    assert layers
+    same(play(ours, questions(4), [Looks(0)]), found, 0)
+    same(play(ours, questions(4), [Looks(1)]), found, 5e-4)
 
 
 def test_a_cache_is_used_up_by_what_is_kept_of_it(ours):
