@@ -158,7 +158,7 @@ def layered(parts: Sequence[Beginnings], of: Tensor) -> list[Any]:
 
 
 def pays(layers: Sequence[Beginnings], of: Tensor) -> bool:
-    """Whether rows that begin so hold their beginnings once. Elsewhere than on a CPU, which would wait for each, they do not."""
+    """Whether rows that begin so hold their beginnings once: on a CPU. A GPU would wait for each of them."""
     pairs = layers[0]
     held = sum(k.nbytes + v.nbytes for k, v in pairs)
     return pairs[0][0].device.type == "cpu" and held // len(pairs) * len(of) >= 2 * held
