@@ -21,6 +21,7 @@ from harness.steering.blocks import attend
 from harness.steering.eviction import Sparse
 from harness.steering.guard import Point
 from harness.steering.method import Steering
+from harness.steering.returned import returned
 from harness.steering.view import STEERED
 
 _EDITS: dict[nn.Module, tuple[Batch, int, Sequence[Steering], Point]] = {}
@@ -144,15 +145,16 @@ def _chain(x: Tensor, point: str, layer: int, methods: Sequence[Steering], batch
             continue
         own = batch.rows(method.scope)
         count = _rows(method, x.shape[2])
-        new = getattr(method, point)(layer, x[own, :, -count:], batch)
+        given = x[own, :, -count:]
+        new = getattr(method, point)(layer, given, batch)
         if new is None:
             continue
-        edited = True
+        edited, new = True, returned(method, point, new, given)
         if new.shape == x.shape:
-            x = new.to(x.dtype)
+            x = new
         else:
             x = x.clone()
-            x[own, :, -count:] = new.to(x.dtype)
+            x[own, :, -count:] = new
     return x, edited
 
 

@@ -169,6 +169,10 @@ def _own(method: Steering, sample: Inputs, view: View, max_new_tokens: int, begu
     loop = Loop(batch, max_new_tokens, begun)
     with attached(batch):
         tokens = method.decode(loop)
+        if not isinstance(tokens, list) or not all(isinstance(t, int) for t in tokens):
+            raise UsageError(f"method={method.name}: `decode` must return a list of token ids, not {tokens!r:.60}")
+        if not batch.guard.passes:
+            raise UsageError(f"method={method.name}: `decode` never asked the model: begin with `loop.start()`")
     return Generated(tokens, "length" if len(tokens) >= max_new_tokens else "stop")
 
 

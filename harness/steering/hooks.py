@@ -15,6 +15,7 @@ from harness.steering.compat import cache_in
 from harness.steering.guard import Guard, Point, broken
 from harness.steering.method import ATTENTION, Steering
 from harness.steering.requirements import require
+from harness.steering.returned import returned
 from harness.steering.view import STEERED, View
 
 
@@ -98,7 +99,7 @@ def _edit(batch: Batch, method: Steering, point: str, l: int) -> Edit:
         new = call(l, mine, batch)
         if new is None:
             return None
-        new = new.to(x.dtype)
+        new = returned(method, point, new, mine)
         return new if len(mine) == len(x) else torch.cat([new, x[len(mine) :]])
 
     return edit

@@ -11,6 +11,7 @@ from transformers import LogitsProcessor
 from harness.core.decoding import Decoding
 from harness.steering.batch import Batch
 from harness.steering.guard import broken
+from harness.steering.returned import returned
 
 EXCLUDED = -1000.0
 """Log-probability of a token that a method excludes, so that continuations with fewer of them stay ahead (DoLa's
@@ -68,7 +69,7 @@ class Select(LogitsProcessor):
         z = scores[: batch.size]
         for method in batch.methods:
             if method.has("logits") and (new := method.logits(z, batch)) is not None:
-                z = new.to(scores.dtype)
+                z = returned(method, "logits", new, z)
         batch.step += 1
         if self.kept is not None:
             self.kept.append(z)

@@ -23,6 +23,7 @@ from harness.steering.batch import Batch
 from harness.steering.guard import broken
 from harness.steering.method import Steering
 from harness.steering.places import TOWER, Places
+from harness.steering.returned import returned
 from harness.steering.tower import TowerView, residual, tower_of
 from harness.steering.visible import Look, Visible
 
@@ -80,7 +81,9 @@ class Pass:
         visible: list[Visible] = []
         for method in methods if part is not None else ():
             if method.has("tower_qkv"):
-                q, k, v = method.tower_qkv(l, q, k, v, self.batch) or (q, k, v)
+                made = method.tower_qkv(l, q, k, v, self.batch)
+                if made is not None:
+                    q, k, v = (returned(method, "tower_qkv", x, like) for x, like in zip(made, (q, k, v), strict=True))
             if method.has("tower_visible") and (found := method.tower_visible(l, q, k, self.batch)) is not None:
                 visible.append(found)
         edits = [m for m in methods if m.has("tower_logits", "tower_weights")] if part is not None else []
@@ -99,14 +102,14 @@ class Pass:
         scores, edited = q @ k.transpose(2, 3) * scale, len(seen) > 1
         for method in methods:
             if method.has("tower_logits") and (new := method.tower_logits(l, scores, self.batch)) is not None:
-                scores, edited = new.to(scores.dtype), True
+                scores, edited = returned(method, "tower_logits", new, scores), True
         if seen:
             mask = reduce(torch.logical_and, (s.mask for s in seen))
             scores = scores.masked_fill(~mask[:, None], torch.finfo(scores.dtype).min)
         weights = F.softmax(scores, dim=-1, dtype=torch.float32).to(q.dtype)
         for method in methods:
             if method.has("tower_weights") and (new := method.tower_weights(l, weights, self.batch)) is not None:
-                weights, edited = new.to(weights.dtype), True
+                weights, edited = returned(method, "tower_weights", new, weights), True
         return weights @ v if edited else None
 
     def _count(self, start: int, n: int, visible: list[Visible]) -> None:
@@ -190,7 +193,7 @@ def _states(run: Pass, l: int, methods: Sequence[Steering]) -> Callable[..., Any
         run.batch.places = run.places
         for method in methods:
             if (new := method.tower_residual(l, x, run.batch)) is not None:
-                x, edited = new.to(x.dtype), True
+                x, edited = returned(method, "tower_residual", new, x), True
         if not edited:
             return None
         plain = output if torch.is_tensor(output) else output[0]
@@ -215,9 +218,9 @@ def _leave(run: Pass, methods: Sequence[Steering]) -> Callable[..., Any]:
             if (new := method.tower_output(states, run.batch)) is None:
                 continue
             if at == "last":
-                output.last_hidden_state = new.to(states.dtype)
+                output.last_hidden_state = returned(method, "tower_output", new, states, free=1)
             else:
-                recorded[int(at)] = new.to(states.dtype)
+                recorded[int(at)] = returned(method, "tower_output", new, states, free=1)
                 output.hidden_states = tuple(recorded)
 
     return hook

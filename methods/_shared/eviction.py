@@ -67,7 +67,7 @@ class Eviction(Steering):
             raise UsageError(f"method.{self.name}.cache={cache} is unknown: choose mask or evict")
         check_budget(f"method.{self.name}.budget", budget)
         self.budget, self.drops = budget, cache == "evict"
-        if budget is not None and (self.drops or self.looks_back):
+        if self.drops or (budget is not None and self.looks_back):
             self.prefix = "none"  # a shared prefix is encoded before the question is known, and would be dropped from
         self.conflicts = tuple(n for n in CACHES if n != self.name)
         self._begin()

@@ -227,6 +227,9 @@ def test_a_method_without_batches_runs_sample_by_sample():
         def prepare(self, run):
             sizes.append(len(run.samples))
 
+        def residual(self, l, h, batch):
+            return None
+
     sizes: list[int] = []
     play(view("llava"), three("llava"), [Alone()])
     assert sizes == [1, 1, 1]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.core.errors import FATAL
 from harness.core.model import Call
 from harness.models.hf.families import Text, families
 from harness.models.hf.prompts import Prompts
@@ -76,8 +77,7 @@ class Batching:
             by_length: dict[int, list[Call]] = {}
             for members in some:
                 for call in members:
-                    length = self.prompts.encode(call.request).tensors["input_ids"].shape[1]
-                    by_length.setdefault(length, []).append(call)
+                    by_length.setdefault(self._length(call), []).append(call)
             for _, members in sorted(by_length.items()):
                 yield from _pack([members], rows or self.rows(members[0]))
 
@@ -88,8 +88,8 @@ class Batching:
         if self.device != "cpu" or not groups or not groups[0][0].request.pictures:
             yield groups
             return
-        tokens = self.prompts.encode(groups[0][0].request).tensors["input_ids"].shape[1]
-        count = max(1, KEPT // (tokens * self._bytes()))
+        tokens = next(filter(None, (self._length(members[0]) for members in groups)), 0)
+        count = max(1, KEPT // (max(1, tokens) * self._bytes()))
         for start in range(0, len(groups), count):
             yield groups[start : start + count]
 
@@ -123,7 +123,16 @@ class Batching:
 
     def rows(self, call: Call) -> int:
         """Rows that fit: bounded by tokens on a CPU, by the key-value cache in free memory on a GPU."""
-        return self._rows(call, self.prompts.encode(call.request).tensors["input_ids"].shape[1])
+        return self._rows(call, self._length(call))
+
+    def _length(self, call: Call) -> int:
+        """Tokens of its prompt; 0 where it cannot be encoded, which costs its sample alone as soon as it is asked."""
+        try:
+            return self.prompts.encode(call.request).tensors["input_ids"].shape[1]
+        except FATAL:
+            raise
+        except Exception:  # pictures and processors fail in many ways
+            return 0
 
     def _rows(self, call: Call, prompt: int) -> int:
         """Of the longest prompt, in tokens."""

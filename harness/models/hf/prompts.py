@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from harness.core.errors import Unusable, UsageError
+from harness.core.errors import Unusable, UsageError, first_line
 from harness.core.picture import Picture
 from harness.core.types import Request
 from harness.models.hf.ahead import Ahead
@@ -200,7 +200,19 @@ class Prompts:
     def _processed(self, request: Request) -> tuple[str, dict[str, torch.Tensor]]:
         """The request's text, and what the processor makes of it and the pictures. Runs in threads as well."""
         text, pictures = self.text(request), [p.load() for p in request.pictures]
-        return text, dict(self.processor(images=pictures, text=[text], return_tensors="pt", **self._special(text)))
+        try:
+            made = self.processor(images=pictures, text=[text], return_tensors="pt", **self._special(text))
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as e:  # of damaged or foreign settings: anything
+            token = getattr(self.processor, "image_token", None)
+            count = text.count(token) if isinstance(token, str) and token else len(pictures)
+            why = f": the chat template writes {count} of {token} for them" if count != len(pictures) else ""
+            raise Unusable(
+                f"the checkpoint's processor cannot read {len(pictures)} pictures with this prompt "
+                f"({type(e).__name__}: {first_line(e)}){why}"
+            ) from e
+        return text, dict(made)
 
     def _keep(self, digest: str, seen: _Seen) -> None:
         self._seen[digest] = seen
