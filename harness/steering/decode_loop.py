@@ -11,6 +11,7 @@ from transformers import DynamicCache
 from harness.steering.batch import Batch
 from harness.steering.carried import Carried
 from harness.steering.compat import with_cache
+from harness.steering.finite import finite, lost
 from harness.steering.inputs import collate
 
 
@@ -98,4 +99,7 @@ class Loop:
         out = model(**tensors, **with_cache(self._cache), use_cache=True)
         self.batch.step += 1
         self.view.work.add(rows, tokens, 1)
-        return out.logits[:, -1].float()
+        logits = out.logits[:, -1].float()
+        if not bool(finite(logits).all()):
+            raise lost(self.view.dtype, self.batch.methods)
+        return logits

@@ -16,6 +16,7 @@ from harness.core.types import Likelihood
 from harness.steering import carried
 from harness.steering.batch import Batch
 from harness.steering.decode_loop import Loop
+from harness.steering.finite import Watch, require_finite
 from harness.steering.forward import encode, forward, peek, sharing, undisturbed
 from harness.steering.grouping import asking, batches, contrasted, rewritten
 from harness.steering.hooks import attached
@@ -211,7 +212,8 @@ def _play(
     prefix = encode(batch) if shared else None
     for method in batch.methods:
         method.prepare(batch)
-    out = forward(batch, max_new_tokens, prefix, select, criteria=ending, more=more, carry=True)
+    watch = select or Watch(batch)
+    out = forward(batch, max_new_tokens, prefix, watch, criteria=ending, more=more, carry=True)
     tokens = out[: len(batch.samples)].tolist()
     scores = torch.stack(select.kept, 1) if select and select.kept else None
     eos = set(batch.view.eos)
@@ -223,14 +225,15 @@ def _play(
         reason = "stop" if end < len(row) or (ending and ending.ended[i]) else "length"
         made.append(Generated(row[:end], reason, None if scores is None else scores[i], likelihood))
     forced = [len(f) for f in select.forced] if select and select.forced else None
-    _measure(batch, made, len(tokens[0]), forced)
+    # A sample takes part until it ends, its end-of-sequence token included.
+    own = forced or [min(len(tokens[0]), len(one.tokens) + (one.finish == "stop")) for one in made]
+    require_finite(batch, watch.steps, own)
+    _measure(batch, made, own)
     return made
 
 
-def _measure(batch: Batch, made: Sequence[Generated], passes: int, forced: Sequence[int] | None) -> None:
-    """Hand out what the methods measured: a sample takes part until it ends, its end-of-sequence token included.
-    `forced`: how many tokens were forced on each."""
-    own = forced or [min(passes, len(one.tokens) + (one.finish == "stop")) for one in made]
+def _measure(batch: Batch, made: Sequence[Generated], own: Sequence[int]) -> None:
+    """Hand out what the methods measured in the passes that each sample took part in."""
     for method in batch.methods:
         if isinstance(method, Probe):
             for name, found in method.readings(batch, own).items():

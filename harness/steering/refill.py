@@ -19,6 +19,7 @@ from torch.nn.functional import pad
 from harness.core.decoding import Decoding
 from harness.steering import carried
 from harness.steering.batch import Batch, Stream
+from harness.steering.finite import Watch, lost, require_finite
 from harness.steering.forward import encode, forward, peek, undisturbed
 from harness.steering.generation import Generated, check
 from harness.steering.grouping import asking, batches, contrasted, rewritten
@@ -270,7 +271,9 @@ class Refill:
             method.prepare(batch)
         cache = prefix.cache if prefix else roomy(view)
         with _positions(view) as seen:
-            first = forward(batch, 1, prefix, select, cache=cache, carry=True)[: len(some), 0].tolist()
+            watch = select or Watch(batch)
+            first = forward(batch, 1, prefix, watch, cache=cache, carry=True)[: len(some), 0].tolist()
+        require_finite(batch, watch.steps, [1] * len(some))
         _measure(methods, batch, some, [1] * len(some))
         for i, generator in enumerate(select.generators if select else ()):
             some[i].generator = generator
@@ -372,14 +375,18 @@ class Refill:
             batch.mask = pad(rows.mask.flatten(0, 1), (0, 1), value=1)
         logits = rows.feed(self.view.model, torch.tensor(fed, device=self.view.device))
         self.view.work.add(len(logits), 1 + width, 1)
-        if not width:
-            chosen = self.select.choose(logits[:, -1]) if self.select else logits[:, -1].argmax(-1)
-            right, tokens = None, [[token] for token in chosen.tolist()]
+        if self.select:
+            chosen = self.select.choose(logits[:, -1])
+            right, tokens, sound = None, [[token] for token in chosen.tolist()], self.select.sound
         else:
-            best = logits.argmax(-1).tolist()
+            largest, chosen = logits.max(-1)
+            sound, best = largest.isfinite().all(-1), chosen.tolist()
             right = [_agreed(some, own) for some, own in zip(guesses, best, strict=True)]
             tokens = [own[: count + 1] for own, count in zip(best, right, strict=True)]
-            rows.keep([1 + count for count in right], 1 + width)
+            if width:
+                rows.keep([1 + count for count in right], 1 + width)
+        if not bool(sound[self.taken].all()):
+            raise lost(self.view.dtype, self.methods)
         for i, (one, new) in enumerate(zip(self.seats, tokens, strict=True)):
             if one and one.lookup and not any(self._takes(one, token) for token in new):
                 one.lookup.add(new)

@@ -10,6 +10,7 @@ from transformers import LogitsProcessor
 
 from harness.core.decoding import Decoding
 from harness.steering.batch import Batch
+from harness.steering.finite import finite, lost
 from harness.steering.guard import broken
 from harness.steering.returned import returned
 
@@ -42,6 +43,9 @@ class Select(LogitsProcessor):
         """Tokens to pick instead of choosing, one row per sample."""
         self.among = [torch.tensor(list(a)) for a in among] if among else []
         """Tokens to choose from, one row per sample."""
+        self.sound = torch.ones(0, dtype=torch.bool)
+        """Which rows' logits were numbers at the last step, and `steps`: at each step of `generate()`."""
+        self.steps: list[Tensor] = []
         self.logp = [0.0] * len(self.forced)
         self.greedy = [True] * len(self.forced)
         """For the forced tokens so far: their log-probability, and whether each was the best."""
@@ -49,13 +53,17 @@ class Select(LogitsProcessor):
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         if self.batch.beams > 1:
             z = self._edited(scores)
+            self.steps.append(finite(z))
             return z if z is scores else z.log_softmax(-1)
         every = self.choose(scores).repeat(len(self.batch.blocks))[:, None]
+        self.steps.append(self.sound)
         return torch.full_like(scores, -torch.inf).scatter_(1, every, 0.0)
 
     def choose(self, scores: Tensor) -> Tensor:
         """One token for each sample [b], from the raw logits of all rows [rows, V]."""
-        token = self._token(self._edited(scores))
+        z = self._edited(scores)
+        self.sound = finite(z)
+        token = self._token(z)
         for method in self.batch.methods:
             if method.has("picked"):  # a method written before this point may keep something under the name
                 method.picked(token, self.batch)
@@ -85,6 +93,8 @@ class Select(LogitsProcessor):
     def _pick(self, z: Tensor) -> Tensor:
         """Of the allowed tokens the best one. Those that methods exclude are equal: the model's own logits tell which
         of them it is."""
+        if not bool(self.sound.all()):
+            raise lost(self.batch.view.dtype, self.batch.methods)
         chosen = []
         for row, plain, tokens in zip(z, self.batch._raw, self.among, strict=False):  # pyright: ignore
             tokens = tokens.to(z.device)
