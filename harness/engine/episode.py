@@ -13,6 +13,7 @@ from harness.core.reasoning import answered
 from harness.core.score import checked, number
 from harness.core.secrets import redacted
 from harness.core.types import Outcome, Reply, Request, Result, Sample, Step
+from harness.plugins.raised import place
 
 if TYPE_CHECKING:
     from harness.core.readings import Reading
@@ -153,9 +154,10 @@ def together(keys: Sequence[str]) -> str:
 
 def fault(error: Exception) -> dict[str, str]:
     """An error as a row keeps it: its type, one line, and the end of its traceback, without secrets."""
-    kind = "Unusable" if isinstance(error, Unusable) else type(error).__name__
+    kind, said = "Unusable" if isinstance(error, Unusable) else type(error).__name__, first_line(error, 1000)
+    where = place(error)
     return {
         "type": kind,
-        "message": first_line(error, 1000),
+        "message": f"{said} ({where})" if where else said,
         "traceback": redacted("".join(traceback.format_exception(error)))[-8000:],
     }

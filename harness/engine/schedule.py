@@ -178,7 +178,10 @@ class Scheduler:
         transcript, pipelines = Transcript(), list[Pipeline]()
 
         def play() -> Generator[Request, Reply, Outcome]:
-            pipelines.extend(p.begin(sample) for p in self.pipelines)
+            for pipeline in self.pipelines:
+                if not isinstance(begun := pipeline.begin(sample), Pipeline):
+                    raise UsageError(f"method={pipeline.name}: `begin` must return a pipeline, such as itself")
+                pipelines.append(begun)
             return (yield from _drive(self.task.episode(sample), ask))
 
         def ask(request: Request) -> Generator[Request, Reply, Reply]:
@@ -207,7 +210,13 @@ class Scheduler:
                 f"method={pipelines[0].name} asks questions of its own and cannot weigh given continuations: choose a "
                 "steering method, or a task that generates"
             )
-        return (yield from _drive(pipelines[0].respond(request), lambda inner: self._respond(inner, pipelines[1:])))
+        name, play = pipelines[0].name, pipelines[0].respond(request)
+        if not isinstance(play, Generator):
+            raise UsageError(f"method={name}: `respond` must be a generator: ask by `reply = yield request`")
+        reply = yield from _drive(play, lambda inner: self._respond(inner, pipelines[1:]))
+        if not isinstance(reply, Reply):
+            raise UsageError(f"method={name}: `respond` returned an object of type {type(reply).__name__}, not a Reply")
+        return reply
 
     def _step(self, pairs: Sequence[tuple[Episode, Reply | Exception | None]]) -> tuple[list[Episode], list[Result]]:
         """Advance episodes: those that ask, and the results of those that ended, both in the order given."""

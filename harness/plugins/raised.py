@@ -6,6 +6,7 @@ import errno
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -47,6 +48,19 @@ def named(*, traced: bool = False) -> Iterator[None]:
         raise fault from e
 
 
+def place(error: Exception) -> str:
+    """Where code of a plug-in raised an error: "method=mine: `prepare`, mine.py, line 8". Empty for other code, and for
+    errors whose message says it all."""
+    if isinstance(error, HarnessError) or not (frames := _frames(error.__traceback__)):
+        return ""
+    last, line = frames[-1]
+    # An answer's error comes through the task that asked.
+    owner = next(
+        (frame for frame, _ in reversed(frames) if isinstance(frame.f_locals.get("self"), Task | Method)), last
+    )
+    return f"{_owner(owner)}: `{owner.f_code.co_name}`, {Path(last.f_code.co_filename).name}, line {line}"
+
+
 def what(error: BaseException) -> str:
     """ "KeyError ('x')", or the type alone where there is no message."""
     kind, said = type(error).__name__, first_line(error)
@@ -62,8 +76,7 @@ def _stopped(trace: TracebackType | None) -> bool:
 def _frames(trace: TracebackType | None) -> list[tuple[FrameType, int]]:
     """The frames of plug-ins with their lines, outermost first."""
     frames = list(traceback.walk_tb(trace))
-    installed = {entry.value.split(".")[0].split(":")[0] for entry in _entries()} if frames else set()
-    return [(frame, line) for frame, line in frames if _of_plugin(frame, installed)]
+    return [(frame, line) for frame, line in frames if _of_plugin(frame)]
 
 
 def _entries() -> Iterator[metadata.EntryPoint]:
@@ -71,9 +84,15 @@ def _entries() -> Iterator[metadata.EntryPoint]:
         yield from metadata.entry_points(group=group)
 
 
-def _of_plugin(frame: FrameType, installed: set[str]) -> bool:
+@cache
+def _installed() -> frozenset[str]:
+    """Packages that offer plug-ins."""
+    return frozenset(entry.value.split(".")[0].split(":")[0] for entry in _entries())
+
+
+def _of_plugin(frame: FrameType) -> bool:
     module = str(frame.f_globals.get("__name__"))
-    if module.startswith(OURS) or module.split(".")[0] in installed:
+    if module.startswith(OURS) or module.split(".")[0] in _installed():
         return True
     file = Path(frame.f_code.co_filename).resolve()
     return "site-packages" not in file.parts and any(file.is_relative_to(place) for place in PLACES)

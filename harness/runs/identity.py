@@ -30,10 +30,11 @@ INERT = {
     "harness/core/sinks.py",
     "harness/core/verified.py",
     "harness/plugins/plugin.py",
+    "harness/plugins/raised.py",
     "harness/plugins/registry.py",
 }
-"""They find plug-ins, cards and files, and what they find is in the identity; they redact messages, or name what
-`import harness` offers."""
+"""They find plug-ins, cards and files, and what they find is in the identity; they redact or word messages, or name
+what `import harness` offers."""
 
 
 def digest(parts: Mapping[str, Any]) -> str:

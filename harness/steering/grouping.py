@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 
+from harness.core.errors import UsageError
 from harness.steering.batch import Stream
 from harness.steering.forward import sharing
 from harness.steering.inputs import Inputs
@@ -15,8 +16,17 @@ from harness.steering.view import View
 def rewritten(methods: Sequence[Steering], sample: Inputs, view: View) -> Inputs:
     for method in methods:
         if method.has("rewrite"):
-            sample = method.rewrite(sample, view) or sample
+            made = method.rewrite(sample, view)
+            if made is not None and not isinstance(made, Inputs):
+                raise _foreign(method, "rewrite", made)
+            sample = made or sample
     return sample
+
+
+def _foreign(method: Steering, point: str, made: object) -> UsageError:
+    return UsageError(
+        f"method={method.name}: `{point}` returned an object of type {type(made).__name__}: return Inputs, or None"
+    )
 
 
 @contextlib.contextmanager
@@ -34,7 +44,10 @@ def contrasted(methods: Sequence[Steering], sample: Inputs, view: View) -> dict[
     found: dict[Stream, Inputs] = {}
     for method in methods:
         if method.contrasts and (made := method.contrast(sample, view)) is not None:
-            found |= {(method, n): row for n, row in enumerate([made] if isinstance(made, Inputs) else made)}
+            rows = [made] if isinstance(made, Inputs) else made
+            if not isinstance(rows, Sequence) or not all(isinstance(row, Inputs) for row in rows):
+                raise _foreign(method, "contrast", made)
+            found |= {(method, n): row for n, row in enumerate(rows)}
     return found
 
 

@@ -269,6 +269,7 @@ def test_what_is_no_artefact_is_refused(workdir, made, says, capsys):
     Path("plug/shift.py").write_text(
         "import torch\nfrom harness.steering import Steering\nclass Shift(Steering):\n"
         f"    def calibrate(self, bench):\n        return {made}\n"
+        "    def residual(self, l, h, batch):\n        return h + self.artefact['shift']\n"
     )
     Path("plug/shift.yaml").write_text("_target_: shift.Shift\nkind: steering\ncard: {title: x}\n")
     forget()
