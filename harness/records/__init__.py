@@ -3,6 +3,7 @@ them have in common."""
 
 from harness.records.files import existing, has, labels, picture_folder, plain_stem, record_files, tables, walk
 from harness.records.folder import Folder, beside
+from harness.records.groups import told_apart
 from harness.records.package import packaged, packaged_pictures
 from harness.records.pictures import LATER, Absent, Named, Stored, facts, mark, place_of, shown, table_pictures
 from harness.records.questions import Question, QuestionTask, questions
@@ -47,6 +48,7 @@ __all__ = [
     "shown",
     "table_pictures",
     "tables",
+    "told_apart",
     "unreadable",
     "walk",
     "with_record",

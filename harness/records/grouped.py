@@ -16,7 +16,7 @@ def grouped(results: Sequence[Result], score: str, *, binary: bool = True) -> li
     """
     rows = [(r.group, r.cluster, r.outcome.scores[score]) for r in results if r.outcome]
     out = []
-    for group in ("all", *dict.fromkeys(of for of, _, _ in rows)) if rows else ():
+    for group in dict.fromkeys(["all", *(of for of, _, _ in rows)]) if rows else ():
         some = [(value, cluster) for of, cluster, value in rows if group in ("all", of)]
         found = mean([v for v, _ in some], [c for _, c in some], binary)
         out.append(found.metric(score, group, primary=group == "all"))

@@ -12,6 +12,7 @@ from harness.core.picture import Picture
 from harness.core.types import Sample
 from harness.records.files import existing, labels, record_files, tables
 from harness.records.folder import Folder, beside
+from harness.records.groups import told_apart
 from harness.records.pictures import Named
 from harness.records.rows import unreadable
 from harness.records.settings import Settings
@@ -64,7 +65,7 @@ def questions(root: Path) -> Source[Question]:
         UsageError: no row is a question.
     """
     existing(root, "a folder with a .jsonl file and pictures, or one file")
-    found = once(_read(root, beside(root, None)))
+    found = told_apart(once(_read(root, beside(root, None))))
     if all(q.fault for q in found):
         wanted = f"{' or '.join(FIELDS['text'])} and {' or '.join(FIELDS['target'])}"
         raise UsageError(f"task.root={root} holds no question: its rows need {wanted}")
@@ -81,10 +82,10 @@ def _read(root: Path, folder: Folder) -> Iterator[Question]:
 
 def _question(row: Any, name: str, where: str, folder: Folder) -> Question:
     if reason := unreadable(row):
-        return Question(name, name, fault=f"{where}: {reason}")
+        return Question(name, name, "", fault=f"{where}: {reason}")
     found = {key: next((row[n] for n in names if row.get(n) is not None), None) for key, names in FIELDS.items()}
     name = str(found["id"]) if found["id"] is not None else name
-    group = str(found["group"] or "all")
+    group = "" if found["group"] is None else str(found["group"])
     for key in ("text", "target"):
         if found[key] in (None, ""):
             return Question(name, name, group, fault=f"{where}: has no field {' or '.join(FIELDS[key])}")

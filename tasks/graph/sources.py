@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.core import Missing, UsageError
 from harness.records import Source, digest, existing, labels, once, packaged, record_files, tables, unreadable
+from harness.records.groups import group_name
 from harness.tasks.graph.planted import GROUPS, VARIANTS
 from harness.tasks.graph.settings import Settings
 
@@ -75,7 +76,7 @@ def _node(row: dict[str, Any], name: str, groups: Sequence[str], told: str | Non
     question = ASKED.format(
         groups=listed, told=f"{told} " if told else "", listing=row["listing"], centre=row["centre"]
     )
-    known = (str(row["cluster"]), str(row["variant"]), str(row.get("arm", "none")))
+    known = (str(row["cluster"]), group_name(str(row["variant"])), group_name(str(row.get("arm", "none"))))
     return Node(name, *known, question, row["group"], tuple(groups), likeliest, str(row["centre"]))
 
 

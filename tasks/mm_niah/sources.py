@@ -23,6 +23,7 @@ from harness.records import (
     rows,
     unreadable,
 )
+from harness.records.groups import group_name
 from harness.tasks.mm_niah.scoring import SUBTASKS, Answer
 from harness.tasks.mm_niah.settings import Settings
 
@@ -98,7 +99,7 @@ def _official(root: Path, data: str, subtasks: Sequence[str]) -> Iterator[Docume
         base = path.parent.parent if path.parent.name == "annotations" else path.parent
         folder = Folder([base / "images", path.parent / "images", path.parent], within=root if path != root else base)
         for number, row in enumerate(rows(path), 1):
-            yield _record(row, subtask, f"{path.name}, row {number}", folder, f"{called[path]}:{number}")
+            yield _record(row, group_name(subtask), f"{path.name}, row {number}", folder, f"{called[path]}:{number}")
 
 
 def _record(row: Any, subtask: str, where: str, picture: Any, name: str) -> Document:

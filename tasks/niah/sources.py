@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.core import Missing, UsageError
 from harness.records import Source, digest, existing, labels, packaged, plain_stem, record_files, tables, unreadable
+from harness.records.groups import group_name
 from harness.tasks.niah.settings import Settings
 from harness.tasks.niah.variants import VARIANTS, prefix, prompt
 
@@ -71,10 +72,10 @@ def _local(root: Path, s: Settings) -> Iterator[dict[str, Any]]:
         raise Missing(f"task.root={root} holds no .jsonl file: give RULER's <task>/validation.jsonl")
     called = labels(files, root, _variant)
     for path, table in tables(files, ("input", "outputs")):
-        name = _variant(path)
+        variant = group_name(_variant(path))
         for number, row in enumerate(table, 1):
             where = f"{called[path]}:{number}"
-            known = {"id": where, "cluster": where, "variant": name}
+            known = {"id": where, "cluster": where, "variant": variant}
             if fault := _fault(row):
                 yield {**known, "fault": f"{path.name}, row {number}: {fault}"}
             elif not s.lengths or row.get("length") in s.lengths:

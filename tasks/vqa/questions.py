@@ -45,7 +45,7 @@ def questions(part: Part, s: Settings, kind: Kind, parts: Sequence[Part]) -> Ite
             yield Question(name, f"local:{name}", fault=row)
             continue
         own = _text(row.cells, columns, "id") or name
-        group = _text(row.cells, columns, "group") or "all"
+        group = _text(row.cells, columns, "group")
         cluster, pictures = f"local:{name}", []
         try:
             pictures = _pictures(row, columns, finder, naming, name)

@@ -25,7 +25,7 @@ class Question:
 
     id: str
     cluster: str
-    group: str = "all"
+    group: str = ""
     question: str = ""
     answers: tuple[str, ...] = ()
     options: tuple[str, ...] = ()

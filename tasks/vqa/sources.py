@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.core import Picture, UsageError
-from harness.records import Absent, Source, gathered
+from harness.records import Absent, Source, gathered, told_apart
 from harness.tasks.vqa.kinds import KINDS, METRICS, PLACED, How, Kind
 from harness.tasks.vqa.part import part_of
 from harness.tasks.vqa.pictures import placed
@@ -29,7 +29,7 @@ def load(s: Settings) -> tuple[Source[Question], Kind]:
     where = parts[0].table.name if len(parts) == 1 else str(name)
     rows = [row for part in parts for row in part.rows if isinstance(row, Row)]
     kind = _kind(s, rows, where)
-    records = _unique([q for part in parts for q in questions(part, s, kind, parts)])
+    records = told_apart(_unique([q for part in parts for q in questions(part, s, kind, parts)]))
     if all(q.fault for q in records):
         raise UsageError(f"no row of {where} can be asked; the first: {records[0].fault}")
     own = s.data == CALIBRATION

@@ -146,6 +146,17 @@ def test_rows_of_ones_own(workdir):
     assert "row mine:3: has no group and no centre" in (run / "samples.jsonl").read_text()
 
 
+def test_variants_and_arms_of_ones_own_called_all(workdir):
+    one = {"listing": "node a is linked to [node b (likes red)]", "centre": "a"}
+    rows = [one | {"group": g, "variant": v, "arm": "all"} for g, v in (("red", "all"), ("blue", "x"))]
+    (workdir / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    words = ["task=graph", "task.data=local", "task.root=mine.jsonl", "model=oracle", "logger=quiet"]
+    assert main(["eval", *words]) == 0
+    (run,) = Path("results/runs").glob("*")
+    found = {group: m["n"] for (name, group), m in results(run).items() if name == "accuracy"}
+    assert found == {"all": 2, "group all": 2, "x": 1}
+
+
 def test_files_without_a_row(workdir, capsys):
     (workdir / "mine.jsonl").write_text('{"listing": "x"}')
     assert main(["eval", "task=graph", "task.data=local", "task.root=mine.jsonl", "model=oracle"]) == 2

@@ -197,6 +197,10 @@ def test_official_files(workdir):
     assert main(["eval", "task=mm_niah", "task.data=val", "task.root=mm", "model=oracle", "logger=quiet"]) == 3
     found = stored()
     assert found["failed", "all"]["value"] == pytest.approx(6 / 7) and found["score", "all"]["n"] == 1
+    (folder / "all.jsonl").write_text(json.dumps(good))
+    words = ["task=mm_niah", "task.data=val", f"task.root={folder / 'all.jsonl'}", "model=oracle", "logger=quiet"]
+    assert main(["eval", *words, "results=alone"]) == 0
+    assert "group all" in next(Path("alone/runs").glob("*/metrics.json")).read_text()
 
 
 @pytest.mark.parametrize(

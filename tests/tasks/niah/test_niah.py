@@ -161,6 +161,14 @@ def test_rulers_own_files(workdir):
     assert found["string_match", "all"]["value"] == 1 and found["failed", "all"]["value"] == pytest.approx(5 / 6)
 
 
+def test_a_file_called_all(workdir):
+    row = {"input": "... is: 1234567. What?", "outputs": ["1234567"], "length": 512}
+    Path("all.jsonl").write_text(json.dumps(row))
+    words = ["task=niah", "task.data=ruler", "task.root=all.jsonl", "task.lengths=null", "model=oracle", "logger=quiet"]
+    assert main(["eval", *words]) == 0
+    assert stored()["string_match", "group all"]["n"] == stored()["string_match", "all"]["n"] == 1
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -343,6 +343,29 @@ def test_groups_clusters_and_prompts_by_any_column(tmp_path):
     assert accuracy == {"all": (pytest.approx(2 / 3), True), "1": (0.5, False), "2": (1, False)}
 
 
+@pytest.mark.parametrize(
+    ("name", "answers"),
+    [("yesno", ["yes", "no", "yes"]), ("short", "red"), ("number", 3), ("choice", "A"), ("free", "red")],
+)
+@pytest.mark.parametrize("categories", [("", "x", "x"), (None, "x", "y"), ("all", "x", "x"), ("all", None, "x")])
+def test_no_group_is_taken_for_all(tmp_path, name, answers, categories):
+    answers = answers if isinstance(answers, list) else [answers] * 3
+    options = {"options": ["red", "blue"]} if name == "choice" else {}
+    written(tmp_path / "rows.jsonl", [row(a, category=c, **options) for a, c in zip(answers, categories, strict=True)])
+    task = vqa(tmp_path, kind=name)
+    called = {"": "no group", None: "no group", "all": "group all"}
+    assert [s.group for s in task.samples()] == [called.get(c, c) for c in categories]
+    found = task.metrics(played(task, [str(a) for a in answers]))
+    assert {m.group for m in found} == {"all", *(called.get(c, c) for c in categories)}
+    assert len({(m.name, m.group) for m in found}) == len(found)
+
+
+def test_a_table_beside_one_with_groups(tmp_path):
+    written(tmp_path / "a" / "rows.jsonl", [row("yes", category="x"), row("no", category="y"), "{broken"])
+    written(tmp_path / "b" / "rows.jsonl", [row("no")])
+    assert [s.group for s in vqa(tmp_path).samples()] == ["x", "y", "no group", "no group"]
+
+
 def test_questions_without_pictures(tmp_path):
     written(tmp_path / "rows.jsonl", [{"question": "2 + 3?", "answer": 5}, {"question": "1 + 1?", "answer": 2}])
     task = vqa(tmp_path, columns={"image": "none"})
