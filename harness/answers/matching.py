@@ -37,15 +37,17 @@ def matched(rows: Rows, asked: Asked, id_field: str | None, by: str) -> tuple[Fi
         return found, contents
     fits = [_by_id(contents, f) for f in fields]
     sound = [f for f in fits if f.sound and (trusted or _numbered_alike(rows, asked, f, id_field))]
+    content = None
     if not sound and not trusted:
         contradicted = any(f.other for f in fits if f.by.rpartition(".")[2] not in POSITIONS)
-        made = [_by_content(contents, sure=contradicted), *(by_position(contents, f) for f in fields)]
+        content = _by_content(contents, sure=contradicted)
+        made = [content, *(by_position(contents, f) for f in fields)]
         made += [by_blocks(contents, f) for f in fields]
         made += [] if contradicted else [by_blocks(contents, None), by_position(contents, None)]
         sound = [f for f in made if f and f.sound]
     if sound:
         return max(sound, key=lambda f: f.used), contents  # of equals the first
-    raise UsageError(refusal(contents, fits, fields))
+    raise UsageError(refusal(contents, fits, content))
 
 
 def _id_fields(rows: Rows) -> Iterator[str]:

@@ -10,11 +10,14 @@ from harness.answers.fit import Fit
 from harness.answers.rows import at
 
 
-def refusal(contents: Contents, fits: list[Fit], fields: list[str]) -> str:
-    """Why nothing fits, by the field that came nearest."""
+def refusal(contents: Contents, fits: list[Fit], content: Fit | None) -> str:
+    """Why nothing fits, by the field that came nearest. `fits`: by each field that may be the id; `content`: by
+    question and picture."""
     rows, samples = contents.rows, contents.asked.samples
     called = next(iter(contents.asked.names), "none")
-    if not fields:
+    if content and _lacks_split(contents, content) and not any(map(_knows, fits)):
+        fits = [content]
+    if not fits:
         said = ", ".join(rows.fields)
         return f"{rows.path} has no field for the id (fields: {said}): name it by model.id_field=FIELD"
     fit = max(fits, key=lambda f: (bool(f.unclear), len(f.other), f.used, len(f.foreign)))
@@ -60,6 +63,19 @@ def refusal(contents: Contents, fits: list[Fit], fields: list[str]) -> str:
         f"none of the {len(rows)} rows in {rows.path} matches a sample: {fit.by}={at(rows.rows[0], fit.by)!r}, samples "
         f"are named like {called!r}: use ids that harness show task=NAME --ids prints{counted}"
     )
+
+
+def _lacks_split(contents: Contents, fit: Fit) -> bool:
+    """Whether only the split is missing, or another one: each row means one sample of several splits, or all rows mean
+    a split that this run does not ask."""
+    samples = contents.asked.samples
+    apart = [len({samples[j].group for j in found}) == len(found) for _, found in fit.unclear]
+    return all(apart) if apart else len(fit.foreign) == len(contents.rows)
+
+
+def _knows(fit: Fit) -> bool:
+    """Whether any row has an id that samples have, too."""
+    return bool(fit.used or fit.foreign or fit.other or fit.unclear)
 
 
 def _short(text: Any) -> str:

@@ -127,6 +127,16 @@ def test_one_file_for_several_splits(tmp_path):
     assert right(one) == 24 and one.facts["unused"] == {"are of another split": 48}
     with pytest.raises(UsageError, match=r"may mean 3 samples \(of adversarial, popular, random\).*task\.splits="):
         read(jsonl(tmp_path / "b.jsonl", [{"question_id": 2, "text": "No"}]), samples)
+    for more in ({}, {"id": "x"}):
+        shuffled = samples[::-1]
+        same = [{"question": s.data["question"], "image": s.data["image"], "response": "no"} | more for s in shuffled]
+        with pytest.raises(UsageError, match=r"line 2 may mean 3 samples .*add a field split to the rows") as e:
+            read(jsonl(tmp_path / "c.jsonl", same), samples)
+        assert "\n" not in str(e.value)
+        split = [r | {"split": s.group} for r, s in zip(same, shuffled, strict=True)]
+        assert len(read(jsonl(tmp_path / "d.jsonl", split), samples).answers) == 72
+        with pytest.raises(UsageError, match=r"all 24 rows .* of another split \(split='popular'\)"):
+            read(jsonl(tmp_path / "e.jsonl", split[24:48]))
     named = jsonl(
         tmp_path / "llava_popular.jsonl", [{"question_id": r["question_id"], "text": "No"} for r in made[:24]]
     )
