@@ -143,6 +143,11 @@ def test_another_configuration(folder):
         ("model.safetensors", None, "holds no weights: model.safetensors is missing"),
         ("tokenizer.json", None, "its tokenizer cannot be read: copy tokenizer.json"),
         ("processor_config.json", None, "it holds no image processor: copy preprocessor_config.json"),
+        *(
+            (f"{name}.json", content, f": {name}.json is not a JSON object: download it again")
+            for name in ("config", "generation_config", "tokenizer", "tokenizer_config", "processor_config")
+            for content in ("[]", "null")
+        ),
     ],
 )
 def test_a_damaged_or_missing_file(folder, name, content, said):
@@ -152,6 +157,34 @@ def test_a_damaged_or_missing_file(folder, name, content, said):
     else:
         file.write_bytes(content.encode() if isinstance(content, str) else file.read_bytes()[:content])
     assert said in refused(folder)
+
+
+def test_lists_in_other_files_are_not_ours_to_judge(folder, answer):
+    (folder / "modules.json").write_text("[]")
+    assert answered(hf(folder)) == answer
+
+
+def test_a_folder_without_what_prompts_begin_with_says_so(folder):
+    (folder / "tokenizer_config.json").unlink()
+    model = hf(folder)
+    model.load([])
+    (said,) = model.remarks()
+    assert str(folder) in said and "holds no tokenizer_config.json, which says what prompts begin with" in said
+    assert not hf(folder, gguf="model.gguf").remarks() and not hf("owner/name").remarks() and not hf().remarks()
+
+
+@pytest.mark.parametrize("layer", [-9, 4, [-1, -5]])
+def test_a_layer_that_the_tower_does_not_have(folder, layer):
+    edit(folder / "config.json", vision_feature_layer=layer)
+    said = refused(folder, UsageError)
+    at = layer if isinstance(layer, int) else layer[1]
+    assert f"config.json has vision_feature_layer={at}, and its vision tower has 3 layers" in said
+
+
+@pytest.mark.parametrize("layer", [-4, 3])
+def test_the_first_and_the_last_layer_of_the_tower(folder, layer):
+    edit(folder / "config.json", vision_feature_layer=layer)
+    assert answered(hf(folder))
 
 
 def test_another_models_tokenizer(folder):

@@ -14,6 +14,12 @@ PICKLED = "its weights are pickles, which can run code: save them as safetensors
 ADAPTER = "is an adapter, not a model: merge it into its model (merge_and_unload of peft) and save that"
 SMALL = 2**20
 """Bytes of a JSON file that is read as a trial."""
+OBJECTS = {
+    *("config.json", "generation_config.json", "tokenizer_config.json", "tokenizer.json", "special_tokens_map.json"),
+    *("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json", "chat_template.json"),
+}
+"""Files that hold a JSON object. Others of a checkpoint may hold lists."""
+SAYING = "tokenizer_config.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 
 
@@ -37,7 +43,7 @@ def check_files(folder: Path, *, shown: str, gguf: str | None, trust: bool) -> N
         trust: Whether pickles may be read.
 
     Raises:
-        Missing: a file is not there, cut short, or a pointer of Git LFS.
+        Missing: a file is not there, cut short, not what its name says, or a pointer of Git LFS.
         UsageError: the weights are pickles, and these are not trusted.
     """
     here = f"model.path={shown}"
@@ -47,7 +53,9 @@ def check_files(folder: Path, *, shown: str, gguf: str | None, trust: bool) -> N
         if head.startswith(POINTER):
             raise Missing(f"{here}: {file.name} is a pointer of Git LFS, not the file: run git lfs pull there")
         if file.suffix == ".json" and len(head) < SMALL:
-            _json(here, file.name, head)
+            value = _json(here, file.name, head)
+            if file.name in OBJECTS and not isinstance(value, dict):
+                raise Missing(f"{here}: {file.name} is not a JSON object: download it again")
     if gguf:
         if not (folder / gguf).is_file():
             raise Missing(f"{here} holds no {gguf}, which model.gguf names")
@@ -68,6 +76,17 @@ def check_files(folder: Path, *, shown: str, gguf: str | None, trust: bool) -> N
         if (folder / "adapter_config.json").is_file():
             raise Missing(f"{here} {ADAPTER}")
         raise Missing(f"{here} holds no weights: model.safetensors is missing")
+
+
+def unsaid(folder: Path, gguf: str | None) -> str:
+    """A remark where a user's folder lacks a file without which it loads, but may be asked otherwise than it was
+    trained; else "". Not an error: some old tokenizers never had it. GGUF files hold what it says."""
+    if gguf or not folder.is_dir() or (folder / SAYING).is_file():
+        return ""
+    return (
+        f"model.path={folder} holds no {SAYING}, which says what prompts begin with: copy it from the model that it "
+        "was made from, if that has one"
+    )
 
 
 def _json(here: str, name: str, text: bytes) -> Any:

@@ -53,6 +53,7 @@ def read(checkpoint: Checkpoint, **options: Any) -> tuple[Any, Any]:
     where |= {"revision": checkpoint.revision} if checkpoint.revision else {}
     where |= {"gguf_file": checkpoint.gguf} if checkpoint.gguf else {}
     config = AutoConfig.from_pretrained(path, **where)
+    _tower(path, config)
     sees = config.model_type in SEEING or "AutoModelForImageTextToText" in (getattr(config, "auto_map", None) or {})
     if checkpoint.partial:
         torch.manual_seed(0)
@@ -102,6 +103,19 @@ def fault(name: str, path: str, error: Exception) -> HarnessError:
         return Missing(f"{where}: {line}")
     kind = type(error).__name__
     return Missing(f"{where}: its files do not fit each other ({kind}: {line}): is config.json that of these weights?")
+
+
+def _tower(path: str, config: Any) -> None:
+    """Raises UsageError where the configuration reads a layer that the vision tower does not have."""
+    layers = getattr(getattr(config, "vision_config", None), "num_hidden_layers", None)
+    for name in ("vision_feature_layer", "vision_feature_layers"):
+        read = getattr(config, name, None)
+        for at in read if isinstance(read, list | tuple) else [read]:
+            if isinstance(layers, int) and isinstance(at, int) and not -layers - 1 <= at <= layers:
+                raise UsageError(
+                    f"model.path={path}: config.json has {name}={at}, and its vision tower has {layers} layers "
+                    "(vision_config.num_hidden_layers): take the config.json that belongs to these weights"
+                )
 
 
 def _fit(path: str, info: Mapping[str, Any]) -> None:

@@ -201,8 +201,10 @@ class HFModel(Model):
         return read(Checkpoint(path, self.revision, gguf, self.partial, self.trust), **options)
 
     def remarks(self) -> list[str]:
+        from harness.models.hf.files import unsaid
+
         lacks = "model.partial=true: weights that the checkpoint lacks are random, and none are checked"
-        return [lacks] if self.partial else []
+        return [line for line in (lacks if self.partial else "", unsaid(Path(self.path), self.gguf)) if line]
 
     def describe(self) -> dict[str, Any]:
         from harness.models.hf.linear import is_packed
