@@ -41,10 +41,7 @@ class Chance(_Reference):
 
 
 class Oracle(_Reference):
-    """Answers with the task's own key, which marks the ceiling. It looks at each picture as a model would, so that a
-    run also checks the records: a picture that cannot be read costs its samples."""
-
-    reads_pictures = True
+    """Answers with the task's own key, which marks the ceiling."""
 
     def _text(self, call: Call) -> str:
         return self.task.oracle(call.sample, call.request)

@@ -6,7 +6,6 @@ import json
 
 import datasets
 import pytest
-from PIL import Image
 
 from harness.cli import main
 from harness.runs.journal import read as journal
@@ -58,8 +57,6 @@ def test_answers_that_belong_to_other_images_are_refused(workdir, capsys):
 
 def test_a_bad_row_makes_the_run_partial(workdir):
     rows = (DATA / "coco_pope_random_first120.json").read_text().splitlines()
-    for name in {json.loads(row)["image"] for row in rows}:
-        Image.new("RGB", (8, 8)).save(workdir / name)
     rows[3] = json.dumps(json.loads(rows[3]) | {"label": 0})
     (workdir / "coco_pope_random.json").write_text("\n".join(rows))
     words = ["eval", "task=pope", "model=oracle", "task.data=coco", "task.root=coco_pope_random.json"]
