@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.commands.words import say
+from harness.commands.words import say, warn
 from harness.config.parser import Parser, one_of
 from harness.core.verified import LEVELS
 from harness.plugins.plugin import Plugin
@@ -34,6 +34,9 @@ def run(given: Any) -> int:
             say(f"  {name:<{width}}  {level}{_about(plugin)}")
         if kind == "methods":
             say("  (second column: how far it was compared with its authors' code; see harness show method=NAME)")
+    groups = {KINDS[kind] for kind in kinds}
+    for fault in dict.fromkeys(text for (group, _), text in registry.faults.items() if group in groups):
+        warn(f"left out: {fault}")
     return 0
 
 
@@ -44,7 +47,7 @@ def _about(plugin: Plugin) -> str:
         parts.append(f"[{plugin.kind}, {paper}]")
     if plugin.group == "task":
         parts.append(f"[{', '.join(plugin.raw.get('variants') or {})}]")
-    if members := plugin.card.get("members"):  # models of one backend: model=zoo mixer=NAME
+    if plugin.group == "model" and (members := plugin.card.get("members")):  # of zoo: mixer=NAME
         folder = ROOT / str(members["folder"])
         parts.append(f"[{members['setting']}=: {', '.join(sorted(p.name for p in folder.iterdir() if p.is_dir()))}]")
     return " ".join(parts)

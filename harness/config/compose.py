@@ -102,7 +102,7 @@ def check_names(overrides: Sequence[str], registry: Registry) -> None:
                 raise UsageError(f"{word} names nothing: choose one of {', '.join(known)}")
             for name in found:
                 if name not in known:
-                    raise UsageError(unknown(key, name, known))
+                    raise UsageError(registry.faults.get((key, name)) or unknown(key, name, known))
         elif key not in KEYS and key.split(".")[0].split("/")[0] not in (*GROUPS, *KEYS, "hydra"):
             raise UsageError(f"unknown setting {key}: {nearest(key.split('.')[0], (*GROUPS, *KEYS))}")
     if not any(word.startswith("task=") for word in overrides):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import __version__
-from harness.core.errors import HarnessError, UsageError, first_line
+from harness.core.errors import UsageError, first_line
 from harness.leaderboard import (
     downloads,
     faults,
@@ -165,15 +165,11 @@ def _attempt(
 
 
 def _cards(folders: Sequence[str], configs: Iterable[Any], say: Callable[[str], None]) -> dict[str, dict[str, Plugin]]:
-    """The known plug-ins, those of the runs' own folders among them. A faulty folder costs its cards, not the site."""
-    good = list(folders)
-    for folder in folders_of(configs):
-        try:
-            Registry([folder])
-            good.append(folder)
-        except HarnessError as e:
-            say(f"plug-ins of {folder} are shown without their cards: {e}")
-    return Registry(good).groups
+    """The known plug-ins, those of the runs' own folders among them. A faulty one costs its card, not the site."""
+    registry = Registry([*folders, *folders_of(configs)])
+    for fault in dict.fromkeys(registry.faults.values()):
+        say(f"a plug-in is shown without its card: {fault}")
+    return registry.groups
 
 
 def _board(

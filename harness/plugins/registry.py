@@ -21,6 +21,7 @@ from harness.core.errors import UsageError, nearest
 from harness.core.files import TICK, left_behind, stamp
 from harness.core.verified import Verified
 from harness.core.verified import read as read_verified
+from harness.plugins import shape
 from harness.plugins.plugin import Plugin
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +38,8 @@ class Registry:
         self.tasks: dict[str, Plugin] = {}
         self.methods: dict[str, Plugin] = {}
         self.models: dict[str, Plugin] = {}
+        self.faults: dict[tuple[str, str], str] = {}
+        """(group, name) -> why it cannot be used, of plug-ins whose YAML is faulty: whoever names one is told."""
         extra = [*plugins, *filter(None, os.environ.get("HARNESS_PLUGINS", "").split(os.pathsep))]
         for folder in self._folders(extra):
             for path in sorted(p for p in folder.rglob("*.yaml") if not left_behind(p, folder)):
@@ -69,29 +72,22 @@ class Registry:
             yield folder
 
     def _add(self, path: Path) -> None:
-        raw = _read(path)
-        if not isinstance(raw, dict) or "_target_" not in raw:
-            return
-        is_task = path.name == "task.yaml" or raw.get("kind") == "task"
-        name = path.parent.name if path.name == "task.yaml" else path.stem
-        card = raw.get("card") or {}
-        plugin = Plugin(
-            name=name,
-            group="task" if is_task else "method",
-            path=path,
-            target=str(raw["_target_"]),
-            kind=str(raw.get("kind", "task" if is_task else "")),
-            card=card,
-            defaults=raw.get("defaults") or {},
-            presets=raw.get("presets") or [],
-            raw=raw,
-            verified=Verified() if is_task else read_verified(card, path),
-        )
-        if isinstance(raw.get("version"), float):
-            raise UsageError(f"{path}: write version in quotes, since YAML reads 1.10 as 1.1")
-        if not is_task and plugin.kind not in ("steering", "pipeline", "probe"):
-            raise UsageError(f"{path}: kind must be steering, pipeline, probe or task, not {plugin.kind!r}")
-        (self.tasks if is_task else self.methods)[name] = plugin
+        """A faulty plug-in hides those of its name from earlier sources, as a good one does."""
+        whole = path.name == "task.yaml"
+        name = path.parent.name if whole else path.stem
+        groups = ["task"] if whole else ["task", "method"]  # as far as the file's name tells
+        try:
+            raw = _read(path)
+            if not isinstance(raw, dict) or "_target_" not in raw:
+                return
+            group = "task" if whole or raw.get("kind") == "task" else "method"
+            groups = [group]
+            self.group(group)[name] = _plugin(path, group, name, raw)
+            self.faults.pop((group, name), None)
+        except UsageError as e:
+            for group in groups:
+                self.group(group).pop(name, None)
+                self.faults[group, name] = str(e)
 
     @property
     def groups(self) -> dict[str, dict[str, Plugin]]:
@@ -101,11 +97,28 @@ class Registry:
         return self.groups[group]
 
     def get(self, group: str, name: str) -> Plugin:
-        """The plug-in of that name. Raises UsageError with the nearest names."""
+        """The plug-in of that name. Raises UsageError with what is wrong with it, or the nearest names."""
         known = self.group(group)
         if name not in known:
-            raise UsageError(unknown(group, name, known))
+            raise UsageError(self.faults.get((group, name)) or unknown(group, name, known))
         return known[name]
+
+
+def _plugin(path: Path, group: str, name: str, raw: dict[str, Any]) -> Plugin:
+    shape.check(path, group, name, raw)
+    card = raw.get("card") or {}
+    return Plugin(
+        name=name,
+        group=group,
+        path=path,
+        target=raw["_target_"],
+        kind=str(raw.get("kind") or group),
+        card=card,
+        defaults=raw.get("defaults") or {},
+        presets=raw.get("presets") or [],
+        raw=raw,
+        verified=read_verified(card, path) if group == "method" else Verified(),
+    )
 
 
 def forget() -> None:

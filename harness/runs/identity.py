@@ -32,6 +32,7 @@ INERT = {
     "harness/plugins/plugin.py",
     "harness/plugins/raised.py",
     "harness/plugins/registry.py",
+    "harness/plugins/shape.py",
 }
 """They find plug-ins, cards and files, and what they find is in the identity; they redact or word messages, or name
 what `import harness` offers."""

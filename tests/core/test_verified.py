@@ -23,7 +23,7 @@ def found(folder, monkeypatch, card):
     """The field as a third party's card gives it."""
     monkeypatch.setattr(sys, "path", [*sys.path])
     (folder / "mine.yaml").write_text(yaml.safe_dump({"_target_": "mine.Mine", "kind": "pipeline", "card": card}))
-    return Registry([folder]).methods["mine"].verified
+    return Registry([folder]).get("method", "mine").verified
 
 
 def test_a_card_without_the_field_is_not_verified(tmp_path, monkeypatch):

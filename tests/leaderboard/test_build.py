@@ -432,7 +432,7 @@ def test_methods_show_how_far_they_are_verified(workdir):
 
 
 def test_cards_come_from_the_folders_of_the_runs(workdir):
-    """A folder that cannot be read any more costs its cards alone."""
+    """A plug-in that cannot be read any more costs its card alone."""
     for name, text in (("mine", THIRD % ("b" * 40)), ("torn", "_target_: [")):
         Path(name).mkdir()
         Path(name, f"{name}.yaml").write_text(text)
@@ -444,8 +444,8 @@ def test_cards_come_from_the_folders_of_the_runs(workdir):
     build(Path("results"), Path("out"), say=said.append)
     assert badges(Path("out/method/mine.html").read_text()) == ["function"]
     assert badges(Path("out/method/torn.html").read_text()) == []
-    (line,) = [s for s in said if "without their cards" in s]
-    assert line.startswith("plug-ins of torn") and "torn.yaml" in line
+    (line,) = [s for s in said if "without its card" in s]
+    assert "torn.yaml, line" in line
 
 
 def badges(text: str) -> list[str]:

@@ -86,4 +86,4 @@ def test_two_versions_and_a_version_that_yaml_rounds(workdir, monkeypatch):
     with pytest.raises(UsageError, match="its YAML states version 2, its class 3"):
         build_task({"_target_": "tests.engine.toys.Sums", "name": "mine", "n": 4, "_declared_": {"version": "2"}})
     with pytest.raises(UsageError, match="write version in quotes"):
-        Registry([plugin(workdir, version="1.10").removeprefix("plugins=[").rstrip("]")])
+        Registry([plugin(workdir, version="1.10").removeprefix("plugins=[").rstrip("]")]).get("task", "mine")
