@@ -16,6 +16,12 @@ from harness.core.model import Model
 from harness.core.task import DECLARED, Task
 
 VANILLA = "vanilla"
+BASES: dict[str, tuple[type, str]] = {
+    "task": (Task, "harness.core.Task"),
+    "method": (Method, "harness.steering.Steering or harness.core.Pipeline"),
+    "model": (Model, "harness.core.model.Model"),
+}
+"""By group, what its classes derive from."""
 
 
 def _make(node: dict[str, Any], what: str) -> Any:
@@ -63,7 +69,11 @@ def target(node: Mapping[str, Any]) -> str:
 
 
 def class_of(node: dict[str, Any], what: str) -> Any:
-    """Raises UsageError where it does not exist. What its module raises otherwise passes."""
+    """Raises UsageError where it does not exist, or is of another kind. What its module raises otherwise passes.
+
+    Args:
+        what: "task", "model" or "method.NAME".
+    """
     module, _, name = target(node).rpartition(".")
     try:
         loaded = importlib.import_module(module)
@@ -72,9 +82,13 @@ def class_of(node: dict[str, Any], what: str) -> Any:
     except SyntaxError as e:
         raise UsageError(f"{what}: SyntaxError: {e.msg} at {e.filename}, line {e.lineno}") from e
     try:
-        return getattr(loaded, name)
+        found = getattr(loaded, name)
     except AttributeError as e:
         raise UsageError(f"{what}: module {module} has no class {name}: fix _target_ in its YAML") from e
+    base, named = BASES[what.partition(".")[0]]
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise UsageError(f"{what}: {node['_target_']} is not derived from {named}: fix _target_ in its YAML")
+    return found
 
 
 def _hidden(module: str, error: ImportError) -> str:
