@@ -18,7 +18,7 @@ from harness.config.faults import fault, missing, one_line
 from harness.config.literal import joined, literal
 from harness.config.offered import chosen, offer, withdraw
 from harness.config.parser import Parser, add_hydra, add_results, add_settings
-from harness.config.settings import FOLDER, GROUPS, PLUGINS, check_keys, run_settings, settings
+from harness.config.settings import FOLDER, GROUPS, PLUGINS, check_keys, check_presets, run_settings, settings
 from harness.config.short import lengthened, names
 from harness.core.errors import INTERRUPTED, HarnessError, UsageError, nearest, writing
 from harness.core.telling import tell
@@ -126,6 +126,7 @@ def run(
     check_names(overrides, registry)
     known = settings(overrides, registry)
     check_keys(overrides, known, registry)
+    check_presets(overrides, known, registry)
     spelled = [literal(word, known, sweep=asked.sweep) for word in overrides]
     typed = {made: word for parts in spelled for made, word in parts.items()}
     wanted = chosen(overrides)

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from harness.config.kinds import ANY, MAPPING, Kinds, annotated, kinds, refusal
+from harness.config.kinds import ANY, MAPPING, NUMBER, Kinds, annotated, kinds, reads_as, refusal
 from harness.config.short import PRIVATE, chosen, names
 from harness.core.decoding import Decoding
 from harness.core.errors import UsageError, near
@@ -139,6 +139,18 @@ def check_keys(words: Sequence[str], known: Mapping[str, Sequence[Setting]], reg
         if any(key.startswith(f"{k}.") and {ANY, MAPPING} & s[0].kinds.values for k, s in known.items()):
             continue
         raise UsageError(f"unknown setting {key}{_hint(key, known, registry)}")
+
+
+def check_presets(words: Sequence[str], known: Mapping[str, Sequence[Setting]], registry: Registry) -> None:
+    """Raises UsageError where a preset of a chosen method holds a value that its setting does not take."""
+    for place, plugin in chosen(words, registry):
+        for key, value in ((k, v) for preset in plugin.presets for k, v in preset["values"].items()):
+            for setting in known.get(f"{place}.{key}", ()):
+                if not setting.kinds.fits(value):
+                    hint = " (write it without quotes, and with a point, as 1.0e-5: YAML reads it as a text)"
+                    quoted = isinstance(value, str) and reads_as(value, NUMBER)
+                    why = refusal(key, value, setting.kinds)
+                    raise UsageError(f"{plugin.path}: presets: {why}{hint if quoted else ''}")
 
 
 def _hint(key: str, known: Mapping[str, Sequence[Setting]], registry: Registry) -> str:

@@ -143,5 +143,7 @@ def _primary(run: StoredRun) -> Metric:
 
 
 def _text(value: Any) -> str:
-    """As Hydra and YAML write it."""
+    """As Hydra and YAML write it; YAML reads 1e-05 as a text, and 1.0e-05 as a number."""
+    if isinstance(value, float):
+        return re.sub(r"^(-?\d+)e", r"\1.0e", str(value))
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -18,6 +18,7 @@ from harness.core import Metric
 from harness.engine.annotated import EMBEDDED, Data
 from harness.engine.artefacts import records
 from harness.methods.activations import iri
+from harness.plugins.plugin import Plugin
 from harness.plugins.registry import ROOT, Registry
 from harness.runs.record import RunRecord
 from harness.stats import Difference
@@ -204,3 +205,14 @@ def test_a_value_set_for_all_points_is_part_of_the_grid_and_so_of_the_preset():
     assert grid_of(vista, ["task=pope"]) == own
     assert grid_of(vista, [f"{lam}=0.01,0.05", f"{gamma}=0.0"]) == {lam: ["0.01", "0.05"], gamma: ["0.0"]}
     assert grid_of(vista, [f"{gamma}=0.0"]) == own | {gamma: ["0.0"]}
+
+
+def test_a_preset_is_written_as_yaml_reads_it(tmp_path):
+    from harness.engine.tuning import write_preset
+
+    path = tmp_path / "mine.yaml"
+    path.write_text("_target_: a.B\nkind: pipeline\ndefaults: {a: 0.1, b: 1.0, c: x, d: false}\n")
+    values = {"a": 1e-05, "b": -2e16, "c": "y", "d": True}
+    write_preset(Plugin("mine", "method", path, "a.B"), {"model": "m", "task": "t", "values": values, "source": "s"})
+    (preset,) = yaml.safe_load(path.read_text())["presets"]
+    assert preset["values"] == values

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.config.compose import run
-from harness.config.kinds import ANY
-from harness.config.settings import FOLDER, GROUPS, PLUGINS, STATED, option, run_settings, settings
+from harness.config.kinds import ANY, forget
+from harness.config.settings import FOLDER, GROUPS, PLUGINS, STATED, check_presets, option, run_settings, settings
 from harness.core import HarnessError, UsageError
 from harness.plugins.registry import Registry
 
@@ -106,3 +106,45 @@ def test_a_launcher_that_is_not_installed_names_the_extra(workdir):
     with pytest.raises(HarnessError, match=r"launcher=slurm is not installed: pip install 'harness\[sweep\]'") as e:
         run(["task=pope", "-m", "seed=0,1", "hydra/launcher=slurm"], lambda config: 0)
     assert e.value.exit_code == 3
+
+
+MINE = """from harness.core import Pipeline
+
+class Mine(Pipeline):
+    def __init__(self, alpha: float, start: int | str):
+        self.alpha, self.start = alpha, start
+"""
+
+
+def test_presets_of_all_methods_fit_their_settings():
+    for name in REGISTRY.methods:
+        words = ["task=pope", f"method={name}"]
+        check_presets(words, settings(words, REGISTRY), REGISTRY)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ("{alpha: 3, start: all}", ""),
+        ("{alpha: much}", "presets: alpha=much must be a number"),
+        ("{alpha: 1e-5}", "alpha=1e-5 must be a number (write it without quotes, and with a point, as 1.0e-5"),
+        ("{start: 0.5}", "start=0.5 must be a text or a whole number"),
+        ("{start: null}", "start=null must be a text or a whole number"),
+    ],
+)
+def test_a_value_in_a_preset_is_of_its_settings_kind(workdir, values, says):
+    (workdir / "mine.py").write_text(MINE)
+    (workdir / "mine.yaml").write_text(
+        "_target_: mine.Mine\nkind: pipeline\ndefaults: {alpha: 0.5, start: 2}\n"
+        f"presets: [{{model: another, values: {values}}}]\n"
+    )
+    words = ["task=pope", "model=oracle", "method=mine", "plugins=[.]"]
+    try:
+        if not says:
+            assert run(words, lambda config: 0) == 0
+            return
+        with pytest.raises(UsageError) as error:
+            run(words, lambda config: 0)
+        assert says in str(error.value) and str(error.value).startswith("mine.yaml: ")
+    finally:
+        forget()
