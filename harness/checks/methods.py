@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.checks.check import Check, Failed, Skipped
 from harness.core import Picture, UsageError
-from harness.core.errors import Missing, first_line
+from harness.core.errors import Missing, first_line, nearest
 from harness.plugins.plugin import Plugin
 from harness.runs.stored import StoredRun
 
@@ -51,7 +51,7 @@ def _run(plugin: Plugin, words: Sequence[str]) -> list[str]:
 def _on_random_models(plugin: Plugin, values: dict[str, Any]) -> Iterator[Check]:
     from harness.checks import invariants
     from harness.checks.playing import differ, hooks, play
-    from harness.checks.zoo import SEEING, sample, view
+    from harness.checks.zoo import FAMILIES, SEEING, sample, view
 
     unsupported = set(plugin.raw.get("unsupported") or ())
     supported = [f for f in SEEING if f not in unsupported]
@@ -120,6 +120,8 @@ def _on_random_models(plugin: Plugin, values: dict[str, Any]) -> Iterator[Check]
         invariants.text_alone(view(family), inputs, partial(make, family, **values), steered=steered)
 
     def not_these(family: str) -> None:
+        if family not in FAMILIES:
+            raise Failed(f"no such family is known: {nearest(family, FAMILIES)}")
         invariants.refused(view(family), invariants.prompts(family), partial(make, family))
 
     def looks(family: str) -> None:

@@ -86,6 +86,11 @@ WRONG = {
         "unsupported",
         "on gemma3: its YAML says unsupported, but it runs",
     ),
+    "no family": (
+        [("kind: steering", "kind: steering\nunsupported: [gemma]")],
+        "unsupported",
+        "on gemma: no such family is known: did you mean gemma3",
+    ),
     "hooks": (
         [("        return range", "        view.model.register_forward_hook(lambda *a: None)\n        return range")],
         "leaves no trace",
