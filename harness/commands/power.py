@@ -80,12 +80,17 @@ def _report(config: dict[str, Any], own: dict[str, str]) -> dict[str, Any]:
     }  # fmt: skip
     if ("run" in own) != ("baseline" in own):
         raise UsageError("harness power: run= and baseline= go together: name two stored runs on the same samples")
+    made = None
+    if "discordance" not in own and "run" in own:
+        made = pilot.named(results, own["run"], own["baseline"])
+    elif "discordance" not in own:
+        made = pilot.newest(results, task.name, data, config["model"]["name"], method)
+    if effect > 1 and (made is None or made.bounded):
+        raise UsageError(_beyond(own["effect"]) + ("" if made else "; other scores take run= and baseline="))
+    if made:
+        return _with(report, made)
     if "discordance" in own:
         guesses: Sequence[float] = [_number(own, "discordance", None, 0, 1)]
-    elif "run" in own:
-        return _with(report, pilot.named(results, own["run"], own["baseline"]))
-    elif made := pilot.newest(results, task.name, data, config["model"]["name"], method):
-        return _with(report, made)
     else:
         guesses = [g for g in GUESSES if g > effect]
     factor, source = 1.0, "clusters taken as independent samples"
@@ -105,6 +110,12 @@ def _report(config: dict[str, Any], own: dict[str, str]) -> dict[str, Any]:
     return report
 
 
+def _beyond(effect: str) -> str:
+    """What is wrong with an effect above 1 on a score between 0 and 1."""
+    meant = "choose one up to 1" if effect.endswith("%") or float(effect) > 100 else f"did you mean {effect}%?"
+    return f"effect={effect}: a score between 0 and 1 moves by 1 at most: {meant}"
+
+
 def _with(report: dict[str, Any], made: Pilot) -> dict[str, Any]:
     d, record = made.difference, made.run.record
     clusters = max(2, round(d.clusters * report["samples"] / d.n))
@@ -122,15 +133,16 @@ def _with(report: dict[str, Any], made: Pilot) -> dict[str, Any]:
 
 
 def _plan(report: dict[str, Any], spread: Spread) -> dict[str, Any]:
-    from harness.stats.power import clusters_for, detectable, found
+    from harness.stats.power import clusters_for, detectable, fewest, found
 
     effect, power, alpha = report["effect"], report["power"], report["alpha"]
     needed = clusters_for(spread, effect, power, alpha)
-    whole = spread.at(report["clusters"])
+    whole, least = spread.at(report["clusters"]), fewest(alpha)
     return {
         "clusters_needed": needed,
+        "fewest_clusters": least,
         "samples_needed": None if needed is None else max(1, round(needed * spread.samples / spread.clusters)),
-        "detectable": detectable(whole, power, alpha),
+        "detectable": detectable(whole, power, alpha) if whole.clusters >= least else None,
         "power": found(whole, effect, alpha),
     }
 
@@ -170,13 +182,14 @@ def _planned(plan: dict[str, Any], report: dict[str, Any]) -> list[str]:
     else:
         needs = f"takes {plan['samples_needed']:,} samples in {plan['clusters_needed']:,} clusters"
         more = plan["samples_needed"] > report["samples"]
+        if plan["clusters_needed"] == plan["fewest_clusters"]:
+            needs += ", the fewest that a comparison judges"
         needs += ", more than there are" if more else f": limit={plan['samples_needed']}"
-    return [
-        f"{head}:",
-        f"    the effect {needs}",
-        f"    all {report['samples']:,} samples show {plan['detectable']:.4f} or more, and the effect with "
-        f"probability {plan['power']:.0%}",
-    ]
+    if plan["detectable"] is None:
+        shows = f"show no effect: a comparison judges {plan['fewest_clusters']} clusters or more"
+    else:
+        shows = f"show {plan['detectable']:.4f} or more, and the effect with probability {plan['power']:.0%}"
+    return [f"{head}:", f"    the effect {needs}", f"    all {report['samples']:,} samples {shows}"]
 
 
 def _number(own: dict[str, str], key: str, default: float | None, low: float, high: float) -> float:

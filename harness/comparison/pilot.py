@@ -8,7 +8,8 @@ from pathlib import Path
 
 from harness.comparison.pairing import NotComparable, judged, pair
 from harness.core.errors import UsageError
-from harness.core.score import occurring
+from harness.core.score import Score, occurring
+from harness.core.types import Result
 from harness.runs.stored import StoredRun, find, stored
 from harness.stats import MIN_CLUSTERS, Difference, clustered_error, codes
 from harness.stats.power import Spread
@@ -24,6 +25,8 @@ class Pilot:
     base: StoredRun
     score: str
     difference: Difference
+    bounded: bool
+    """Whether all values of the score lie between 0 and 1."""
 
     @property
     def spread(self) -> Spread:
@@ -103,4 +106,9 @@ def _alike(run: StoredRun, base: StoredRun) -> bool:
 def _pilot(run: StoredRun, base: StoredRun) -> Pilot:
     pairs = pair(base, run)
     score = judged(base, pairs.names)
-    return Pilot(run, base, score.name, pairs.difference(score))
+    bounded = all(0 <= value <= 1 for r in (*pairs.left, *pairs.right) if (value := _value(score, r)) is not None)
+    return Pilot(run, base, score.name, pairs.difference(score), bounded)
+
+
+def _value(score: Score, result: Result) -> float | None:
+    return score.value(result.outcome.scores) if result.outcome else None

@@ -141,6 +141,15 @@ def swap_counts(left: Floats, right: Floats, f: Statistic, value: float) -> floa
     return _tail(drawn, value, len(first))
 
 
+def least_p(count: int) -> float:
+    """The smallest p value that the default test gives in this many clusters, where every one of them differs the same
+    way: of the swaps only all and none are as extreme, and drawn ones hold their share of these two."""
+    if count >= EXACT_BELOW:
+        return 0.0
+    share = 2 / 2**count
+    return share if count <= LIST_ALL else (1 + DRAWS * share) / (1 + DRAWS)
+
+
 @lru_cache(maxsize=8)
 def _swaps(count: int) -> Floats:
     """Which clusters are swapped [draws, G], 0 or 1: every way up to 13 clusters, else 9999 seeded draws."""

@@ -6,10 +6,12 @@ is the standard error which that difference has at a known number of clusters: i
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
-from harness.stats.intervals import quantile
+from harness.stats.intervals import MIN_CLUSTERS, quantile
+from harness.stats.paired import least_p
 
 MOST = 10**9
 """Clusters beyond which an effect counts as out of reach."""
@@ -45,16 +47,26 @@ def detectable(spread: Spread, power: float = 0.8, alpha: float = 0.05) -> float
 
 
 def found(spread: Spread, effect: float, alpha: float = 0.05) -> float:
-    """The power for a true difference, by t shifted by effect / SE."""
+    """The power for a true difference, by t shifted by effect / SE; 0 in fewer clusters than a comparison takes."""
     from scipy.special import stdtr
 
+    if spread.clusters < fewest(alpha):
+        return 0.0
     df = spread.clusters - 1
     return float(stdtr(df, abs(effect) / spread.stderr - quantile(1 - alpha / 2, df)))
 
 
+def fewest(alpha: float = 0.05) -> int:
+    """The clusters below which no difference is found, however large: a comparison judges none below `MIN_CLUSTERS`,
+    and its p value has to be able to reach `alpha`."""
+    return next(count for count in itertools.count(MIN_CLUSTERS) if least_p(count) <= alpha)
+
+
 def clusters_for(spread: Spread, effect: float, power: float = 0.8, alpha: float = 0.05) -> int | None:
-    """The fewest clusters, like those of `spread`, in which `effect` is detectable; None beyond a thousand million."""
-    low, high = 1, 2
+    """The fewest clusters, like those of `spread`, in which `effect` is detectable, at least `fewest`; None beyond a
+    thousand million."""
+    high = fewest(alpha)
+    low = high - 1
     while detectable(spread.at(high), power, alpha) > abs(effect):
         low, high = high, 2 * high
         if high > MOST:

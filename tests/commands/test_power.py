@@ -63,6 +63,29 @@ def test_a_stated_discordance(workdir, capsys):
     assert strict["clusters_needed"] > one["clusters_needed"]
 
 
+def test_no_fewer_clusters_than_a_comparison_judges(workdir, capsys):
+    plan = report(capsys, "effect=0.3", "discordance=0.3", "task.n=80")["plans"][0]
+    assert plan["clusters_needed"] == 10 and plan["samples_needed"] == 40
+    assert main(["power", *SUMS, "effect=0.3", "discordance=0.3", "task.n=80"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "40 samples in 10 clusters, the fewest that a comparison judges: limit=40" in said
+    few = report(capsys, "effect=0.3", "discordance=0.3", "task.n=20")["plans"][0]
+    assert few["detectable"] is None and few["power"] == 0 and few["clusters_needed"] == 10
+    assert main(["power", *SUMS, "effect=0.3", "discordance=0.3", "task.n=20"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "more than there are" in said and "show no effect: a comparison judges 10 clusters or more" in said
+
+
+def test_an_effect_that_the_score_of_two_runs_cannot_have(workdir, capsys):
+    main(["eval", *SUMS, "model=chance", "task.n=80"])
+    main(["eval", *SUMS, "model=chance", "task.n=80", "seed=1"])
+    two, one = (r.name for r in stored(Path("results")))
+    capsys.readouterr()
+    assert main(["power", *SUMS, "effect=2", f"run={two}", f"baseline={one}"]) == 2
+    err = capsys.readouterr().err
+    assert "moves by 1 at most: did you mean 2%?" in err and "run= and" not in err
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -71,6 +94,9 @@ def test_a_stated_discordance(workdir, capsys):
         (["effect=0.1", "discordance=0.05"], "at least as many samples change as the effect moves"),
         (["effect=0.1", "run=x"], "run= and baseline= go together"),
         (["effect=0.5"], "state discordance="),
+        (["effect=2"], "effect=2: a score between 0 and 1 moves by 1 at most: did you mean 2%?"),
+        (["effect=200%"], "choose one up to 1; other scores take run= and baseline="),
+        (["effect=2", "discordance=0.3"], "did you mean 2%?"),
     ],
 )
 def test_wrong_words_are_one_line(workdir, capsys, words, says):

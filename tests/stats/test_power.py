@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.stats import MIN_CLUSTERS, paired_mean
 from harness.stats.paired_tables import mean_differences
-from harness.stats.power import Spread, assumed, clusters_for, detectable, found
+from harness.stats.power import Spread, assumed, clusters_for, detectable, fewest, found
 
 
 def simulated(rng, runs, clusters, size, discordance, effect, alike):
@@ -53,7 +54,7 @@ def test_size_and_effect_are_inverse(stderr, clusters, effect, power):
     spread = Spread(stderr, clusters, 6.0 * clusters)
     needed = clusters_for(spread, effect, power)
     assert needed and detectable(spread.at(needed), power) <= effect
-    assert needed == 2 or detectable(spread.at(needed - 1), power) > effect
+    assert needed == MIN_CLUSTERS or detectable(spread.at(needed - 1), power) > effect
 
 
 def test_the_worked_example_of_the_page():
@@ -66,6 +67,26 @@ def test_the_worked_example_of_the_page():
 def test_a_discordance_that_cannot_be(discordance):
     with pytest.raises(ValueError, match="cannot hold an effect"):
         assumed(discordance, 0.02, 100, 10)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.002, 0.001, 0.0003, 0.00025, 1e-4, 1e-6])
+def test_no_plan_is_too_small_for_the_test_that_judges_it(alpha):
+    least = fewest(alpha)
+    assert clusters_for(Spread(0.01, 100, 600), 0.5, alpha=alpha) == least >= MIN_CLUSTERS
+    p = paired_mean(np.zeros(least), np.linspace(0.4, 0.6, least), range(least)).p
+    assert p is not None and p <= alpha * 1.5  # the drawn swaps hold all and none by chance
+    assert found(Spread(1e-6, least - 1, least - 1), 0.5, alpha) == 0
+
+
+@pytest.mark.parametrize(("discordance", "effect"), [(0.3, 0.3), (0.35, 0.3), (0.2, 0.15)])
+def test_the_fewest_clusters_have_the_power(discordance, effect):
+    clusters, size = 10, 18
+    assert clusters_for(assumed(discordance, effect, 1000 * size, 1000), effect) == clusters
+    d = simulated(np.random.default_rng(2), 200, clusters, size, discordance, effect, 0.0)
+    ids = np.repeat(np.arange(clusters), size)
+    rows = d.reshape(200, -1)
+    p = [paired_mean(np.zeros(len(ids)), row, ids).p for row in rows]
+    assert np.mean([value is not None and value < 0.05 for value in p]) >= 0.75
 
 
 def test_an_effect_out_of_reach():
