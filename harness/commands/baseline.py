@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.commands.playing import timings
 from harness.commands.words import results_folder, say
 from harness.config.parser import Parser, one_of
 from harness.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.gate.baseline import BaselineRun
 
 ACTIONS = ("update", "show", "verify")
 HELP = "the accepted runs that harness gate compares with"
@@ -42,6 +45,19 @@ def run(given: Any) -> int:
     return 0
 
 
+def _kept(base: BaselineRun, run: str) -> bool:
+    """Whether the file of an accepted run is there to compare with. Without it another run takes its place unjudged: no
+    other way repairs a baseline whose file is lost."""
+    from harness.gate.baseline import Tampered
+
+    try:
+        base.verify()
+    except Tampered:
+        say(f"{base.name}: {base.path} is missing or damaged: {run} takes its place without a comparison")
+        return False
+    return True
+
+
 def _update(given: Any, folder: Path) -> int:
     from harness.core.score import primary
     from harness.gate.baseline import accept, read, same
@@ -58,7 +74,7 @@ def _update(given: Any, folder: Path) -> int:
     policy = read_policy(None)
     known = read(folder) if (folder / "manifest.json").exists() else []
     for run in runs:
-        before = [b for b in known if same(b, run.record)]
+        before = [b for b in known if same(b, run.record) and _kept(b, run.name)]
         made = verdicts(before, [run] * len(before), policy)
         if made.exit_code == 1 and not given.even_if_worse:
             raise UsageError(

@@ -156,6 +156,17 @@ def test_a_tampered_or_missing_file_is_refused_by_name(base, capsys):
     assert main(["gate"]) == 0
 
 
+@pytest.mark.parametrize("damage", [Path.unlink, lambda file: file.write_bytes(b"x")])
+def test_an_update_takes_the_place_of_a_run_whose_file_is_lost(base, capsys, damage):
+    name = play(answers(0.2, flip=0.05))
+    (file,) = base.glob("*.parquet")
+    damage(file)
+    assert main(["gate"]) == 3 and "harness baseline update" in capsys.readouterr().err
+    assert main(["baseline", "update", name, "--reason", "again"]) == 0
+    assert f"is missing or damaged: {name} takes its place without a comparison" in capsys.readouterr().out
+    assert main(["baseline", "verify"]) == 0 and main(["gate"]) == 0
+
+
 @pytest.mark.parametrize("text", ["[]", "{", '{"schema": 1}', '{"schema": 1, "runs": [{}]}', "[" * 100_000])
 def test_a_damaged_manifest_is_one_line(base, capsys, text):
     (base / "manifest.json").write_text(text)
