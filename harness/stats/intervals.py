@@ -19,6 +19,8 @@ MIN_CLUSTERS = 10
 TOO_FEW = "too few clusters"
 RARE = 5
 """Effective hits or misses below which a proportion's interval is the exact one: there Wilson's and t's fall short."""
+ROUNDING = 1e-12
+"""A standard error of a ratio below it is 0 but for rounding."""
 Z = 1.959963984540054
 """97.5 % quantile of the normal distribution."""
 
@@ -129,11 +131,16 @@ def wilson(m: float, n: float) -> tuple[float, float]:
 
 
 def ratio(value: float, stderr: float, count: int, bounds: tuple[float, float]) -> tuple[float, float]:
-    """`value ± t_{G-1} SE`; between 0 and 1 with rare events the exact interval at the size that has this SE."""
+    """`value ± t_{G-1} SE`; between 0 and 1 with rare events the exact interval at the size that has this SE.
+
+    Where the SE is 0, every cluster has the same ratio, and the exact interval takes each for one item: none of zero
+    width would be honest.
+    """
     if bounds == (0.0, 1.0) and 0 <= value <= 1:
-        size = value * (1 - value) / stderr**2 if stderr > 0 and 0 < value < 1 else float(count)
+        alike = stderr < ROUNDING
+        size = float(count) if alike or value in (0, 1) else value * (1 - value) / stderr**2
         size = max(size * (Z / quantile(0.975, count - 1)) ** 2, 1.0)
-        if min(value, 1 - value) * size < RARE:
+        if alike or min(value, 1 - value) * size < RARE:
             return exact(value, size)
     return student(value, stderr, count, bounds)
 

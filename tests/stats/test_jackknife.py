@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.stats import blocks, jackknife, mean, totals
+from harness.stats.intervals import exact, quantile
 
 
 def f1(c):
@@ -101,3 +102,19 @@ def test_blocks_without_clusters_enough_have_no_interval():
     found = blocks(lambda rows: sum(rows) / len(rows), [0.0, 1.0] * 6, ["a", "b"] * 6)
     assert found.value == 0.5 and found.low is None and found.note
     assert math.isnan(blocks(len, [], []).value)
+
+
+@pytest.mark.parametrize("clusters", [10, 30, 500])
+@pytest.mark.parametrize("hits", [0, 2, 3, 6])
+def test_clusters_that_all_agree_count_as_one_item_each(clusters, hits):
+    """So does 2 of 6, whose jackknife error is 0 but for rounding."""
+    got = jackknife([[hits, 6]] * clusters, ratio)
+    size = clusters * (1.959964 / quantile(0.975, clusters - 1)) ** 2
+    assert got.stderr == pytest.approx(0, abs=1e-15)
+    assert (got.low, got.high) == pytest.approx(exact(hits / 6, size), rel=1e-6)
+
+
+def test_clusters_that_nearly_agree_have_their_own_interval():
+    got = jackknife([[3, 6]] * 29 + [[4, 6]], ratio)
+    half = quantile(0.975, 29) * (got.stderr or 0)
+    assert 0 < half < 0.02 and (got.low, got.high) == pytest.approx((got.value - half, got.value + half))
