@@ -25,6 +25,12 @@ class Damaged(HarnessError):
     exit_code = INCOMPLETE
 
 
+class Misplaced(HarnessError):
+    """A folder that is not named as the run whose record it holds: a copy, which would count as a second run."""
+
+    exit_code = INCOMPLETE
+
+
 class Status(StrEnum):
     """Where a run stands. `running` is also what a killed run says."""
 
@@ -206,10 +212,11 @@ class RunRecord:
 
 
 def read(folder: Path) -> RunRecord | None:
-    """The record of the run in a folder, None before the run has begun. Raises Damaged."""
+    """The record of the run in a folder, None before the run has begun. Raises Damaged, and Misplaced in a folder with
+    another name than the run."""
     path = folder / FILE
     try:
-        return RunRecord.of(json.loads(path.read_bytes()))
+        found = RunRecord.of(json.loads(path.read_bytes()))
     except FileNotFoundError:
         return None
     except OSError as e:
@@ -218,6 +225,9 @@ def read(folder: Path) -> RunRecord | None:
         raise Damaged(f"{path} is not valid JSON ({e})") from e
     except Damaged as e:
         raise Damaged(f"{path} {e}") from e
+    if found.run != folder.absolute().name:
+        raise Misplaced(f"{folder}: its {FILE} is of run {found.run}: rename the folder to match, or delete the copy")
+    return found
 
 
 def write(folder: Path, record: RunRecord) -> None:

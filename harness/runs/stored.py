@@ -15,12 +15,13 @@ from harness.core.types import Metric, Result
 from harness.plugins.registry import unknown
 from harness.runs import journal, readings, record
 from harness.runs.directory import RunDir
-from harness.runs.record import Damaged, RunRecord
+from harness.runs.record import Damaged, Misplaced, RunRecord
 
 if TYPE_CHECKING:
     from harness.runs.columns import Column
 
 FILTERS = ("task", "data", "model", "method", "status", "seed", "limit")
+LEFT_OUT = "left out: "
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,9 @@ def stored(results: Path, damaged: Callable[[str], None] = lambda _: None) -> li
         except (OSError, Damaged) as e:
             damaged(f"{e}: left out; the run's command rewrites it")
             continue
+        except Misplaced as e:
+            damaged(f"{LEFT_OUT}{e}")
+            continue
         if found is not None:
             runs.append(((found.started or "", written, directory.name), StoredRun(directory, found)))
     return [run for _, run in sorted(runs, key=lambda pair: pair[0], reverse=True)]
@@ -140,7 +144,8 @@ def readable(runs: Iterable[StoredRun], damaged: Callable[[str], None]) -> list[
 
 
 def named(results: Path, name: str) -> StoredRun | None:
-    """The run of exactly this name. Raises Damaged where its record cannot be read."""
+    """The run of exactly this name. Raises Damaged where its record cannot be read, and Misplaced where it is another
+    run's."""
     directory = RunDir(results, name)
     found = record.read(directory.path)
     return None if found is None else StoredRun(directory, found)
@@ -148,7 +153,7 @@ def named(results: Path, name: str) -> StoredRun | None:
 
 def find(results: Path, word: str) -> StoredRun:
     """The run of that name, unique beginning or unique hash. Raises UsageError with the nearest names, and Damaged
-    where that run cannot be read."""
+    where that run cannot be read or its folder holds another."""
     faults: list[str] = []
     runs = stored(results, faults.append)
     exact = [r for r in runs if r.name == word]
@@ -158,7 +163,7 @@ def find(results: Path, word: str) -> StoredRun:
     if found:
         raise UsageError(f"{word} may mean {len(found)} runs, name one: {', '.join(r.name for r in found[:5])}")
     if fault := next((f for f in faults if f"/{word}" in f), ""):
-        raise Damaged(fault)
+        raise Damaged(fault.removeprefix(LEFT_OUT))
     if not runs:
         raise UsageError(f"{results} holds no runs: harness eval makes the first one")
     raise UsageError(unknown("run", word, [r.name for r in runs]))

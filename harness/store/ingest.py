@@ -69,9 +69,9 @@ def ingest(results: Path, runs: Sequence[Path] | None = None, *, patience: float
         with suppress(duckdb.Error):  # in a notebook without ipywidgets there is none, and no way to say so
             connection.execute("SET enable_progress_bar = false")
         migrate(connection)
-        folders = _folders(results) if runs is None else list({Path(r).resolve().name: Path(r) for r in runs}.values())
+        folders = _folders(results) if runs is None else list({Path(r).absolute().name: Path(r) for r in runs}.values())
         staged, problems = _stage(connection, folders, Path(scratch))
-        leaving = None if runs is None else [f.resolve().name for f in folders]
+        leaving = None if runs is None else [f.absolute().name for f in folders]
         try:
             had = patiently(lambda: _publish(connection, path, leaving), patience, path, "run harness ingest later")
         except duckdb.Error as e:

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.core.sinks import utf8
 from harness.runs import journal
-from harness.runs.record import Damaged, RunRecord, read
+from harness.runs.record import Damaged, Misplaced, RunRecord, read
 
 INT64 = 2**63
 
@@ -37,15 +37,11 @@ def read_run(folder: Path) -> RunRows:
     """A run's rows for the database. Raises Unreadable."""
     try:
         record = read(folder)
-    except Damaged as e:
+    except (Damaged, Misplaced) as e:
         raise Unreadable(str(e)) from e
     if record is None:
         raise Unreadable(f"{folder}: it has no run.json")
-    name = folder.resolve().name
-    if record.run != name:
-        raise Unreadable(
-            f"{folder}: its run.json is of run {record.run}: rename the folder to match, or delete the copy"
-        )
+    name = record.run
     path = folder / "metrics.json"
     metrics = _json(path, list) if record.status.ended and path.exists() else []
     try:

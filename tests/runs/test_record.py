@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.score import Score
-from harness.runs.record import Counts, Damaged, RunRecord, Status, read, write
+from harness.runs.record import Counts, Damaged, Misplaced, RunRecord, Status, read, write
 
 LEAST = {"status": "done", "task": "pope", "model": "tiny-llava", "method": "vanilla"}
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9)
@@ -17,6 +18,8 @@ KNOWN = [k for k in RunRecord.of(LEAST).as_json() | RunRecord(**LEAST, absent=fr
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path):
+    folder = tmp_path / "pope-1"
+    folder.mkdir()
     made = RunRecord(
         run="pope-1",
         status=Status.PARTIAL,
@@ -28,15 +31,26 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
         errors=[("ValueError: x", 1)],
         work={"passes": 3},
     )
-    write(tmp_path, made)
-    assert replace(read(tmp_path), absent=made.absent) == made
-    stored = json.loads((tmp_path / "run.json").read_text())
+    write(folder, made)
+    assert replace(read(folder), absent=made.absent) == made
+    stored = json.loads((folder / "run.json").read_text())
     assert stored["status"] == "partial" and stored["errors"] == [["ValueError: x", 1]]
     assert "sequential" not in stored and "rescored_from" not in stored
 
 
 def test_there_is_no_record_before_a_run_has_begun(tmp_path):
     assert read(tmp_path) is None
+
+
+def test_a_record_is_read_in_the_folder_of_its_run_alone(tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    write(tmp_path / "a", RunRecord.of({**LEAST, "run": "a"}))
+    (tmp_path / "a").rename(tmp_path / "b")
+    with pytest.raises(Misplaced, match=r"b: its run.json is of run a: rename the folder to match, or delete the copy"):
+        read(tmp_path / "b")
+    (tmp_path / "b").rename(tmp_path / "a")
+    monkeypatch.chdir(tmp_path / "a")
+    assert (found := read(Path())) and found.run == "a"
 
 
 def test_a_record_of_another_version_keeps_what_it_says():
