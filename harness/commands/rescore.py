@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.commands.words import importable, results_folder, say
+from harness.commands.words import importable, results_folder, say, warn
 from harness.config.parser import Parser
 from harness.core.errors import DONE, INCOMPLETE, HarnessError, UsageError
 from harness.core.telling import tell
@@ -28,7 +28,7 @@ def run(given: Any) -> int:
     from harness.store import ingest
 
     results = results_folder(given.results)
-    runs = stored(results) if given.all else [find(results, name) for name in given.runs]
+    runs = stored(results, warn) if given.all else [find(results, name) for name in given.runs]
     importable(r.record for r in runs)
     made: list[Path] = []
     code = DONE
