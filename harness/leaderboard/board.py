@@ -106,6 +106,11 @@ class BoardEntry:
         return " ".join(re.sub(r"^method\.\w+\.", "", w) for w in kept if not w.startswith("task.data"))
 
     @property
+    def drawn(self) -> int | None:
+        """The samples of a draw, whole clusters: fewer or more than its `limit`. None for whole runs."""
+        return None if self.row["limit"] is None else int(self.row["samples"] or self.row["limit"])
+
+    @property
     def apart(self) -> str:
         """What else than a `limit` sets it apart from whole runs: another draw of the records, a system message or
         examples before the questions; "" for nothing."""
@@ -154,7 +159,8 @@ class Board:
     task: str
     data: str
     version: str
-    limit: int | None
+    drawn: int | None
+    """The number of samples, of draws of the records; None for whole runs."""
     rules: str
     """Fingerprint of the records and of every setting that can change a prompt or a score."""
     entries: list[BoardEntry]
@@ -168,7 +174,7 @@ class Board:
     @property
     def partial(self) -> bool:
         """A draw of the records, or other settings of the task than most runs have: of use in development."""
-        return self.limit is not None or bool(self.mark)
+        return self.drawn is not None or bool(self.mark)
 
     @property
     def generated(self) -> bool:
@@ -177,12 +183,12 @@ class Board:
 
     @property
     def name(self) -> str:
-        part = "" if self.limit is None else f", {self.limit} samples"
+        part = "" if self.drawn is None else f", {self.drawn} samples"
         return f"{self.task} / {self.data}{part}" + (f" ({self.mark})" if self.mark else "")
 
     @property
     def slug(self) -> str:
-        return slug(self.task, self.data, *([] if self.limit is None else [self.limit]), *filter(None, [self.mark]))
+        return slug(self.task, self.data, *([] if self.drawn is None else [self.drawn]), *filter(None, [self.mark]))
 
     @cached_property
     def ranked(self) -> list[BoardEntry]:
@@ -267,7 +273,7 @@ def boards(found: Iterable[BoardEntry]) -> list[Board]:
     for e in found:
         rules = str(((e.row["identity"] or {}).get("task") or {}).get("fingerprint", ""))
         rules += f" {e.judge}" if e.judge else ""
-        key = (e.task, e.data, str(e.row["task_version"] or ""), e.row["limit"], rules, e.apart)
+        key = (e.task, e.data, str(e.row["task_version"] or ""), e.drawn, rules, e.apart)
         groups.setdefault(key, []).append(e)
     made, taken = [], set()
     for key, members in sorted(groups.items(), key=lambda kv: (-len(kv[1]), str(kv[0]))):
@@ -276,7 +282,7 @@ def boards(found: Iterable[BoardEntry]) -> list[Board]:
         mark = ", ".join(filter(None, [key[5], " ".join(filter(None, [members[0].judge, version]))]))
         taken.add(plain)
         made.append(Board(*key[:5], entries=members, mark=mark))
-    return sorted(made, key=lambda b: (b.task, b.data, b.limit is not None, b.limit or 0, b.mark))
+    return sorted(made, key=lambda b: (b.task, b.data, b.drawn is not None, b.drawn or 0, b.mark))
 
 
 def tidy(value: Any) -> Any:

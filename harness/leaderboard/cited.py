@@ -119,12 +119,10 @@ def verdict(stated: Figure, same: Sequence[BoardEntry]) -> Verdict:
     """By the newest whole run of the `same` task, records, model and method, one without settings by hand if any."""
     if not same:
         return Verdict(UNMEASURED)
-    whole = [e for e in same if not (e.flaws or e.apart or e.judge) and e.row["limit"] is None]
+    whole = [e for e in same if not (e.flaws or e.apart or e.judge) and e.drawn is None]
     if not whole:
         e = same[-1]
-        part = (
-            f"a draw of {e.row['limit']} samples" if e.row["limit"] is not None else e.apart or f"judged by {e.judge}"
-        )
+        part = f"a draw of {e.drawn} samples" if e.drawn is not None else e.apart or f"judged by {e.judge}"
         return Verdict(INCOMPARABLE, f"the run here is {e.flaws[0]}" if e.flaws else f"only {part} here", e)
     entry = sorted(whole, key=lambda e: not e.settings)[-1]
     other = _settings(stated, entry)

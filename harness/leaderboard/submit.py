@@ -30,7 +30,7 @@ def problems(run: StoredRun) -> list[str]:
     if record.sequential:
         out.append("it was stopped early: run it whole, without stop_early")
     if record.limit is not None:
-        out.append(f"it played a draw of {record.limit} samples: run it without limit=, offset= and ids=")
+        out.append(f"it played a draw of {record.counts.samples} samples: run it without limit=, offset= and ids=")
     if run.primary is None:
         out.append("it has no primary metric: see harness show")
     if missing := [k for k in FACTS if not record.environment.get(k)]:

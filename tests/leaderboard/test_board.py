@@ -47,3 +47,15 @@ def test_a_broken_run_replaces_none(broken):
 
 def test_runs_that_do_not_tell_their_code_replace_none():
     assert ranked(entry("a", identity={}), entry("b", identity=None)) == ["a", "b"]
+
+
+def test_a_draw_is_named_by_the_samples_it_holds():
+    """Whole clusters: limits of 1 and 18 both take the one cluster of 18."""
+    small, same = entry("a", limit=1, samples=18), entry("b", method="vanilla", limit=18, samples=18)
+    large, whole = entry("c", limit=40, samples=36), entry("d", samples=3600)
+    made = boards([small, same, large, whole])
+    assert [(b.name, b.slug, [e.run for e in b.entries]) for b in made] == [
+        ("pope / embedded", "pope-embedded", ["d"]),
+        ("pope / embedded, 18 samples", "pope-embedded-18", ["a", "b"]),
+        ("pope / embedded, 36 samples", "pope-embedded-36", ["c"]),
+    ]

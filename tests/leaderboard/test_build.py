@@ -352,7 +352,7 @@ def test_a_sample_comes_with_its_prompt_what_is_drawn_and_its_steps(workdir):
     assert main(["eval", "task=vic_bench", "task.stages=[3]", "model=oracle", "limit=4", "logger=quiet"]) == 0
     assert main(["eval", "task=niah", "model=oracle", "limit=40", "logger=quiet"]) == 0
     assert main(["site", "build", "--out", "out"]) == 0
-    (role, (picture, text)), marks = asked("screenspot-embedded-4")[0][0][0], asked("screenspot-embedded-4")[0][1]
+    (role, (picture, text)), marks = asked("screenspot-embedded-6")[0][0][0], asked("screenspot-embedded-6")[0][1]
     assert (role, picture) == ("user", 0) and "Instruction: " in text and marks[0]["label"] == "target"
     answer = asked("screenspot-embedded-vanilla-oracle-*", "runs")[0]
     assert "outdated" not in answer and "changed" not in answer

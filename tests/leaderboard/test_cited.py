@@ -42,7 +42,7 @@ def stated(**changes) -> Figure:
     [
         (STATED, {}, "agrees", "in [0.790, 0.830]"),
         (stated(value=0.85), {}, "differs", "outside of"),
-        (STATED, {"limit": 36}, "not comparable", "only a draw of 36 samples here"),
+        (STATED, {"limit": 36, "samples": 36}, "not comparable", "only a draw of 36 samples here"),
         (STATED, {"identity": {"offset": 100}}, "not comparable", "only offset 100 here"),
         (STATED, {"status": "failed"}, "not comparable", "the run here is failed"),
         (stated(metric="f1"), {}, "not comparable", "f1 (all) is not measured"),
