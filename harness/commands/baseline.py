@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.commands.playing import timings
 from harness.commands.words import results_folder, say
-from harness.config.parser import Parser, one_of
+from harness.config.parser import Parser, one_of, whole
 from harness.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--folder", type=Path, metavar="DIR", help="default: baseline/ in the results folder")
     parser.add_argument("--reason", metavar="TEXT", help="update: why these runs are accepted")
     parser.add_argument(
-        "--timings", type=int, default=0, metavar="N", help="update: repeat each run N times, to time it"
+        "--timings", type=whole(0), default=0, metavar="N", help="update: repeat each run N times, to time it"
     )
     parser.add_argument("--even-if-worse", action="store_true", help="update: accept a run that the gate fails")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.commands.words import counted, results_folder, say
-from harness.config.parser import Parser
+from harness.config.parser import Parser, whole
 from harness.core.errors import UsageError
 from harness.core.sinks import cell
 
@@ -26,7 +26,7 @@ def add_arguments(parser: Parser) -> None:
         metavar="RUN|KEY=VALUE",
         help="runs by name or beginning; or method=A method=B with filters such as task=pope (the newest run of each)",
     )
-    parser.add_argument("--flips", type=int, default=0, metavar="N", help="also print N samples that got worse")
+    parser.add_argument("--flips", type=whole(0), default=0, metavar="N", help="also print N samples that got worse")
     parser.add_argument("--json", action="store_true", help="JSON instead of tables")
     parser.add_argument("--markdown", action="store_true", help="Markdown tables, for a pull request or a paper")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.commands.playing import current, play, timings
 from harness.commands.words import say, share_cores
-from harness.config.parser import Parser, finite
+from harness.config.parser import Parser, number, whole
 from harness.core.errors import HarnessError, UsageError
 from harness.core.width import columns, fitted
 
@@ -32,10 +32,14 @@ def add_arguments(parser: Parser) -> None:
     )
     parser.add_argument("--candidate", metavar="RUN", help="with --baseline RUN: the run that is judged")
     parser.add_argument("--policy", type=Path, metavar="FILE", help="gate.yaml (default: gate.yaml here, if any)")
-    parser.add_argument("--tolerance", type=finite, metavar="D", help="tolerated loss of all checks, e.g. 0.01")
+    parser.add_argument("--tolerance", type=number(0), metavar="D", help="tolerated loss of all checks, e.g. 0.01")
     parser.add_argument("--run", action="store_true", help="first make the runs that are missing")
     parser.add_argument(
-        "--timings", type=int, default=0, metavar="N", help="repeat each run N times, to judge its speed (5 or more)"
+        "--timings",
+        type=whole(0),
+        default=0,
+        metavar="N",
+        help="repeat each run N times, to judge its speed (5 or more)",
     )
     for name in ("json", "junit", "sarif", "markdown"):
         parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"also write the report as {name}")

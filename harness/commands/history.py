@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.commands.words import counted, results_folder, say
-from harness.config.parser import Parser, finite
+from harness.config.parser import Parser, number
 from harness.core.errors import UsageError
 from harness.core.width import columns
 
@@ -24,7 +24,7 @@ HELP = "scores and speed of a task over commits, and where they changed"
 
 def add_arguments(parser: Parser) -> None:
     parser.add_argument("task", metavar="TASK", help="whose runs: pope")
-    parser.add_argument("--delta", type=finite, default=0.01, metavar="D", help="smallest step of a score (0.01)")
+    parser.add_argument("--delta", type=number(0), default=0.01, metavar="D", help="smallest step of a score (0.01)")
     parser.add_argument("--plot", action="store_true", help="draw each series")
     parser.add_argument("--json", action="store_true", help="JSON instead of lines")
     parser.add_argument("--mark", metavar="ID=STATE", help="mark a step as open, accepted, fixed or noise")

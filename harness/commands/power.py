@@ -61,6 +61,7 @@ def run(given: Any) -> int:
 
 def _report(config: dict[str, Any], own: dict[str, str]) -> dict[str, Any]:
     from harness.comparison import pilot
+    from harness.engine.evaluate import checked
     from harness.engine.play import planned
     from harness.engine.selection import ids_of
     from harness.plugins.build import build_task
@@ -68,6 +69,7 @@ def _report(config: dict[str, Any], own: dict[str, str]) -> dict[str, Any]:
 
     effect = _number(own, "effect", None, 0, float("inf"))
     power, alpha = _number(own, "power", 0.8, 0, 1), _number(own, "alpha", 0.05, 0, 1)
+    checked(config)
     task, results = build_task(config["task"]), Path(config["results"])
     samples = planned(task, {**config, "ids": ids_of(config.get("ids"))})
     size, clusters = len(samples), len({s.cluster for s in samples})

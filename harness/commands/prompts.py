@@ -52,11 +52,13 @@ def show(words: list[str], folders: list[str], count: int, *, as_json: bool) -> 
 
 def _prompts(config: dict[str, Any], count: int, *, as_json: bool) -> int:
     from harness.core.model import Call
+    from harness.engine.evaluate import checked
     from harness.engine.outlook import first_questions
     from harness.engine.plan import compose
     from harness.engine.play import planned, steering
     from harness.plugins.build import build_decoding
 
+    checked(config)
     plan = compose(config)
     if plan.model.reads_samples:
         raise UsageError(f"model={plan.model.name} reads no prompts: name the model that is to be asked")

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.commands.words import results_folder, say
-from harness.config.parser import Parser
+from harness.config.parser import Parser, whole
 from harness.core.errors import UsageError, nearest
 from harness.core.sinks import line
 from harness.core.verified import LEVELS, Verified
@@ -36,7 +36,7 @@ def add_arguments(parser: Parser) -> None:
     )
     parser.add_argument("--ids", action="store_true", help="with task=NAME: ids that model=replay takes, and settings")
     parser.add_argument(
-        "--samples", type=int, default=0, metavar="N", help="also print N samples of the run; prompts of N samples"
+        "--samples", type=whole(1), default=0, metavar="N", help="also print N samples of the run; prompts of N samples"
     )
     parser.add_argument(
         "--wrong",
@@ -49,6 +49,8 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(given: Any) -> int:
+    if given.wrong and (not given.samples or given.what == PROMPTS or "=" in given.what):
+        raise UsageError("harness show: --wrong goes with a run and --samples N")
     if given.what == PROMPTS:
         from harness.commands.prompts import show
 
@@ -62,6 +64,8 @@ def run(given: Any) -> int:
             return _ids([given.what, *given.settings], given.plugins)
         if given.probe:
             raise UsageError("harness show: --probe goes with a run")
+        if given.samples:
+            raise UsageError("harness show: --samples goes with a run or with prompts")
         if given.ids or given.settings:
             raise UsageError("harness show: settings go with --ids, and --ids with task=NAME")
         _card(plugin, as_json=given.json)

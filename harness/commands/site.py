@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.commands.words import say
-from harness.config.parser import Parser, one_of
+from harness.config.parser import Parser, one_of, port
 from harness.core.errors import UsageError
 
 ACTIONS = ("build", "serve")
@@ -26,7 +26,7 @@ def add_arguments(parser: Parser) -> None:
         help="serve: show the pictures of all records here, also those that may not be published; writes no site",
     )
     parser.add_argument(
-        "--port", type=int, default=8000, metavar="N", help="serve: on 127.0.0.1 (8000; 0: any free one)"
+        "--port", type=port, default=8000, metavar="N", help="serve: on 127.0.0.1 (8000; 0: any free one)"
     )
     parser.add_argument("--plugins", action="append", default=[], metavar="DIR", help="folder with plug-ins")
 

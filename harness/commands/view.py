@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.commands.words import say
-from harness.config.parser import Parser
+from harness.config.parser import Parser, port
 
 HELP = "runs and their samples in a browser on this machine, also while they run; only reads"
 
 
 def add_arguments(parser: Parser) -> None:
     parser.add_argument("run", nargs="?", metavar="RUN", help="a run by name or beginning: prints its page's address")
-    parser.add_argument("--port", type=int, default=8001, metavar="N", help="on 127.0.0.1 (8001; 0: any free one)")
+    parser.add_argument("--port", type=port, default=8001, metavar="N", help="on 127.0.0.1 (8001; 0: any free one)")
 
 
 def run(given: Any) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from harness.core.errors import UsageError, near, nearest
@@ -53,12 +53,30 @@ def one_of(what: str, known: Iterable[str]) -> dict[str, Any]:
     return {"type": read, "metavar": "|".join(known)}
 
 
-def finite(word: str) -> float:
-    """A number for `add_argument(type=finite)`. Raises ValueError, also for nan and inf."""
-    number = float(word)
-    if not math.isfinite(number):
-        raise ValueError(word)
-    return number
+def number(least: float, most: float = math.inf, kind: type[int] | type[float] = float) -> Callable[[str], float]:
+    """For `add_argument(type=number(0))`: a finite number from `least` to `most`. `kind`: int for whole ones."""
+
+    def read(word: str) -> float:
+        try:
+            found = kind(word)
+        except ValueError:
+            found = math.nan
+        if not least <= found <= most or found == math.inf:
+            what = "a whole number" if kind is int else "a number"
+            upto = " or more" if most == math.inf else f" to {most}"
+            raise argparse.ArgumentTypeError(f"{word!r} must be {what}, {least:g}{upto}")
+        return found
+
+    return read
+
+
+def whole(least: int, most: float = math.inf) -> Callable[[str], float]:
+    """For `add_argument(type=whole(1))`: a whole number from `least` to `most`."""
+    return number(least, most, int)
+
+
+port = whole(0, 65535)
+"""For `add_argument(type=port)`; 0 is any free one."""
 
 
 def results_default() -> str:

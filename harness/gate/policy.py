@@ -109,12 +109,17 @@ def read_policy(path: Path | None, delta: float | None = None) -> Policy:
             raise UsageError(f"{where}: delta={rule.delta} must be a number, 0 or more")
         if rule.flips is not None and rule.changes is not None:
             raise UsageError(f"{where}: flips and changes exclude each other: write two checks")
+        for name in ("flips", "changes"):
+            if (getattr(rule, name) or 0) < 0:
+                raise UsageError(f"{where}: {name}={getattr(rule, name)} must be a whole number, 0 or more")
         checks.append(rule)
     limits = raw.get("limits") or {}
     _known(limits, LIMITS, "gate.yaml, limits")
     for name, ratio in limits.items():
         if not kinds(1.0).fits(ratio):
             raise UsageError(f"gate.yaml, limits: {refusal(name, ratio, kinds(1.0))}")
+        if not 0 < ratio < math.inf:
+            raise UsageError(f"gate.yaml, limits: {name}={ratio} must be a number above 0")
     policy = Policy(**raw | {"limits": limits, "checks": tuple(checks), "alerts": tuple(raw.get("alerts") or ())})
     if not 0 < policy.alpha < 0.5:
         raise UsageError(f"gate.yaml: alpha={policy.alpha} must lie between 0 and 0.5")

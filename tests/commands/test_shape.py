@@ -71,6 +71,37 @@ def test_a_misspelt_word_is_answered_with_the_nearest(workdir, capsys, words, ne
     assert "unknown" in err and nearest in err.partition("did you mean")[2] and err.count("\n") == 1
 
 
+def test_every_number_has_a_range():
+    """int and float take -1 for a count."""
+    assert [(n, a.dest) for n in NAMES for a in actions(n) if a.type in (int, float)] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["show", "prompts", "task=pope", "--samples", "-1"], "--samples: '-1' must be a whole number, 1 or more"),
+        (["show", "prompts", "task=pope", "--samples", "0"], "--samples: '0' must be"),
+        (["show", "pope", "--samples", "x"], "--samples: 'x' must be"),
+        (["show", "pope", "--wrong"], "--wrong goes with a run and --samples N"),
+        (["show", "prompts", "task=pope", "--wrong", "--samples", "1"], "--wrong goes with a run"),
+        (["show", "method=vcd", "--samples", "1"], "--samples goes with a run or with prompts"),
+        (["show", "prompts", "task=pope", "limit=-1"], "limit=-1 leaves nothing to do: give 1 or more"),
+        (["power", "task=pope", "effect=0.1", "limit=-1"], "limit=-1 leaves nothing to do: give 1 or more"),
+        (["history", "pope", "--delta", "-1"], "--delta: '-1' must be a number, 0 or more"),
+        (["gate", "--tolerance", "-0.1"], "--tolerance: '-0.1' must be a number, 0 or more"),
+        (["gate", "--timings", "-1"], "--timings: '-1' must be a whole number, 0 or more"),
+        (["baseline", "update", "pope", "--timings", "1.5"], "--timings: '1.5' must be a whole number, 0 or more"),
+        (["compare", "a", "b", "--flips", "-1"], "--flips: '-1' must be a whole number, 0 or more"),
+        (["view", "--port", "65536"], "--port: '65536' must be a whole number, 0 to 65535"),
+        (["site", "serve", "--port", "-1"], "--port: '-1' must be a whole number, 0 to 65535"),
+    ],
+)
+def test_a_number_out_of_range_is_one_line(workdir, capsys, words, says):
+    assert main(words) == 2
+    err = capsys.readouterr().err
+    assert says in err and err.count("\n") == 1 and not list(workdir.iterdir())
+
+
 def test_only_the_named_command_is_loaded():
     """And none of them loads what is heavy for its help."""
     script = (

@@ -69,7 +69,7 @@ def test_words_that_make_no_sense(workdir, capsys):
         (["nothing"], "no finished run of task=nothing"),
         (["sums", "--mark", "abc=good", "--reason", "x"], "unknown state: good: choose one of open"),
         (["sums", "--mark", "abc=noise"], "needs --reason"),
-        (["sums", "--delta", "nan"], "--delta: invalid finite value: 'nan'"),
+        (["sums", "--delta", "nan"], "--delta: 'nan' must be a number, 0 or more"),
     ):
         assert main(["history", *words]) == 2
         assert says in capsys.readouterr().err
