@@ -18,7 +18,16 @@ from harness.config.faults import fault, missing, one_line
 from harness.config.literal import joined, literal
 from harness.config.offered import chosen, offer, withdraw
 from harness.config.parser import Parser, add_hydra, add_results, add_settings
-from harness.config.settings import FOLDER, GROUPS, PLUGINS, check_keys, check_presets, run_settings, settings
+from harness.config.settings import (
+    FOLDER,
+    GROUPS,
+    PLUGINS,
+    REFERENCES,
+    check_keys,
+    check_presets,
+    run_settings,
+    settings,
+)
 from harness.config.short import lengthened, names
 from harness.core.errors import INTERRUPTED, HarnessError, UsageError, nearest, writing
 from harness.core.telling import tell
@@ -26,8 +35,6 @@ from harness.plugins import raised
 from harness.plugins.registry import Registry, unknown
 
 KEYS = tuple(run_settings())
-REFERENCES = {"chance", "oracle", "replay"}
-"""Models that answer from a task's key or from a file: they cannot judge."""
 
 
 @dataclass(frozen=True)
@@ -200,9 +207,11 @@ def run(
 
 
 def _check(config: dict[str, Any], registry: Registry) -> None:
-    """Raises UsageError where a setting that was given is not of the kind that it must be."""
+    """Raises UsageError where a setting that was given is not of the kind that it must be, or belongs to another run of
+    the sweep alone."""
     given = [word.partition("=")[0].lstrip("+") for word in config["overrides"]]
     known = settings(config["overrides"], registry)
+    check_keys(config["overrides"], known, registry)
     for key in given:
         for setting in known.get(key, ()):
             value: Any = config

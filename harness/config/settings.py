@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from harness.config.kinds import ANY, MAPPING, NUMBER, Kinds, annotated, kinds, reads_as, refusal
-from harness.config.short import PRIVATE, chosen, names
+from harness.config.short import chosen, names
 from harness.core.decoding import Decoding
 from harness.core.errors import UsageError, near
 from harness.plugins.plugin import Plugin
@@ -23,6 +23,8 @@ PLUGINS = ("task", "method", "model")
 GROUPS = (*PLUGINS, "decoding", "executor", "logger", "judge")
 JUDGE: dict[str, Any] = {"prompt": "correctness", "max_new_tokens": 256, "pictures": False}
 """Settings of every judge, beside those of its model: docs/judge.md explains them."""
+REFERENCES = {"chance", "oracle", "replay"}
+"""Models that answer from a task's key or from a file: they cannot judge."""
 DECODING = f"{Decoding.__module__}.{Decoding.__qualname__}"
 STATED = {
     "limit": "int | None",
@@ -78,16 +80,12 @@ def _settings(words: Sequence[str], registry: Registry) -> Iterator[Setting]:
     for key, default in run_settings().items():
         yield Setting(key, default)
     for place, plugin in chosen(words, registry):
-        own = plugin.raw if plugin.group == "model" else plugin.defaults
-        more = {"name": plugin.name} if plugin.group == "task" and "name" not in own else {}
-        for key, default in {**more, **own}.items():
-            if key not in PRIVATE:
-                yield Setting(f"{place}.{key}", default, plugin.target)
+        for key, default in plugin.settings.items():
+            yield Setting(f"{place}.{key}", default, plugin.target)
     for name in named(words, "judge"):
         if plugin := registry.models.get(name):
-            for key, default in judge(plugin).items():
-                if key not in PRIVATE:
-                    yield Setting(f"judge.{key}", default, "" if key in JUDGE else plugin.target)
+            for key, default in {**plugin.settings, **JUDGE}.items():
+                yield Setting(f"judge.{key}", default, "" if key in JUDGE else plugin.target)
     for group in GROUPS[len(PLUGINS) :]:
         for name in named(words, group):
             for key, default in option(group, name).items():
@@ -132,7 +130,7 @@ def named(words: Sequence[str], group: str) -> list[str]:
 def check_keys(words: Sequence[str], known: Mapping[str, Sequence[Setting]], registry: Registry) -> None:
     """Raises UsageError for the first key below a group that nothing chosen has, with the nearest ones that are."""
     for word in words:
-        key, equals, _ = word.partition("=")
+        key, equals, _ = word.lstrip("+").partition("=")
         group, dot, name = key.partition(".")
         if not equals or not dot or group not in GROUPS or key in known or name.startswith("_"):
             continue
@@ -171,9 +169,10 @@ def _elsewhere(group: str, registry: Registry) -> dict[str, list[str]]:
     if group in PLUGINS:
         place = "method.{}" if group == "method" else group
         plugins = registry.group(group).values()
-        having = [(p.name, place.format(p.name), p.raw if group == "model" else p.defaults) for p in plugins]
+        having = [(p.name, place.format(p.name), p.settings) for p in plugins]
     elif group == "judge":
-        having = [(p.name, group, judge(p)) for p in registry.models.values()]
+        models = (m for name, m in registry.models.items() if name not in REFERENCES)
+        having = [(p.name, group, {**p.settings, **JUDGE}) for p in models]
     else:
         having = [(p.stem, group, option(group, p.stem)) for p in sorted((FOLDER / group).glob("*.yaml"))]
     found: dict[str, list[str]] = {}

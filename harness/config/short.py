@@ -10,8 +10,6 @@ from harness.core.errors import UsageError
 from harness.plugins.plugin import Plugin
 from harness.plugins.registry import Registry
 
-PRIVATE = ("_target_", "defaults")
-
 
 def names(value: str) -> list[str]:
     """Those in `a`, `a,b` or `[a,b]`."""
@@ -26,7 +24,7 @@ def lengthened(words: Sequence[str], registry: Registry, known: Sequence[str]) -
     for word in words:
         key, equals, value = word.partition("=")
         if equals and re.fullmatch(r"\w+", key) and key not in known:
-            meant = list(dict.fromkeys(f"{place}.{key}" for place, plugin in places if key in _settings(plugin)))
+            meant = list(dict.fromkeys(f"{place}.{key}" for place, plugin in places if key in plugin.settings))
             if len(meant) > 1:
                 raise UsageError(f"{key} is ambiguous: write {' or '.join(f'{m}={value}' for m in meant)}")
             if meant:
@@ -50,7 +48,3 @@ def chosen(words: Sequence[str], registry: Registry) -> Iterator[tuple[str, Plug
         yield "model", registry.get("model", model)
     for method in values.get("method", ()):
         yield f"method.{method}", registry.get("method", method)
-
-
-def _settings(plugin: Plugin) -> set[str]:
-    return {k for k in (plugin.raw if plugin.group == "model" else plugin.defaults) if k not in PRIVATE}

@@ -10,6 +10,10 @@ from harness.core.errors import UsageError
 from harness.core.task import DECLARED
 from harness.core.verified import Verified
 
+PRIVATE = ("_target_", "defaults")
+OPEN = "???"
+"""What a YAML says of a setting that has to be given."""
+
 
 @dataclass(frozen=True)
 class Plugin:
@@ -36,6 +40,15 @@ class Plugin:
     def untuned(self) -> str:
         """Why `harness tune` has chosen nothing for an embedded model, in a sentence; empty where it has."""
         return str(self.raw.get("untuned", ""))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What may be given for it, with the defaults. A model whose YAML leaves nothing to be given is one model, and
+        keeps its name: under another one, its scores would pass for another model's."""
+        if self.group != "model":
+            return {k: v for k, v in self.defaults.items() if k not in PRIVATE}
+        named = OPEN in self.raw.values()
+        return {k: v for k, v in self.raw.items() if k not in PRIVATE and (named or k != "name")}
 
     @property
     def declared(self) -> dict[str, str]:

@@ -50,6 +50,12 @@ def test_what_is_stated_exists():
         (["method=vista", "method.vista.lamb=1"], "did you mean method.vista.lam"),
         (["task.data_=x"], "did you mean task.data"),
         (["executor.zzzzzz=1"], "nothing chosen has settings below executor"),
+        (["task.name=chair"], "it is one of task=lm_eval or task=lmms_eval"),
+        (["++task.name=chair"], "it is one of task=lm_eval or task=lmms_eval"),
+        (["model.name=gpt-4o"], "it is one of model=hf or model=openai or model=replay"),
+        (["model=tiny-llava", "model.name=llava-1.5-7b"], "it is one of model=hf"),
+        (["model=zoo", "model.name=x"], "it is one of model=hf"),
+        (["judge=tiny-llava", "judge.name=gpt-4o"], "it is one of judge=hf or judge=openai"),
         (["hydra.sweep.dirs=x"], "did you mean hydra.sweep.dir"),
         (["hydra.launcher.n_job=2"], "unknown setting hydra.launcher.n_job"),
     ],
@@ -100,6 +106,24 @@ def test_keys_below_a_mapping_are_free():
     words = ["task=lm_eval", "task.name=x", "model=oracle", "task.metadata.max_seq_lengths=[128]"]
     assert run(words, lambda c: found.append(c) or 0) == 0
     assert found[0]["task"]["metadata"] == {"max_seq_lengths": [128]}
+
+
+def test_names_that_are_the_users_to_give():
+    named = {plugin.name for plugin in REGISTRY.models.values() if "name" in plugin.settings}
+    assert named == {"hf", "openai", "replay"}
+    named = {plugin.name for plugin in REGISTRY.tasks.values() if "name" in plugin.settings}
+    assert named == {"lm_eval", "lmms_eval"}
+    found: list[dict] = []
+    assert run(["task=pope", "model=hf", "model.path=x", "model.name=seven-b"], lambda c: found.append(c) or 0) == 0
+    assert found[0]["model"]["name"] == "seven-b"
+
+
+def test_a_name_in_a_sweep_is_that_of_its_own_run_alone(workdir, capsys):
+    played: list[dict] = []
+    words = ["-m", "task=pope,lm_eval", "task.name=hellaswag", "model=oracle"]
+    assert run(words, lambda c: played.append(c) or 0) == 2
+    assert [c["task"]["_target_"].rpartition(".")[2] for c in played] == ["LmEval"]
+    assert "unknown setting task.name here" in capsys.readouterr().err
 
 
 def test_a_launcher_that_is_not_installed_names_the_extra(workdir):

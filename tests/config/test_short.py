@@ -31,7 +31,12 @@ def test_a_bare_name_is_the_setting_of_the_plugin_that_has_it(words, wanted):
 
 def test_a_name_that_several_have_is_refused():
     with pytest.raises(UsageError, match=r"task\.name=hellaswag or model\.name=hellaswag"):
-        lengthened(["task=lm_eval", "name=hellaswag"], Registry(), KNOWN)
+        lengthened(["task=lm_eval", "model=hf", "name=hellaswag"], Registry(), KNOWN)
+
+
+def test_a_model_with_a_name_of_its_own_leaves_the_bare_name_to_the_task():
+    words = lengthened(["task=lm_eval", "name=hellaswag"], Registry(), KNOWN)
+    assert words == ["task=lm_eval", "task.name=hellaswag"]
 
 
 def test_eval_takes_bare_names(tmp_path, capsys):
