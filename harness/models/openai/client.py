@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LONGEST = 60.0
 """Seconds that one wait between two tries may take, whatever the server asks for."""
 PROBE = 10.0
-"""Seconds within which a server must take the first connection."""
+"""Seconds within which a server must take the first connection, and say what it is."""
 SAY_EVERY = 10.0
 """Seconds between two lines about further tries."""
 CHAT, TEXT = "/chat/completions", "/completions"
@@ -90,9 +90,17 @@ class Client:
             self._http: httpx.Client = httpx.Client(
                 headers={"Authorization": f"Bearer {key}"} if key else {}, timeout=timeout, limits=limits
             )
+        from harness.models.openai.deadline import limited
+
+        self._deadline = limited(self._http)
 
     def close(self) -> None:
         self._http.close()
+
+    def _sent(self, method: str, url: str, seconds: float, **more: Any) -> httpx.Response:
+        """The answer to a request that takes so many seconds at most, from its first byte to the answer's last."""
+        with self._deadline.within(seconds):
+            return self._http.request(method, url, timeout=seconds, **more)
 
     def ask(self, path: str, body: dict[str, Any], made: Callable[[Any], Made]) -> Answer[Made]:
         """What `made` makes of the answer's JSON. Raises Fault, with `tries`, where no try succeeds."""
@@ -118,7 +126,7 @@ class Client:
 
         with self._gate.passage() as passage:
             try:
-                response = self._http.post(f"{self.base_url}{path}", json=body)
+                response = self._sent("POST", f"{self.base_url}{path}", self.timeout, json=body)
             except httpx.TimeoutException as e:
                 passage.busy()
                 raise Fault(f"no answer within {self.timeout:g} seconds", again=True) from e
@@ -141,7 +149,7 @@ class Client:
 
         try:
             root = self.base_url.removesuffix("/v1")
-            response = self._http.get(f"{root}/openapi.json", timeout=min(PROBE, self.timeout))
+            response = self._sent("GET", f"{root}/openapi.json", min(PROBE, self.timeout))
             return response.json() if response.status_code == 200 else None
         except (httpx.HTTPError, ValueError, RecursionError):
             return None
@@ -151,7 +159,7 @@ class Client:
         import httpx
 
         try:
-            response = self._http.get(f"{self.base_url}/models", timeout=min(PROBE, self.timeout))
+            response = self._sent("GET", f"{self.base_url}/models", min(PROBE, self.timeout))
             value = response.json() if response.status_code == 200 else None
         except httpx.ConnectTimeout as e:
             raise Missing(
@@ -166,7 +174,7 @@ class Client:
             raise Missing(reason) from e
         except httpx.InvalidURL as e:
             raise UsageError(f"invalid model.base_url={self.base_url} ({_first(e)}): give http://HOST:PORT/v1") from e
-        except (httpx.HTTPError, ValueError):  # it is there, and lists nothing
+        except (httpx.HTTPError, ValueError, RecursionError):  # it is there, and lists nothing
             return []
         rows = (value.get("data") or value.get("models")) if isinstance(value, dict) else None
         names = (r.get("id") or r.get("name") for r in rows if isinstance(r, dict)) if isinstance(rows, list) else ()

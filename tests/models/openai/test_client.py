@@ -93,7 +93,10 @@ def test_a_wrong_name_is_said_with_the_right_ones(capsys):
     assert "has no model m" in err and "give model.name=right, or one of other" in err and "does not exist" in err
 
 
-@pytest.mark.parametrize("models", [LISTED, (200, []), (200, {"data": None}), (404, b""), (401, b""), (200, b"<html>")])
+NONE = ((200, []), (200, {"data": None}), (404, b""), (401, b""), (200, b"<html>"), (200, b"[" * 100_000))
+
+
+@pytest.mark.parametrize("models", [LISTED, *NONE])
 def test_servers_that_take_any_name_or_list_none(models):
     with serving(lambda body, n: said("Yes"), models=models) as served:
         assert play(served) == 0
