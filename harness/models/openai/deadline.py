@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,7 +53,6 @@ class _Backend(httpcore.NetworkBackend):
 
     def __init__(self, inner: httpcore.NetworkBackend, deadline: Deadline):
         self._inner, self._deadline = inner, deadline
-        self.sleep = inner.sleep
 
     def connect_tcp(self, host: str, port: int, timeout: float | None = None, *rest: Any, **more: Any) -> _Stream:
         seconds = self._deadline.left(timeout, httpcore.ConnectTimeout)
@@ -65,8 +64,6 @@ class _Stream(httpcore.NetworkStream):
 
     def __init__(self, inner: httpcore.NetworkStream, deadline: Deadline):
         self._inner, self._deadline = inner, deadline
-        self.close: Callable[[], None] = inner.close
-        self.get_extra_info: Callable[[str], Any] = inner.get_extra_info
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         return self._inner.read(max_bytes, self._deadline.left(timeout, httpcore.ReadTimeout))
@@ -78,3 +75,9 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None) -> _Stream:
         seconds = self._deadline.left(timeout, httpcore.ConnectTimeout)
         return _Stream(self._inner.start_tls(ssl_context, server_hostname, seconds), self._deadline)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
