@@ -26,11 +26,20 @@ SPENT = {"insufficient_quota", "billing_hard_limit_reached"}
 Made = TypeVar("Made")
 
 FINISHES: dict[str, Finish] = {
-    **dict.fromkeys(("length", "max_tokens", "model_length", "MAX_TOKENS"), "length"),
+    **dict.fromkeys(("stop", "stop_sequence", "eos", "eos_token", "end_turn", "complete"), "stop"),
+    **dict.fromkeys(("length", "max_tokens", "model_length", "token_limit"), "length"),
+    "model_context_window_exceeded": "length",
     **dict.fromkeys(("tool_calls", "function_call", "tool_use"), "tool_calls"),
-    **dict.fromkeys(("content_filter", "content-filter", "safety", "SAFETY"), "content_filter"),
+    **dict.fromkeys(("content_filter", "content_filtered", "guardrail_intervened", "safety"), "content_filter"),
+    **dict.fromkeys(("blocklist", "prohibited_content", "recitation", "spii", "error_toxic"), "content_filter"),
     "refusal": "refusal",
 }
+"""By the reasons that OpenAI, vLLM, SGLang, llama.cpp, TGI, Anthropic, Gemini, Mistral, Cohere and Bedrock give."""
+UNFINISHED = {
+    *("abort", "aborted", "cancel", "cancelled", "canceled", "user_cancel", "error", "failed", "not_finished"),
+    *("timeout", "time_limit", "insufficient_system_resource"),
+}
+"""Reasons of a server that gave up."""
 LONGEST = 300
 """Characters of the server's words that are kept."""
 USUAL = ("id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier")
@@ -76,6 +85,8 @@ def first(value: Any) -> dict[str, Any]:
     for place in (value, choice):
         if isinstance(place, dict) and place.get("error"):
             raise Fault(f"the server reports an error: {words(place)}", again=_passing(place), status=_status(place))
+    if isinstance(choice, dict) and _reason(choice) in UNFINISHED:
+        raise Fault(f"the server gave up its answer: finish_reason {_reason(choice)}", again=True)
     if not isinstance(choice, dict):
         rest = {k: v for k, v in value.items() if k not in USUAL and v not in (None, [], {}, "")}
         raise Fault(f"the answer holds no choices{': ' + words(rest) if rest else ''}", again=True)
@@ -88,18 +99,20 @@ def reply(value: Any) -> Reply:
     message = choice.get("message")
     if message is None and isinstance(choice.get("text"), str):
         message = {"content": choice["text"]}
-    reason = choice.get("finish_reason")
-    if message is None and str(reason) in FINISHES:
+    reason = _reason(choice)
+    finish: Finish = FINISHES.get(reason, "stop")
+    if message is None and finish != "stop":
         message = {}
     if not isinstance(message, dict):
         raise Fault("the answer's first choice holds no message", again=True)
     text, thought = _texts(message.get("content"))
-    finish: Finish = FINISHES.get(str(reason), "stop")
     refusal = message.get("refusal")
     if text is None and isinstance(refusal, str) and refusal:
         text, finish = refusal, "refusal"
-    if text is None and reason is None:
+    if text is None and not reason:
         raise Fault("the answer's message holds neither content nor a finish reason", again=True)
+    if not text and reason and reason not in FINISHES:
+        raise Fault(f"the answer is empty, and its finish_reason {words(reason)} is unknown", again=True)
     usage = used(value)
     details = usage.get("completion_tokens_details")
     details = details if isinstance(details, dict) else {}
@@ -111,6 +124,12 @@ def reply(value: Any) -> Reply:
         finish,
         thinking_tokens=count(details.get("reasoning_tokens", usage.get("reasoning_tokens"))),
     )
+
+
+def _reason(choice: Mapping[str, Any]) -> str:
+    """Why the answer ended, spelled alike for all servers; "" where they do not say."""
+    reason = choice.get("finish_reason")
+    return "" if reason is None else str(reason).lower().replace("-", "_")
 
 
 def _texts(content: Any) -> tuple[str | None, str]:
