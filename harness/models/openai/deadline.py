@@ -12,6 +12,8 @@ from typing import Any
 import httpcore
 import httpx
 
+from harness.core.errors import BrokenPromise
+
 PIECE = 2**16
 """Bytes that are sent before the time is looked at again."""
 
@@ -42,9 +44,15 @@ class Deadline(threading.local):
 def limited(client: httpx.Client) -> Deadline:
     """The deadline that this client keeps from now on, whichever proxy it goes through."""
     deadline = Deadline()
-    for transport in (client._transport, *client._mounts.values()):  # httpx offers no way to them
-        if isinstance(transport, httpx.HTTPTransport):
-            transport._pool._network_backend = _Backend(transport._pool._network_backend, deadline)
+    try:
+        for transport in (client._transport, *client._mounts.values()):  # httpx offers no way to them
+            if isinstance(transport, httpx.HTTPTransport):
+                transport._pool._network_backend = _Backend(transport._pool._network_backend, deadline)
+    except AttributeError as e:
+        raise BrokenPromise(
+            f"httpx {httpx.__version__} keeps its connections elsewhere ({e}), so that model.timeout would not end a "
+            "request: install httpx<0.29, or report this"
+        ) from e
     return deadline
 
 

@@ -15,7 +15,9 @@ from tests.models.openai.local import said, serving
 pytest.importorskip("httpx")
 pytest.importorskip("tenacity")
 
+from harness.core.errors import BrokenPromise
 from harness.models.openai.client import Client
+from harness.models.openai.deadline import limited
 from harness.models.openai.replies import Fault, reply
 
 HEADERS = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -106,3 +108,11 @@ def test_a_connection_is_used_again_after_the_time_of_its_first_request():
             assert made.ask("/chat/completions", {}, reply).made.text == "Yes"
             time.sleep(0.6)
         made.close()
+
+
+def test_another_httpx_is_told_in_one_line():
+    class Other:
+        _mounts = {}  # noqa: RUF012
+
+    with pytest.raises(BrokenPromise, match=r"keeps its connections elsewhere .*: install httpx<0\.29"):
+        limited(Other())  # type: ignore[arg-type]
