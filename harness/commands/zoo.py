@@ -163,6 +163,8 @@ def _number(key: str, word: str) -> float:
 def _value(word: str) -> Any:
     import yaml
 
+    from harness.core.yaml_loader import Loader
+
     if word.replace("e", "", 1).replace("-", "").replace(".", "", 1).isdigit():
         return float(word) if {".", "e"} & set(word) else int(word)
-    return yaml.safe_load(word)
+    return yaml.load(word, Loader=Loader)

@@ -15,8 +15,9 @@ from harness.config.kinds import ANY, MAPPING, NUMBER, Kinds, annotated, kinds, 
 from harness.config.short import chosen, names
 from harness.core.decoding import Decoding
 from harness.core.errors import UsageError, near
+from harness.core.yaml_loader import Loader
 from harness.plugins.plugin import Plugin
-from harness.plugins.registry import LOADER, ROOT, Registry
+from harness.plugins.registry import ROOT, Registry
 
 FOLDER = ROOT / "harness" / "config"
 PLUGINS = ("task", "method", "model")
@@ -116,7 +117,7 @@ def option(group: str, name: str) -> dict[str, Any]:
 @cache
 def _file(path: Path) -> dict[str, Any]:
     """One that comes with harness, read once; nobody changes what it says."""
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
 
 
 def named(words: Sequence[str], group: str) -> list[str]:

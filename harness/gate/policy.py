@@ -12,6 +12,7 @@ import yaml
 
 from harness.config.kinds import kinds, refusal
 from harness.core.errors import UsageError, nearest
+from harness.core.yaml_loader import Loader
 from harness.runs.record import RunRecord
 
 FILTERS = ("task", "data", "model", "method")
@@ -132,7 +133,7 @@ def read_policy(path: Path | None, delta: float | None = None) -> Policy:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=Loader) or {}
     except OSError as e:
         raise UsageError(f"{path} cannot be read ({e.strerror}): name the gate's file by --policy FILE") from e
     except (yaml.YAMLError, ValueError, RecursionError) as e:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import yaml
 
-from harness.core.errors import UsageError, nearest
+from harness.core.errors import UsageError, first_line, nearest
+from harness.core.yaml_loader import Loader
 
 FOLDER = Path(__file__).parent / "prompts"
 SINGLE, PAIR = ("answer",), ("answer_a", "answer_b")
@@ -88,9 +89,10 @@ def parsed(name: str, text: str, called: str) -> Template:
 
 def _verdicts(head: str, called: str) -> dict[str, float]:
     try:
-        found = yaml.safe_load(head)
+        found = yaml.load(head, Loader=Loader)
     except yaml.YAMLError as e:
-        raise UsageError(f"{called}: the text between the --- lines is not valid YAML") from e
+        why = getattr(e, "problem", None) or first_line(e)
+        raise UsageError(f"{called}: the text between the --- lines is not valid YAML ({why})") from e
     verdicts = found.get("verdicts") if isinstance(found, dict) else None
     if not isinstance(verdicts, dict) or len(verdicts) < 2:
         raise UsageError(f"{called} needs two verdicts or more: verdicts: {{correct: 1, incorrect: 0}}")

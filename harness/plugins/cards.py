@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
+from harness.core.yaml_loader import Loader
 from harness.plugins.plugin import Plugin
-from harness.plugins.registry import LOADER
 
 
 def bibtex(plugin: Plugin) -> str:
@@ -40,7 +40,7 @@ def remarks(path: Path) -> dict[str, str]:
     """Key -> the comment behind its value among the `defaults` of a plug-in's YAML. Empty where it cannot be read."""
     try:
         text = path.read_text(encoding="utf-8")
-        top = yaml.compose(text, Loader=LOADER)
+        top = yaml.compose(text, Loader=Loader)
     except (OSError, ValueError, yaml.YAMLError):
         return {}
     lines, out = text.splitlines(), {}

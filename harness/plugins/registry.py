@@ -21,11 +21,11 @@ from harness.core.errors import UsageError, nearest
 from harness.core.files import TICK, left_behind, stamp
 from harness.core.verified import Verified
 from harness.core.verified import read as read_verified
+from harness.core.yaml_loader import Loader
 from harness.plugins import shape
 from harness.plugins.plugin import Plugin
 
 ROOT = Path(__file__).resolve().parents[2]
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 PLACES: dict[str, bool] = {}
 """Folders of plug-ins that this process has read, and whether they were put on the path for it."""
@@ -174,7 +174,7 @@ def _read(path: Path) -> Any:
 
 def _parsed(path: Path) -> Any:
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
     except yaml.YAMLError as e:
         mark = getattr(e, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""

@@ -465,6 +465,7 @@ def test_an_incomplete_run_is_no_baseline(workdir, capsys):
         ("inconclusive: maybe", "must be fail or warn"),
         ("[1]", "holds no mapping"),
         ("a: [", "not valid YAML"),
+        ("checks: [{delta: 0.1, delta: 0.2}]", "delta stands twice: leave one out"),
         ("checks: 5", "checks=5 must be a list"),
         ("limits: 5", "limits=5 must be a mapping"),
         ("limits: {seconds: fast}", "limits: seconds=fast must be a number"),

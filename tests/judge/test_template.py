@@ -46,6 +46,7 @@ def test_a_file_of_ones_own(tmp_path):
     [
         ("Is {answer} right?", "must begin with ---"),
         ("---\nverdicts: [a\n---\n{answer}", "not valid YAML"),
+        ("---\nverdicts: {good: 1, fair: 0.5, good: 0}\n---\n{answer}", "good stands twice: leave one out"),
         ("---\nverdicts: {good: 1}\n---\n{answer}", "needs two verdicts or more"),
         ("---\nverdicts: {good: 2, bad: 0}\n---\n{answer}", "verdict good is worth 2: give a number from 0 to 1"),
         ("---\nverdicts: {good: .nan, bad: 0}\n---\n{answer}", "give a number from 0 to 1"),

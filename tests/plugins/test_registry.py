@@ -64,6 +64,9 @@ def test_faults_name_the_file(tmp_path):
     for group in ("task", "method"):
         with pytest.raises(UsageError, match=r"bad.yaml, line \d+"):
             Registry([tmp_path]).get(group, "bad")
+    (tmp_path / "bad.yaml").write_text("_target_: a.B\nkind: steering\nneutral:\n  k: 1\n  k: 2")
+    with pytest.raises(UsageError, match=r"bad.yaml, line 5: this is not valid YAML \(k stands twice: leave one out\)"):
+        Registry([tmp_path]).get("method", "bad")
     (tmp_path / "bad.yaml").write_text("card: {title: Größe}", encoding="latin-1")
     with pytest.raises(UsageError, match=r"bad\.yaml is not a text in UTF-8"):
         Registry([tmp_path]).get("method", "bad")
