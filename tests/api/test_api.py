@@ -230,7 +230,7 @@ def test_error_rows_are_a_run(workdir):
     run = harness.evaluate("pope", "toy", plugins=".", **ORACLE)
     assert run.status == "failed" and not run.primary and "failed" in repr(run)
     first = run.samples()["sample"][0]
-    assert "correct" not in run.samples().columns and run.samples()["error"][0] == "<b>"
+    assert "correct" not in run.samples().columns and run.samples()["error"][0].startswith("<b> (method=toy")
     assert "&lt;b&gt;" in run.show(first)._repr_html_() and run.show(first).answer is None
     assert main(["show", run.name]) == 0
     with pytest.raises(Exception, match="ValueError: <b>") as e:
