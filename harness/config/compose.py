@@ -32,7 +32,7 @@ from harness.config.short import lengthened, names
 from harness.core.errors import INTERRUPTED, HarnessError, UsageError, nearest, writing
 from harness.core.telling import tell
 from harness.plugins import raised
-from harness.plugins.registry import Registry, unknown
+from harness.plugins.registry import Registry
 
 KEYS = tuple(run_settings())
 
@@ -109,7 +109,7 @@ def check_names(overrides: Sequence[str], registry: Registry) -> None:
                 raise UsageError(f"{word} names nothing: choose one of {', '.join(known)}")
             for name in found:
                 if name not in known:
-                    raise UsageError(registry.faults.get((key, name)) or unknown(key, name, known))
+                    raise registry.lacks(key, name, known)
         elif key not in KEYS and key.split(".")[0].split("/")[0] not in (*GROUPS, *KEYS, "hydra"):
             raise UsageError(f"unknown setting {key}: {nearest(key.split('.')[0], (*GROUPS, *KEYS))}")
     if not any(word.startswith("task=") for word in overrides):

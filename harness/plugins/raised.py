@@ -68,9 +68,14 @@ def what(error: BaseException) -> str:
 
 
 def _stopped(trace: TracebackType | None) -> bool:
-    """Whether code of harness left: a handler of SIGTERM, wherever it struck."""
-    module = str([frame for frame, _ in traceback.walk_tb(trace)][-1].f_globals.get("__name__"))
-    return module.startswith("harness.") and not module.startswith(OURS)
+    """Whether code of harness left: a handler of SIGTERM, wherever it struck. Others may stand behind it: wandb puts its
+    own function in the place of `sys.exit`."""
+    for frame in reversed([frame for frame, _ in traceback.walk_tb(trace)]):
+        if _of_plugin(frame):
+            return False
+        if str(frame.f_globals.get("__name__")).startswith("harness."):
+            return True
+    return False
 
 
 def _frames(trace: TracebackType | None) -> list[tuple[FrameType, int]]:

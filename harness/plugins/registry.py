@@ -100,8 +100,12 @@ class Registry:
         """The plug-in of that name. Raises UsageError with what is wrong with it, or the nearest names."""
         known = self.group(group)
         if name not in known:
-            raise UsageError(self.faults.get((group, name)) or unknown(group, name, known))
+            raise self.lacks(group, name, known)
         return known[name]
+
+    def lacks(self, group: str, name: str, known: Iterable[str]) -> UsageError:
+        """What is wrong with a name that is none of these."""
+        return UsageError(self.faults.get((group, name)) or unknown(group, name, known))
 
 
 def _plugin(path: Path, group: str, name: str, raw: dict[str, Any]) -> Plugin:

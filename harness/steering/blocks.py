@@ -15,6 +15,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from harness.steering import kernels
 from harness.steering.onednn import linear
 
 BLOCKS = "harness_blocks"
@@ -106,7 +107,7 @@ def _known(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, more: dict[str, Any]
 ) -> bool:
     """Whether blocks compute what a layer asks for, and gain by it."""
-    if query.shape[2] < LEAST or not query.dtype == key.dtype == value.dtype == torch.float32:
+    if query.shape[2] < LEAST or query.dtype != torch.float32:
         return False
     causal = more.get("is_causal")
     causal = getattr(module, "is_causal", True) if causal is None else causal
@@ -116,12 +117,10 @@ def _known(
         plain = mask.shape[1] == 1 and mask.shape[2:] == (query.shape[2], key.shape[2])
     return (
         plain
-        and query.device.type == "cpu"
+        and kernels.plain(query, key, value)
         and key.shape[-1] == value.shape[-1] == query.shape[-1]
         and not any(more.get(name) is not None and more.get(name) is not False for name in OTHERS)
         and not more.get("dropout")
-        and not (torch.is_grad_enabled() and (query.requires_grad or key.requires_grad or value.requires_grad))
-        and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
     )
 

@@ -11,7 +11,7 @@ from transformers import DynamicCache
 from harness.steering.batch import Batch
 from harness.steering.carried import Carried
 from harness.steering.compat import with_cache
-from harness.steering.finite import finite, lost
+from harness.steering.finite import finite, require_sound
 from harness.steering.inputs import collate
 
 
@@ -100,6 +100,5 @@ class Loop:
         self.batch.step += 1
         self.view.work.add(rows, tokens, 1)
         logits = out.logits[:, -1].float()
-        if not bool(finite(logits).all()):
-            raise lost(self.view.dtype, self.batch.methods)
+        require_sound(finite(logits), self.view.dtype, self.batch.methods)
         return logits

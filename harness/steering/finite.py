@@ -19,6 +19,12 @@ def finite(z: Tensor) -> Tensor:
     return z.max(-1).values.isfinite()
 
 
+def require_sound(sound: Tensor, dtype: torch.dtype, methods: Sequence[Any]) -> None:
+    """Raises Unusable where some logits were not numbers (`finite`)."""
+    if not bool(sound.all()):
+        raise lost(dtype, methods)
+
+
 def lost(dtype: torch.dtype, methods: Sequence[Any]) -> Unusable:
     """The error of a sample whose logits are not numbers."""
     under = f" under method={', '.join(m.name for m in methods)}" if methods else ""

@@ -15,6 +15,7 @@ from harness.core.readings import Reading
 from harness.core.types import Likelihood
 from harness.steering import carried
 from harness.steering.batch import Batch
+from harness.steering.declared import declared
 from harness.steering.decode_loop import Loop
 from harness.steering.finite import Watch, require_finite
 from harness.steering.forward import encode, forward, peek, sharing, undisturbed
@@ -48,6 +49,8 @@ class Generated:
 
 def check(view: View, methods: Sequence[Steering], decoding: Decoding) -> None:
     """Refuse what cannot run together. Raises UsageError with the names."""
+    for method in methods:
+        declared(view, method)
     require(view, methods)
     names = {m.name for m in methods}
     for method in methods:

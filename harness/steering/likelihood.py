@@ -11,7 +11,7 @@ from harness.core.decoding import Decoding
 from harness.core.errors import UsageError
 from harness.core.types import Likelihood
 from harness.steering.batch import Batch
-from harness.steering.finite import finite, lost
+from harness.steering.finite import finite, require_sound
 from harness.steering.forward import encode, read, sharing, undisturbed
 from harness.steering.generation import Generated, generate
 from harness.steering.inputs import Inputs, common_prefix
@@ -108,8 +108,7 @@ def _read(view: View, part: Sequence[_Row], asks: Sequence[Ask]) -> list[list[Li
             width = max(len(part[i].tail) for i in members) + 1
             logits = read(batch, width, encode(batch) if flag else None)
             for i, row in zip(members, logits, strict=True):
-                if not bool(finite(row[-len(part[i].tail) - 1 :]).all()):
-                    raise lost(view.dtype, ())
+                require_sound(finite(row[-len(part[i].tail) - 1 :]), view.dtype, ())
                 out[i] = _scored(row, part[i])
     return out
 

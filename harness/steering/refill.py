@@ -19,7 +19,7 @@ from torch.nn.functional import pad
 from harness.core.decoding import Decoding
 from harness.steering import carried
 from harness.steering.batch import Batch, Stream
-from harness.steering.finite import Watch, lost, require_finite
+from harness.steering.finite import Watch, require_finite, require_sound
 from harness.steering.forward import encode, forward, peek, undisturbed
 from harness.steering.generation import Generated, check
 from harness.steering.grouping import asking, batches, contrasted, rewritten
@@ -385,8 +385,7 @@ class Refill:
             tokens = [own[: count + 1] for own, count in zip(best, right, strict=True)]
             if width:
                 rows.keep([1 + count for count in right], 1 + width)
-        if not bool(sound[self.taken].all()):
-            raise lost(self.view.dtype, self.methods)
+        require_sound(sound[self.taken], self.view.dtype, self.methods)
         for i, (one, new) in enumerate(zip(self.seats, tokens, strict=True)):
             if one and one.lookup and not any(self._takes(one, token) for token in new):
                 one.lookup.add(new)

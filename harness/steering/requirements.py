@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from harness.core.errors import UsageError
 from harness.steering.blocks import BLOCKS
-from harness.steering.declared import declared
 from harness.steering.method import ATTENTION, Steering
 from harness.steering.places import TOWER
 from harness.steering.tower import tower_of
@@ -16,7 +15,6 @@ from harness.steering.view import STEERED, View
 def require(view: View, methods: Sequence[Steering]) -> None:
     """Refuse methods that need parts which this model lacks. Raises UsageError."""
     for method in methods:
-        declared(view, method)
         for l in method.layers(view):
             if method.has("mlp") and method.kind != "probe":  # a probe looks at an MLP where there is one
                 view.mlp(l)

@@ -10,7 +10,7 @@ from transformers import LogitsProcessor
 
 from harness.core.decoding import Decoding
 from harness.steering.batch import Batch
-from harness.steering.finite import finite, lost
+from harness.steering.finite import finite, require_sound
 from harness.steering.guard import broken
 from harness.steering.returned import returned
 
@@ -93,8 +93,7 @@ class Select(LogitsProcessor):
     def _pick(self, z: Tensor) -> Tensor:
         """Of the allowed tokens the best one. Those that methods exclude are equal: the model's own logits tell which
         of them it is."""
-        if not bool(self.sound.all()):
-            raise lost(self.batch.view.dtype, self.batch.methods)
+        require_sound(self.sound, self.batch.view.dtype, self.batch.methods)
         chosen = []
         for row, plain, tokens in zip(z, self.batch._raw, self.among, strict=False):  # pyright: ignore
             tokens = tokens.to(z.device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -205,10 +206,15 @@ def test_a_package_of_the_same_name_is_pointed_out(words, capsys):
 
 
 def test_a_signal_in_code_of_a_plug_in_is_not_its_fault():
-    ours = {"__name__": "harness.commands.site"}
-    exec("import sys\ndef stop(): sys.exit(143)", ours)
-    with pytest.raises(SystemExit), raised.named():
-        exec("stop()", {"__name__": "harness.methods.mine", "stop": ours["stop"]})
+    wandb = {"__name__": "wandb.sdk.lib.exit_hooks"}
+    exec("def exit(code): raise SystemExit(code)", wandb)
+    for leave in (sys.exit, wandb["exit"]):
+        ours = {"__name__": "harness.commands.site", "leave": leave}
+        exec("def stop(): leave(143)", ours)
+        with pytest.raises(SystemExit), raised.named():
+            exec("stop()", {"__name__": "harness.methods.mine", "stop": ours["stop"]})
+        with pytest.raises(raised.Raised), raised.named():
+            exec("leave(143)", {"__name__": "harness.methods.mine", "leave": leave})
 
 
 def test_faults_of_other_code_pass():

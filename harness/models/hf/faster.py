@@ -24,6 +24,7 @@ from transformers import PreTrainedModel
 from harness.core.files import cache_folder
 from harness.models.hf.linear import Least, available, layers, pack, shape
 from harness.steering.blocks import LEAST, blockwise
+from harness.steering.kernels import near
 from harness.steering.onednn import linear
 
 ROWS = (1, 2, 16, 128)
@@ -44,8 +45,6 @@ PROMPT = 512
 FLASH = SDPBackend.FLASH_ATTENTION.value
 GROUPED = "TRANSFORMERS_SDPA_FORCE_GQA"
 """What transformers asks in each attention block."""
-NEAR = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
-"""Largest difference between both paths, as a share of the largest output: rounding gives a tenth of it."""
 
 
 def fastest(model: nn.Module) -> Least:
@@ -125,8 +124,7 @@ def _measured(layer: nn.Linear) -> int | None:
             for rows in reversed(ROWS):
                 x = torch.randn(rows, layer.in_features, generator=draw).to(weight.dtype)
                 plain, other = partial(F.linear, x, weight, bias), partial(linear, x, packed, bias)
-                wanted = plain().float()
-                if float((wanted - other().float()).abs().max()) > NEAR[weight.dtype] * float(wanted.abs().max()):
+                if not near(other(), plain()):
                     return None
                 stock, own = _times(plain, other)
                 if own > GAIN * stock:
@@ -148,8 +146,7 @@ def _attended(heads: int, groups: int, size: int) -> int | None:
     own = partial(blockwise, query, key, value, None)
     try:
         with torch.no_grad():
-            wanted = plain().transpose(1, 2)
-            if float((wanted - own()).abs().max()) > NEAR[torch.float32] * float(wanted.abs().max()):
+            if not near(own(), plain().transpose(1, 2)):
                 return None
             stock, mine = _times(plain, own, clock=time.perf_counter)
     except RuntimeError:  # oneDNN lacks it for this CPU

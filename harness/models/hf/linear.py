@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from harness.steering.kernels import plain
 from harness.steering.onednn import linear
 
 Least = Mapping[str, int | None]
@@ -32,11 +33,8 @@ class PackedLinear(nn.Linear):
         if (
             input.numel() < self.least * self.in_features
             or input.dim() < 2
-            or input.dtype != weight.dtype
-            or not weight.device.type == input.device.type == "cpu"
+            or not plain(input, weight)
             or weight.is_inference()
-            or (torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad))
-            or torch.is_autocast_enabled("cpu")
         ):
             return F.linear(input, weight, self.bias)
         state = weight.data_ptr(), weight._version, weight.dtype  # counts changes in place

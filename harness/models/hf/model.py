@@ -120,6 +120,7 @@ class HFModel(Model):
         from harness.models.hf.enlarged import Enlarged
         from harness.steering import Steering, View, require
         from harness.steering.attention_maps import covered
+        from harness.steering.declared import declared
         from harness.steering.shown import Shown
 
         steering: list[Steering] = []
@@ -149,6 +150,8 @@ class HFModel(Model):
 
             self.view.recordings = Recordings()
         self.methods = tuple(steering)
+        for method in steering:
+            declared(self.view, method)
         require(self.view, steering)
         shares = all(m.prefix != "none" for m in steering)
         self.batching = Batching(self.prompts, self.view, self.device, self.pad, 1 + len(self.methods), shares)

@@ -209,8 +209,8 @@ class Prompts:
             count = text.count(token) if isinstance(token, str) and token else len(pictures)
             why = f": the chat template writes {count} of {token} for them" if count != len(pictures) else ""
             raise Unusable(
-                f"the checkpoint's processor cannot read {len(pictures)} pictures with this prompt "
-                f"({type(e).__name__}: {first_line(e)}){why}"
+                f"the checkpoint's processor cannot read this prompt and its pictures ({type(e).__name__}: "
+                f"{first_line(e)}){why}"
             ) from e
         return text, dict(made)
 
