@@ -24,7 +24,8 @@ class Conclusion:
 
     def of(self, record: RunRecord) -> RunRecord:
         """The record of the run that came to this."""
-        return replace(record, status=self.status, counts=self.counts, errors=self.errors)
+        counts = replace(self.counts, requests=record.counts.requests, asked=record.counts.asked)
+        return replace(record, status=self.status, counts=counts, errors=self.errors)
 
 
 def concluded(task: Task, results: Sequence[Result], total: int, *, interrupted: bool = False) -> Conclusion:
@@ -34,7 +35,7 @@ def concluded(task: Task, results: Sequence[Result], total: int, *, interrupted:
     ended = Status.DONE if not errors else Status.FAILED if none else Status.PARTIAL
     return Conclusion(
         Status.INTERRUPTED if interrupted else ended,
-        Counts(total, len(results), len(errors), 0, 0),
+        Counts(total, len(results), len(errors)),
         Counter(f"{e['type']}: {e['message']}" for e in errors).most_common(20),
         [] if none else [*task.metrics(results), *measured(results)],
     )

@@ -139,14 +139,14 @@ def _play(
     if journal.faults:
         more = f" and {len(journal.faults) - 1} more lines are" if len(journal.faults) > 1 else ""
         listener.say(f"{plan.directory.journal}: {journal.faults[0]}{more}: what is missing is asked again")
-    record = begun(plan, len(samples), taken.facts)
-    plan.directory.write_record(record)
-    given = recorder.take(taken.rows, probing=False)
     results = Finished(journal, None if early or plan.judge else HELD)
     alike = Alike(plan.config.get("max_equal_errors", 0))
     for place, result in journal.rows():
         results.add([result], [place])
         alike.add([result])
+    record = begun(plan, len(samples), len(results) + len(taken.rows), taken.facts)
+    plan.directory.write_record(record)
+    given = recorder.take(taken.rows, probing=False)
     results.add(given, journal.append(given))
     alike.add(given)
     listener.started(record, samples, results.all())
@@ -174,13 +174,15 @@ def _play(
     except BaseException as e:
         why = f"debug=true, {e}" if isinstance(e, FirstError) else ""
         with suppress(OSError):  # a full disk: the record still says that the run is not over
-            plan.directory.write_record(replace(record, status=Status.INTERRUPTED, finished=now(), stopped=why))
+            unscored = concluded(plan.task, results.all(), len(samples), interrupted=True)
+            plan.directory.write_record(unscored.of(replace(spent(clock.of(record), player), stopped=why)))
         raise
     finally:
         journal.close()
         _close(plan, player, listener.say)
     ordered = results.ordered(samples)
-    record = clock.of(record)
+    unscored = concluded(plan.task, ordered, len(samples), interrupted=True)
+    record = unscored.of(spent(clock.of(record), player))
     judged = None
     if plan.judge and not interrupted:
         judged = _judged(plan, plan.judge, samples, ordered, record, listener)
@@ -188,16 +190,13 @@ def _play(
     try:
         found = concluded(plan.task, ordered, len(samples), interrupted=interrupted)
     except Exception:  # the task's `aggregate`: the answers are kept for the same command
-        unscored = concluded(plan.task, ordered, len(samples), interrupted=True)
-        plan.directory.write_record(unscored.of(replace(record, finished=now())))
+        plan.directory.write_record(replace(record, finished=now()))
         raise
     stopped = alike.reason if len(ordered) < len(samples) and not interrupted else ""
     record = found.of(replace(record, stopped=stopped, sequential=early.verdict(results.objects) if early else None))
     if judged:
         found, record = judged.added(found, record, plan.task)
         journals.write(plan.directory.journal, judged.results)
-    if player:
-        record = spent(record, player)
     if not interrupted:
         record = replace(record, readings=recorder.finish(r.id for r in ordered if r.outcome))
         plan.directory.write_metrics(found.metrics)
@@ -245,7 +244,7 @@ def _judged(
         return None
     except BaseException:
         with suppress(OSError):
-            plan.directory.write_record(replace(record, status=Status.INTERRUPTED, finished=now()))
+            plan.directory.write_record(replace(record, finished=now()))
         raise
 
 

@@ -47,8 +47,10 @@ def known(plan: Plan, say: Callable[[str], None] = lambda _: None) -> RunRecord 
         return None
 
 
-def begun(plan: Plan, total: int, taken: Mapping[str, Any]) -> RunRecord:
-    """The record of a run of `total` samples that begins or resumes. `taken`: facts taken over from another run."""
+def begun(plan: Plan, total: int, done: int, taken: Mapping[str, Any]) -> RunRecord:
+    """The record of a run that begins or resumes with `done` of `total` samples. `taken`: facts of another run."""
+    before = known(plan)
+    asked = before.counts if before else Counts(requests=0, asked=0)
     made = RunRecord(
         run=plan.directory.name,
         status=Status.RUNNING,
@@ -72,10 +74,9 @@ def begun(plan: Plan, total: int, taken: Mapping[str, Any]) -> RunRecord:
         started=now(),
         wall_seconds=0.0,
         cpu_seconds=0.0,
-        counts=Counts(total, requests=0, asked=0),
+        counts=replace(asked, samples=total, done=done),
         task_facts=plan.task.describe(),
     )
-    before = known(plan)
     kept = {k: v for k in KEPT if before is not None and (v := getattr(before, k))}
     facts = {**kept, **taken, "environment": environment() | taken.get("environment", {})}
     return replace(made, **facts)
@@ -91,13 +92,17 @@ def ready(record: RunRecord, made: Prepared) -> RunRecord:
     )
 
 
-def spent(record: RunRecord, executor: Executor) -> RunRecord:
-    """The record with what an executor asked and used."""
-    counts = executor.counts
+def spent(record: RunRecord, executor: Executor | None) -> RunRecord:
+    """The record with what an executor asked and used, added to what earlier ones did. None: it needed no executor."""
+    if executor is None:
+        return record
+    counts, before = executor.counts, record.counts
     work = Counter(record.work) + executor.work() + Counter(samples=counts.done)
     return replace(
         record,
-        counts=replace(record.counts, requests=counts.requests, asked=counts.asked),
+        counts=replace(
+            before, requests=(before.requests or 0) + counts.requests, asked=(before.asked or 0) + counts.asked
+        ),
         work=dict(work),
         peak_memory_bytes=executor.peak(),
     )

@@ -27,7 +27,7 @@ from harness.runs.directory import RunDir
 from harness.runs.environment import environment
 from harness.runs.identity import code_of_scores, digest, run_name
 from harness.runs.readings import copy
-from harness.runs.record import RunRecord, now
+from harness.runs.record import Counts, RunRecord, now
 from harness.runs.stored import StoredRun
 
 
@@ -181,6 +181,7 @@ def _record(old: StoredRun, task: Any, identity: dict[str, Any], code: dict[str,
         "identity": identity,
         "code": {**old.record.code, "scores": code},
         "environment": environment() | facts.get("environment", {}),
+        "counts": Counts(requests=0, asked=0),
         "started": second,
         "finished": second,
         "task_facts": task.describe(),

@@ -14,7 +14,7 @@ from typing import Any
 from harness.core.errors import Missing, first_line
 from harness.core.types import Metric
 from harness.runs import journal, readings, record
-from harness.runs.files import sweep, write_json
+from harness.runs.files import LOCK, sweep, write_json
 from harness.runs.record import Damaged, RunRecord
 
 METRICS = "metrics.json"
@@ -72,7 +72,7 @@ class RunDir:
         """Hold the run for writing. `waiting()` is called once if another process holds it."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            file = (self.path / ".lock").open("a")
+            file = (self.path / LOCK).open("a")
         except OSError as e:
             raise Missing(f"{self.path} cannot be written ({e.strerror}): choose another folder by results=DIR") from e
         with file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterable
@@ -9,6 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.secrets import clean
+
+LOCK = ".lock"
+"""Held by the process that writes a run; the system lets go of it when that process dies."""
+
+
+def held(folder: Path) -> bool:
+    """Whether a process writes the run in a folder; True also where the file system does not tell."""
+    try:
+        with (folder / LOCK).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def write_json(path: Path, value: Any) -> None:

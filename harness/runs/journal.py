@@ -12,6 +12,7 @@ import mmap
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -183,6 +184,34 @@ def _sound(path: Path, faults: list[str]) -> Iterator[Result]:
             faults.append(f"line {number_} is damaged ({why})")
         else:
             yield found
+
+
+@dataclass
+class Tally:
+    """What a journal holds. `requests`, `asked`: of rows beyond a number; equal requests are asked once."""
+
+    rows: int = 0
+    errors: int = 0
+    requests: int = 0
+    asked: int = 0
+
+
+def tally(path: Path, beyond: int = 0) -> Tally:
+    """Counted without making results of the rows."""
+    found, known = Tally(), set[int]()
+    for _, line in lines(path):
+        try:
+            row = json.loads(line or b"")
+            failed, calls, prompt = row["error"] is not None, int(row["calls"]), hash(row["prompt"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            continue
+        found.rows += 1
+        found.errors += failed
+        if found.rows > beyond:
+            found.requests += calls
+            found.asked += 0 if prompt in known else calls
+            known.add(prompt)
+    return found
 
 
 def intact(path: Path) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +12,8 @@ from typing import Any
 
 from harness.core.errors import INCOMPLETE, HarnessError
 from harness.core.score import Score
-from harness.runs.files import write_json
+from harness.runs import journal
+from harness.runs.files import held, write_json
 
 FILE = "run.json"
 SCHEMA = 1
@@ -32,7 +33,7 @@ class Misplaced(HarnessError):
 
 
 class Status(StrEnum):
-    """Where a run stands. `running` is also what a killed run says."""
+    """Where a run stands. In `run.json`, `running` is also what a killed run says: see `read`."""
 
     RUNNING = "running"
     INTERRUPTED = "interrupted"
@@ -213,7 +214,10 @@ class RunRecord:
 
 def read(folder: Path) -> RunRecord | None:
     """The record of the run in a folder, None before the run has begun. Raises Damaged, and Misplaced in a folder with
-    another name than the run."""
+    another name than the run.
+
+    A run that says that it is running is interrupted where no process holds it, and its journal is what it has come to.
+    """
     path = folder / FILE
     try:
         found = RunRecord.of(json.loads(path.read_bytes()))
@@ -227,7 +231,15 @@ def read(folder: Path) -> RunRecord | None:
         raise Damaged(f"{path} {e}") from e
     if found.run != folder.absolute().name:
         raise Misplaced(f"{folder}: its {FILE} is of run {found.run}: rename the folder to match, or delete the copy")
-    return found
+    return _standing(folder, found) if found.status is Status.RUNNING else found
+
+
+def _standing(folder: Path, record: RunRecord) -> RunRecord:
+    """The record with what its process has written into the journal since it wrote the record."""
+    counts, found = record.counts, journal.tally(folder / journal.FILE, record.counts.done)
+    asked = {k: (getattr(counts, k) or 0) + getattr(found, k) for k in ("requests", "asked")}
+    status = Status.RUNNING if held(folder) else Status.INTERRUPTED
+    return replace(record, status=status, counts=replace(counts, done=found.rows, errors=found.errors, **asked))
 
 
 def write(folder: Path, record: RunRecord) -> None:

@@ -61,7 +61,7 @@ def test_a_torn_journal_is_mended(workdir):
     (run / "run.json").write_text(json.dumps(facts | {"status": "running"}))
     assert main([*SUMS]) == 0
     assert sorted(read(run / "samples.jsonl"), key=lambda r: r.id) == sorted(whole, key=lambda r: r.id)
-    assert record(run)["counts"]["asked"] < 40
+    assert 40 < record(run)["counts"]["asked"] < 80, "what the first session asked counts as well"
 
 
 def test_error_rows_make_a_partial_run(workdir, capsys):
@@ -226,6 +226,46 @@ def test_ctrl_c_finishes_the_batch_and_says_how_to_go_on(workdir):
     assert main([*SUMS, "task.n=200", "batch_size=4"]) == 0
     assert read(run / "samples.jsonl")[: len(kept)] == kept
     assert len(read(run / "samples.jsonl")) == 200
+
+
+def test_a_killed_run_is_interrupted_where_it_stopped(workdir, capsys):
+    """Also after a resumed session that is killed; each session's requests are counted."""
+    for least in (8, 60):
+        process = start(workdir, "task.n=200")
+        wait_for_rows(workdir, least)
+        assert main(["ls", "status=running"]) == 0 and "running" in capsys.readouterr().out
+        process.kill()
+        process.communicate()
+        (run,) = runs(workdir / "results")
+        done = len(read(run / "samples.jsonl"))
+        assert least <= done < 200 and record(run)["status"] == "running"
+        assert main(["ls", "--json"]) == 0
+        (row,) = json.loads(capsys.readouterr().out)
+        assert row["status"] == "interrupted"
+        asked = row["counts"].pop("asked")
+        assert row["counts"] == {"samples": 200, "done": done, "errors": 0, "requests": done} and 0 < asked <= done
+    for command in ("rescore", "submit"):
+        assert main([command, run.name]) != 0 and "it is interrupted" in capsys.readouterr().err
+    assert main([*SUMS, "task.n=200", "batch_size=4"]) == 0
+    assert record(run)["counts"]["requests"] == 200
+
+
+def test_a_session_that_fails_keeps_what_the_run_had(workdir, monkeypatch):
+    process = start(workdir, "task.n=200")
+    wait_for_rows(workdir, 8)
+    process.kill()
+    process.communicate()
+    (run,) = runs(workdir / "results")
+    done = len(read(run / "samples.jsonl"))
+
+    def fails(*_):
+        raise RuntimeError("no")
+
+    monkeypatch.setattr("harness.models.reference.Oracle.load", fails)
+    with pytest.raises(RuntimeError):
+        main([*SUMS, "task.n=200", "batch_size=4"])
+    found = record(run)
+    assert (found["status"], found["counts"]["done"], found["counts"]["requests"]) == ("interrupted", done, done)
 
 
 def test_two_at_once_on_one_run_and_on_two(workdir):

@@ -16,6 +16,7 @@ from harness.leaderboard import view as live_view
 from harness.leaderboard.seen import Seen
 from harness.leaderboard.view import View, write
 from harness.runs import journal
+from harness.runs.directory import RunDir
 from tests.leaderboard.made import run
 
 
@@ -47,7 +48,8 @@ def test_a_run_that_is_going_on_is_followed(tmp_path):
     name = going(results, 20, torn='{"id": "q20", "grou')
     whole = lines(results, run(results, "vanilla", 0.6, n=60))
     view = View(results)
-    (one,) = [r for r in ask(view, "live.json") if r["run"] == name]
+    with RunDir(results, name).locked(lambda: None):
+        (one,) = [r for r in ask(view, "live.json") if r["run"] == name]
     assert (one["status"], one["done"], one["planned"]) == ("running", 20, 60) and one["left"] > 0
     assert one["right"] + one["wrong"] == 20 and one["damaged"] == 0
     assert one["metric"]["value"] == pytest.approx(one["right"] / 20)

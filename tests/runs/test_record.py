@@ -9,6 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.score import Score
+from harness.core.types import Outcome, Result
+from harness.runs import journal
+from harness.runs.directory import RunDir
 from harness.runs.record import Counts, Damaged, Misplaced, RunRecord, Status, read, write
 
 LEAST = {"status": "done", "task": "pope", "model": "tiny-llava", "method": "vanilla"}
@@ -51,6 +54,39 @@ def test_a_record_is_read_in_the_folder_of_its_run_alone(tmp_path, monkeypatch):
     (tmp_path / "b").rename(tmp_path / "a")
     monkeypatch.chdir(tmp_path / "a")
     assert (found := read(Path())) and found.run == "a"
+
+
+def row(id_: str, prompt: str, *, calls: int = 1, error: bool = False) -> Result:
+    outcome = None if error else Outcome("a", {"correct": 1.0})
+    fault = {"type": "ValueError", "message": "x"} if error else None
+    return Result(id_, "c", "g", "a", outcome, fault, prompt=prompt, calls=calls)
+
+
+def test_a_run_that_no_process_holds_is_interrupted_and_its_journal_counts(tmp_path):
+    directory = RunDir(tmp_path, "r")
+    going = RunRecord(run="r", status=Status.RUNNING, task="t", model="m", method="v", counts=Counts(9, 1, 0, 5, 4))
+    with directory.locked(lambda: None):
+        write(directory.path, going)
+        assert directory.record().counts == Counts(9, 0, 0, 5, 4), "no journal yet"
+        journal.write(directory.journal, [row("1", "p"), row("2", "q", calls=3), row("3", "q", calls=3, error=True)])
+        with directory.journal.open("a") as file:
+            file.write('damaged\n{"id": "4", "to')
+        assert (found := directory.record()).status is Status.RUNNING
+        assert found.counts == Counts(9, 3, 1, 5 + 6, 4 + 3), "equal requests are asked once"
+    assert directory.record() == replace(found, status=Status.INTERRUPTED)
+    write(directory.path, replace(going, status=Status.DONE))
+    assert directory.record().counts == going.counts, "a run that has ended says so itself"
+
+
+def test_where_a_lock_cannot_be_asked_for_the_record_is_believed(tmp_path, monkeypatch):
+    def refuses(*_):
+        raise OSError(38, "Function not implemented")
+
+    directory = RunDir(tmp_path, "r")
+    with directory.locked(lambda: None):
+        write(directory.path, RunRecord(run="r", status=Status.RUNNING, task="t", model="m", method="v"))
+    monkeypatch.setattr("fcntl.flock", refuses)
+    assert directory.record().status is Status.RUNNING
 
 
 def test_a_record_of_another_version_keeps_what_it_says():

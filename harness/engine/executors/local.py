@@ -22,7 +22,7 @@ class Local:
             order.plan, order.rows, order.report, stop=order.stop, debug=order.plan.config.get("debug", False), **looks
         )
         self.counts = self._scheduler.counts
-        self._before = Counter[str]()
+        self._before: Counter[str] | None = None
 
     def start(self) -> Prepared:
         made = prepared(self._order.plan, self._order.say)
@@ -33,6 +33,8 @@ class Local:
         self._scheduler.run(samples, finished)
 
     def work(self) -> Counter[str]:
+        if self._before is None:  # it did not start: what the model counted is of other runs
+            return Counter()
         return Counter(self._order.plan.model.work()) - self._before
 
     def peak(self) -> int | None:
