@@ -76,9 +76,9 @@ def renew(
 
     Raises NotRescorable, with the reason and what to do.
     """
-    record = old.record
-    if reason := _refused(record):
-        raise NotRescorable(f"{old.name} cannot be {'judged' if judge else 'rescored'}: {reason}")
+    record, done = old.record, "judged" if judge else "rescored"
+    if reason := _refused(record, judge):
+        raise NotRescorable(f"{old.name} cannot be {done}: {reason}")
     config = judge.added(record.config) if judge else record.config
     task, code = build_task(config["task"]), code_of_scores(config)
     judged_by = build_judge(config.get("judge"))
@@ -87,7 +87,7 @@ def renew(
     try:
         if not task.repeatable:
             raise NotRescorable(
-                f"{old.name} cannot be rescored: its episodes act on something outside: {_play(record)}"
+                f"{old.name} cannot be {done}: its episodes act on something outside: {_play(record, judge)}"
             )
         by = {"judge": judged_by.identity} if judged_by else {}
         identity = {**record.identity, "task": task_identity(task, code), **by}
@@ -98,7 +98,7 @@ def renew(
         if there and there.status.ended and not (judge and (there.judge or {}).get("failed")):
             return Renewed(name, False, primary(directory.metrics()))
         samples = planned(task, config)
-        rows = _rows(task, samples, old)
+        rows = _rows(task, samples, old, judge)
         if unchanged:
             if [bare(r) for r in rows] != [bare(r) for r in old.results()]:
                 raise NotRescorable(f"{old.name}: the same code gives other scores now: the task is not deterministic")
@@ -130,28 +130,29 @@ def _complete(old: StoredRun, judged: Judged) -> None:
         )
 
 
-def _refused(record: RunRecord) -> str:
+def _refused(record: RunRecord, judge: Asking | None) -> str:
     """Why a record forbids it; "" if it does not."""
     config = record.config
     if record.imported:
         return "it was imported, and its answers belong to another tool's task"
     if not record.status.ended:
-        return f"it is {record.status}: {_play(record)}"
+        return f"it is {record.status}: {_play(record, judge)}"
     if record.sequential:
-        return f"it was stopped early, by its old scores: {_play(record)}"
+        return f"it was stopped early, by its old scores: {_play(record, judge)}"
     if not record.identity or any("_target_" not in (config.get(k) or {}) for k in ("task", "model")):
         return "its record does not say what it ran"
     module, _, name = target(config["model"]).rpartition(".")
     if getattr(import_module(module), name).answers_from_key:
-        return f"model={record.model} answers from the task's own records: {_play(record)}"
+        return f"model={record.model} answers from the task's own records: {_play(record, judge)}"
     return ""
 
 
-def _play(record: RunRecord) -> str:
-    return f"play it again by {record.command}"
+def _play(record: RunRecord, judge: Asking | None) -> str:
+    """What helps: for a judge its words belong to the command, which would give the stored run back without them."""
+    return f"play it again by {played_by(judge.added(record.config)) if judge else record.command}"
 
 
-def _rows(task: Any, samples: Any, old: StoredRun) -> list[Result]:
+def _rows(task: Any, samples: Any, old: StoredRun, judge: Asking | None) -> list[Result]:
     """Every sample with its new outcome, in the order of the journal."""
     by = {s.id: s for s in samples}
     exact = "answers" in old.record.identity
@@ -164,9 +165,10 @@ def _rows(task: Any, samples: Any, old: StoredRun) -> list[Result]:
         lost += [] if new else [row.id]
     if lost or by:
         first = [*lost, *by][0]
+        done = "judged" if judge else "rescored"
         raise NotRescorable(
-            f"{old.name} cannot be rescored: {len(lost) + len(by)} of its samples would be asked something else, or "
-            f"their replies were not kept ({first} first): {_play(old.record)}"
+            f"{old.name} cannot be {done}: {len(lost) + len(by)} of its samples would be asked something else, or "
+            f"their replies were not kept ({first} first): {_play(old.record, judge)}"
         )
     return rows
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from harness.cli import main
 from harness.leaderboard.board import boards, entries
 from harness.store import Store
-from tests.judge.common import between, grader, judged, metrics, play, record, rows, runs
+from tests.judge.common import PLUGINS, between, grader, judged, metrics, play, record, rows, runs
 from tests.models.openai.local import said, serving
 
 pytest.importorskip("httpx")
@@ -272,3 +273,17 @@ def test_wrong_words_of_the_command(capsys, words, says):
     capsys.readouterr()
     assert main(["judge", *(runs()[0].name if w == "RUN" else w for w in words)]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_what_cannot_be_judged_names_the_command_that_judges_it(capsys):
+    """Answers from the task's records are not kept to be judged: they are judged as the run plays."""
+    assert main(["eval", "task=sums", "task.n=24", PLUGINS, "model=oracle", "logger=quiet"]) == 0
+    (plain,) = runs()
+    with serving(grader) as served:
+        capsys.readouterr()
+        assert main(["judge", plain.name, *judged(served)]) == 3
+        said, _, command = capsys.readouterr().err.strip().partition(": play it again by harness ")
+        assert "cannot be judged: model=oracle answers from the task's own records" in said
+        assert main(shlex.split(command)) == 0
+    (new,) = (r for r in runs() if r != plain)
+    assert record(new)["judge"]["score"].startswith("judge:grader@")
