@@ -16,7 +16,7 @@ from harness.core.errors import HarnessError, Missing, UsageError, first_line
 from harness.core.secrets import GONE, guard
 from harness.core.types import Reply
 from harness.models.openai.gate import Gate
-from harness.models.openai.replies import Fault, read, reply, words
+from harness.models.openai.replies import CHAT, Fault, read, reply, words
 
 if TYPE_CHECKING:
     import httpx
@@ -28,8 +28,6 @@ PROBE = 10.0
 """Seconds within which a server must take the first connection, and say what it is."""
 SAY_EVERY = 10.0
 """Seconds between two lines about further tries."""
-CHAT, TEXT = "/chat/completions", "/completions"
-"""Where a chat and a plain text are asked."""
 BUSY = {408, 429, 503, 529}
 """Statuses of a server that has too much to do."""
 Made = TypeVar("Made")

@@ -14,6 +14,8 @@ from harness.core.reasoning import wrapped
 from harness.core.secrets import redacted
 from harness.core.types import Finish, Reply
 
+CHAT, TEXT = "/chat/completions", "/completions"
+"""Where a chat and a plain text are asked."""
 RETRIED = {408, 409, 425, 429, 500, 502, 503, 504, 529}
 """Statuses that another try may change."""
 PASSING = {
@@ -65,7 +67,7 @@ def read(response: Any, made: Callable[[Any], Made]) -> Made:
     if not 200 <= status < 300:
         said = words(response.text if value is None else value)
         if 300 <= status < 400:
-            said = f"it redirects to {redacted(headers.get('location', 'nowhere'))}: give that as model.base_url"
+            said = _redirected(response)
         again = status in RETRIED and _kind(value) not in SPENT
         again = {"true": True, "false": False}.get(headers.get("x-should-retry", ""), again)
         raise Fault(f"status {status}{': ' + said if said else ''}", again=again, wait=waiting(headers), status=status)
@@ -74,6 +76,18 @@ def read(response: Any, made: Callable[[Any], Made]) -> Made:
         said = words(response.text) or "nothing"
         raise Fault(f"the answer is not JSON but {'a web page' if page else 'text'}: {said}", again=not page)
     return made(value)
+
+
+def _redirected(response: Any) -> str:
+    """Where to, and the base_url that leads there, if one does."""
+    there = response.next_request.url if response.next_request else None
+    if there is None:
+        return "it redirects to nowhere: correct model.base_url"
+    to = f"it redirects to {redacted(str(there))}"
+    path = next((p for p in (CHAT, TEXT) if str(there).endswith(p)), "")
+    if not path or there == response.request.url or there.userinfo:
+        return f"{to}, which answers no such request: correct model.base_url"
+    return f"{to}: give model.base_url={str(there).removesuffix(path)}"
 
 
 def first(value: Any) -> dict[str, Any]:

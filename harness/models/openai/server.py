@@ -18,11 +18,11 @@ from harness.core.decoding import Decoding
 from harness.core.errors import FATAL, Missing, Unusable, UsageError
 from harness.core.model import Call, Model, Sent
 from harness.core.types import Reply
-from harness.models.openai.client import CHAT, TEXT, Answer, Client
+from harness.models.openai.client import Answer, Client
 from harness.models.openai.endings import Endings
 from harness.models.openai.likelihoods import TAKE, likelihoods, unreliable
 from harness.models.openai.messages import SET, begun, body, shortened
-from harness.models.openai.replies import Fault, reply
+from harness.models.openai.replies import CHAT, TEXT, Fault, reply
 from harness.models.openai.schema import BEGUN, Schema
 
 Made = TypeVar("Made")

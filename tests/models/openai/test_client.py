@@ -6,10 +6,12 @@ import socket
 
 import pytest
 
-from tests.models.openai.local import play, record, said, serving
+from tests.models.openai.local import local_model, play, record, said, serving
 
 pytest.importorskip("httpx")
 pytest.importorskip("tenacity")
+
+from harness.models.openai.replies import Fault, reply
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +93,28 @@ def test_a_wrong_name_is_said_with_the_right_ones(capsys):
         assert play(served) == 3
     err = one_line(capsys)
     assert "has no model m" in err and "give model.name=right, or one of other" in err and "does not exist" in err
+
+
+@pytest.mark.parametrize("status", [301, 307, 308])
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [
+        ("/ok/v1/chat/completions", "{root}/ok/v1/chat/completions: give model.base_url={root}/ok/v1"),
+        ("https://h/v1/chat/completions", "https://h/v1/chat/completions: give model.base_url=https://h/v1"),
+        ("/login?next=/v1", "{root}/login?next=/v1, which answers no such request: correct model.base_url"),
+        ("/v1/chat/completions", "which answers no such request: correct model.base_url"),
+        ("", "it redirects to nowhere: correct model.base_url"),
+    ],
+)
+def test_a_redirect_names_an_address_that_can_be_given(status, location, said):
+    headers = {"Location": location} if location else {}
+    with serving(lambda body, n: (status, b"", headers)) as served:
+        model = local_model(served)
+        model.load([])
+        with pytest.raises(Fault) as fault:
+            model._client.ask("/chat/completions", {}, reply)
+        model.close()
+    assert said.format(root=served.address.removesuffix("/v1")) in fault.value.said and not fault.value.again
 
 
 NONE = ((200, []), (200, {"data": None}), (404, b""), (401, b""), (200, b"<html>"), (200, b"[" * 100_000))

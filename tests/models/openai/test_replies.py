@@ -99,7 +99,6 @@ def test_tokens_are_counted_where_they_are_numbers():
          "status 502: 502 Bad Gateway nginx"),
         (418, {"teapot": 1}, 'status 418: {"teapot": 1}'),
         (503, b"", "status 503"),
-        (308, b"", "it redirects to https://h/v1"),
         (200, {"error": {"message": "upstream overloaded", "code": 502}}, "upstream overloaded"),
         (200, {"error": "no such model"}, "no such model"),
         (200, {"choices": [{"error": {"message": "gone", "code": 500}, "message": {"content": ""}}]}, "gone"),
