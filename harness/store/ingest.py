@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.core.errors import HarnessError, Missing, first_line
+from harness.core.errors import FULL, HarnessError, Missing, NoRoom, first_line
 from harness.runs import journal, readings
 from harness.runs.record import Status
 from harness.store.database import WRITE_PATIENCE, database, migrate, patiently, sql, turn
@@ -75,12 +75,19 @@ def ingest(results: Path, runs: Sequence[Path] | None = None, *, patience: float
         try:
             had = patiently(lambda: _publish(connection, path, leaving), patience, path, "run harness ingest later")
         except duckdb.Error as e:
-            raise Missing(
-                f"{path} cannot be updated ({first_line(e)}): run harness ingest, or move the file away first"
-            ) from e
+            raise _unwritten(path, e) from e
         count = connection.execute("SELECT count(*) FROM samples").fetchone()
     names = {r.name for r in staged}
     return IngestReport(len(staged), count[0] if count else 0, len(had - names), time.monotonic() - began, problems)
+
+
+def _unwritten(path: Path, error: Exception) -> HarnessError:
+    """Why the file could not be written, and what helps. DuckDB tells of a full disk in any of its errors' lines."""
+    if path.is_dir():
+        return Missing(f"{path} is a folder: move it away, then run harness ingest")
+    if why := next((w for w in map(os.strerror, FULL) if w in str(error)), ""):
+        return NoRoom(f"no room for {path} ({why}): make some, then run harness ingest")
+    return Missing(f"{path} cannot be updated ({first_line(error)}): move it away, then run harness ingest")
 
 
 def _folders(results: Path) -> list[Path]:

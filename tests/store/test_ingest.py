@@ -2,14 +2,17 @@
 
 import json
 import multiprocessing
+import os
 import random
 import re
+import resource
 import shutil
 import struct
 import subprocess
 import sys
 import time
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
@@ -450,3 +453,29 @@ def test_nothing_there(tmp_path):
         runs(tmp_path)
     assert ingest(tmp_path).runs == 0
     assert runs(tmp_path) == []
+
+
+def test_a_folder_in_the_place_of_the_file_is_named(tmp_path):
+    write(tmp_path, "r")
+    (tmp_path / "harness.duckdb").mkdir()
+    with pytest.raises(Missing, match=r"harness\.duckdb is a folder: move it away, then run harness ingest$"):
+        ingest(tmp_path)
+    (tmp_path / "harness.duckdb").rmdir()
+    assert ingest(tmp_path).runs == 1
+
+
+@pytest.mark.parametrize("room", [2**14, 2**18])
+def test_a_full_disk_is_named(tmp_path, room):
+    """A limit of a file's size stands for it; once there is room the same command fills the file."""
+    write(tmp_path, "r", rows=4000)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    code = "import sys; from pathlib import Path; from harness.store import ingest; ingest(Path(sys.argv[1]))"
+    limited = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1])),
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+    )
+    assert re.search(r"NoRoom: no room for \S+ \(File too large\): make some, then run harness ingest", limited.stderr)
+    assert ingest(tmp_path).samples == 4000
