@@ -68,8 +68,8 @@ def what(error: BaseException) -> str:
 
 
 def _stopped(trace: TracebackType | None) -> bool:
-    """Whether code of harness left: a handler of SIGTERM, wherever it struck. Others may stand behind it: wandb puts its
-    own function in the place of `sys.exit`."""
+    """Whether code of harness left: a handler of SIGTERM, wherever it struck. Code of others may stand behind it: wandb
+    puts a function of its own in the place of `sys.exit`."""
     for frame in reversed([frame for frame, _ in traceback.walk_tb(trace)]):
         if _of_plugin(frame):
             return False
