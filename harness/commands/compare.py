@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.commands.words import counted, results_folder, say
+from harness.commands.words import counted, results_folder, say, warn
 from harness.config.parser import Parser, whole
 from harness.core.errors import UsageError
 from harness.core.sinks import cell
@@ -57,7 +57,10 @@ def _runs(results: Path, words: Sequence[str]) -> tuple[list[Any], str]:
     filters = [w for w in words if "=" in w and not w.startswith("method=")]
     methods = [w for w in words if w.startswith("method=")]
     runs = [find(results, name) for name in names]
-    fitting = [[r for r in select(results, [*filters, m]) if r.record.status.scored] for m in methods]
+    faults: list[str] = []
+    fitting = [[r for r in select(results, [*filters, m], faults.append) if r.record.status.scored] for m in methods]
+    for fault in dict.fromkeys(faults):  # it may be the newest one
+        warn(fault)
     for method, found in zip(methods, fitting, strict=True):
         if not found:
             raise UsageError(f"no finished run has {' '.join([method, *filters])}: harness ls lists the runs")

@@ -78,6 +78,14 @@ def test_a_copy_by_another_name_is_no_run_anywhere(copied, capsys):
         assert [r.name for r in harness.runs()] == [copied]
 
 
+def test_a_comparison_by_methods_names_what_it_leaves_out(copied, capsys):
+    """It may be the newest run of a method: an older one must not stand for it without a word."""
+    assert main(["eval", "task=pope", "model=oracle", "limit=180"]) == 0
+    capsys.readouterr()
+    assert main(["compare", "method=vanilla", "method=vanilla"]) in (0, 2)
+    assert capsys.readouterr().err.count("left out: results/runs/renamed") == 1
+
+
 def test_an_evaluation_takes_no_other_run_for_its_own(copied, capsys):
     """Not even where that run was given its name."""
     assert main(["eval", "task=pope", "model=oracle", "limit=180"]) == 0
