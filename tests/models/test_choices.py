@@ -146,7 +146,8 @@ def test_methods_act_on_the_pass_and_batches_change_nothing():
 
 
 def pick(z, raw, among):
-    batch = SimpleNamespace(size=len(z), blocks=[0], beams=1, streams={}, methods=(), step=0, _raw=None, sampled=False)
+    kept = {"methods": (), "view": SimpleNamespace(dtype=torch.float32)}
+    batch = SimpleNamespace(size=len(z), blocks=[0], beams=1, streams={}, step=0, _raw=None, sampled=False, **kept)
     select = Select(batch, CHOICES, [0] * len(z), False, among=among)
     batch._raw = torch.tensor(raw)
     return select._pick(torch.tensor(z)).tolist()
