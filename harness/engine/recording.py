@@ -15,7 +15,7 @@ from harness.engine.prepare import Prepared
 from harness.engine.rescoring import COSTS
 from harness.plugins.build import build_decoding
 from harness.runs.environment import environment
-from harness.runs.record import Counts, Damaged, RunRecord, Status, now
+from harness.runs.record import Counts, Damaged, RunRecord, Status, now, requests_so_far
 
 KEPT = ("rescored_from", "command", "started", "more", *COSTS)
 """Fields of the record that stay when a run is resumed."""
@@ -50,7 +50,7 @@ def known(plan: Plan, say: Callable[[str], None] = lambda _: None) -> RunRecord 
 def begun(plan: Plan, total: int, done: int, taken: Mapping[str, Any]) -> RunRecord:
     """The record of a run that begins or resumes with `done` of `total` samples. `taken`: facts of another run."""
     before = known(plan)
-    asked = before.counts if before else Counts(requests=0, asked=0)
+    requests, asked = requests_so_far(plan.directory.path) if before else (0, 0)
     made = RunRecord(
         run=plan.directory.name,
         status=Status.RUNNING,
@@ -74,7 +74,7 @@ def begun(plan: Plan, total: int, done: int, taken: Mapping[str, Any]) -> RunRec
         started=now(),
         wall_seconds=0.0,
         cpu_seconds=0.0,
-        counts=replace(asked, samples=total, done=done),
+        counts=Counts(total, done, requests=requests, asked=asked),
         task_facts=plan.task.describe(),
     )
     kept = {k: v for k in KEPT if before is not None and (v := getattr(before, k))}

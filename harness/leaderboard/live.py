@@ -20,6 +20,7 @@ from harness.leaderboard.board import BoardEntry, Row, slug
 from harness.plugins.build import build_task, target
 from harness.runs import record
 from harness.runs.directory import RunDir
+from harness.runs.files import held
 from harness.runs.record import RunRecord, Status
 from harness.runs.tail import Tail
 from harness.stats import jackknife, mean, totals
@@ -53,7 +54,8 @@ class LiveRun:
             stamp = (self.directory.path / record.FILE).stat().st_mtime_ns
         except OSError:
             stamp = -1
-        if stamp != self._stamp:
+        running = self.record is not None and self.record.status is Status.RUNNING
+        if stamp != self._stamp or (running and not held(self.directory.path)):
             self._stamp = stamp
             try:
                 self.record, self.fault = self.directory.record(), ""

@@ -218,6 +218,26 @@ def read(folder: Path) -> RunRecord | None:
 
     A run that says that it is running is interrupted where no process holds it, and its journal is what it has come to.
     """
+    found = _written(folder)
+    if found is None or found.status is not Status.RUNNING:
+        return found
+    done, errors = journal.progress(folder / journal.FILE)
+    status = Status.RUNNING if held(folder) else Status.INTERRUPTED
+    return replace(found, status=status, counts=replace(found.counts, done=done, errors=errors))
+
+
+def requests_so_far(folder: Path) -> tuple[int, int]:
+    """Requests of all sessions, and those that a model answered; those of a killed session are taken from its rows.
+    Raises as `read` does."""
+    found = _written(folder)
+    made, asked = (found.counts.requests or 0, found.counts.asked or 0) if found else (0, 0)
+    if found and found.status is Status.RUNNING:
+        more = journal.requests(folder / journal.FILE, found.counts.done)
+        made, asked = made + more[0], asked + more[1]
+    return made, asked
+
+
+def _written(folder: Path) -> RunRecord | None:
     path = folder / FILE
     try:
         found = RunRecord.of(json.loads(path.read_bytes()))
@@ -231,15 +251,7 @@ def read(folder: Path) -> RunRecord | None:
         raise Damaged(f"{path} {e}") from e
     if found.run != folder.absolute().name:
         raise Misplaced(f"{folder}: its {FILE} is of run {found.run}: rename the folder to match, or delete the copy")
-    return _standing(folder, found) if found.status is Status.RUNNING else found
-
-
-def _standing(folder: Path, record: RunRecord) -> RunRecord:
-    """The record with what its process has written into the journal since it wrote the record."""
-    counts, found = record.counts, journal.tally(folder / journal.FILE, record.counts.done)
-    asked = {k: (getattr(counts, k) or 0) + getattr(found, k) for k in ("requests", "asked")}
-    status = Status.RUNNING if held(folder) else Status.INTERRUPTED
-    return replace(record, status=status, counts=replace(counts, done=found.rows, errors=found.errors, **asked))
+    return found
 
 
 def write(folder: Path, record: RunRecord) -> None:

@@ -242,8 +242,7 @@ def test_a_killed_run_is_interrupted_where_it_stopped(workdir, capsys):
         assert main(["ls", "--json"]) == 0
         (row,) = json.loads(capsys.readouterr().out)
         assert row["status"] == "interrupted"
-        asked = row["counts"].pop("asked")
-        assert row["counts"] == {"samples": 200, "done": done, "errors": 0, "requests": done} and 0 < asked <= done
+        assert [row["counts"][k] for k in ("samples", "done", "errors")] == [200, done, 0]
     for command in ("rescore", "submit"):
         assert main([command, run.name]) != 0 and "it is interrupted" in capsys.readouterr().err
     assert main([*SUMS, "task.n=200", "batch_size=4"]) == 0

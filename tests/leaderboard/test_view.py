@@ -50,6 +50,8 @@ def test_a_run_that_is_going_on_is_followed(tmp_path):
     view = View(results)
     with RunDir(results, name).locked(lambda: None):
         (one,) = [r for r in ask(view, "live.json") if r["run"] == name]
+    (left,) = [r for r in ask(view, "live.json") if r["run"] == name]
+    assert (left["status"], left["done"]) == ("interrupted", 20), "its process has died"
     assert (one["status"], one["done"], one["planned"]) == ("running", 20, 60) and one["left"] > 0
     assert one["right"] + one["wrong"] == 20 and one["damaged"] == 0
     assert one["metric"]["value"] == pytest.approx(one["right"] / 20)

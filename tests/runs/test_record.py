@@ -12,7 +12,7 @@ from harness.core.score import Score
 from harness.core.types import Outcome, Result
 from harness.runs import journal
 from harness.runs.directory import RunDir
-from harness.runs.record import Counts, Damaged, Misplaced, RunRecord, Status, read, write
+from harness.runs.record import Counts, Damaged, Misplaced, RunRecord, Status, read, requests_so_far, write
 
 LEAST = {"status": "done", "task": "pope", "model": "tiny-llava", "method": "vanilla"}
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9)
@@ -68,14 +68,17 @@ def test_a_run_that_no_process_holds_is_interrupted_and_its_journal_counts(tmp_p
     with directory.locked(lambda: None):
         write(directory.path, going)
         assert directory.record().counts == Counts(9, 0, 0, 5, 4), "no journal yet"
+        assert requests_so_far(directory.path) == (5, 4)
         journal.write(directory.journal, [row("1", "p"), row("2", "q", calls=3), row("3", "q", calls=3, error=True)])
         with directory.journal.open("a") as file:
             file.write('damaged\n{"id": "4", "to')
         assert (found := directory.record()).status is Status.RUNNING
-        assert found.counts == Counts(9, 3, 1, 5 + 6, 4 + 3), "equal requests are asked once"
+        assert found.counts == Counts(9, 3, 1, 5, 4)
+        assert requests_so_far(directory.path) == (5 + 6, 4 + 3), "equal requests are asked once"
     assert directory.record() == replace(found, status=Status.INTERRUPTED)
     write(directory.path, replace(going, status=Status.DONE))
     assert directory.record().counts == going.counts, "a run that has ended says so itself"
+    assert requests_so_far(directory.path) == (5, 4)
 
 
 def test_where_a_lock_cannot_be_asked_for_the_record_is_believed(tmp_path, monkeypatch):
