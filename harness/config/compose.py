@@ -110,6 +110,10 @@ def check_names(overrides: Sequence[str], registry: Registry) -> None:
             for name in found:
                 if name not in known:
                     raise registry.lacks(key, name, known)
+            for together in re.findall(r"\[(.*?)\]", value) if key == "method" else ():
+                parts = names(together)
+                if twice := next((name for name in parts if parts.count(name) > 1), None):
+                    raise UsageError(f"{word} names {twice} twice: a method is applied once")
         elif key not in KEYS and key.split(".")[0].split("/")[0] not in (*GROUPS, *KEYS, "hydra"):
             raise UsageError(f"unknown setting {key}: {nearest(key.split('.')[0], (*GROUPS, *KEYS))}")
     if not any(word.startswith("task=") for word in overrides):

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.comparison import by_hand
 from harness.comparison.pairing import Pairs
 from harness.core.errors import UsageError, nearest, not_json
 from harness.core.score import Score, judged
@@ -71,13 +72,22 @@ class Series:
 def history(results: Path, task: str, *, delta: float = 0.01, marks: Mapping[str, Any] | None = None) -> list[Series]:
     """All series of a task with their steps of at least `delta` (scores) or 10 % (seconds)."""
     with Store(results) as store:
-        rows = store.history(task)
+        rows = [r | {"apart": ", ".join(filter(None, [r["apart"], *_by_hand(r)]))} for r in store.history(task)]
         found = []
         for settings, members in _grouped(rows, QUALITY).items():
             found.append(_quality(store, dict(zip(QUALITY, settings, strict=True)), members, delta, marks or {}))
         for settings, members in _grouped([r for r in rows if r["seconds"]], SPEED).items():
             found.append(_speed(dict(zip(SPEED, settings, strict=True)), members, marks or {}))
     return found
+
+
+def _by_hand(row: Mapping[str, Any]) -> list[str]:
+    """What was set by hand: runs with other settings say nothing about each other's code."""
+    config, name = row["config"] or {}, f"method.{row['method']}."
+    model = config.get("model") or {}
+    nameless = str(model.get("_target_", "")).endswith(".Replay") and not model.get("of")  # by whom, only its file says
+    file = [f"answers of {Path(str(model.get('path'))).name}"] if nameless else []
+    return file + sorted(word.removeprefix(name) for word in by_hand.words(config))
 
 
 def _grouped(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> dict[tuple[Any, ...], list[dict[str, Any]]]:

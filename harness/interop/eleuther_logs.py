@@ -52,6 +52,9 @@ def read(path: Path, head: dict[str, Any]) -> Iterator[Log]:
         results = [r for f in files for r in _results(f, task)]
         stated = list(_stated(found, mapping(mapping(head.get("higher_is_better")).get(task))))
         started, finished = _times(head)
+        documents = mapping(head.get("n-samples")).get(task)
+        planned = number(mapping(documents).get("effective"))
+        short = bool(files) and planned is not None and len(results) < planned
         version = head.get("lmms_eval_version") or head.get("lm_eval_version") or ("0.3" if old else "unknown")
         yield Log(
             tool,
@@ -70,11 +73,16 @@ def read(path: Path, head: dict[str, Any]) -> Iterator[Log]:
                 "num_fewshot": mapping(head.get("n-shot")).get(task, head["config"].get("num_fewshot")),
                 "chat_template": bool(head.get("chat_template")),
                 "system_instruction": head.get("system_instruction"),
-                "documents": mapping(head.get("n-samples")).get(task),
+                "documents": documents,
                 "commit": head.get("git_hash"),
             },
             (path, *files),
-            note="" if files else f"{path}: {task}: metrics only, there are no samples beside it (--log_samples)",
+            aborted=short,
+            note=f"{files[0]}: {len(results)} of {planned:.0f} documents: its metrics are of all of them"
+            if short
+            else ""
+            if files
+            else f"{path}: {task}: metrics only, there are no samples beside it (--log_samples)",
         )
 
 
@@ -105,8 +113,11 @@ def _results(path: Path, task: str) -> Iterator[Result]:
         if "doc_id" not in row:
             raise Odd(f"{path}, line {count} names no doc_id")
         rows.append(row)
-    for key, own in merged(rows, "doc_id").items():
-        several = len(own) > 1
+    several = len({str(row.get("filter")) for row in rows}) > 1
+    for key, given in merged(rows, "doc_id").items():
+        own = [row for i, row in enumerate(given) if row not in given[:i]]
+        if len({str(row.get("filter")) for row in own}) < len(own):
+            raise Odd(f"{path} answers doc_id {key} twice, and not alike")
         scores: dict[str, float] = {}
         values: dict[str, Any] = {}
         for row in own:

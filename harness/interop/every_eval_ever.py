@@ -86,10 +86,11 @@ def aggregate(run: StoredRun, organization: str, relationship: str) -> dict[str,
 def _result(run: StoredRun, m: Metric) -> dict[str, Any]:
     r = run.record
     uncertainty: dict[str, Any] = {"num_samples": int(m.n)}
+    how = "clustered" if m.clusters else "as stated by the log"
     if m.stderr is not None:
-        uncertainty["standard_error"] = {"value": m.stderr, "method": "clustered"}
+        uncertainty["standard_error"] = {"value": m.stderr, "method": how}
     if m.low is not None and m.high is not None:
-        bounds = {"lower": m.low, "upper": m.high, "confidence_level": 0.95, "method": "clustered"}
+        bounds = {"lower": m.low, "upper": m.high, "confidence_level": 0.95, "method": how}
         uncertainty["confidence_interval"] = bounds
     decoding = r.decoding  # empty where the run was imported
     sampled = decoding.get("strategy") == "nucleus"

@@ -177,16 +177,20 @@ def _short(value: Any) -> str | None:
 
 
 def _stated(results: dict[str, Any]) -> Iterator[Stated]:
-    """A scorer's accuracy or mean bears its name; other metrics are SCORER.METRIC."""
+    """A scorer's accuracy or mean bears its name; other metrics are SCORER.METRIC. Where epochs were reduced in several
+    ways, all but the mean bear theirs as well."""
     scorers = listing(results.get("scores"))
     if not scorers and isinstance(results.get("scorer"), dict):  # before Inspect had several scorers
         scorers = [results["scorer"] | {"metrics": results.get("metrics")}]
-    for scorer in filter(None, map(mapping, scorers)):
+    found = [m for m in map(mapping, scorers) if m]
+    names = [str(m.get("name")) for m in found]
+    for scorer, own in zip(found, names, strict=True):
+        reducer = scorer.get("reducer")
+        own += f".{reducer}" if names.count(own) > 1 and reducer not in (None, "mean") else ""
         metrics = {k: mapping(m).get("value") for k, m in mapping(scorer.get("metrics")).items()}
         error = next((number(v) for n, v in metrics.items() if n.rsplit("/", 1)[-1] == "stderr"), None)
         for key, given in metrics.items():
             kind, value = key.rsplit("/", 1)[-1], number(given)
             if kind == "stderr" or value is None:
                 continue
-            name = scorer.get("name") if kind in AVERAGES else f"{scorer.get('name')}.{kind}"
-            yield Stated(str(name), value, error if kind in AVERAGES else None)
+            yield Stated(own if kind in AVERAGES else f"{own}.{kind}", value, error if kind in AVERAGES else None)

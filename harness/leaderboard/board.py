@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from harness.comparison import by_hand
 from harness.comparison.pairing import LOST
 from harness.core.score import Score, judged
 from harness.core.sinks import utf8
@@ -97,13 +98,19 @@ class BoardEntry:
     def page(self) -> str:
         return f"run/{slug(self.run)}.html"
 
-    @property
+    @cached_property
     def settings(self) -> str:
-        """What of the method and the decoding was set by hand, and the seed."""
+        """What of method, model, task and decoding was set by hand, and the seed. A method's name is left out where it
+        is the only one."""
         config = self.row["config"] or {}
         given = [str(w) for w in config.get("overrides") or []]
-        kept = [w for w in given if w.startswith(("method.", "decoding", "seed=", "task.")) and "root" not in w]
-        return " ".join(re.sub(r"^method\.\w+\.", "", w) for w in kept if not w.startswith("task.data"))
+        kept = [w for w in given if w in by_hand.words(config) or w.startswith(("decoding", "seed="))]
+        return " ".join(kept if "+" in self.method else [re.sub(r"^method\.\w+\.", "", w) for w in kept])
+
+    @cached_property
+    def variant(self) -> tuple[str, ...]:
+        """The model's settings by hand: runs that differ in them are of different models."""
+        return tuple(sorted(filter(by_hand.of_model, by_hand.words(self.row["config"] or {}))))
 
     @property
     def drawn(self) -> int | None:
@@ -118,6 +125,7 @@ class BoardEntry:
         ids = identity.get("ids") or {}
         parts = [f"ids {str(ids.get('digest'))[:6]}"] if ids else []
         parts += [f"offset {identity['offset']}"] if identity.get("offset") else []
+        parts += [f"draw {self.row['seed']}"] if self.row["limit"] is not None and self.row.get("seed") else []
         if system := identity.get("system"):
             parts.append(f"system {hashlib.sha256(str(system).encode()).hexdigest()[:6]}")
         if shown := identity.get("fewshot"):

@@ -20,7 +20,7 @@ from harness.leaderboard.board import BoardEntry, Row, slug
 from harness.plugins.build import build_task, target
 from harness.runs import record
 from harness.runs.directory import RunDir
-from harness.runs.files import held
+from harness.runs.files import LOCK, held
 from harness.runs.record import RunRecord, Status
 from harness.runs.tail import Tail
 from harness.stats import jackknife, mean, totals
@@ -137,7 +137,7 @@ class LiveRun:
             self._summary = key, self._counted()
         silent = now - self.tail.changed if self.tail.changed else math.inf
         made = self._summary[1]
-        status = _status(self.record, self.fault, silent)
+        status = _status(self.directory.path, self.record, self.fault, silent)
         left = self._left(made["done"], made["planned"]) if silent < SILENT else None
         return {**made, "status": status, "changed": self.tail.changed or None, "left": left}
 
@@ -247,9 +247,10 @@ def item_of(result: Result) -> Row:
     }
 
 
-def _status(r: RunRecord | None, fault: str, silent: float) -> str:
+def _status(folder: Path, r: RunRecord | None, fault: str, silent: float) -> str:
     if r is None:
-        return "damaged" if fault else "starting"
+        begun = held(folder) or not (folder / LOCK).exists()
+        return "damaged" if fault else "starting" if begun else "interrupted"
     if r.status is Status.RUNNING and silent > SILENT:
         return "silent"
     return r.status.value

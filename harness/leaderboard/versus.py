@@ -113,11 +113,13 @@ def _exact(before: np.ndarray, after: np.ndarray, both: np.ndarray, clusters: np
 
 
 def against_vanilla(board: Board, model: str, found: Comparisons) -> dict[str, Pair]:
-    """Each run on this model against the newest vanilla one, Holm-corrected over them."""
+    """Each run on this model against the newest vanilla one, Holm-corrected over them. Runs with other settings of the
+    model are of another one."""
     base = board.newest(model).get("vanilla")
     if base is None:
         return {}
-    pairs = {e.run: p for e in board.of(model) if (p := found.of(base.run, e.run)) is not None}
+    alike = [e for e in board.of(model) if e.variant == base.variant]
+    pairs = {e.run: p for e in alike if (p := found.of(base.run, e.run)) is not None}
     corrected = holm_of_tested([p.p if math.isfinite(p.value) else None for p in pairs.values()])
     return {n: replace(p, holm=h) for (n, p), h in zip(pairs.items(), corrected, strict=True)}
 
@@ -174,8 +176,9 @@ def midranks(board: Board, members: list[BoardEntry]) -> dict[str, float]:
 
 
 def cost_ratio(entry: BoardEntry, base: BoardEntry | None) -> float | None:
-    """Decoder positions of a sample over vanilla's, which no machine changes; seconds where they are not known."""
-    if base is None:
+    """Decoder positions of a sample over vanilla's, which no machine changes; seconds where they are not known. None
+    beside another variant of the model."""
+    if base is None or entry.variant != base.variant:
         return None
     for key in ("positions", "seconds"):
         if base.cost.get(key) and entry.cost.get(key):

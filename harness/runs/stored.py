@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -126,6 +127,10 @@ def select(results: Path, filters: Sequence[str], damaged: Callable[[str], None]
             raise UsageError(f"invalid filter {word!r}: write KEY=VALUE with one of {', '.join(FILTERS)}")
         if key not in FILTERS:
             raise UsageError(f"unknown filter: {key}: {nearest(key, FILTERS)}")
+        if key == "status" and value not in (known := [status.value for status in record.Status]):
+            raise UsageError(f"unknown status: {value}: {nearest(value, known)}")
+        if key in ("seed", "limit") and not re.fullmatch(r"-?\d+|None", value):
+            raise UsageError(f"invalid filter {word}: {key} is a whole number")
         wanted[key] = value
     return [r for r in stored(results, damaged) if all(str(getattr(r.record, k)) == v for k, v in wanted.items())]
 

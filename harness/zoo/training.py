@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Collection
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from harness.core.errors import UsageError, first_line, nearest
+from harness.runs.files import write_json
 from harness.training.loop import Settings, learning_rate
 from harness.zoo.recipe import Recipe
 from harness.zoo.trained import Trained
@@ -51,9 +54,13 @@ def settings(
         seconds: To learn for, instead of the recipe's steps; 0: the steps.
         marks: Steps at which the curve has a point, where the steps are the recipe's.
         stop_after: Leave after so many steps without finishing, as a crash would (tests).
+
+    Raises:
+        UsageError: the folder's checkpoint is of another recipe.
     """
     folder = made.file.with_suffix(".training")
     folder.mkdir(parents=True, exist_ok=True)
+    _same(folder, {**asdict(recipe), "seconds": seconds})
     constant = recipe.optimizer == "sgd"
     return Settings(
         folder,
@@ -83,3 +90,16 @@ def headed(recipe: Recipe, made: Trained) -> dict[str, Any]:
 def processor(device: torch.device) -> str:
     """What a card calls it."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def _same(folder: Path, recipe: dict[str, Any]) -> None:
+    """What was begun by one recipe goes on by no other: its weights would pass for those of the other."""
+    file = folder / "recipe.json"
+    wanted = json.loads(json.dumps(recipe, default=str))
+    if not file.exists():
+        write_json(file, wanted)
+    elif unlike := [k for k, v in json.loads(file.read_text(encoding="utf-8")).items() if wanted.get(k) != v]:
+        raise UsageError(
+            f"{folder} was trained with another {' and '.join(unlike)}: give another name (as=NAME) or folder "
+            "(out=DIR), or delete it to train anew"
+        )

@@ -64,6 +64,8 @@ class Zoo(Model):
         known = models(self.folder)
         if self.mixer not in known:
             where = "" if self.folder == COMMITTED else f" in {self.folder}"
+            if not known:
+                return Missing(f"there are no weights{where}: harness zoo train mixer={self.mixer} makes some")
             return Missing(f"model.mixer={self.mixer} has no weights{where}: {nearest(self.mixer, known)}")
         asked = f"task={self.task}, with this run's task settings" if self.task else "task=..."
         return Missing(

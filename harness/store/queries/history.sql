@@ -1,7 +1,7 @@
 -- Finished whole runs of a task in the order of their commits, with primary metric and speed: that of a run which scores
 -- another one's answers anew is the other's.
 SELECT
-    r.run, r.data, r.model, r.method, r.task_version, r.decoding::VARCHAR AS decoding, r.seed, r."limit",
+    r.run, r.data, r.model, r.method, r.task_version, r.decoding::VARCHAR AS decoding, r.seed, r."limit", e.config,
     concat_ws(
         ', ',
         'ids ' || left(json_extract_string(r.identity, '$.ids.digest'), 6),
