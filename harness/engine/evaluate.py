@@ -158,6 +158,12 @@ def _play(
         alike.add(batch)
         listener.progress(batch, lambda: _running(plan, results))
 
+    def leave(record: RunRecord) -> None:
+        """Write what is kept for the same command, without a score."""
+        with suppress(OSError):  # a full disk: the record still says that the run is not over
+            unscored = concluded(plan.task, results.all(), len(samples), interrupted=True)
+            plan.directory.write_record(unscored.of(record))
+
     try:
         with interruptible(listener.say) as stop:
             done = results.ids()
@@ -173,24 +179,20 @@ def _play(
         interrupted = True
     except BaseException as e:
         why = f"debug=true, {e}" if isinstance(e, FirstError) else ""
-        with suppress(OSError):  # a full disk: the record still says that the run is not over
-            unscored = concluded(plan.task, results.all(), len(samples), interrupted=True)
-            plan.directory.write_record(unscored.of(replace(spent(clock.of(record), player), stopped=why)))
+        leave(replace(spent(clock.of(record), player), stopped=why))
         raise
     finally:
         journal.close()
         _close(plan, player, listener.say)
     ordered = results.ordered(samples)
-    unscored = concluded(plan.task, ordered, len(samples), interrupted=True)
-    record = unscored.of(spent(clock.of(record), player))
-    judged = None
-    if plan.judge and not interrupted:
-        judged = _judged(plan, plan.judge, samples, ordered, record, listener)
-        interrupted = judged is None
+    record, judged = spent(clock.of(record), player), None
     try:
+        if plan.judge and not interrupted:
+            judged = _judged(plan, plan.judge, samples, ordered, listener)
+            interrupted = judged is None
         found = concluded(plan.task, ordered, len(samples), interrupted=interrupted)
-    except Exception:  # the task's `aggregate`: the answers are kept for the same command
-        plan.directory.write_record(replace(record, finished=now()))
+    except BaseException:  # of the judge, or of the task's `aggregate`
+        leave(replace(record, finished=now()))
         raise
     stopped = alike.reason if len(ordered) < len(samples) and not interrupted else ""
     record = found.of(replace(record, stopped=stopped, sequential=early.verdict(results.objects) if early else None))
@@ -223,7 +225,6 @@ def _judged(
     judge: Judge,
     samples: Sequence[Sample],
     results: Sequence[Result],
-    record: RunRecord,
     listener: Listener,
 ) -> Judged | None:
     """The results with the judge's verdicts; None where Ctrl-C came first. Whatever ends it, no reply is lost."""
@@ -242,10 +243,6 @@ def _judged(
             )
     except Interrupted:
         return None
-    except BaseException:
-        with suppress(OSError):
-            plan.directory.write_record(replace(record, finished=now()))
-        raise
 
 
 def _close(plan: Plan, player: Executor | None, say: Callable[[str], None]) -> None:
