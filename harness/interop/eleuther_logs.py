@@ -54,7 +54,11 @@ def read(path: Path, head: dict[str, Any]) -> Iterator[Log]:
         started, finished = _times(head)
         documents = mapping(head.get("n-samples")).get(task)
         planned = number(mapping(documents).get("effective"))
-        short = bool(files) and planned is not None and len(results) < planned
+        short, note = False, ""
+        if not files:
+            note = f"{path}: {task}: metrics only, there are no samples beside it (--log_samples)"
+        elif planned is not None and len(results) < planned:
+            short, note = True, f"{files[0]}: {len(results)} of {planned:.0f} documents: its metrics are of all of them"
         version = head.get("lmms_eval_version") or head.get("lm_eval_version") or ("0.3" if old else "unknown")
         yield Log(
             tool,
@@ -78,11 +82,7 @@ def read(path: Path, head: dict[str, Any]) -> Iterator[Log]:
             },
             (path, *files),
             aborted=short,
-            note=f"{files[0]}: {len(results)} of {planned:.0f} documents: its metrics are of all of them"
-            if short
-            else ""
-            if files
-            else f"{path}: {task}: metrics only, there are no samples beside it (--log_samples)",
+            note=note,
         )
 
 

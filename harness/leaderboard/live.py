@@ -249,8 +249,8 @@ def item_of(result: Result) -> Row:
 
 def _status(folder: Path, r: RunRecord | None, fault: str, silent: float) -> str:
     if r is None:
-        begun = held(folder) or not (folder / LOCK).exists()
-        return "damaged" if fault else "starting" if begun else "interrupted"
+        starting = held(folder) or not (folder / LOCK).exists()
+        return "damaged" if fault else "starting" if starting else "interrupted"
     if r.status is Status.RUNNING and silent > SILENT:
         return "silent"
     return r.status.value

@@ -15,11 +15,12 @@ import pytest
 from harness.cli import main
 from harness.comparison.compare import compare
 from harness.core.errors import Missing
+from harness.core.types import Metric
 from harness.interop import bundle
 from harness.interop.every_eval_ever import aggregate
 from harness.interop.tables import FACTS, metrics
 from harness.runs.record import Damaged
-from harness.runs.stored import select
+from harness.runs.stored import StoredRun, select
 
 jsonschema = pytest.importorskip("jsonschema")
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -118,6 +119,11 @@ def test_an_imported_run_names_its_tool_and_claims_no_decoding(results):
     value = aggregate(replace(run, record=record), "lab", "other")
     assert (value["eval_library"]["name"], value["eval_library"]["version"]) == ("lm_eval", "0.4.9")
     assert value["evaluation_results"][0]["generation_config"]["generation_args"]["temperature"] is None
+    stated = StoredRun(run.directory, record)
+    stated.__dict__["_metrics"] = [Metric("acc", 0.5, stderr=0.1, low=0.3, high=0.7, n=20, clusters=0)]
+    (one,) = aggregate(stated, "lab", "other")["evaluation_results"]
+    said = one["score_details"]["uncertainty"]
+    assert said["standard_error"]["method"] == said["confidence_interval"]["method"] == "as stated by the log"
     own = aggregate(run, "lab", "other")
     assert own["eval_library"]["version"] == run.record.packages["harness"]
     assert own["evaluation_results"][0]["generation_config"]["generation_args"]["temperature"] == 0

@@ -234,6 +234,33 @@ def test_samples_of_all_versions_of_lm_eval_0_4(tmp_path, name, samples, rows):
     assert record["model"] == "gpt2" and kept[0]["scores"] == {"acc": 1.0}
 
 
+def test_a_log_with_missing_samples_is_partial(tmp_path):
+    counted = {"n-samples": {"toyqa": {"original": 24, "effective": 24}}}
+    lm(tmp_path / "log", rows=ROWS[:13], samples=OLD, **counted)
+    found = bring([tmp_path / "log"], tmp_path / "results")
+    assert found.notes == [f"{tmp_path / 'log' / OLD}: 13 of 24 documents: its metrics are of all of them"]
+    ((record, metrics, kept),) = written(tmp_path / "results").values()
+    assert record["status"] == "partial" and len(kept) == 13 and metrics["acc"]["value"] == 0.25
+    lm(tmp_path / "whole", rows=ROWS, samples=OLD, **counted)
+    assert bring([tmp_path / "whole"], tmp_path / "all").notes == []
+    assert written(tmp_path / "all")["lm_eval.toyqa"][0]["status"] == "done"
+
+
+def test_a_document_is_answered_once(tmp_path):
+    """By each filter; a row that was written twice alike counts once."""
+    lm(tmp_path / "same", rows=[*ROWS, ROWS[3]], samples=OLD)
+    assert len(bring([tmp_path / "same"], tmp_path / "a").made) == 1
+    assert len(written(tmp_path / "a")["lm_eval.toyqa"][2]) == 24
+    lm(tmp_path / "unlike", rows=[*ROWS, ROWS[3] | {"resps": [["b"]], "acc": 1.0}], samples=OLD)
+    (said,) = bring([tmp_path / "unlike"], tmp_path / "b").odd
+    assert "answers doc_id 3 twice, and not alike" in said
+    filtered = [row | {"filter": name} for row in ROWS for name in ("strict", "loose")]
+    lm(tmp_path / "filters", rows=filtered[:-1], samples=OLD)
+    assert len(bring([tmp_path / "filters"], tmp_path / "c").made) == 1
+    rows = written(tmp_path / "c")["lm_eval.toyqa"][2]
+    assert rows[0]["scores"] == {"acc,strict": 1.0, "acc,loose": 1.0} and rows[-1]["scores"] == {"acc,strict": 0.0}
+
+
 def test_half_an_emoji_in_a_question(tmp_path):
     rows = [{k: v for k, v in r.items() if k != "prompt_hash"} | {"arguments": [["half \ud83d"]]} for r in ROWS]
     lm(tmp_path / "log", rows=rows, samples=OLD)
@@ -373,6 +400,27 @@ def test_old_logs_of_inspect(tmp_path):
     ((_, found, kept),) = written(tmp_path / "results").values()
     assert [r["scores"].get("match") for r in kept] == [1.0, 0.0, 1.0, 0.5, 1.0, 0.5, None, None]
     assert kept[0]["answer"] == "Yes" and found["match"]["clusters"] == 6
+
+
+@pytest.mark.parametrize("order", [("mean", "max"), ("max", "mean")])
+def test_reducers_of_inspect_are_told_apart(tmp_path, order):
+    """Whichever comes first, the mean bears the scorer's name."""
+    values = {"mean": 0.5, "max": 0.75}
+    scores = [
+        {"name": "match", "reducer": r, "metrics": {"accuracy": {"name": "accuracy", "value": values[r]}}}
+        for r in order
+    ]
+    head = {
+        "version": 2,
+        "status": "success",
+        "eval": {"task": "t", "model": "openai/gpt-4", "created": "2026-01-01T00:00:00"},
+        "results": {"scores": scores},
+        "samples": [{"id": 1, "epoch": 1, "input": "q", "target": "a", "output": {"completion": "a"}}],
+    }
+    (tmp_path / "log.json").write_text(json.dumps(head))
+    assert len(bring([tmp_path / "log.json"], tmp_path / "results").made) == 1
+    ((_, found, _),) = written(tmp_path / "results").values()
+    assert {name: m["value"] for name, m in found.items()} == {"match": 0.5, "match.max": 0.75}
 
 
 def test_no_secret_of_a_log_is_taken_over(workdir, monkeypatch, capsys):

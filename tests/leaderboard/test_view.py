@@ -91,9 +91,13 @@ def test_a_run_in_any_state_is_shown(tmp_path, cut):
     (folder / "run.json").write_text(cut)
     (results / "runs" / "empty").mkdir()
     (results / "runs" / "stray").write_text("")
+    with RunDir(results, "killed").locked(lambda: None):  # before it has written its record
+        held = {r["run"]: r["status"] for r in ask(View(results), "live.json")}
+    assert held.pop("killed") == "starting"
     view = View(results)
     found = {r["run"]: r for r in ask(view, "live.json")}
     assert found[name]["status"] == "damaged" and found[name]["done"] == 10
+    assert found.pop("killed")["status"] == "interrupted"
     assert found["empty"]["status"] == "starting" and len(found) == 2
     assert ask(view, f"live/{name}.json")["log"][0][0] == "error"
     assert ask(View(tmp_path / "nothing"), "live.json") == []

@@ -203,6 +203,8 @@ def test_what_towers_refuse_is_one_line(weights, tmp_path):
         zoo(weights, readout="cls")
     with pytest.raises(UsageError, match=r"model\.readout=ep is of towers: model\.mixer=softmax reads series"):
         Zoo("zoo", "zoo", "official", "softmax", 0, None, "ep")
+    with pytest.raises(Missing, match=r"there are no weights in \S+: harness zoo train mixer=softmax makes some"):
+        Zoo("zoo", "zoo", "official", "softmax", 0, str(tmp_path))
     with pytest.raises(UsageError, match="unknown learner: multilan: did you mean multilane"):
         made("multilan")
     with pytest.raises(UsageError, match="refuses its options"):
