@@ -1,31 +1,40 @@
-"""What of a run was set by hand: the words of its command that change what is asked, or how it is answered."""
+"""What of a run its command set: the words that change what is asked, or how and by whom it is answered."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-PLACES = ("path", "name", "of", "family", "device", "base_url", "api_key", "timeout", "retries")
-"""Settings of a model that say what its name says, or where it runs."""
+OF_MODELS = (
+    *("attention", "chat", "compile", "dtype", "extra", "gguf", "graphs", "linear", "lookup", "pad", "partial"),
+    *("reasoning", "revision", "trust"),
+)
+"""Settings of a model that change its answers; the others say which it is, where it is, or how long it may take."""
 
 
-def words(config: Mapping[str, Any], *, model: bool = True) -> list[str]:
-    """Of the methods, the task and the model, as they were written: "method.vcd.alpha=3", "model.dtype=bfloat16".
+def given(config: Mapping[str, Any]) -> list[str]:
+    """The words of a run's command, as they were written."""
+    return [str(w).lstrip("+") for w in config.get("overrides") or []]
 
-    Args:
-        config: The run's.
-        model: False leaves those of the model out.
-    """
-    given = [str(w).lstrip("+") for w in config.get("overrides") or []]
-    return [w for w in given if w.startswith("method.") or _of_task(w) or (model and of_model(w))]
+
+def words(config: Mapping[str, Any]) -> list[str]:
+    """Those that set a method, the task or the model: "method.vcd.alpha=3", "model.dtype=bfloat16"."""
+    return [w for w in given(config) if chosen(w)]
+
+
+def chosen(word: str) -> bool:
+    """Whether a word sets a method, the task or the model."""
+    key = word.partition("=")[0]
+    of_task = key.startswith("task.") and key != "task.data" and not key.endswith("root")
+    return key.startswith("method.") or of_task or of_model(word)
 
 
 def of_model(word: str) -> bool:
     """Whether a word changes the model itself."""
-    key = word.partition("=")[0]
-    return key.startswith("model.") and key.split(".")[1] not in PLACES
+    group, _, name = word.partition("=")[0].partition(".")
+    return group == "model" and name.split(".")[0] in OF_MODELS
 
 
-def _of_task(word: str) -> bool:
-    key = word.partition("=")[0]
-    return key.startswith("task.") and key != "task.data" and not key.endswith("root")
+def replayed(config: Mapping[str, Any]) -> bool:
+    """Whether its answers come from a file that another program wrote."""
+    return str((config.get("model") or {}).get("_target_", "")).endswith("Replay")

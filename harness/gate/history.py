@@ -84,10 +84,10 @@ def history(results: Path, task: str, *, delta: float = 0.01, marks: Mapping[str
 def _by_hand(row: Mapping[str, Any]) -> list[str]:
     """What was set by hand: runs with other settings say nothing about each other's code."""
     config, name = row["config"] or {}, f"method.{row['method']}."
-    model = config.get("model") or {}
-    nameless = str(model.get("_target_", "")).endswith(".Replay") and not model.get("of")  # by whom, only its file says
-    file = [f"answers of {Path(str(model.get('path'))).name}"] if nameless else []
-    return file + sorted(word.removeprefix(name) for word in by_hand.words(config))
+    words = sorted(word.removeprefix(name) for word in by_hand.words(config))
+    if by_hand.replayed(config) and not config["model"].get("of"):  # whose answers they are, only their file tells
+        words.insert(0, f"answers of {Path(str(config['model'].get('path'))).name}")
+    return words
 
 
 def _grouped(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> dict[tuple[Any, ...], list[dict[str, Any]]]:

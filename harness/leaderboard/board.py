@@ -84,10 +84,8 @@ class BoardEntry:
     @property
     def origin(self) -> str:
         """measured here, scored from outputs that another program wrote, or imported from its log."""
-        if (self.row["config"] or {}).get("imported"):
-            return "imported"
-        target = str(((self.row["config"] or {}).get("model") or {}).get("_target_", ""))
-        return "scored" if target.endswith("Replay") else "measured"
+        config = self.row["config"] or {}
+        return "imported" if config.get("imported") else "scored" if by_hand.replayed(config) else "measured"
 
     @property
     def value(self) -> float | None:
@@ -102,15 +100,14 @@ class BoardEntry:
     def settings(self) -> str:
         """What of method, model, task and decoding was set by hand, and the seed. A method's name is left out where it
         is the only one."""
-        config = self.row["config"] or {}
-        given = [str(w) for w in config.get("overrides") or []]
-        kept = [w for w in given if w in by_hand.words(config) or w.startswith(("decoding", "seed="))]
+        given = by_hand.given(self.row["config"] or {})
+        kept = [w for w in given if by_hand.chosen(w) or w.startswith(("decoding", "seed="))]
         return " ".join(kept if "+" in self.method else [re.sub(r"^method\.\w+\.", "", w) for w in kept])
 
     @cached_property
     def variant(self) -> tuple[str, ...]:
         """The model's settings by hand: runs that differ in them are of different models."""
-        return tuple(sorted(filter(by_hand.of_model, by_hand.words(self.row["config"] or {}))))
+        return tuple(sorted(filter(by_hand.of_model, by_hand.given(self.row["config"] or {}))))
 
     @property
     def drawn(self) -> int | None:

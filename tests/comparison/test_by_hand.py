@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from harness.cli import main
 from harness.comparison import by_hand
@@ -21,8 +22,17 @@ def test_words_that_change_what_is_asked_or_answered():
     words += ["model.path=/m", "model.device=cpu", "model.dtype=bfloat16", "seed=1"]
     kept = ["method.vcd.alpha=3", "task.suffix='Is_the_root?'", "model.dtype=bfloat16"]
     assert by_hand.words({"overrides": words}) == kept
-    assert by_hand.words({"overrides": words}, model=False) == kept[:2]
+    assert [w for w in kept if not by_hand.of_model(w)] == kept[:2]
     assert by_hand.words({}) == []
+
+
+def test_settings_of_models_are_those_that_there_are():
+    folder = Path(by_hand.__file__).parents[1] / "config" / "model"
+    known = {k for name in ("hf", "openai") for k in yaml.safe_load((folder / f"{name}.yaml").read_text())}
+    assert set(by_hand.OF_MODELS) <= known
+    elsewhere = ["path", "name", "device", "base_url", "concurrency", "timeout", "price_in", "id_field", "of"]
+    assert not any(by_hand.of_model(f"model.{name}=1") for name in elsewhere)
+    assert by_hand.of_model("model.extra.top_k=1")
 
 
 def test_runs_of_other_settings_share_no_series_and_no_base(workdir):

@@ -116,12 +116,8 @@ def test_runs_with_something_in_front_are_runs_of_their_own(workdir, capsys):
     assert tokens[0] < tokens[1] < tokens[2] / 2
     assert len(boards(entries(Store(Path("results"))))) == 4
     series = [s for s in history(Path("results"), "pope") if s.kind != "seconds"]
-    assert sorted(s.settings["apart"][:6] for s in series) == [
-        "2 exam",
-        "2 exam",
-        "system",
-        "task.s",
-    ]  # TINY sets task.s...
+    apart = sorted(s.settings["apart"][:6] for s in series)
+    assert apart == ["2 exam", "2 exam", "system", "task.s"], "another parser is another series, and so are the splits"
     capsys.readouterr()
     assert main(["show", brief.name]) == 0 and main(["show", shot.name]) == 0
     out = capsys.readouterr().out
