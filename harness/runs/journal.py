@@ -189,7 +189,7 @@ def _sound(path: Path, faults: list[str]) -> Iterator[Result]:
 
 
 def progress(path: Path) -> tuple[int, int]:
-    """How many rows there are, and how many of them are errors, told by their form: a million takes half a second."""
+    """How many rows there are, and how many of them are errors, told by their form: a million takes a second."""
     rows = errors = 0
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
         for line in file:
