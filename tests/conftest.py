@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import tempfile
 
 import pytest
@@ -66,6 +67,15 @@ def pytest_configure(config):
     if device := config.getoption("--device"):
         os.environ["HARNESS_TEST_DEVICE"] = device  # read by harness.checks.zoo, also in workers
     config.option.loadscopereorder = False  # pytest-xdist would begin with the files of most tests
+
+
+@pytest.fixture(autouse=True)
+def _no_plugins_left():
+    """A folder of plug-ins that a test has named would stand before the next one's on the path."""
+    yield
+    registry = sys.modules.get("harness.plugins.registry")
+    if registry and registry.PLACES:
+        registry.forget()
 
 
 @pytest.fixture
