@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, GenerationConfig, LogitsProcessor, StoppingCriteria, StoppingCriteriaList
 
-from harness.steering import carried
+from harness.steering import carried, last_row
 from harness.steering.batch import Batch
 from harness.steering.compat import keeps_logits, with_cache
 from harness.steering.eviction import SparseCache
@@ -78,7 +78,9 @@ def forward(
     if keep > 1 and any(keeps_logits(m) for m in (view.model, view.text_model)):
         extra["logits_to_keep"] = keep
     config = _config(view, max_new_tokens, batch.beams, more or {})
-    with attached(batch), _neutral(view), _recorded(batch, cache, max_new_tokens):
+    ends = view.ends_alone and keep == 1 and not batch.methods
+    alone = last_row.alone(view) if ends else contextlib.nullcontext()
+    with attached(batch), _neutral(view), _recorded(batch, cache, max_new_tokens), alone:
         out = model.generate(**tensors, **extra, generation_config=config)
         if carry:
             carried.keep(batch, cache, tensors["attention_mask"])

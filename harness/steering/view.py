@@ -80,6 +80,8 @@ class View:
         """The prompt that the next ones may begin with: a `Carried` of `harness.steering.carried`, or None."""
         self.recordings: Any = None
         """Steps of decoding as CUDA graphs: `Recordings` of `harness.steering.recorded`, or None."""
+        self.ends_alone = False
+        """Whether the last layer may compute the last position of prompts alone (`harness.steering.last_row`)."""
         self.shown: Any = None
         """Beginnings with pictures for further batches: a `Shown` of `harness.steering.shown`, or None."""
         self.enlarged: Callable[[Request, float], Tensor] | None = None
@@ -106,9 +108,11 @@ class View:
 
     def mlp(self, l: int) -> nn.Module:
         """The module whose output the MLP branch adds to the residual stream (Gemma: the norm after its MLP)."""
-        layer = self.layers[l]
-        after = _child(layer, "post_feedforward_layernorm", "post_mlp_layernorm")
-        return after or self._part(layer, MLP, "MLP")
+        after = _child(self.layers[l], "post_feedforward_layernorm", "post_mlp_layernorm")
+        return after or self.feed_forward(l)
+
+    def feed_forward(self, l: int) -> nn.Module:
+        return self._part(self.layers[l], MLP, "MLP")
 
     def has_mlp(self, l: int) -> bool:
         try:
