@@ -78,8 +78,7 @@ def forward(
     if keep > 1 and any(keeps_logits(m) for m in (view.model, view.text_model)):
         extra["logits_to_keep"] = keep
     config = _config(view, max_new_tokens, batch.beams, more or {})
-    ends = view.ends_alone and keep == 1 and not batch.methods
-    alone = last_row.alone(view) if ends else contextlib.nullcontext()
+    alone = last_row.alone(view) if view.ends_alone and keep == 1 else contextlib.nullcontext()
     with attached(batch), _neutral(view), _recorded(batch, cache, max_new_tokens), alone:
         out = model.generate(**tensors, **extra, generation_config=config)
         if carry:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import random
 import re
 from collections.abc import Generator, Iterator, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 from PIL import Image
 
 from harness.core import Message, Outcome, Picture, Reply, Request, Sample, user
+from harness.core.pixels import png
 from harness.records import RecordTask, Source, with_record
 from harness.tasks.vic_bench.judge import Play, read, replayed
 from harness.tasks.vic_bench.levels import opening
@@ -211,6 +211,4 @@ def _outcome(play: Play, stage: int, answer: str, calls: int, shown: int) -> Out
 
 
 def _picture(image: Image.Image) -> Picture:
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return Picture(file.getvalue())
+    return Picture(png(image))

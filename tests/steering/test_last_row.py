@@ -35,8 +35,9 @@ def rows(name="llama", **more):
 
 def computed(view):
     """How many rows the last layer's MLP reads in each pass."""
-    counts: list[int] = []
-    view.feed_forward(view.depth - 1).register_forward_hook(lambda _, args, out: counts.append(args[0].shape[1]))
+    part, counts = view.feed_forward(view.depth - 1), []
+    stock = part.forward  # a hook would count as somebody who watches
+    part.forward = lambda x: counts.append(x.shape[1]) or stock(x)
     return counts
 
 
@@ -63,10 +64,17 @@ def test_the_cache_is_the_same_and_one_row_is_computed(view):
     assert counts == [caches[0].get_seq_length(), 1]
 
 
-def test_methods_and_whoever_asks_for_more_positions_get_all(view):
+@pytest.mark.parametrize("point", ["mlp", "residual", "heads", "attention_logits", "layer_input", "logits"])
+def test_methods_that_see_the_last_layer_get_all(view, point):
+    wanted = play(view, rows(), (Scale(point, 0.5),))
+    counts, view.ends_alone = computed(view), True
+    same(play(view, rows(), (Scale(point, 0.5),)), wanted)
+    assert (counts[0] == 1) is (point == "logits")
+
+
+def test_whoever_asks_for_more_positions_gets_all(view):
     counts = computed(view)
     view.ends_alone = True
-    play(view, rows(), (Scale("mlp", 0.5),), steps=1)
     read(Batch(view, (), rows()), 3)
     assert all(n > 1 for n in counts)
 
