@@ -101,6 +101,8 @@ def keep(batch: Batch, cache: Any, mask: Tensor) -> None:
     row = len(batch.samples) - 1
     columns = mask[row].nonzero()[:-1, 0]
     tokens = batch.samples[-1].tensors["input_ids"][0][:-1].cpu()
+    if view.image_token_id is not None and bool((tokens == view.image_token_id).any()):  # of an earlier turn
+        return
     layers = []
     for layer in cache.layers:
         if not isinstance(layer, RoomyLayer) or not layer.is_initialized:

@@ -34,6 +34,8 @@ class Prefix:
     """M-RoPE offsets [rows, 1] that belong to the cache."""
     cuts: list[int]
     """Tokens of each row that the cache holds, without padding."""
+    pictures: bool = False
+    """Whether the rows show further pictures behind them."""
 
 
 def forward(
@@ -56,7 +58,12 @@ def forward(
     view, rows = batch.view, batch.inputs
     batch.cuts = prefix.cuts if prefix else [0] * len(rows)
     tensors = collate(
-        rows, pad=view.pad, cuts=batch.cuts, pictures=prefix is None, device=view.device, dtype=view.dtype
+        rows,
+        pad=view.pad,
+        cuts=batch.cuts,
+        pictures=prefix is None or prefix.pictures,
+        device=view.device,
+        dtype=view.dtype,
     )
     batch.length, batch.mask = tensors["input_ids"].shape[1], tensors["attention_mask"]
     if prefix:

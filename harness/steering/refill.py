@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from harness.core.decoding import Decoding
 from harness.steering import carried
 from harness.steering.batch import Batch, Stream
 from harness.steering.finite import Watch, require_finite, require_sound
-from harness.steering.forward import encode, forward, peek, undisturbed
+from harness.steering.forward import Prefix, encode, forward, peek, undisturbed
 from harness.steering.generation import Generated, check
 from harness.steering.grouping import asking, batches, contrasted, rewritten
 from harness.steering.guard import Guard, broken
@@ -34,6 +34,7 @@ from harness.steering.rows import Rows, held
 from harness.steering.slots import KINDS, Slots
 from harness.steering.stop_strings import reach
 from harness.steering.token_choice import Select
+from harness.steering.turns import Past, Turns, begun, go_on, said
 from harness.steering.view import View
 
 SHARE = 0.25
@@ -80,8 +81,14 @@ class Asked:
     """New tokens at most."""
     seed: int
     stops: tuple[str, ...] = ()
-    single: bool = False
-    """Whether such samples come one by one: then it waits for others, to be read beside them."""
+    again: bool = False
+    """Whether it continues from an answer. Such samples come one by one: they wait to be read beside others."""
+    talk: Hashable = None
+    """What it has in common with its earlier prompts."""
+    pictures: tuple[str, ...] = ()
+    """Digests of those that it shows."""
+    past: Past | None = None
+    """What the model has read of it before."""
     tokens: list[int] = field(default_factory=list)
     finish: Any = ""
     at_end: bool = False
@@ -159,6 +166,7 @@ class Refill:
         """`later`: those whose streams are of another kind than the present ones; they come when these have ended.
         `coming`: how many of the present group have not been read yet."""
         self.eos = frozenset(view.eos)
+        self.turns: Turns | None = view.turns if go_on(view, methods) else None
         self.seats: list[Asked | None] = []
         self.rows: Rows | None = None
         self.batch: Slots | None = None
@@ -181,7 +189,11 @@ class Refill:
     def join(self, some: list[Asked]) -> None:
         """Take those that show pictures as the present ones do, or the first of them: they differ in their streams."""
         present = [a for a in self.seats if a] or [*self.waiting, *self.later] or some
-        self.waiting.extend(a for a in some if a.inputs.sees == present[0].inputs.sees)
+        joining = [a for a in some if a.inputs.sees == present[0].inputs.sees]
+        for one in joining:
+            if one.again and self.turns:
+                one.past = self.turns.take(one.talk, one.pictures, one.inputs, self.view.image_token_id)
+        self.waiting.extend(joining)
         some[:] = [a for a in some if a.inputs.sees != present[0].inputs.sees]
 
     def advance(self) -> list[Asked]:
@@ -201,7 +213,7 @@ class Refill:
         free = len(self.seats) - taken if taken else self.most
         if not self.waiting or (taken and free < min(len(self.waiting), max(1, round(self.most * SHARE)))):
             return []
-        if len(self.waiting) < SHARE * taken and all(a.single for a in self.waiting):
+        if len(self.waiting) < SHARE * taken and all(a.again for a in self.waiting):
             return []
         found: list[Asked] = []
         for unit in self._units():
@@ -216,7 +228,7 @@ class Refill:
         """Samples that come in together or not at all: the questions about one picture."""
         unit: list[Asked] = []
         for one in self.waiting:
-            key = one.inputs.shared if one.inputs.sees else None
+            key = one.inputs.shared if one.inputs.sees and not one.past else None
             if unit and (key is None or key != unit[-1].inputs.shared):
                 yield unit
                 unit = []
@@ -226,15 +238,17 @@ class Refill:
 
     def _together(self, group: Sequence[Asked]) -> bool:
         """Whether these prompts cost less in one pass than in several."""
+        if len({a.past and a.past.rest.sees for a in group}) > 1:
+            return False
         lengths = [_length(a) for a in group]
         streams = 1 + sum(m.contrasts for m in self.methods)
         if len(group) * max(lengths) * streams > self.tokens:
             return len(group) == 1
         common = 0
-        if not group[0].inputs.sees and len(group) > 1:
+        if not group[0].inputs.sees and not group[0].past and len(group) > 1:
             common = common_prefix([a.inputs.tensors["input_ids"][0] for a in group])
             common = common if (len(group) - 1) * common >= carried.SAVED else 0
-        own = [a.inputs.length - (a.inputs.shared[1] if a.inputs.shared and a.inputs.sees else common) for a in group]
+        own = [_length(a) - _known(a, common) for a in group]
         longest = max(own)
         return min(own) == longest or (longest <= PADDED and len(own) * longest <= WASTE * sum(own))
 
@@ -242,6 +256,10 @@ class Refill:
         """Read prompts: those that end with their first token."""
         for _ in group:
             self.waiting.popleft()
+        if pasts := [a.past for a in group if a.past]:
+            for one in group:
+                one.blocks, one.past = [one.past.rest if one.past else one.inputs], None
+            return self._read(group, [], lambda _: begun(self.view, pasts))
         view, methods, self.coming = self.view, self.methods, len(group)
         raw = [a.inputs for a in group]
         if not raw[0].sees:
@@ -258,15 +276,18 @@ class Refill:
                 continue
             for i in members:
                 group[i].blocks = [inputs[i], *(streams[i][kind] for kind in kinds)]
-            ended += self._read(some, kinds, shared)
+            ended += self._read(some, kinds, encode if shared else None)
         return ended
 
-    def _read(self, some: Sequence[Asked], kinds: Sequence[Stream], shared: bool) -> list[Asked]:
+    def _read(
+        self, some: Sequence[Asked], kinds: Sequence[Stream], begin: Callable[[Batch], Prefix] | None
+    ) -> list[Asked]:
+        """`begin`: makes the cache that holds what the prompts begin with."""
         view, methods = self.view, self.methods
         blocks = list(zip(*(a.blocks for a in some), strict=True))
         batch = Batch(view, methods, blocks[0], dict(zip(kinds, blocks[1:], strict=True)), peek=peek)
         select = self._selects(batch, [a.seed for a in some])
-        prefix = encode(batch) if shared else None
+        prefix = begin(batch) if begin else None
         for method in methods:
             method.prepare(batch)
         cache = prefix.cache if prefix else roomy(view)
@@ -360,6 +381,10 @@ class Refill:
         rows.take(self.methods)
         of = [m for m in self.methods if not isinstance(m.refills, bool)]  # the others know all from the prompt
         _measure(of, batch, [a if a in ended else None for a in self.seats], [a.passes if a else 1 for a in self.seats])
+        for slot, one in enumerate(self.seats):
+            if one and one.finish and self.turns and self.turns.wanted:
+                tokens = said(one.blocks[0], one.tokens, self.methods)
+                self.turns.keep(one.talk, one.pictures, tokens, rows, slot)
         self.seats = [a if a and not a.finish else None for a in self.seats]
         return ended
 
@@ -440,6 +465,14 @@ def _agreed(guesses: Sequence[int], chosen: Sequence[int]) -> int:
 
 def _length(one: Asked) -> int:
     return one.inputs.length
+
+
+def _known(one: Asked, common: int) -> int:
+    """Tokens of a prompt that need not be read for it alone: of its last turn, of its pictures, or what all have in
+    common."""
+    if one.past:
+        return one.past.length
+    return one.inputs.shared[1] if one.inputs.shared and one.inputs.sees else common
 
 
 @contextlib.contextmanager

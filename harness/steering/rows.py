@@ -60,6 +60,10 @@ class Rows:
     def length(self) -> int:
         return self.mask.shape[2]
 
+    @property
+    def layers(self) -> list[RoomyLayer]:
+        return [layer for layer in self.cache.layers if isinstance(layer, RoomyLayer)]
+
     def empty(self, slots: Sequence[int]) -> int:
         """Columns in front that none of these slots uses."""
         return int(self.mask[:, list(slots)].flatten(0, 1).any(0).int().argmax())
@@ -67,7 +71,7 @@ class Rows:
     def lay(self, slots: int, taken: Sequence[int], at: Sequence[int], left: int = 0) -> None:
         """Copy what is in the slots `taken` to the slots `at` of so many, with `left` columns more in front."""
         one, other = self._rows(taken, self.slots), self._rows(at, slots)
-        for layer in self._layers():
+        for layer in self.layers:
             layer.plain()
             layer.lay(slots * self.blocks, one, other, left)
         width = self.length + left
@@ -84,7 +88,7 @@ class Rows:
             everyone = range(self.slots)
             self.lay(self.slots, everyone, everyone, missing)
         source, target = other._rows(taken, other.slots), self._rows(at, self.slots)
-        for mine, its in zip(self._layers(), other._layers(), strict=True):
+        for mine, its in zip(self.layers, other.layers, strict=True):
             mine.plain()
             mine.put(target, its.keys[source], its.values[source])
         for marks, others in ((self.columns, other.columns), (self.by_column, other.by_column)):
@@ -132,7 +136,7 @@ class Rows:
         """Take padding out, so that the longest row has so many columns."""
         order = self.mask.argsort(dim=-1, stable=True)[:, :, -length:]
         self.columns = {name: x.gather(2, order) for name, x in self.columns.items()}
-        for layer in self._layers():
+        for layer in self.layers:
             layer.pick(order.flatten(0, 1))
 
     def give(self, methods: Sequence[Steering]) -> None:
@@ -157,9 +161,6 @@ class Rows:
     def _rows(self, slots: Sequence[int], of: int) -> Tensor:
         """Rows of these slots in all blocks. The index stays on the CPU: layers may lie on several devices."""
         return torch.cat([torch.tensor(list(slots)) + block * of for block in range(self.blocks)])
-
-    def _layers(self) -> list[RoomyLayer]:
-        return [layer for layer in self.cache.layers if isinstance(layer, RoomyLayer)]
 
 
 def held(methods: Sequence[Steering], slots: int, columns: int) -> tuple[dict[Place, Tensor], dict[Place, Tensor]]:

@@ -84,6 +84,8 @@ class View:
         """Whether the last layer may compute the last position of prompts alone (`harness.steering.last_row`)."""
         self.shown: Any = None
         """Beginnings with pictures for further batches: a `Shown` of `harness.steering.shown`, or None."""
+        self.turns: Any = None
+        """What samples that may ask again have read: a `Turns` of `harness.steering.turns`, or None."""
         self.enlarged: Callable[[Request, float], Tensor] | None = None
         """Pixels of a request's pictures, by the checkpoint's processor at so many times its size; None outside a run.
         Raises UsageError where it has no one size."""

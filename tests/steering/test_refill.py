@@ -98,7 +98,7 @@ def test_samples_that_come_one_by_one_wait_for_others_to_be_read_beside_them(mon
     v, read, inner = view("llama"), [], Refill._admit
     monkeypatch.setattr(Refill, "_admit", lambda self, group: read.append(len(group)) or inner(self, group))
     limits = [2, 3, 4, 5, 20, 20, 20, 20, 3, 3, 3, 3]
-    batch = [Asked(i, sample("llama", i, length=6), limit, i, single=i > 7) for i, limit in enumerate(limits)]
+    batch = [Asked(i, sample("llama", i, length=6), limit, i, again=i > 7) for i, limit in enumerate(limits)]
     rest, done = batch[8:], []
     for part in refilled(v, batch[:8], (), GREEDY, 8, 12_000, further=lambda: [rest.pop(0) for _ in rest[:1]]):
         done += [a.number for a in part]

@@ -123,6 +123,7 @@ class HFModel(Model):
         from harness.steering.declared import declared
         from harness.steering.last_row import agrees
         from harness.steering.shown import Shown
+        from harness.steering.turns import Turns
 
         steering: list[Steering] = []
         for method in methods:
@@ -141,6 +142,7 @@ class HFModel(Model):
         self.view = View(self.model)
         self._work = self.view.work
         self.view.shown = None if self.pad or self.device != "cpu" else Shown()
+        self.view.turns = Turns()
         self.view.ends_alone = not self.compile and agrees(self.view)
         self.view.encode, self.view.decode = self.prompts.encode, self.prompts.tokenizer.decode
         self.view.tokenizer, self.view.enlarged = self.prompts.tokenizer, Enlarged(self.prompts.processor)
