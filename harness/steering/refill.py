@@ -85,8 +85,6 @@ class Asked:
     """Whether it continues from an answer. Such samples come one by one: they wait to be read beside others."""
     talk: Hashable = None
     """What it has in common with its earlier prompts."""
-    pictures: tuple[str, ...] = ()
-    """Digests of those that it shows."""
     past: Past | None = None
     """What the model has read of it before."""
     tokens: list[int] = field(default_factory=list)
@@ -192,7 +190,7 @@ class Refill:
         joining = [a for a in some if a.inputs.sees == present[0].inputs.sees]
         for one in joining:
             if one.again and self.turns:
-                one.past = self.turns.take(one.talk, one.pictures, one.inputs, self.view.image_token_id)
+                one.past = self.turns.take(one.talk, one.inputs, self.view.image_token_id)
         self.waiting.extend(joining)
         some[:] = [a for a in some if a.inputs.sees != present[0].inputs.sees]
 
@@ -384,7 +382,7 @@ class Refill:
         for slot, one in enumerate(self.seats):
             if one and one.finish and self.turns and self.turns.wanted:
                 tokens = said(one.blocks[0], one.tokens, self.methods)
-                self.turns.keep(one.talk, one.pictures, tokens, rows, slot)
+                self.turns.keep(one.talk, one.inputs, tokens, rows, slot)
         self.seats = [a if a and not a.finish else None for a in self.seats]
         return ended
 

@@ -6,7 +6,7 @@ Keys and values are kept of samples whose answers have ended, as soon as some sa
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -48,14 +48,14 @@ class Turns:
     def __init__(self) -> None:
         self.wanted = False
         """Whether some sample has asked again."""
-        self._held: dict[Hashable, tuple[tuple[str, ...], Carried]] = {}
+        self._held: dict[Hashable, tuple[Carried, Mapping[str, Tensor]]] = {}
 
-    def keep(self, talk: Hashable, pictures: tuple[str, ...], tokens: Tensor, rows: Rows, slot: int) -> None:
+    def keep(self, talk: Hashable, inputs: Inputs, tokens: Tensor, rows: Rows, slot: int) -> None:
         """Keep what a slot holds.
 
         Args:
             talk: Of the sample that may ask again.
-            pictures: Digests of those that its prompt shows.
+            inputs: Its prompt, with all pictures.
             tokens: Of the prompt and the answer [T], as far as methods left them as they are.
         """
         columns = rows.mask[0, slot].nonzero()[: len(tokens), 0]
@@ -65,37 +65,42 @@ class Turns:
             at = columns.to(keys.device)
             layers.append((keys[:, :, at], values[:, :, at]))
         self._held.pop(talk, None)
-        self._held[talk] = pictures, Carried(tokens[: len(columns)], layers)
-        while sum(size(one) for _, one in self._held.values()) > KEPT:
+        self._held[talk] = Carried(tokens[: len(columns)], layers), _pictures(inputs)
+        while sum(size(one) + sum(x.nbytes for x in shown.values()) for one, shown in self._held.values()) > KEPT:
             del self._held[next(iter(self._held))]
 
-    def take(self, talk: Hashable, pictures: tuple[str, ...], inputs: Inputs, picture: int | None) -> Past | None:
+    def take(self, talk: Hashable, inputs: Inputs, picture: int | None) -> Past | None:
         """What a sample's next prompt goes on from, which is not kept any longer; None where that is not enough.
 
         Args:
             picture: The token that stands for pictures.
         """
         self.wanted = True
-        shown, held = self._held.pop(talk, ((), None))
-        if held is None or shown != pictures[: len(shown)]:
+        if talk not in self._held:
             return None
+        held, shown = self._held.pop(talk)
         tokens = inputs.tensors["input_ids"][0].cpu()
         length = min(held.common(tokens), len(tokens) - 1)
         whole = picture is None or (held.tokens == picture).sum() == (tokens[:length] == picture).sum()
-        if length < SAVED or not whole:
-            return None
-        rest = _later(inputs, len(shown), len(pictures))
-        return Past(held, length, rest) if rest else None
+        rest = _later(inputs, shown)
+        return Past(held, length, rest) if rest and whole and length >= SAVED else None
 
 
-def _later(inputs: Inputs, read: int, of: int) -> Inputs | None:
-    """A prompt without its first `read` pictures; None where its tensors do not tell one picture from another."""
-    kinds = {k: v for k, v in inputs.tensors.items() if k in SEQUENCES}
-    if read == of:
-        return replace(inputs, tensors=kinds)
-    others = {k: v[read:] for k, v in inputs.tensors.items() if k not in SEQUENCES}
-    whole = all(len(v) == of for k, v in inputs.tensors.items() if k not in SEQUENCES)
-    return replace(inputs, tensors=kinds | others) if whole else None
+def _pictures(inputs: Inputs) -> dict[str, Tensor]:
+    """All that belongs to a prompt's pictures."""
+    return {k: v for k, v in inputs.tensors.items() if k not in SEQUENCES}
+
+
+def _later(inputs: Inputs, shown: Mapping[str, Tensor]) -> Inputs | None:
+    """A prompt without what it begins to show; None where its pictures begin otherwise."""
+    given = _pictures(inputs)
+    if given.keys() != shown.keys() or not all(torch.equal(given[k][: len(v)], v) for k, v in shown.items()):
+        return None
+    left = {k: v[len(shown[k]) :] for k, v in given.items()}
+    if len({len(v) > 0 for v in left.values()}) > 1:
+        return None
+    tensors = {k: v for k, v in (inputs.tensors | left).items() if len(v)}
+    return replace(inputs, tensors=tensors)
 
 
 def go_on(view: View, methods: Sequence[Steering]) -> bool:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import torch
 
+import harness
 from harness.checks.zoo import sample, view
 from harness.core import Decoding
-from harness.steering import Steering, generate, turns
+from harness.steering import Steering, generate, refill, turns
 from harness.steering.carried import Carried
 from harness.steering.inputs import Inputs
 from harness.steering.refill import Asked, refilled
@@ -46,7 +47,7 @@ def joined(one: Inputs, other: Inputs) -> Inputs:
     return Inputs(both)
 
 
-def conversation(v: Any, firsts: list[Inputs], follow: Any, methods: Any = (), pictures: Any = ((),) * 5) -> Any:
+def conversation(v: Any, firsts: list[Inputs], follow: Any, methods: Any = ()) -> Any:
     """Answers of each sample's turns, and the positions that the decoder read.
 
     `follow`: of a sample's number, turn, prompt and answer, the next prompt; None ends it.
@@ -56,7 +57,7 @@ def conversation(v: Any, firsts: list[Inputs], follow: Any, methods: Any = (), p
     turn = dict.fromkeys(last, 0)
 
     def asked(i: int, one: Inputs) -> Asked:
-        return Asked(i, one, 5, i, again=turn[i] > 0, talk=i, pictures=pictures[turn[i]])
+        return Asked(i, one, 5, i, again=turn[i] > 0, talk=i)
 
     def further() -> list[Asked]:
         some, coming[:] = list(coming), []
@@ -95,7 +96,7 @@ def test_a_conversation_goes_on_from_what_was_read(talking, monkeypatch, name, m
         prefix: Any = method or "plain"
 
     v, methods = talking(name), (Slight("logits", 0.5),) if method else ()
-    given = firsts(name), talk, methods, ((("a",) if name == "llava" else ()),) * 5
+    given = firsts(name), talk, methods
     wanted, all_of_it = without(monkeypatch, v, *given)
     found, less = conversation(v, *given)
     assert found == wanted and [len(found[i]) for i in range(COUNT)] == [2, 3, 4]
@@ -111,30 +112,31 @@ def test_a_next_picture_is_read_and_those_before_are_not(talking, monkeypatch):
         new = sample("llava", 10 * turn + i, picture=10 + turn, before=0)
         return joined(grown(prompt, *answer), new)
 
-    shown = (("a",), ("a", "b"), ("a", "b", "c"))
-    wanted, all_of_it = without(monkeypatch, v, firsts("llava"), follow, (), shown)
+    wanted, all_of_it = without(monkeypatch, v, firsts("llava"), follow)
     tower = v.model.base_model.vision_tower
     handle = tower.register_forward_pre_hook(
         lambda _, args, kwargs: pixels.append(len(args[0] if args else kwargs["pixel_values"])), with_kwargs=True
     )
     try:
-        found, less = conversation(v, firsts("llava"), follow, (), shown)
+        found, less = conversation(v, firsts("llava"), follow)
     finally:
         handle.remove()
     assert found == wanted and less < 0.8 * all_of_it
     assert sum(pixels) < COUNT * (1 + 2 + 3)
 
 
-def held(tokens, pictures=()):
-    made, states = Turns(), torch.zeros(1, 1, len(tokens), 2)
-    made._held["x"] = pictures, Carried(torch.tensor(tokens), [(states, states)])
+def held(one: Inputs) -> Turns:
+    made, tokens = Turns(), one.tensors["input_ids"][0]
+    states = torch.zeros(1, 1, len(tokens), 2)
+    made._held["x"] = Carried(tokens, [(states, states)]), turns._pictures(one)
     return made
 
 
-def prompt(tokens, pictures=0):
+def prompt(tokens: list[int], *pictures: int, **more: torch.Tensor) -> Inputs:
+    """Pictures of one colour each."""
     ids = torch.tensor([tokens])
-    pixels = {"pixel_values": torch.zeros(pictures, 3, 2, 2)} if pictures else {}
-    return Inputs({"input_ids": ids, "attention_mask": torch.ones_like(ids), **pixels})
+    shown = {"pixel_values": torch.stack([torch.full((3, 2, 2), float(n)) for n in pictures])} if pictures else {}
+    return Inputs({"input_ids": ids, "attention_mask": torch.ones_like(ids), **shown, **more})
 
 
 HEAD = [1, 2, 3, 4, 5, 6]
@@ -142,30 +144,39 @@ HEAD = [1, 2, 3, 4, 5, 6]
 
 def test_what_a_prompt_goes_on_from(monkeypatch):
     monkeypatch.setattr(turns, "SAVED", 4)
-    past = held(HEAD).take("x", (), prompt([*HEAD, 7, 8]), None)
+    first = prompt(HEAD)
+    past = held(first).take("x", prompt([*HEAD, 7, 8]), None)
     assert isinstance(past, Past) and past.length == 6
-    equal = held(HEAD).take("x", (), prompt(HEAD), None)
+    equal = held(first).take("x", first, None)
     assert equal and equal.length == 5  # a token is left to be read
-    assert held(HEAD).take("x", (), prompt([1, 2, 3, 9, 9]), None) is None  # too little in common
-    assert held(HEAD).take("y", (), prompt([*HEAD, 7]), None) is None
-    made = held(HEAD)
-    assert not made.wanted and made.take("x", (), prompt([*HEAD, 7]), None) and made.wanted
-    assert made.take("x", (), prompt([*HEAD, 7]), None) is None  # nobody else goes on from it
+    assert held(first).take("x", prompt([1, 2, 3, 9, 9]), None) is None  # too little in common
+    assert held(first).take("y", prompt([*HEAD, 7]), None) is None
+    made = held(first)
+    assert not made.wanted and made.take("x", prompt([*HEAD, 7]), None) and made.wanted
+    assert made.take("x", prompt([*HEAD, 7]), None) is None  # nobody else goes on from it
 
 
 def test_pictures_must_be_those_that_were_read(monkeypatch):
     monkeypatch.setattr(turns, "SAVED", 4)
     seen = [1, 99, 99, 4, 5]
-    take = lambda shown, tokens, n: held(seen, pictures=("a",)).take("x", shown, prompt(tokens, n), 99)  # noqa: E731
-    same = take(("a",), [*seen, 6], 1)
+    first = prompt(seen, 10)
+    same = held(first).take("x", prompt([*seen, 6], 10), 99)
     assert same and not same.rest.sees
-    assert take(("b",), [*seen, 6], 1) is None
-    assert take((), [*seen, 6], 0) is None
-    more = take(("a", "b"), [*seen, 99, 99, 6], 2)
-    assert more and more.length == 5 and len(more.rest.tensors["pixel_values"]) == 1
-    assert take(("a", "b"), [*seen, 99, 99, 6], 5) is None  # tiles: whose is whose?
-    cut = held([1, 2, 3, 4, 99, 99], pictures=("a",)).take("x", ("a",), prompt([1, 2, 3, 4, 99, 7, 8], 1), 99)
+    assert held(first).take("x", prompt([*seen, 6], 11), 99) is None
+    assert held(first).take("x", prompt([*seen, 6]), 99) is None
+    more = held(first).take("x", prompt([*seen, 99, 99, 6], 10, 11), 99)
+    assert more and more.length == 5 and more.rest.tensors["pixel_values"].unique().tolist() == [11]
+    assert held(first).take("x", prompt([*seen, 99, 99, 6], 11, 10), 99) is None
+    cut = held(prompt([1, 2, 3, 4, 99, 99], 10)).take("x", prompt([1, 2, 3, 4, 99, 7, 8], 10), 99)
     assert cut is None  # in the middle of a picture
+
+
+def test_tensors_that_do_not_tell_pictures_apart_are_read_again(monkeypatch):
+    monkeypatch.setattr(turns, "SAVED", 4)
+    sizes = {"image_sizes": torch.tensor([[2, 2]])}
+    first = prompt([1, 99, 99, 4, 5], 10, **sizes)
+    assert held(first).take("x", prompt([1, 99, 99, 4, 5, 6], 10, **sizes), 99)
+    assert held(first).take("x", prompt([1, 99, 99, 4, 5, 99, 99], 10, 11, **sizes), 99) is None
 
 
 def test_the_oldest_are_dropped(talking, monkeypatch):
@@ -205,3 +216,17 @@ def test_a_conversation_says_what_it_says_turn_by_turn(talking):
         for turn, answer in enumerate(found[i], 1):
             assert generate(v, [one], (), GREEDY, 5, [i])[0].tokens == answer
             one = talk(i, turn, one, answer) or one
+
+
+@pytest.mark.parametrize("history", ["newest", "all"])
+def test_turns_of_a_task_are_answered_alike_and_less_is_read(tmp_path, monkeypatch, history):
+    task = {"vic_bench": {"history": history, "stages": [3], "step_tokens": 24}}
+    runs = []
+    for name, go in (("on", go_on), ("off", lambda *_: False)):
+        monkeypatch.setattr(refill, "go_on", go)
+        results = tmp_path / name
+        runs.append(harness.evaluate(task, model="tiny-llava", limit=4, results=results, logger="quiet"))
+    answers = [[(row["sample"], row["answer"]) for row in run.samples()] for run in runs]
+    positions = [run.record.work["positions"] for run in runs]
+    assert answers[0] == answers[1] and len(answers[0]) == 4
+    assert positions[0] < 0.8 * positions[1]

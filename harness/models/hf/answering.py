@@ -129,7 +129,6 @@ class Answering:
                 tuple(filter(None, call.request.stop)),
                 call.again,
                 (call.sample.id, call.request.draw),
-                tuple(p.digest for p in call.request.pictures),
             )
             for call, given in zip(calls, inputs, strict=True)
         ]
