@@ -101,9 +101,12 @@ def _last(_module: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _watched(view: View) -> bool:
-    """Whether a hook may read what is worthless here, or a method edits attention."""
-    inside = any(m._forward_hooks or m._forward_pre_hooks for m in (*view.layers[-1].modules(), view.norm))
-    return inside or bool(view.decoder._forward_hooks) or view.implementation == STEERED
+    """Whether a hook may read what is worthless here, or a method edits attention. transformers' own hooks, which stay
+    once it was asked for hidden states, read nothing."""
+    inside = [h for m in (*view.layers[-1].modules(), view.norm) for h in m._forward_pre_hooks.values()]
+    behind = [h for m in (*view.layers[-1].modules(), view.norm, view.decoder) for h in m._forward_hooks.values()]
+    foreign = any(not str(getattr(h, "__module__", "")).startswith("transformers.") for h in (*inside, *behind))
+    return foreign or view.implementation == STEERED
 
 
 def _states(output: Any) -> Tensor:

@@ -89,6 +89,14 @@ def test_who_watches_gets_all(view, place):
     assert seen and counts[0] > 1
 
 
+def test_hooks_that_transformers_leaves_behind_watch_nobody(view):
+    view.model(input_ids=torch.arange(1, 6)[None], output_hidden_states=True, output_attentions=False)
+    assert view.layers[-1]._forward_hooks
+    counts, view.ends_alone = computed(view), True
+    forward(Batch(view, (), rows()), 1)
+    assert counts == [1]
+
+
 def test_the_model_is_as_before_after_an_exception(view):
     before = hooks(view), view.attention(view.depth - 1).config
     with pytest.raises(ZeroDivisionError), alone(view):
