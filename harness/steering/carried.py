@@ -107,8 +107,6 @@ def keep(batch: Batch, cache: Any, mask: Tensor) -> None:
     for layer in cache.layers:
         if not isinstance(layer, RoomyLayer) or not layer.is_initialized:
             return
-        keys, values = layer.row(row)
-        at = columns.to(keys.device)
-        layers.append((keys[:, :, at], values[:, :, at]))
+        layers.append(layer.part(row, columns))
     if layers and len(tokens) >= SAVED:
         view.carried = Carried(tokens, layers)

@@ -49,6 +49,12 @@ class RoomyLayer(DynamicLayer):
         """Keys and values [1, heads, tokens, size] of one row."""
         return self.keys[number : number + 1], self.values[number : number + 1]
 
+    def part(self, number: int, columns: Tensor) -> tuple[Tensor, Tensor]:
+        """A copy of these columns [T] of one row."""
+        keys, values = self.row(number)
+        at = columns.to(keys.device)
+        return keys[:, :, at], values[:, :, at]
+
     def plain(self) -> None:
         """Hold each row by itself, so that rows can be put in the place of others."""
 

@@ -59,11 +59,7 @@ class Turns:
             tokens: Of the prompt and the answer [T], as far as methods left them as they are.
         """
         columns = rows.mask[0, slot].nonzero()[: len(tokens), 0]
-        layers = []
-        for layer in rows.layers:
-            keys, values = layer.row(slot)
-            at = columns.to(keys.device)
-            layers.append((keys[:, :, at], values[:, :, at]))
+        layers = [layer.part(slot, columns) for layer in rows.layers]
         self._held.pop(talk, None)
         self._held[talk] = Carried(tokens[: len(columns)], layers), _pictures(inputs)
         while sum(size(one) + sum(x.nbytes for x in shown.values()) for one, shown in self._held.values()) > KEPT:
